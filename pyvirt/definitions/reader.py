@@ -1,0 +1,120 @@
+"""
+Text to tree: the one place where XML that somebody sent is parsed.
+
+No entity is expanded, nothing is fetched, no DTD is loaded, and size and depth are bounded before a value is
+built.  A document that is not well formed is refused in libvirt's own form: the place, the line at fault and
+a caret below it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lxml import etree
+
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = ["Node", "parseTree", "xmlText"]
+
+#: An element of a parsed tree.
+Node = Any
+
+#: The longest document taken, in characters: that of a string on the wire.
+MAX_LENGTH = 4 * 1024 * 1024
+#: The deepest nesting taken.
+MAX_DEPTH = 128
+
+_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_CARET_WIDTH = 80
+
+
+def _parser() -> etree.XMLParser:
+    """Make a parser; its log then holds the errors of one document alone."""
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        remove_blank_text=True,
+        remove_comments=False,
+        strip_cdata=True,
+    )
+
+
+_sound = _parser()
+
+
+def parseTree(
+    xml: str,
+    root: str | None,
+    *,
+    label: str,
+    domain: int,
+    mismatch: int = ErrorCode.XML_ERROR,
+) -> Node:
+    """
+    Parse a document and check the name of its root.
+
+    @param root: the name that the root element must have, or None for any.
+    @param label: how errors call the document, such as C{"(domain_definition)"}.
+    @param domain: the part of libvirt that reports errors of well-formedness.
+    @return: the root element.
+    @raise VirtError: XML_DETAIL where the text is not well formed, XML_ERROR where its root is another.
+    """
+    if len(xml) > MAX_LENGTH:
+        raise virtError(ErrorCode.XML_DETAIL, f"{label}: document is too large", domain)
+    data = xml.encode("utf-8", "surrogateescape")
+    try:
+        # A declared encoding would contradict that this is text already.
+        node = etree.fromstring(data, _sound)
+    except etree.XMLSyntaxError:
+        raise _syntaxError(data, label, domain) from None
+    if node is None:
+        raise _syntaxError(data, label, domain)
+    if root is not None and node.tag != root:
+        name = node.tag
+        if name.startswith("{"):
+            name = name.rpartition("}")[2]
+            if node.prefix:
+                name = f"{node.prefix}:{name}"
+        if name != root:
+            raise virtError(
+                ErrorCode.XML_ERROR,
+                f"expecting root element of '{root}', not '{name}'",
+                ErrorDomain.XML,
+            )
+    return node
+
+
+def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:
+    """Describe the first thing wrong with a document, with its line and a caret."""
+    parser = _parser()
+    try:
+        etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as failure:
+        entries = [entry for entry in parser.error_log if entry.level >= 2]
+        if entries:
+            line, column, text = entries[0].line, entries[0].column, entries[0].message.strip()
+        else:
+            line, column, text = 1, 1, (failure.msg or "Document is empty").split(", line")[0]
+    else:
+        line, column, text = 1, 1, "Document is empty"
+    lines = data.decode("utf-8", "surrogateescape").splitlines()
+    if not data.strip():
+        shown, dashes = "(null)", 0
+    else:
+        shown = lines[line - 1] if 0 < line <= len(lines) else ""
+        dashes = max(0, min(column - 1, _CARET_WIDTH))
+    return virtError(
+        ErrorCode.XML_DETAIL, f"{label}:{line}: {text}\n{shown}\n{'-' * dashes}^", domain
+    )
+
+
+def xmlText(node: Node) -> str:
+    """Return all the text below an element, as XPath's C{string()} does."""
+    if len(node):
+        return str(node.xpath("string(.)"))
+    return node.text or ""

@@ -1,0 +1,299 @@
+"""
+The transport side of both peers: packets in, packets out, descriptors beside them, no more than asked for.
+
+L{PacketProtocol} reads whole packets and hands them on one by one, writes all that one read led to by one
+call, and sends at once when nothing is waiting in front: a reply then costs one system call instead of
+three (C{epoll_ctl}, C{epoll_wait}, C{epoll_ctl}).
+
+A read may bring thousands of packets.  After L{PacketProtocol.burst} of them, or while a subclass has
+C{held} further work back, the rest waits in a backlog, reading stops, and other connections get their turn.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import Any
+
+from twisted.internet.interfaces import IFileDescriptorReceiver, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from pyvirt.protocols.fds import DescriptorSender, sendDescriptors
+from pyvirt.protocols.framing import FrameReader
+from pyvirt.protocols.message import FDS_MAX
+
+__all__ = ["PacketProtocol"]
+
+
+@implementer(IFileDescriptorReceiver, IPushProducer)
+class PacketProtocol(Protocol):
+    """
+    Carry packets over any stream transport.
+
+    @ivar burst: how many packets are handled before other connections get a turn.
+    @ivar held: while True no packet is taken from the backlog; see L{hold} and L{release}.
+    @ivar clogged: the transport has more to write than it likes; the peer does not read.
+    @ivar stopsReadingWhenClogged: a server reads no further calls from a peer that does not read replies.  A
+        client must go on reading, or both would wait for each other.
+    """
+
+    log = Logger()
+    transport: Any  # any stream transport: TCP, UNIX, TLS, an SSH channel, a pipe, a test's
+    burst = 128
+    stopsReadingWhenClogged = False
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.clock = clock
+        self.frames = FrameReader()
+        self.held = False
+        self.clogged = False
+        self.connectionIsLost = False
+        self.descriptors: deque[int] = deque()
+        self._backlog: deque[bytes] = deque()
+        self._batch: list[bytes] | None = None
+        self._turn: Any = None
+        self._direct = False
+        self._behind: list[bytes | tuple[bytes, list[int]]] | None = None
+        self._sender: DescriptorSender | None = None
+        self._closing = False
+
+    # What subclasses provide
+
+    def packetReceived(self, packet: bytes, fds: list[int]) -> None:
+        """
+        Handle a packet.
+
+        @param fds: descriptors that came with it, this protocol's to close.
+        """
+        raise NotImplementedError(type(self))
+
+    def urgentReceived(self, packet: bytes) -> bool:
+        """Handle a packet that must not wait behind the backlog; return whether it was one."""
+        return False
+
+    def brokenBy(self, reason: str) -> None:
+        """The peer broke the protocol.  Closes at once; subclasses log who it was."""
+        self.transport.abortConnection()
+
+    # From the transport
+
+    def connectionMade(self) -> None:
+        transport = self.transport
+        transport.registerProducer(self, True)
+        # Plain sockets only: TLS and channels of other protocols transform what they are given.
+        self._direct = (
+            not getattr(transport, "TLS", False)
+            and hasattr(transport, "writeSomeData")
+            and hasattr(transport, "dataBuffer")
+            and hasattr(transport, "_tempDataBuffer")
+        )
+
+    def dataReceived(self, data: bytes) -> None:
+        packets = self.frames.receive(data)
+        if packets:
+            if self._backlog:
+                self._backlog.extend([each for each in packets if not self.urgentReceived(each)])
+            else:
+                self._handle(packets)
+        if self.frames.error is not None and not self.connectionIsLost:
+            if self._backlog:
+                self.held = False
+                self._handle(self._drained())
+            self.brokenBy(str(self.frames.error))
+
+    def fileDescriptorReceived(self, descriptor: int) -> None:
+        self.descriptors.append(descriptor)
+        if len(self.descriptors) > 2 * FDS_MAX:
+            self.brokenBy(f"more than {2 * FDS_MAX} descriptors came unannounced")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.connectionIsLost = True
+        self._backlog.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        while self.descriptors:
+            os.close(self.descriptors.popleft())
+        if self._sender is not None:
+            self._sender.close()
+        for item in self._behind or ():
+            if not isinstance(item, bytes):
+                for fd in item[1]:
+                    os.close(fd)
+        self._behind = None
+
+    # Packets in
+
+    def _drained(self) -> list[bytes]:
+        packets = list(self._backlog)
+        self._backlog.clear()
+        return packets
+
+    def _handle(self, packets: list[bytes]) -> None:
+        """Handle packets until the burst is used up or work is held back; keep the rest."""
+        batch: list[bytes] = []
+        self._batch = batch
+        try:
+            handled = 0
+            for packet in packets:
+                if handled >= self.burst or self.held or self.connectionIsLost:
+                    break
+                handled += 1
+                fds: list[int] = []
+                if packet[19] > 3 and self.frames.descriptors:
+                    count = self.frames.descriptors.pop(0)
+                    if count > len(self.descriptors):
+                        self.brokenBy(f"{count} descriptors announced, fewer came")
+                        break
+                    fds = [self.descriptors.popleft() for _ in range(count)]
+                self.packetReceived(packet, fds)
+        finally:
+            self._batch = None
+            if batch:
+                self._write(batch[0] if len(batch) == 1 else b"".join(batch))
+        if handled < len(packets) and not self.connectionIsLost:
+            rest = [each for each in packets[handled:] if not self.urgentReceived(each)]
+            self._backlog.extendleft(reversed(rest))
+            if self._backlog:
+                self._pauseReading()
+                if not self.held:
+                    self._later()
+
+    def _later(self) -> None:
+        if self._turn is None and not self.connectionIsLost:
+            self._turn = self.clock.callLater(0, self._continue)
+
+    def _continue(self) -> None:
+        self._turn = None
+        if self._backlog and not self.held:
+            self._handle(self._drained())
+        self._resumeReading()
+
+    def hold(self) -> None:
+        """Take no further packet until L{release}."""
+        self.held = True
+
+    def release(self) -> None:
+        """Go on with what L{hold} kept back."""
+        if self.held:
+            self.held = False
+            if self._backlog:
+                self._later()
+
+    def _pauseReading(self) -> None:
+        self.transport.pauseProducing()
+
+    def _resumeReading(self) -> None:
+        if not (self._backlog or self.connectionIsLost or self._mayNotRead()):
+            self.transport.resumeProducing()
+
+    def _mayNotRead(self) -> bool:
+        return self.clogged and self.stopsReadingWhenClogged
+
+    # Packets out
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet: with the others of this turn, or now."""
+        if self._batch is not None:
+            self._batch.append(packet)
+        elif not self.connectionIsLost:
+            self._write(packet)
+
+    def _write(self, data: bytes) -> None:
+        if self._behind is not None:
+            self._behind.append(data)
+            return
+        transport = self.transport
+        if (
+            self._direct
+            and not transport.dataBuffer
+            and not transport._tempDataBuffer
+            and transport.connected
+            and not transport.disconnecting
+        ):
+            sent = transport.writeSomeData(data)
+            if sent.__class__ is int:
+                if sent == len(data):
+                    return
+                data = data[sent:]
+        transport.write(data)
+
+    def writeNow(self, packet: bytes) -> None:
+        """Write what this turn has gathered, then C{packet}."""
+        batch = self._batch
+        if batch:
+            packet = b"".join([*batch, packet])
+            batch.clear()
+        self._write(packet)
+
+    def holdOutput(self, sender: DescriptorSender) -> None:
+        """Keep what is sent from now on until C{sender} has sent its descriptors."""
+        self._sender = sender
+        self._behind = []
+
+    def releaseOutput(self) -> None:
+        """Send what was kept, and be the transport's producer again."""
+        behind, self._behind, self._sender = self._behind or [], None, None
+        if self.connectionIsLost:
+            return
+        self.transport.registerProducer(self, True)
+        while behind:
+            item = behind.pop(0)
+            if isinstance(item, bytes):
+                self._write(item)
+            else:
+                packet, fds = item
+                sendDescriptors(self, packet, fds)
+                for fd in fds:
+                    os.close(fd)
+                self._behind = behind
+                return
+        if self._closing:
+            self.close()
+
+    def sendWithDescriptors(self, packet: bytes, fds: list[int]) -> None:
+        """
+        Send a packet and, behind it, C{fds}, one on a byte each.
+
+        The descriptors are duplicated first, so they may be closed at once.  A transport that is no UNIX
+        socket cannot carry them.
+
+        @raise TypeError: the transport cannot carry descriptors.
+        """
+        if self._behind is not None:
+            if self._batch:
+                self._behind.append(b"".join(self._batch))
+                self._batch.clear()
+            self._behind.append((packet, [os.dup(each) for each in fds]))
+        else:
+            sendDescriptors(self, packet, fds)
+
+    # IPushProducer: the transport tells whether the peer reads
+
+    def pauseProducing(self) -> None:
+        self.clogged = True
+        if self.stopsReadingWhenClogged:
+            self._pauseReading()
+
+    def resumeProducing(self) -> None:
+        self.clogged = False
+        if self.stopsReadingWhenClogged:
+            self._resumeReading()
+        self.unclogged()
+
+    def unclogged(self) -> None:
+        """What the peer had left unread is on its way; streams go on here."""
+
+    def stopProducing(self) -> None:
+        """The transport is gone; L{connectionLost} follows."""
+
+    def close(self) -> None:
+        """Close once everything sent is on its way."""
+        if self._behind is not None:
+            self._closing = True
+        elif not self.connectionIsLost:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()

@@ -1,0 +1,356 @@
+"""
+The RPC protocol of both sides: calls matched with replies, events, streams and keepalive on one connection.
+
+L{RPCPeer} is what both have in common, L{RPCClient} makes calls, L{RPCServer} is asked.  Nothing here knows
+what a procedure means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from pyvirt.errors import ErrorDomain, OutcomeUnknown, RPCError, VirtError
+from pyvirt.protocols import keepalive, message
+from pyvirt.protocols.keepalive import Keepalive
+from pyvirt.protocols.message import PAYLOAD, MessageType, Status, unpackHeader
+from pyvirt.protocols.packets import PacketProtocol
+from pyvirt.protocols.procedures import Procedure, Program
+from pyvirt.protocols.xdr import XDRError
+
+__all__ = ["IncomingStream", "RPCClient", "RPCPeer", "RPCServer"]
+
+_STREAMS = (MessageType.STREAM, MessageType.STREAM_HOLE)
+
+
+class IncomingStream(Protocol):
+    """What L{RPCPeer.streams} holds: it is given each packet of its serial."""
+
+    def packetReceived(self, type: int, status: int, packet: bytes) -> None:
+        """Take a packet of type C{STREAM} or C{STREAM_HOLE}."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone; nothing more comes."""
+
+    def unclogged(self) -> None:
+        """The transport takes data again."""
+
+
+class RPCPeer(PacketProtocol):
+    """
+    What both sides do.
+
+    @ivar streams: open streams by serial.
+    @ivar keepalive: watches the peer once started, or None.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        super().__init__(clock)
+        self.streams: dict[int, IncomingStream] = {}
+        self.keepalive: Keepalive | None = None
+
+    def startKeepalive(self, interval: float, count: int) -> None:
+        """
+        Watch the peer from now on.
+
+        @param interval: seconds; 0 or less stops watching.
+        @param count: unanswered pings after which L{keepaliveFailed} is called.
+        """
+        self.stopKeepalive()
+        if interval > 0:
+            self.keepalive = Keepalive(self.clock, interval, count, self.send, self.keepaliveFailed)
+            self.keepalive.start()
+
+    def stopKeepalive(self) -> None:
+        """Watch no more; pings are still answered."""
+        if self.keepalive is not None:
+            self.keepalive.stop()
+            self.keepalive = None
+
+    def keepaliveFailed(self) -> None:
+        """The peer is silent.  Closes; subclasses tell why."""
+        self.transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.keepalive is not None:
+            self.keepalive.heard = self.clock.seconds()
+        super().dataReceived(data)
+
+    def urgentReceived(self, packet: bytes) -> bool:
+        if unpackHeader(packet)[1] == keepalive.NUMBER:
+            return self.keepaliveReceived(packet)
+        return False
+
+    def keepaliveReceived(self, packet: bytes) -> bool:
+        """Answer a ping, take a pong; return False for what is neither."""
+        _, _, version, procedure, type, _, _ = unpackHeader(packet)
+        if type != MessageType.MESSAGE or version != 1 or procedure not in (1, 2):
+            return False
+        if procedure == 1:
+            self.send(keepalive.PONG)
+        return True
+
+    def streamPacketReceived(self, serial: int, type: int, status: int, packet: bytes) -> None:
+        """Pass a packet on to its stream; one without a stream is ignored, as libvirt does."""
+        stream = self.streams.get(serial)
+        if stream is not None:
+            stream.packetReceived(type, status, packet)
+
+    def unclogged(self) -> None:
+        for stream in list(self.streams.values()):
+            stream.unclogged()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.stopKeepalive()
+        streams, self.streams = self.streams, {}
+        for stream in streams.values():
+            stream.connectionLost(reason)
+
+
+class _Call:
+    """A call on its way: whom to tell, and how to read the answer."""
+
+    __slots__ = ("deferred", "fds", "procedure")
+
+    def __init__(self, procedure: Procedure) -> None:
+        self.procedure = procedure
+        self.deferred: Deferred[Any] | None = None
+        self.fds = False
+
+
+class RPCClient(RPCPeer):
+    """
+    The side that calls.
+
+    Calls pipeline: any number may be outstanding, replies match by serial.  Calls made in one turn of the
+    reactor leave in one write.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        super().__init__(clock)
+        self._calls: dict[int, _Call] = {}
+        self._serial = 0
+        self._outgoing: list[bytes] = []
+        self._lost: Failure | None = None
+        self.closeReason: VirtError | None = None
+
+    def call(
+        self,
+        program: Program,
+        procedure: Procedure,
+        arguments: Sequence[Any],
+        *,
+        fds: Sequence[int] = (),
+        stream: Callable[[int], IncomingStream] | None = None,
+    ) -> Deferred[Any]:
+        """
+        Call a procedure.
+
+        @param arguments: in the order of the stub's parameters.
+        @param fds: descriptors that go with the call; duplicated, the caller keeps its own.
+        @param stream: for calls with a stream: is given the call's serial and returns what takes the stream's
+            packets.  It is registered before the call leaves.
+        @return: fires with the result: None, a value, or a named tuple of several; for calls whose reply
+            carries descriptors with C{(result, fds)}, the descriptors then being the caller's to close.
+            Fails with the peer's L{VirtError}; with L{RPCError} when the arguments do not fit or the answer
+            is garbled; with L{OutcomeUnknown} when the connection is lost first.  Cancelling forgets the
+            call, not its serial: the operation may still happen.
+        """
+        call = _Call(procedure)
+        deferred: Deferred[Any] = Deferred(lambda _: self._forget(call))
+        call.deferred = deferred
+        if self._lost is not None:
+            call.deferred = None
+            deferred.errback(self._lostError(self._lost))
+            return deferred
+        try:
+            payload = procedure.argumentCodec.encode(arguments)
+            type = MessageType.CALL
+            if fds:
+                type = MessageType.CALL_WITH_FDS
+                payload = len(fds).to_bytes(4, "big") + payload
+            serial = self._nextSerial()
+            packet = message.pack(
+                program.number, program.version, procedure.number, type, serial, Status.OK, payload
+            )
+            if stream is not None:
+                self.streams[serial] = stream(serial)
+            if fds:
+                self._flush()
+                self.sendWithDescriptors(packet, list(fds))
+            else:
+                self.send(packet)
+        except (XDRError, TypeError) as problem:
+            call.deferred = None
+            deferred.errback(_rpcError(f"cannot send {procedure.name}: {problem}"))
+            return deferred
+        self._calls[serial] = call
+        return deferred
+
+    def _nextSerial(self) -> int:
+        serial = self._serial
+        while True:
+            serial = serial + 1 & 0xFFFFFFFF
+            if serial not in self._calls and serial not in self.streams:
+                self._serial = serial
+                return serial
+
+    def _forget(self, call: _Call) -> None:
+        call.deferred = None
+
+    def send(self, packet: bytes) -> None:
+        if self._batch is not None or self.connectionIsLost:
+            super().send(packet)
+            return
+        if not self._outgoing:
+            self.clock.callLater(0, self._flush)
+        self._outgoing.append(packet)
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if outgoing and not self.connectionIsLost:
+            self._write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+
+    def close(self) -> None:
+        self._flush()
+        super().close()
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._outgoing:
+            self._flush()
+        super().dataReceived(data)
+
+    def packetReceived(self, packet: bytes, fds: list[int]) -> None:
+        _, program, version, number, type, serial, status = unpackHeader(packet)
+        if type == MessageType.REPLY or type == MessageType.REPLY_WITH_FDS:
+            self._replyReceived(packet, serial, number, type, status, fds)
+        elif type in _STREAMS:
+            self.streamPacketReceived(serial, type, status, packet)
+        elif type == MessageType.MESSAGE:
+            if program == keepalive.NUMBER:
+                self.keepaliveReceived(packet)
+            else:
+                self.eventReceived(program, version, number, packet)
+        else:
+            self.brokenBy(f"message of type {type} from a server")
+
+    def _replyReceived(
+        self, packet: bytes, serial: int, number: int, type: int, status: int, fds: list[int]
+    ) -> None:
+        call = self._calls.pop(serial, None)
+        if call is None or call.procedure.number != number:
+            self.brokenBy(f"reply to procedure {number} with serial {serial}, which nobody called")
+            return
+        deferred = call.deferred
+        if status == Status.ERROR:
+            self.streams.pop(serial, None)
+        if deferred is None:
+            return
+        call.deferred = None
+        procedure = call.procedure
+        try:
+            if status == Status.OK:
+                offset = PAYLOAD + 4 if type == MessageType.REPLY_WITH_FDS else PAYLOAD
+                values, _ = procedure.resultCodec.decode(packet, offset)
+                result: Any = values[0] if values else None
+                if "reply" in procedure.fds:
+                    result = (result, fds)
+                deferred.callback(result)
+            else:
+                deferred.errback(message.decodeError(packet))
+        except XDRError as problem:
+            deferred.errback(_rpcError(f"cannot read the reply to {procedure.name}: {problem}"))
+
+    def eventReceived(self, program: int, version: int, number: int, packet: bytes) -> None:
+        """Take a message that the server sent on its own.  The default ignores it."""
+
+    def brokenBy(self, reason: str) -> None:
+        if self.closeReason is None:
+            self.closeReason = _rpcError(f"the server broke the protocol: {reason}")
+        super().brokenBy(reason)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = reason
+        super().connectionLost(reason)
+        calls, self._calls = self._calls, {}
+        for call in calls.values():
+            if call.deferred is not None:
+                deferred, call.deferred = call.deferred, None
+                deferred.errback(self._lostError(reason))
+
+    def _lostError(self, reason: Failure) -> VirtError:
+        detail = str(self.closeReason) if self.closeReason else reason.getErrorMessage()
+        return OutcomeUnknown(
+            f"the connection to the server was lost: {detail}",
+            domain=ErrorDomain.RPC,
+            str1="%s",
+            str2=detail,
+        )
+
+
+def _rpcError(text: str) -> VirtError:
+    return RPCError(text, domain=ErrorDomain.RPC, str1="%s", str2=text)
+
+
+class RPCServer(RPCPeer):
+    """The side that is called.  Subclasses answer L{callReceived}."""
+
+    stopsReadingWhenClogged = True
+
+    def packetReceived(self, packet: bytes, fds: list[int]) -> None:
+        _, program, version, number, type, serial, status = unpackHeader(packet)
+        if type == MessageType.CALL or type == MessageType.CALL_WITH_FDS:
+            self.callReceived(program, version, number, serial, status, packet, fds)
+        elif type in _STREAMS:
+            self.streamPacketReceived(serial, type, status, packet)
+        elif type == MessageType.MESSAGE and program == keepalive.NUMBER:
+            self.keepaliveReceived(packet)
+        # Replies, events and unknown types from a client mean nothing and cost nothing, as with libvirt.
+
+    def callReceived(
+        self,
+        program: int,
+        version: int,
+        number: int,
+        serial: int,
+        status: int,
+        packet: bytes,
+        fds: list[int],
+    ) -> None:
+        """
+        Answer a call, now or later, through L{reply} or L{replyError}.
+
+        @param fds: descriptors that came with it, this side's to close.  A payload with descriptors starts
+            4 bytes later.
+        """
+        raise NotImplementedError(type(self))
+
+    def reply(
+        self, program: int, version: int, number: int, serial: int, payload: bytes = b""
+    ) -> None:
+        """Answer a call with success."""
+        self.send(
+            message.pack(program, version, number, MessageType.REPLY, serial, Status.OK, payload)
+        )
+
+    def replyError(
+        self, program: int, version: int, number: int, serial: int, error: VirtError
+    ) -> None:
+        """Answer a call with an error."""
+        self.send(
+            message.pack(
+                program,
+                version,
+                number,
+                MessageType.REPLY,
+                serial,
+                Status.ERROR,
+                message.encodeError(error),
+            )
+        )

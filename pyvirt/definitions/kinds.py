@@ -183,9 +183,7 @@ SWITCH = boolean(true="on", false="off")
 _DECIMAL = re.compile(r"[ \t\n\v\f\r]*([+-]?)(\d+)\Z", re.ASCII).match
 _HEX = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX])?([0-9a-fA-F]+)\Z", re.ASCII).match
 _OCTAL = re.compile(r"[ \t\n\v\f\r]*([+-]?)([0-7]+)\Z", re.ASCII).match
-_ANY = re.compile(
-    r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]+)|(\d+))\Z", re.ASCII
-).match
+_ANY = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]+)|(\d+))\Z", re.ASCII).match
 
 
 def number(text: str, base: int = 10, *, bits: int = 32, signed: bool = False) -> int | None:
@@ -202,6 +200,8 @@ def number(text: str, base: int = 10, *, bits: int = 32, signed: bool = False) -
         if found is None:
             return None
         sign, sixteen, eight, ten = found.groups()
+        if len(text) > 60:
+            return None
         value = int(sixteen, 16) if sixteen else int(eight, 8) if eight else int(ten)
     else:
         found = (_DECIMAL if base == 10 else _HEX if base == 16 else _OCTAL)(text)

@@ -1,0 +1,274 @@
+"""
+Where a device sits: its address on a bus, and what else any device may say about itself.
+
+Every device class inherits L{Device}, whose elements libvirt writes last.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    SWITCH,
+    TEXT,
+    UINT,
+    UINT_NZ,
+    Kind,
+    integer,
+    internal,
+    invalidAttribute,
+    missingAttribute,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    plainReader,
+    plainWriter,
+)
+
+__all__ = ["Address", "Boot", "BootDevice", "Device", "PCIAddress", "RomDevice"]
+
+
+def hexadecimal(form: str, bits: int = 32, **more: Any) -> Kind:
+    """Make a kind of numbers in any base that are written as C{form}."""
+    return integer(base=0, bits=bits, form=form, **more)
+
+
+@attrs.frozen(kw_only=True)
+class ZPCI:
+    """The identifiers of a PCI device on s390."""
+
+    uid: int | None = attribute(hexadecimal("#06x"))
+    fid: int | None = attribute(hexadecimal("#010x"))
+
+
+class Address:
+    """An address of any type; C{type} says which."""
+
+    type: ClassVar[str]
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> Address | None:
+        """Read an address of the type that the element names."""
+        kind = node.get("type")
+        if kind is None:
+            raise missingAttribute(node, "type")
+        known = _TYPES.get(kind)
+        if known is None:
+            raise _badType(kind, node)
+        found: Address = plainReader(known)(node, context)
+        return found
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write an address of whatever type it is."""
+        plainWriter(type(value))(value, out, indent, tag, context)
+
+
+def _badType(text: str, node: Node) -> Exception:
+    return invalidAttribute(text, node, "type")
+
+
+@attrs.frozen(kw_only=True)
+class PCIAddress(Address):
+    """A slot of a PCI bus."""
+
+    type: str = attribute(default="pci")
+    domain: int | None = attribute(hexadecimal("#06x"))
+    bus: int | None = attribute(hexadecimal("#04x"))
+    slot: int | None = attribute(hexadecimal("#04x"))
+    function: int | None = attribute(hexadecimal("#x"))
+    multifunction: bool | None = attribute(SWITCH)
+    zpci: ZPCI | None = element(ZPCI)
+
+    def settle(self, node: Node, context: Context) -> PCIAddress:
+        """Complain of numbers that no PCI address has; fill in the zeros of one that has any."""
+        numbers = (self.domain, self.bus, self.slot, self.function)
+        if numbers == (None, None, None, None):
+            return self
+        domain, bus, slot, function = (number or 0 for number in numbers)
+        where = f"Invalid PCI address {domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
+        if domain > 0xFFFF:
+            raise xmlError(f"Invalid PCI address domain='0x{domain:x}', must be <= 0xFFFF", 0)
+        if bus > 0xFF:
+            raise xmlError(f"Invalid PCI address bus='0x{bus:x}', must be <= 0xFF", 0)
+        if slot > 0x1F:
+            raise xmlError(f"Invalid PCI address slot='0x{slot:x}', must be <= 0x1F", 0)
+        if function > 7:
+            raise xmlError(f"Invalid PCI address function=0x{function:x}, must be <= 7", 0)
+        if not (domain or bus or slot):
+            raise xmlError(
+                f"Invalid PCI address {where[-10:]}, at least one of domain, bus, or slot "
+                "must be > 0",
+                0,
+            )
+        return attrs.evolve(self, domain=domain, bus=bus, slot=slot, function=function)
+
+
+@attrs.frozen(kw_only=True)
+class DriveAddress(Address):
+    """A unit of a disk controller."""
+
+    type: str = attribute(default="drive")
+    controller: int = attribute(UINT, default=0)
+    bus: int = attribute(UINT, default=0)
+    target: int = attribute(UINT, default=0)
+    unit: int = attribute(UINT, default=0)
+
+
+@attrs.frozen(kw_only=True)
+class VirtioSerialAddress(Address):
+    """A port of a virtio serial controller."""
+
+    type: str = attribute(default="virtio-serial")
+    controller: int = attribute(UINT, default=0)
+    bus: int = attribute(UINT, default=0)
+    port: int = attribute(UINT, default=0)
+
+
+@attrs.frozen(kw_only=True)
+class CCIDAddress(Address):
+    """A slot of a smart card controller."""
+
+    type: str = attribute(default="ccid")
+    controller: int = attribute(UINT, default=0)
+    slot: int = attribute(UINT, default=0)
+
+
+def _readPort(text: str, node: Node, name: str) -> str:
+    parts = text.split(".")
+    if len(parts) > 4 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise internal("Cannot parse <address> 'port' attribute")(text, node, name)
+    return text
+
+
+@attrs.frozen(kw_only=True)
+class USBAddress(Address):
+    """A port of a USB bus."""
+
+    type: str = attribute(default="usb")
+    bus: int = attribute(UINT, default=0)
+    port: str | None = attribute(Kind(_readPort))
+
+
+@attrs.frozen(kw_only=True)
+class SpaprVIOAddress(Address):
+    """A register of the POWER virtual bus."""
+
+    type: str = attribute(default="spapr-vio")
+    reg: int | None = attribute(hexadecimal("#010x", 64))
+
+
+@attrs.frozen(kw_only=True)
+class CCWAddress(Address):
+    """A channel device of s390."""
+
+    type: str = attribute(default="ccw")
+    cssid: int | None = attribute(hexadecimal("#x"))
+    ssid: int | None = attribute(hexadecimal("#x"))
+    devno: int | None = attribute(hexadecimal("#06x"))
+
+
+@attrs.frozen(kw_only=True)
+class ISAAddress(Address):
+    """Ports of the ISA bus."""
+
+    type: str = attribute(default="isa")
+    iobase: int | None = attribute(integer(base=16, form="#x", keepZero=False))
+    irq: int | None = attribute(integer(base=16, form="#x", keepZero=False))
+
+
+@attrs.frozen(kw_only=True)
+class DIMMAddress(Address):
+    """A slot of memory, and where it starts."""
+
+    type: str = attribute(default="dimm")
+    slot: int = attribute(UINT, default=0)
+    base: int | None = attribute(integer(base=16, bits=64, form="#x", keepZero=False))
+
+
+@attrs.frozen(kw_only=True)
+class PlainAddress(Address):
+    """An address that is only a type."""
+
+    type: str = attribute()
+
+
+_TYPES: dict[str, type[Address]] = {
+    "pci": PCIAddress,
+    "drive": DriveAddress,
+    "virtio-serial": VirtioSerialAddress,
+    "ccid": CCIDAddress,
+    "usb": USBAddress,
+    "spapr-vio": SpaprVIOAddress,
+    "virtio-s390": PlainAddress,
+    "ccw": CCWAddress,
+    "virtio-mmio": PlainAddress,
+    "isa": ISAAddress,
+    "dimm": DIMMAddress,
+    "unassigned": PlainAddress,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Boot:
+    """The place of a device in the order of booting."""
+
+    order: int | None = attribute(integer(zero=False), required=True)
+    loadparm: str | None = attribute(TEXT)
+
+
+@attrs.frozen(kw_only=True)
+class Rom:
+    """The option ROM of a PCI device."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    enabled: bool | None = attribute(BOOLEAN)
+    bar: bool | None = attribute(SWITCH)
+    file: str | None = attribute(FILLED)
+
+
+def _readAlias(text: str, node: Node, name: str) -> str | None:
+    """Keep only the aliases that users may choose."""
+    return text if text.startswith("ua-") else None
+
+
+ALIAS = Kind(_readAlias, TEXT.write)
+
+
+@attrs.frozen(kw_only=True)
+class Device:
+    """What any device may have."""
+
+    alias: str | None = elementAttribute("alias", "name", ALIAS)
+    acpiIndex: int | None = elementAttribute("acpi", "index", UINT_NZ)
+    address: Any = element(Address)
+
+
+@attrs.frozen(kw_only=True)
+class BootDevice(Device):
+    """What a device that can be booted from may have."""
+
+    boot: Boot | None = element(Boot)
+
+
+@attrs.frozen(kw_only=True)
+class RomDevice(Device):
+    """What a PCI device with an option ROM may have."""
+
+    xmlOrder: ClassVar[str] = ""
+
+    boot: Boot | None = element(Boot)
+    rom: Rom | None = element(Rom)
+
+
+INFO = " boot alias rom acpiIndex address"

@@ -1,0 +1,105 @@
+"""
+Time as the guest sees it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    ULONG_NZ,
+    choice,
+    integer,
+    unsupported,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node
+from pyvirt.definitions.schema import Context, attribute, element, elements
+
+__all__ = ["CatchUp", "Clock", "Timer"]
+
+
+@attrs.frozen(kw_only=True)
+class CatchUp:
+    """How lost ticks are made up for."""
+
+    threshold: int | None = attribute(ULONG_NZ)
+    slew: int | None = attribute(ULONG_NZ)
+    limit: int | None = attribute(ULONG_NZ)
+
+
+@attrs.frozen(kw_only=True)
+class Timer:
+    """A timer, and what becomes of ticks that the guest missed."""
+
+    xmlOrder: ClassVar[str] = "name present tickpolicy track frequency mode catchup"
+
+    name: str = attribute(
+        choice("platform pit rtc hpet tsc kvmclock hypervclock armvtimer"), required=True
+    )
+    present: bool | None = attribute(BOOLEAN)
+    tickpolicy: str | None = attribute(choice("delay catchup merge discard"))
+    track: str | None = attribute(choice("boot guest wall realtime"))
+    frequency: int | None = attribute(ULONG_NZ)
+    mode: str | None = attribute(choice("auto native emulate paravirt smpsafe"))
+    catchup: CatchUp | None = element(CatchUp)
+
+
+@attrs.frozen(kw_only=True)
+class Clock:
+    """What the guest's clock starts from."""
+
+    xmlReadOrder: ClassVar[str] = "offset"
+
+    offset: str | None = attribute(
+        choice(
+            "utc localtime variable timezone absolute",
+            error=unsupported("unknown clock offset '{text}'"),
+        ),
+        default="utc",
+    )
+    adjustment: str | None = attribute()
+    basis: str | None = attribute(
+        choice("utc localtime", error=unsupported("unknown clock basis '{text}'"))
+    )
+    timezone: str | None = attribute(FILLED)
+    start: int | None = attribute(integer(bits=64))
+    timers: tuple[Timer, ...] = elements(Timer, "timer")
+
+    def settle(self, node: Node, context: Context) -> Clock:
+        """Keep what belongs to the offset."""
+        kind = self.offset
+        changes: dict[str, Any] = dict(adjustment=None, basis=None, timezone=None, start=None)
+        adjustment = self.adjustment
+        if kind in ("utc", "localtime"):
+            if adjustment is not None:
+                if adjustment == "reset":
+                    changes["adjustment"] = "reset"
+                else:
+                    value = _adjustment(adjustment)
+                    changes.update(offset="variable", adjustment=str(value), basis=kind)
+        elif kind == "variable":
+            value = 0 if adjustment is None else _adjustment(adjustment)
+            changes.update(adjustment=str(value), basis=self.basis or "utc")
+        elif kind == "timezone":
+            if self.timezone is None:
+                raise xmlError("missing 'timezone' attribute for clock with offset='timezone'")
+            changes["timezone"] = self.timezone
+        elif kind == "absolute":
+            if self.start is None:
+                raise xmlError("missing 'start' attribute for clock with offset='absolute'")
+            changes["start"] = self.start
+        return attrs.evolve(self, **changes)
+
+
+def _adjustment(text: str) -> int:
+    from pyvirt.definitions.kinds import number
+
+    value = number(text, bits=64, signed=True)
+    if value is None:
+        raise xmlError(f"unknown clock adjustment '{text}'")
+    return value

@@ -1,0 +1,57 @@
+"""
+Small elements that several devices share: virtio options, security labels of one device.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+
+from pyvirt.definitions.kinds import BOOLEAN, SWITCH, choice, xmlError
+from pyvirt.definitions.reader import Node
+from pyvirt.definitions.schema import Context, attribute, element
+
+__all__ = ["DeviceLabel", "VirtioDriver", "VirtioOptions"]
+
+
+@attrs.frozen(kw_only=True)
+class VirtioOptions:
+    """Options of the driver element that every virtio device knows."""
+
+    iommu: bool | None = attribute(SWITCH)
+    ats: bool | None = attribute(SWITCH)
+    packed: bool | None = attribute(SWITCH)
+    page_per_vq: bool | None = attribute(SWITCH)
+
+
+@attrs.frozen(kw_only=True)
+class VirtioDriver(VirtioOptions):
+    """The driver element of a device that has only the virtio options."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+
+@attrs.frozen(kw_only=True)
+class DeviceLabel:
+    """The security label of one device, overriding that of the domain."""
+
+    model: str | None = attribute()
+    labelskip: bool | None = attribute(BOOLEAN)
+    relabel: bool | None = attribute(BOOLEAN)
+    label: str | None = element()
+
+    def settle(self, node: Node, context: Context) -> DeviceLabel:
+        """A skipped label is nothing else; a label that is not applied is refused."""
+        if self.labelskip:
+            return attrs.evolve(self, relabel=None)
+        label = attrs.evolve(self, labelskip=None)
+        if label.relabel is None:
+            label = attrs.evolve(label, relabel=True)
+        if label.label is not None and not label.relabel:
+            model = label.model or "NULL"
+            raise xmlError(f"Cannot specify a label if relabelling is turned off. model={model}")
+        return label
+
+
+DEVICE_LABEL_MODES = choice("static dynamic none")

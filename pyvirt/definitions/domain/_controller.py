@@ -1,0 +1,130 @@
+"""
+Controllers: what other devices are plugged into.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.domain._address import Device, hexadecimal
+from pyvirt.definitions.domain._common import VirtioOptions
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    SWITCH,
+    UINT,
+    UINT_NZ,
+    choice,
+    custom,
+    integer,
+    internal,
+    unsupported,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    special,
+)
+from pyvirt.definitions.units import scaledKiB
+
+__all__ = ["CONTROLLER_MODELS", "Controller"]
+
+TYPES = "ide fdc scsi sata virtio-serial ccid usb pci xenbus isa"
+
+CONTROLLER_MODELS: dict[str, frozenset[str]] = {
+    "scsi": frozenset(
+        "auto buslogic lsilogic lsisas1068 vmpvscsi ibmvscsi virtio-scsi lsisas1078 "
+        "virtio-transitional virtio-non-transitional ncr53c90 dc390 am53c974".split()
+    ),
+    "usb": frozenset(
+        "piix3-uhci piix4-uhci ehci ich9-ehci1 ich9-uhci1 ich9-uhci2 ich9-uhci3 vt82c686b-uhci "
+        "pci-ohci nec-xhci qusb1 qusb2 qemu-xhci none".split()
+    ),
+    "pci": frozenset(
+        "pci-root pcie-root pci-bridge dmi-to-pci-bridge pcie-to-pci-bridge pcie-root-port "
+        "pcie-switch-upstream-port pcie-switch-downstream-port pci-expander-bus "
+        "pcie-expander-bus".split()
+    ),
+    "ide": frozenset("piix3 piix4 ich6".split()),
+    "virtio-serial": frozenset("virtio virtio-transitional virtio-non-transitional".split()),
+    "isa": frozenset(),
+}
+
+
+@attrs.frozen(kw_only=True)
+class ControllerDriver(VirtioOptions):
+    """How the hypervisor handles a controller."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    queues: int | None = attribute(UINT_NZ)
+    cmd_per_lun: int | None = attribute(UINT_NZ)
+    max_sectors: int | None = attribute(UINT_NZ)
+    ioeventfd: bool | None = attribute(SWITCH)
+    iothread: int | None = attribute(UINT_NZ)
+
+
+@attrs.frozen(kw_only=True)
+class PCITarget:
+    """How a PCI controller shows itself."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    chassisNr: int | None = attribute(integer(base=0, signed=True, minimum=0))
+    chassis: int | None = attribute(integer(base=0, signed=True, minimum=0))
+    port: int | None = attribute(integer(base=0, signed=True, minimum=0, form="#x"))
+    busNr: int | None = attribute(integer(base=0, signed=True, minimum=0))
+    index: int | None = attribute(integer(base=0, signed=True, minimum=0))
+    hotplug: bool | None = attribute(SWITCH)
+    node: int | None = element(integer())
+
+
+@attrs.frozen(kw_only=True)
+class Controller(Device):
+    """A controller of any type."""
+
+    xmlOrder: ClassVar[str] = (
+        "type index model ports vectors maxGrantFrames maxEventChannels driver modelName target "
+        "master alias acpiIndex address pcihole64"
+    )
+
+    type: str = attribute(choice(TYPES), required=True)
+    index: int | None = attribute(integer(error=internal("Cannot parse controller index {text}")))
+    model: str | None = attribute()
+    ports: int | None = attribute(integer(signed=True, minimum=0))
+    vectors: int | None = attribute(integer(signed=True, minimum=0))
+    maxGrantFrames: int | None = attribute(integer(signed=True, minimum=0))
+    maxEventChannels: int | None = attribute(integer(signed=True, minimum=0))
+    driver: ControllerDriver | None = element(ControllerDriver)
+    modelName: str | None = elementAttribute("model", "name")
+    target: PCITarget | None = element(PCITarget)
+    master: int | None = elementAttribute("master", "startport", integer())
+    pcihole64: int | None = special(
+        tags="pcihole64",
+        read=lambda node, kids, context: (
+            scaledKiB(kids["pcihole64"][0], "./pcihole64") if "pcihole64" in kids else None
+        ),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<pcihole64 unit='KiB'>{value}</pcihole64>\n"
+        ),
+    )
+
+    def settle(self, node: Node, context: Context) -> Controller:
+        """Check the model against the type, and drop what that type does not have."""
+        models = CONTROLLER_MODELS.get(self.type)
+        if self.model is not None and (models is None or self.model not in models):
+            raise xmlError(f"Unknown model type '{self.model}'")
+        changes: dict[str, Any] = {}
+        if self.type != "virtio-serial":
+            changes.update(ports=None, vectors=None)
+        if self.type != "xenbus":
+            changes.update(maxGrantFrames=None, maxEventChannels=None)
+        if self.type != "pci":
+            changes.update(modelName=None, target=None, pcihole64=None)
+        return attrs.evolve(self, **changes)

@@ -1,0 +1,355 @@
+"""
+Disks: what the guest sees, and what lies between it and the source.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.domain._address import BootDevice
+from pyvirt.definitions.domain._common import VirtioOptions
+from pyvirt.definitions.domain._source import (
+    SOURCE_TYPES,
+    Auth,
+    DiskSource,
+    Encryption,
+    readSource,
+    writeSource,
+)
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    SWITCH,
+    UINT_NZ,
+    choice,
+    custom,
+    integer,
+    unsupported,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    present,
+    reader,
+    special,
+    writer,
+)
+from pyvirt.errors import ErrorCode, virtError
+
+__all__ = ["BackingStore", "Disk"]
+
+FORMATS = "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk"
+
+
+@attrs.frozen(kw_only=True)
+class CacheSize:
+    """The largest size of a cache, in bytes."""
+
+    bytes: int = 0
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> CacheSize:
+        """Read the size."""
+        from pyvirt.definitions.units import scaled
+
+        for child in node:
+            if child.tag == "max_size":
+                return cls(bytes=scaled(child, "./driver/metadata_cache/max_size", default=1) or 0)
+        return cls()
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the size."""
+        if value.bytes:
+            out.append(
+                f"{indent}<{tag}>\n{indent}  <max_size unit='bytes'>{value.bytes}</max_size>\n"
+                f"{indent}</{tag}>\n"
+            )
+
+
+@attrs.frozen(kw_only=True)
+class DiskDriver(VirtioOptions):
+    """How the hypervisor handles a disk."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+    xmlOrder: ClassVar[str] = (
+        "name type cache error_policy rerror_policy io ioeventfd event_idx copy_on_read discard "
+        "iothread detect_zeroes queues queue_size"
+    )
+
+    name: str | None = attribute()
+    cache: str | None = attribute(
+        choice("default none writethrough writeback directsync unsafe", absent="default")
+    )
+    error_policy: str | None = attribute(
+        choice("default stop report ignore enospace", absent="default")
+    )
+    rerror_policy: str | None = attribute(choice("default stop report ignore", absent="default"))
+    io: str | None = attribute(choice("default native threads io_uring", absent="default"))
+    ioeventfd: bool | None = attribute(SWITCH)
+    event_idx: bool | None = attribute(SWITCH)
+    copy_on_read: bool | None = attribute(SWITCH)
+    discard: str | None = attribute(choice("default unmap ignore", absent="default"))
+    iothread: int | None = attribute(integer(zero=False))
+    type: str | None = attribute(
+        choice(FORMATS + " aio", error=unsupported("unknown driver format value '{text}'"))
+    )
+    detect_zeroes: str | None = attribute(choice("default off on unmap", absent="default"))
+    queues: int | None = attribute(UINT_NZ)
+    queue_size: int | None = attribute(UINT_NZ)
+    metadata_cache: CacheSize | None = element(CacheSize)
+
+    def settle(self, node: Node, context: Context) -> DiskDriver:
+        """C{aio} is an old name of C{raw}."""
+        if self.type == "aio":
+            return attrs.evolve(self, type="raw")
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class BackingFormat:
+    """The format of an image further down the chain."""
+
+    type: str | None = attribute(
+        choice(
+            FORMATS,
+            error=custom("unknown storage source format '{text}'", ErrorCode.CONFIG_UNSUPPORTED),
+        ),
+        required=True,
+    )
+    metadata_cache: CacheSize | None = element(CacheSize)
+
+
+@attrs.frozen(kw_only=True)
+class BackingStore:
+    """
+    The image that an image is laid over.
+
+    @ivar source: its source, or None where this only says that there is none further down.
+    """
+
+    source: DiskSource | None = None
+    format: BackingFormat | None = None
+    backingStore: BackingStore | None = None
+    index: int | None = None
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> BackingStore:
+        """Read one image and those below it."""
+        kind = node.get("type")
+        if kind is None:
+            return cls()
+        if kind not in SOURCE_TYPES.split():
+            raise xmlError(f"unknown storage source type '{kind}'")
+        kids: dict[str, Node] = {}
+        for child in node:
+            kids.setdefault(child.tag, child)
+        if "format" not in kids or kids["format"].get("type") is None:
+            raise xmlError("missing disk backing store format")
+        form = reader(BackingFormat)(kids["format"], context)
+        if "source" not in kids:
+            raise xmlError("missing disk backing store source")
+        source = readSource(kind, kids["source"], context)
+        below = kids.get("backingStore")
+        return cls(
+            source=source,
+            format=form,
+            backingStore=None if below is None else cls.readElement(below, context),
+            index=source.index,
+        )
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write one image and those below it."""
+        if value.source is None:
+            out.append(f"{indent}<{tag}/>\n")
+            return
+        inner = indent + "  "
+        out.append(f"{indent}<{tag} type='{value.source.sourceType}'>\n")
+        writer(BackingFormat)(value.format, out, inner, "format", context)
+        writeSource(value.source, out, inner, "source", context)
+        if value.backingStore is not None:
+            value.backingStore.writeElement(value.backingStore, out, inner, tag, context)
+        out.append(f"{indent}</{tag}>\n")
+
+
+@attrs.frozen(kw_only=True)
+class DiskTarget:
+    """The name and the bus under which the guest finds a disk."""
+
+    dev: str | None = attribute()
+    bus: str | None = attribute(
+        choice("fdc ide scsi virtio xen usb uml sata sd none", absent="none")
+    )
+    tray: str | None = attribute(choice("closed open"))
+    removable: bool | None = attribute(SWITCH)
+    rotation_rate: int | None = attribute(UINT_NZ)
+
+
+@attrs.frozen(kw_only=True)
+class Geometry:
+    """Cylinders, heads and sectors."""
+
+    cyls: int | None = attribute(UINT_NZ)
+    heads: int | None = attribute(UINT_NZ)
+    secs: int | None = attribute(UINT_NZ)
+    trans: str | None = attribute(choice("default none auto lba", absent="default"))
+
+
+@attrs.frozen(kw_only=True)
+class BlockIO:
+    """Sizes of blocks shown to the guest."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    logical_block_size: int | None = attribute(UINT_NZ)
+    physical_block_size: int | None = attribute(UINT_NZ)
+
+
+def _tuned(name: str) -> Any:
+    return element(
+        integer(
+            bits=64,
+            keepZero=False,
+            error=lambda text, node, tag: xmlError(f"disk iotune field '{tag}' must be an integer"),
+        ),
+        name,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class IOTune:
+    """Limits of throughput, in bytes and operations each second."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    total_bytes_sec: int | None = _tuned("total_bytes_sec")
+    read_bytes_sec: int | None = _tuned("read_bytes_sec")
+    write_bytes_sec: int | None = _tuned("write_bytes_sec")
+    total_iops_sec: int | None = _tuned("total_iops_sec")
+    read_iops_sec: int | None = _tuned("read_iops_sec")
+    write_iops_sec: int | None = _tuned("write_iops_sec")
+    total_bytes_sec_max: int | None = _tuned("total_bytes_sec_max")
+    read_bytes_sec_max: int | None = _tuned("read_bytes_sec_max")
+    write_bytes_sec_max: int | None = _tuned("write_bytes_sec_max")
+    total_iops_sec_max: int | None = _tuned("total_iops_sec_max")
+    read_iops_sec_max: int | None = _tuned("read_iops_sec_max")
+    write_iops_sec_max: int | None = _tuned("write_iops_sec_max")
+    size_iops_sec: int | None = _tuned("size_iops_sec")
+    group_name: str | None = element()
+    total_bytes_sec_max_length: int | None = _tuned("total_bytes_sec_max_length")
+    read_bytes_sec_max_length: int | None = _tuned("read_bytes_sec_max_length")
+    write_bytes_sec_max_length: int | None = _tuned("write_bytes_sec_max_length")
+    total_iops_sec_max_length: int | None = _tuned("total_iops_sec_max_length")
+    read_iops_sec_max_length: int | None = _tuned("read_iops_sec_max_length")
+    write_iops_sec_max_length: int | None = _tuned("write_iops_sec_max_length")
+
+
+@attrs.frozen(kw_only=True)
+class Transient:
+    """Changes to the disk are thrown away when the guest ends."""
+
+    shareBacking: bool | None = attribute(BOOLEAN)
+
+
+@attrs.frozen(kw_only=True)
+class Disk(BootDevice):
+    """
+    Anything that looks like a disk to the guest.
+
+    @ivar type: how the source is named: C{file}, C{block}, C{network} ...
+    @ivar device: C{disk}, C{cdrom}, C{floppy} or C{lun}.
+    """
+
+    xmlOrder: ClassVar[str] = (
+        "type device model rawio sgio snapshot driver auth source backingStore backenddomain "
+        "geometry blockio target iotune readonly shareable transient serial wwn vendor product "
+        "encryption boot alias acpiIndex address"
+    )
+
+    type: str | None = attribute(choice(SOURCE_TYPES), default="file")
+    device: str | None = attribute(choice("disk cdrom floppy lun"), default="disk")
+    model: str | None = attribute(
+        choice("default virtio virtio-transitional virtio-non-transitional", absent="default")
+    )
+    snapshot: str | None = attribute(
+        choice("default no internal external manual", absent="default")
+    )
+    rawio: bool | None = attribute(BOOLEAN)
+    sgio: str | None = attribute(choice("default filtered unfiltered", absent="default"))
+    source: DiskSource | None = special(
+        tags="source",
+        read=lambda node, kids, context: _readDiskSource(node, kids, context),
+        write=lambda value, out, indent, context: writeSource(
+            value, out, indent, "source", context
+        ),
+    )
+    geometry: Geometry | None = element(Geometry)
+    blockio: BlockIO | None = element(BlockIO)
+    driver: DiskDriver | None = element(DiskDriver)
+    target: DiskTarget | None = element(DiskTarget)
+    backenddomain: str | None = elementAttribute("backenddomain", "name")
+    auth: Auth | None = element(Auth)
+    iotune: IOTune | None = element(IOTune)
+    readonly: bool = present()
+    shareable: bool = present()
+    transient: Transient | None = element(Transient)
+    encryption: Encryption | None = element(Encryption)
+    serial: str | None = element()
+    wwn: str | None = element()
+    vendor: str | None = element()
+    product: str | None = element()
+    backingStore: BackingStore | None = element(BackingStore)
+
+    def settle(self, node: Node, context: Context) -> Disk:
+        """Complain of what cannot be; fill in what the device and the target imply."""
+        source = self.source
+        empty = source is None or source.isEmpty
+        target = self.target
+        if target is None or target.dev is None:
+            detail = None
+            if source is not None:
+                detail = (
+                    getattr(source, "file", None)
+                    or getattr(source, "dev", None)
+                    or getattr(source, "dir", None)
+                    or getattr(source, "path", None)
+                    or getattr(source, "name", None)
+                )
+            raise virtError(ErrorCode.NO_TARGET, detail, 20)
+        changes: dict[str, Any] = {}
+        if empty and self.device not in ("cdrom", "floppy"):
+            raise virtError(ErrorCode.NO_SOURCE, target.dev, 20)
+        if target.bus is None:
+            changes["target"] = attrs.evolve(target, bus=_guessBus(target.dev, self.device))
+        if self.device == "cdrom":
+            changes["readonly"] = True
+        return attrs.evolve(self, **changes) if changes else self
+
+
+def _guessBus(dev: str, device: str | None) -> str:
+    """Return the bus that the name of a disk is usual on."""
+    if device == "floppy":
+        return "fdc"
+    for prefix, bus in (
+        ("hd", "ide"),
+        ("sd", "scsi"),
+        ("vd", "virtio"),
+        ("xvd", "xen"),
+        ("ubd", "uml"),
+    ):
+        if dev.startswith(prefix):
+            return bus
+    return "ide"
+
+
+def _readDiskSource(node: Node, kids: dict[str, list[Node]], context: Context) -> DiskSource | None:
+    found = kids.get("source")
+    if not found:
+        return None
+    return readSource(node.get("type") or "file", found[0], context)

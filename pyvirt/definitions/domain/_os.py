@@ -1,0 +1,231 @@
+"""
+What a domain boots: firmware, kernel, the init of a container, the order of devices.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import attrs
+
+from pyvirt.definitions.domain._source import SOURCE_TYPES, DiskSource, readSource, writeSource
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    UINT,
+    Kind,
+    choice,
+    escape,
+    integer,
+    unsupported,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node, xmlText
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    elements,
+    special,
+    text,
+)
+
+__all__ = ["OS", "BootMenu", "OSType"]
+
+
+@attrs.frozen(kw_only=True)
+class OSType:
+    """What the guest is for the hypervisor."""
+
+    xmlOrder: ClassVar[str] = "arch machine name"
+
+    name: str | None = text()
+    arch: str | None = attribute()
+    machine: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class FirmwareFeature:
+    """A property that the chosen firmware must have."""
+
+    enabled: bool = attribute(BOOLEAN, required=True)
+    name: str = attribute(choice("enrolled-keys secure-boot"), required=True)
+
+
+@attrs.frozen(kw_only=True)
+class Firmware:
+    """What the firmware is chosen by."""
+
+    features: tuple[FirmwareFeature, ...] = elements(FirmwareFeature, "feature")
+
+
+@attrs.frozen(kw_only=True)
+class InitEnv:
+    """A variable in the environment of a container's init."""
+
+    name: str | None = attribute()
+    value: str | None = text()
+
+    def settle(self, node: Node, context: Context) -> InitEnv:
+        """Complain of a variable without name or value."""
+        if self.name is None:
+            raise xmlError("No name supplied for <initenv> element")
+        if not self.value:
+            raise xmlError(f"No value supplied for <initenv name='{self.name}'> element")
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class Loader:
+    """The firmware's image."""
+
+    readonly: bool | None = attribute(BOOLEAN)
+    type: str | None = attribute(choice("rom pflash none", absent="none"))
+    secure: bool | None = attribute(BOOLEAN)
+    stateless: bool | None = attribute(BOOLEAN)
+    path: str | None = text()
+    xmlOrder: ClassVar[str] = "readonly secure type stateless"
+
+
+@attrs.frozen(kw_only=True)
+class NVRAM:
+    """Where the firmware's variables are kept, and what they start as."""
+
+    template: str | None = None
+    source: DiskSource | None = None
+    typed: bool = False
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> NVRAM:
+        """Read a plain path or a source."""
+        template = node.get("template")
+        kind = node.get("type")
+        if kind is None:
+            path = xmlText(node)
+            if not path:
+                return cls(template=template)
+            from pyvirt.definitions.domain._source import FileSource
+
+            return cls(template=template, source=FileSource(file=path))
+        if kind not in SOURCE_TYPES.split():
+            from pyvirt.definitions.kinds import invalidAttribute
+
+            raise invalidAttribute(kind, node, "type")
+        for child in node:
+            if child.tag == "source":
+                return cls(template=template, source=readSource(kind, child, context), typed=True)
+        raise xmlError("Missing source element with NVRAM type")
+
+    @staticmethod
+    def writeElement(value: NVRAM, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write it back."""
+        head = f"{indent}<{tag}"
+        if value.template is not None:
+            head += f" template='{escape(value.template)}'"
+        source = value.source
+        if source is None:
+            if value.template is not None:
+                out.append(f"{head}/>\n")
+            return
+        if not value.typed:
+            path = getattr(source, "file", "") or ""
+            out.append(f"{head}>{escape(path)}</{tag}>\n")
+            return
+        out.append(f"{head} type='{source.sourceType}'>\n")
+        writeSource(source, out, indent + "  ", "source", context)
+        out.append(f"{indent}</{tag}>\n")
+
+
+@attrs.frozen(kw_only=True)
+class ACPITable:
+    """An ACPI table given to the guest."""
+
+    type: str | None = attribute(choice("slic"))
+    path: str | None = text()
+
+
+@attrs.frozen(kw_only=True)
+class BootMenu:
+    """Whether the firmware offers a menu, and for how many milliseconds."""
+
+    enable: bool | None = attribute(BOOLEAN)
+    timeout: int | None = attribute(UINT)
+
+
+@attrs.frozen(kw_only=True)
+class BIOS:
+    """Options of the BIOS."""
+
+    useserial: bool | None = attribute(BOOLEAN)
+    rebootTimeout: int | None = attribute(integer(signed=True))
+
+
+def _readInitArgs(node: Node, kids: dict[str, list[Node]], context: Context) -> tuple[str, ...]:
+    found = []
+    for child in kids.get("initarg", ()):
+        text = xmlText(child)
+        if not text:
+            raise xmlError("No data supplied for <initarg> element")
+        found.append(text)
+    return tuple(found)
+
+
+def _writeInitArgs(value: tuple[str, ...], out: list[str], indent: str, context: Context) -> None:
+    out.extend(f"{indent}<initarg>{escape(word)}</initarg>\n" for word in value)
+
+
+def _readBoot(node: Node, kids: dict[str, list[Node]], context: Context) -> tuple[str, ...]:
+    return tuple([_DEVICE(child) for child in kids.get("boot", ())])
+
+
+_DEVICES = choice("fd cdrom hd network")
+
+
+def _DEVICE(node: Node) -> str:
+    from pyvirt.definitions.kinds import missingAttribute
+
+    word = node.get("dev")
+    if word is None:
+        raise missingAttribute(node, "dev")
+    return str(_DEVICES.read(word, node, "dev"))
+
+
+def _writeBoot(value: tuple[str, ...], out: list[str], indent: str, context: Context) -> None:
+    out.extend(f"{indent}<boot dev='{word}'/>\n" for word in value)
+
+
+@attrs.frozen(kw_only=True)
+class OS:
+    """How a domain boots."""
+
+    xmlReadOrder: ClassVar[str] = "type"
+
+    firmware: str | None = attribute(
+        choice("none bios efi", error=unsupported("unknown firmware value {text}"), absent="none")
+    )
+    type: OSType = element(OSType, default=OSType())
+    firmwareFeatures: Firmware | None = element(Firmware, "firmware")
+    init: str | None = element()
+    initargs: tuple[str, ...] = special(
+        tags="initarg", read=_readInitArgs, write=_writeInitArgs, default=()
+    )
+    initenv: tuple[InitEnv, ...] = elements(InitEnv)
+    initdir: str | None = element()
+    inituser: str | None = element()
+    initgroup: str | None = element()
+    loader: Loader | None = element(Loader)
+    nvram: NVRAM | None = element(NVRAM)
+    kernel: str | None = element()
+    initrd: str | None = element()
+    cmdline: str | None = element()
+    dtb: str | None = element()
+    root: str | None = element()
+    boot: tuple[str, ...] = special(tags="boot", read=_readBoot, write=_writeBoot, default=())
+    bootmenu: BootMenu | None = element(BootMenu)
+    bios: BIOS | None = element(BIOS)
+    smbios: str | None = elementAttribute(
+        "smbios",
+        "mode",
+        choice("none emulate host sysinfo", error=unsupported("unknown smbios mode '{text}'")),
+    )

@@ -1,0 +1,397 @@
+"""
+Where the bytes of a disk are: a file, a block device, a pool's volume, a place on the network.
+
+The type stands on the element around (C{<disk type='file'>}), so the reader of that element calls
+L{readSource} with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.domain._address import PCIAddress
+from pyvirt.definitions.domain._chardev import CharSource, Reconnect
+from pyvirt.definitions.domain._common import DeviceLabel
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    TEXT,
+    UINT,
+    choice,
+    custom,
+    integer,
+    internal,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    elements,
+    plainReader,
+    plainWriter,
+    reader,
+    special,
+    text,
+    writer,
+)
+from pyvirt.errors import ErrorDomain
+
+__all__ = ["Auth", "DiskSource", "Encryption", "Secret", "readSource"]
+
+SOURCE_TYPES = "file block dir network volume nvme vhostuser"
+PROTOCOLS = "nbd rbd sheepdog gluster iscsi http https ftp ftps tftp ssh vxhs nfs"
+
+
+@attrs.frozen(kw_only=True)
+class Secret:
+    """A secret, by usage or by UUID."""
+
+    type: str | None = attribute(FILLED)
+    usage: str | None = attribute()
+    uuid: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class Auth:
+    """Who opens a source on the network."""
+
+    username: str | None = attribute()
+    secret: Secret | None = element(Secret)
+
+    def settle(self, node: Node, context: Context) -> Auth:
+        """Complain where the user or the secret is missing."""
+        if self.username is None:
+            raise xmlError("missing username for auth", ErrorDomain.STORAGE)
+        secret = self.secret
+        if secret is None:
+            raise xmlError("Missing <secret> element in auth", ErrorDomain.STORAGE)
+        if secret.uuid is None and secret.usage is None:
+            raise xmlError("missing auth secret uuid or usage attribute", ErrorDomain.NONE)
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class Cipher:
+    """The cipher of an encrypted volume."""
+
+    name: str = attribute(required=True)
+    size: int | None = attribute(UINT, required=True)
+    mode: str | None = attribute()
+    hash: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class IVGen:
+    """The generator of initial vectors of an encrypted volume."""
+
+    name: str = attribute(required=True)
+    hash: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class Encryption:
+    """How a volume is encrypted and which secret opens it."""
+
+    format: str | None = attribute(choice("default qcow luks luks2 luks-any"), required=True)
+    engine: str | None = attribute(choice("qemu librbd"))
+    secrets: tuple[Secret, ...] = elements(Secret, "secret")
+    cipher: Cipher | None = element(Cipher)
+    ivgen: IVGen | None = element(IVGen)
+
+
+@attrs.frozen(kw_only=True)
+class Host:
+    """A server that holds a source."""
+
+    xmlOrder: ClassVar[str] = "name port transport socket"
+
+    transport: str | None = attribute(
+        choice(
+            "tcp unix rdma", error=custom("unknown protocol transport type '{text}'"), absent="tcp"
+        )
+    )
+    socket: str | None = attribute()
+    name: str | None = attribute()
+    port: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class Reservations:
+    """Persistent reservations of a SCSI disk."""
+
+    managed: bool | None = attribute(BOOLEAN)
+    source: Any = element(CharSource)
+
+
+@attrs.frozen(kw_only=True)
+class Initiator:
+    """Who connects to an iSCSI target."""
+
+    name: str | None = elementAttribute("iqn", "name")
+
+
+@attrs.frozen(kw_only=True)
+class Slice:
+    """A part of a source."""
+
+    type: str | None = attribute(TEXT)
+    offset: int | None = attribute(
+        integer(bits=64, error=custom("malformed value '{text}' of 'offset' attribute of slice"))
+    )
+    size: int | None = attribute(
+        integer(bits=64, error=custom("malformed value '{text}' of 'size' attribute of slice"))
+    )
+
+    def settle(self, node: Node, context: Context) -> Slice:
+        """Complain of a slice without its ends."""
+        if self.offset is None or self.size is None:
+            raise xmlError("missing offset or size attribute of slice")
+        return self
+
+
+def _readSlices(node: Node, kids: dict[str, list[Node]], context: Context) -> Slice | None:
+    for group in kids.get("slices", ()):
+        for child in group:
+            if child.tag == "slice" and child.get("type") == "storage":
+                found: Slice = reader(Slice)(child, context)
+                return found
+    return None
+
+
+def _writeSlices(value: Slice, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}<slices>\n")
+    writer(Slice)(value, out, indent + "  ", "slice", context)
+    out.append(f"{indent}</slices>\n")
+
+
+@attrs.frozen(kw_only=True)
+class Cookie:
+    """A cookie sent to a web server; a password of sorts."""
+
+    name: str | None = attribute()
+    value: str | None = text()
+
+    def settle(self, node: Node, context: Context) -> Cookie:
+        """Complain of a cookie without name or value."""
+        if self.name is None:
+            raise xmlError("missing cookie name")
+        if not self.value:
+            raise xmlError(f"missing value for cookie '{self.name}'")
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class Cookies:
+    """The cookies of a source."""
+
+    cookies: tuple[Cookie, ...] = elements(Cookie, "cookie")
+
+
+@attrs.frozen(kw_only=True)
+class Identity:
+    """The user and group of an NFS source."""
+
+    user: str | None = attribute()
+    group: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class DiskSource:
+    """
+    What every type of source may have.
+
+    @ivar index: the number of the source in a running domain's chain, or None.
+    @ivar startupPolicy: what to do where the source is missing, or None for the usual refusal.
+    """
+
+    sourceType: ClassVar[str]
+
+    startupPolicy: str | None = attribute(
+        choice("default mandatory requisite optional", absent="default")
+    )
+    index: int | None = attribute(
+        integer(keepZero=False, error=custom("invalid disk index '{text}'"))
+    )
+    slice: Slice | None = special(tags="slices", read=_readSlices, write=_writeSlices)
+    labels: tuple[DeviceLabel, ...] = elements(DeviceLabel, "seclabel")
+    encryption: Encryption | None = element(Encryption)
+    reservations: Reservations | None = element(Reservations)
+    auth: Auth | None = element(Auth)
+
+    @property
+    def isEmpty(self) -> bool:
+        """Whether there is no medium."""
+        return False
+
+
+@attrs.frozen(kw_only=True)
+class FileSource(DiskSource):
+    """A file of the host."""
+
+    sourceType: ClassVar[str] = "file"
+    xmlOrder: ClassVar[str] = "file fdgroup"
+
+    file: str | None = attribute(FILLED)
+    fdgroup: str | None = attribute()
+
+    @property
+    def isEmpty(self) -> bool:
+        return self.file is None
+
+
+@attrs.frozen(kw_only=True)
+class BlockSource(DiskSource):
+    """A block device of the host."""
+
+    sourceType: ClassVar[str] = "block"
+    xmlOrder: ClassVar[str] = "dev"
+
+    dev: str | None = attribute(FILLED)
+
+    @property
+    def isEmpty(self) -> bool:
+        return self.dev is None
+
+
+@attrs.frozen(kw_only=True)
+class DirSource(DiskSource):
+    """A folder of the host, shown as a FAT disk."""
+
+    sourceType: ClassVar[str] = "dir"
+    xmlOrder: ClassVar[str] = "dir"
+
+    dir: str | None = attribute(FILLED)
+
+    @property
+    def isEmpty(self) -> bool:
+        return self.dir is None
+
+
+@attrs.frozen(kw_only=True)
+class VolumeSource(DiskSource):
+    """A volume of a storage pool."""
+
+    sourceType: ClassVar[str] = "volume"
+    xmlOrder: ClassVar[str] = "pool volume mode"
+
+    pool: str | None = attribute()
+    volume: str | None = attribute()
+    mode: str | None = attribute(
+        choice("host direct", error=custom("unknown source mode '{text}' for volume type disk"))
+    )
+
+    def settle(self, node: Node, context: Context) -> VolumeSource:
+        """Complain where only one of pool and volume is named."""
+        if (self.pool is None) != (self.volume is None):
+            raise xmlError("'pool' and 'volume' must be specified together for 'pool' type source")
+        return self
+
+    @property
+    def isEmpty(self) -> bool:
+        return self.pool is None
+
+
+def _nvmeAddress(node: Node, kids: dict[str, list[Node]], context: Context) -> Any:
+    found = kids.get("address")
+    if not found:
+        raise xmlError("NVMe disk source is missing address")
+    return plainReader(PCIAddress)(found[0], context)
+
+
+def _writeNVMeAddress(value: Any, out: list[str], indent: str, context: Context) -> None:
+    plainWriter(PCIAddress)(attrs.evolve(value, type=None), out, indent, "address", context)
+
+
+@attrs.frozen(kw_only=True)
+class NVMeSource(DiskSource):
+    """A namespace of an NVMe controller."""
+
+    sourceType: ClassVar[str] = "nvme"
+    xmlOrder: ClassVar[str] = "type managed namespace startupPolicy index address"
+
+    type: str | None = attribute(
+        required=True, missing=lambda node: xmlError("missing 'type' attribute to disk source")
+    )
+    managed: bool | None = attribute(BOOLEAN)
+    namespace: int | None = attribute(
+        integer(bits=64, error=internal("malformed namespace '{text}'")),
+        required=True,
+        missing=lambda node: xmlError("missing 'namespace' attribute to disk source"),
+    )
+    address: Any = special(tags="address", read=_nvmeAddress, write=_writeNVMeAddress)
+
+
+@attrs.frozen(kw_only=True)
+class VhostUserSource(DiskSource):
+    """A disk served by another process through a socket."""
+
+    sourceType: ClassVar[str] = "vhostuser"
+    xmlOrder: ClassVar[str] = "type path startupPolicy index reconnect"
+
+    type: str | None = attribute(
+        required=True,
+        missing=lambda node: xmlError("missing 'type' attribute for vhostuser disk source"),
+    )
+    path: str | None = attribute(
+        required=True,
+        missing=lambda node: xmlError("missing 'path' attribute for vhostuser disk source"),
+    )
+    reconnect: Reconnect | None = element(Reconnect)
+
+
+@attrs.frozen(kw_only=True)
+class NetworkSource(DiskSource):
+    """An image or device served over the network."""
+
+    sourceType: ClassVar[str] = "network"
+    xmlOrder: ClassVar[str] = (
+        "protocol name query tls tlsHostname startupPolicy index hosts snapshot config initiator "
+        "auth slice encryption reservations ssl cookies readahead timeout identity"
+    )
+
+    protocol: str | None = attribute(choice(PROTOCOLS), required=True)
+    name: str | None = attribute()
+    query: str | None = attribute()
+    tls: bool | None = attribute(BOOLEAN)
+    tlsHostname: str | None = attribute()
+    hosts: tuple[Host, ...] = elements(Host, "host")
+    snapshot: str | None = elementAttribute("snapshot", "name")
+    config: str | None = elementAttribute("config", "file")
+    initiator: Initiator | None = element(Initiator)
+    ssl: bool | None = elementAttribute("ssl", "verify", BOOLEAN)
+    cookies: Cookies | None = element(Cookies, when="secure")
+    readahead: int | None = elementAttribute("readahead", "size", integer(bits=64, keepZero=False))
+    timeout: int | None = elementAttribute("timeout", "seconds", integer(bits=64, keepZero=False))
+    identity: Identity | None = element(Identity)
+
+
+SOURCES: dict[str, type[DiskSource]] = {
+    cls.sourceType: cls
+    for cls in (
+        FileSource,
+        BlockSource,
+        DirSource,
+        NetworkSource,
+        VolumeSource,
+        NVMeSource,
+        VhostUserSource,
+    )
+}
+
+
+def readSource(kind: str, node: Node, context: Context) -> DiskSource:
+    """Read a source whose type the element around told."""
+    found: DiskSource = reader(SOURCES[kind])(node, context)
+    return found
+
+
+def writeSource(value: DiskSource, out: list[str], indent: str, tag: str, context: Context) -> None:
+    """Write a source of whatever type it is; an empty one is not written."""
+    writer(type(value))(value, out, indent, tag, context)
+    if out[-1] == f"{indent}<{tag}/>\n":
+        out.pop()

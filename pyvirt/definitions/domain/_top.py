@@ -1,0 +1,352 @@
+"""
+A domain as a whole: its general part, and the groups that hold the rest.
+"""
+
+from __future__ import annotations
+
+import uuid as uuids
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
+from pyvirt.definitions.domain._clock import Clock
+from pyvirt.definitions.domain._controller import Controller
+from pyvirt.definitions.domain._disk import Disk
+from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
+from pyvirt.definitions.domain._features import Features
+from pyvirt.definitions.domain._net import Interface
+from pyvirt.definitions.domain._os import OS
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    SWITCH,
+    Kind,
+    choice,
+    custom,
+    escape,
+    integer,
+    internal,
+    number,
+    unsupported,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node, parseTree, xmlText
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    elements,
+    plainWriter,
+    present,
+    reader,
+    special,
+    text,
+    writer,
+)
+from pyvirt.definitions.units import formatSet, parseSet, scaledKiB
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = ["Devices", "DomainDefinition", "formatDomain", "parseDomain"]
+
+
+@attrs.frozen(kw_only=True)
+class Devices:
+    """The devices of a domain, each kind in the order of the document."""
+
+    emulator: str | None = element()
+    disks: tuple[Disk, ...] = elements(Disk, "disk")
+    controllers: tuple[Controller, ...] = elements(Controller, "controller")
+    interfaces: tuple[Interface, ...] = elements(Interface, "interface")
+    serials: tuple[Serial, ...] = elements(Serial, "serial")
+    parallels: tuple[Parallel, ...] = elements(Parallel, "parallel")
+    consoles: tuple[Console, ...] = elements(Console, "console")
+    channels: tuple[Channel, ...] = elements(Channel, "channel")
+    inputs: tuple[Input, ...] = elements(Input, "input")
+    graphics: tuple[Graphics, ...] = elements(Graphics, "graphics")
+    sounds: tuple[Sound, ...] = elements(Sound, "sound")
+    videos: tuple[Video, ...] = elements(Video, "video")
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the element; unlike others it has two tags even where it is empty."""
+        mark = len(out)
+        plainWriter(Devices)(value, out, indent, tag, context)
+        if len(out) == mark + 1:
+            out[mark] = f"{indent}<{tag}>\n{indent}</{tag}>\n"
+
+
+def parseUUID(text: str) -> bytes | None:
+    """Return the 16 bytes of a UUID written in any of the ways that libvirt takes, or None."""
+    digits = []
+    for char in text.strip(" \t\n\r\v\f"):
+        if char == "-":
+            continue
+        if char not in "0123456789abcdefABCDEF":
+            return None
+        digits.append(char)
+    return bytes.fromhex("".join(digits)) if len(digits) == 32 else None
+
+
+def formatUUID(value: bytes) -> str:
+    """Write a UUID in the usual five groups."""
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _readUUID(node: Node, kids: dict[str, list[Node]], context: Context) -> bytes | None:
+    found = kids.get("uuid")
+    text = xmlText(found[0]) if found else ""
+    if not text:
+        return None
+    value = parseUUID(text)
+    if value is None:
+        raise virtError(ErrorCode.INTERNAL_ERROR, "malformed uuid element", ErrorDomain.DOMAIN)
+    return value
+
+
+def _writeUUID(value: bytes, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}<uuid>{formatUUID(value)}</uuid>\n")
+
+
+@attrs.frozen(kw_only=True)
+class Memory:
+    """The memory of the guest, in KiB."""
+
+    amount: int = 0
+    dumpCore: bool | None = None
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> Memory:
+        """Read an amount with its unit."""
+        dump = node.get("dumpCore")
+        return cls(
+            amount=scaledKiB(node, "./memory[1]") or 0,
+            dumpCore=None if dump is None else SWITCH.read(dump, node, "dumpCore"),
+        )
+
+    @staticmethod
+    def writeElement(
+        value: Memory, out: list[str], indent: str, tag: str, context: Context
+    ) -> None:
+        """Write it in KiB."""
+        dump = ""
+        if value.dumpCore is not None:
+            dump = f" dumpCore='{'on' if value.dumpCore else 'off'}'"
+        out.append(f"{indent}<memory{dump} unit='KiB'>{value.amount}</memory>\n")
+
+
+def _readCurrent(node: Node, kids: dict[str, list[Node]], context: Context) -> int | None:
+    found = kids.get("currentMemory")
+    return scaledKiB(found[0], "./currentMemory[1]") if found else None
+
+
+def _writeCurrent(value: int, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}<currentMemory unit='KiB'>{value}</currentMemory>\n")
+
+
+def _readMaximum(node: Node, kids: dict[str, list[Node]], context: Context) -> Any:
+    found = kids.get("maxMemory")
+    if not found:
+        return None
+    text = found[0].get("slots")
+    slots = 0
+    if text is not None:
+        value = number(text)
+        if value is None:
+            raise xmlError("Failed to parse memory slot count")
+        slots = value
+    return (scaledKiB(found[0], "./maxMemory[1]") or 0, slots)
+
+
+def _writeMaximum(value: Any, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}<maxMemory slots='{value[1]}' unit='KiB'>{value[0]}</maxMemory>\n")
+
+
+def _readName(node: Node, kids: dict[str, list[Node]], context: Context) -> str:
+    found = kids.get("name")
+    name = xmlText(found[0]) if found else ""
+    if not name:
+        raise virtError(ErrorCode.NO_NAME, None, ErrorDomain.DOMAIN)
+    return name
+
+
+def _writeName(value: str, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}<name>{escape(value)}</name>\n")
+
+
+def _readMetadata(node: Node, kids: dict[str, list[Node]], context: Context) -> str | None:
+    found = kids.get("metadata")
+    return metadataText(found[0]) if found else None
+
+
+def _writeMetadata(value: str, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}{value}\n")
+
+
+def metadataText(node: Node) -> str:
+    """Return the metadata element as it is written."""
+    from lxml import etree
+
+    return str(
+        etree.tostring(node, encoding="unicode", pretty_print=True, with_tail=False)
+    ).rstrip()
+
+
+@attrs.frozen(kw_only=True)
+class VCPUs:
+    """How many processors there are, now and at most, and where they may run."""
+
+    placement: str | None = "static"
+    cpuset: frozenset[int] | None = None
+    maximum: int = 1
+    current: int | None = None
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> VCPUs:
+        """Read the counts."""
+        text = xmlText(node)
+        maximum = 1
+        if text:
+            value = number(text)
+            if value is None:
+                raise xmlError("maximum vcpus count must be an integer")
+            maximum = value
+        current = None
+        text = node.get("current")
+        if text is not None:
+            current = integer().read(text, node, "current")
+        placement = node.get("placement")
+        cpuset = None
+        if placement is not None:
+            placement = choice("static auto").read(placement, node, "placement")
+        if placement != "auto":
+            text = node.get("cpuset")
+            if text:
+                cpuset = parseSet(text, size=16384)
+                if cpuset is None:
+                    raise virtError(
+                        ErrorCode.INVALID_ARG, f"Failed to parse bitmap '{text}'", ErrorDomain.NONE
+                    )
+        if current is not None and maximum < current:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR,
+                "maximum vCPU count must not be less than current vCPU count",
+                ErrorDomain.DOMAIN,
+            )
+        return cls(
+            placement=placement or "static",
+            cpuset=cpuset,
+            maximum=maximum,
+            current=None if current == maximum else current,
+        )
+
+    @staticmethod
+    def writeElement(value: VCPUs, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the counts."""
+        head = f"{indent}<vcpu"
+        if value.placement is not None:
+            head += f" placement='{value.placement}'"
+        if value.cpuset is not None:
+            head += f" cpuset='{formatSet(value.cpuset)}'"
+        if value.current is not None:
+            head += f" current='{value.current}'"
+        out.append(f"{head}>{value.maximum}</vcpu>\n")
+
+
+LIFECYCLE = "destroy restart rename-restart preserve coredump-destroy coredump-restart"
+DOMAIN_TYPES = (
+    "qemu kqemu kvm xen lxc uml openvz test vmware hyperv vbox phyp parallels bhyve vz none hvf"
+).split()
+
+
+def _action(name: str, default: str, words: str = LIFECYCLE) -> Any:
+    return element(
+        choice(words, error=unsupported(f"unknown {name} action: {{text}}")), name, default=default
+    )
+
+
+def _readTitle(text: str, node: Node, name: str) -> str:
+    if "\n" in text:
+        raise xmlError("Domain title can't contain newlines")
+    return text
+
+
+@attrs.frozen(kw_only=True)
+class DomainDefinition:
+    """
+    A domain.
+
+    @ivar uuid: 16 bytes, or None before one is made up.
+    @ivar memory: what the guest is given at start, in KiB with C{dumpCore}.
+    @ivar currentMemory: KiB, or None for all of it.
+    @ivar maxMemory: C{(KiB, slots)} for plugging memory in, or None.
+    @ivar metadata: the whole metadata element as text.
+    """
+
+    xmlReadOrder: ClassVar[str] = "name uuid title description type os"
+
+    type: str | None = attribute(
+        choice(DOMAIN_TYPES, error=unsupported("invalid domain type {text}")),
+        required=True,
+        missing=lambda node: virtError(
+            ErrorCode.INTERNAL_ERROR, "missing domain type attribute", ErrorDomain.DOMAIN
+        ),
+    )
+    name: str = special(tags="name", read=_readName, write=_writeName)
+    uuid: bytes | None = special(tags="uuid", read=_readUUID, write=_writeUUID)
+    title: str | None = element(Kind(_readTitle, escape))
+    description: str | None = element()
+    metadata: str | None = special(tags="metadata", read=_readMetadata, write=_writeMetadata)
+    maxMemory: Any = special(tags="maxMemory", read=_readMaximum, write=_writeMaximum)
+    memory: Memory = element(Memory, default=Memory())
+    currentMemory: int | None = special(
+        tags="currentMemory", read=_readCurrent, write=_writeCurrent
+    )
+    vcpu: VCPUs = element(VCPUs, default=VCPUs())
+    os: OS = element(OS, default=OS())
+    features: Features | None = element(Features)
+    clock: Clock = element(Clock, default=Clock())
+    onPoweroff: str = _action("on_poweroff", "destroy")
+    onReboot: str = _action("on_reboot", "restart")
+    onCrash: str = _action("on_crash", "destroy")
+    devices: Devices = element(Devices, default=Devices())
+
+    @property
+    def id(self) -> int | None:
+        """A definition has no id: it is given when the domain runs."""
+        return None
+
+
+def parseDomain(xml: str, *, inactive: bool = True) -> DomainDefinition:
+    """
+    Parse a definition and check what can be checked without knowing the driver.
+
+    @raise VirtError: XML_DETAIL for text that is not well formed, and what libvirt says of the rest.
+    """
+    node = parseTree(xml, "domain", label="(domain_definition)", domain=ErrorDomain.DOMAIN)
+    found: DomainDefinition = reader(DomainDefinition)(node, Context(inactive=inactive))
+    return found
+
+
+def formatDomain(
+    definition: DomainDefinition,
+    *,
+    id: int | None = None,
+    secure: bool = False,
+    inactive: bool = False,
+    migratable: bool = False,
+) -> str:
+    """
+    Write a definition in libvirt's canonical form.
+
+    @param id: the number of a running domain.
+    @param secure: whether passwords are written.
+    @param inactive: whether to leave out what only a running domain has.
+    """
+    out: list[str] = []
+    context = Context(inactive=inactive, secure=secure, migratable=migratable)
+    writer(DomainDefinition)(definition, out, "", "domain", context)
+    if id is not None and id >= 0:
+        out[0] = out[0].replace("'>", f"' id='{id}'>", 1) if "' xmlns" not in out[0] else out[0]
+    return "".join(out)

@@ -1,0 +1,514 @@
+"""
+Declarative definitions: a class says which attributes and elements it has, and is read and written by that.
+
+A class that describes an XML element is an C{attrs.frozen(kw_only=True)} class whose fields are made by the
+functions here.  The order of the fields is the order of writing; C{xmlOrder} changes that for inherited ones,
+C{xmlReadOrder} names fields that are read, and complained of, before the others.  From these descriptions a
+reader and a writer are compiled once per class, on first use, as straight-line source.
+
+Hooks a class may define:
+ - C{readElement(cls, node, context)}: reads instead of the compiled reader (which is L{reader}).
+ - C{prepare(cls, node, context)}: complains before any field is read.
+ - C{settle(self, node, context)}: checks what was read and returns it, or something else in its place.
+ - C{writeElement(self, out, indent, tag, context)}: writes instead of the compiled writer (L{writer}).
+
+The form is that of libvirt: two spaces of indentation, single quotes, C{<a/>} for an element with nothing
+in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from pyvirt.definitions.kinds import TEXT, Kind, escape, missingAttribute, xmlError
+from pyvirt.definitions.reader import Node, xmlText
+
+__all__ = [
+    "Context",
+    "attribute",
+    "element",
+    "elementAttribute",
+    "elements",
+    "inline",
+    "present",
+    "reader",
+    "special",
+    "text",
+    "writer",
+]
+
+_SPEC = "pyvirt.definitions"
+
+
+@attrs.define(slots=True)
+class Context:
+    """
+    What reading or writing one document depends on besides the document.
+
+    @ivar inactive: of the persistent form: nothing that only a running object has.
+    @ivar secure: passwords may be written.
+    @ivar migratable: of the form that is sent to another host.
+    @ivar extra: what a definition's own module keeps here.
+    """
+
+    inactive: bool = True
+    secure: bool = False
+    migratable: bool = False
+    status: bool = False
+    extra: Any = None
+
+
+@attrs.frozen(kw_only=True)
+class Spec:
+    """How one field stands in the XML."""
+
+    form: str
+    name: str | None = None
+    kind: Any = TEXT
+    inner: str = ""
+    required: bool = False
+    default: Any = None
+    when: str | None = None
+    read: Callable[[Node, dict[str, list[Node]], Context], Any] | None = None
+    write: Callable[[Any, list[str], str, Context], None] | None = None
+    tags: tuple[str, ...] = ()
+    missing: Callable[[Node], Exception] | None = None
+    keepEmpty: bool = True
+
+
+def _field(spec: Spec) -> Any:
+    return attrs.field(default=spec.default, metadata={_SPEC: spec})
+
+
+def attribute(
+    kind: Kind = TEXT,
+    name: str | None = None,
+    *,
+    required: bool = False,
+    default: Any = None,
+    when: str | None = None,
+    missing: Callable[[Node], Exception] | None = None,
+) -> Any:
+    """
+    An attribute of the element.
+
+    @param required: whether its absence is an error, which C{missing} may make.
+    @param default: the value of an absent one; None is not written.
+    @param when: written only if the context has this set.
+    """
+    return _field(
+        Spec(
+            form="attribute",
+            name=name,
+            kind=kind,
+            required=required,
+            default=default,
+            when=when,
+            missing=missing,
+        )
+    )
+
+
+def text(kind: Kind = TEXT, *, default: Any = None) -> Any:
+    """The text inside the element."""
+    return _field(Spec(form="text", kind=kind, default=default))
+
+
+def element(
+    kind: Any = TEXT, name: str | None = None, *, default: Any = None, when: str | None = None
+) -> Any:
+    """
+    An element inside: of another class, or one with only text of a L{Kind}.
+
+    @param kind: the class, or a function giving it where it is defined later, or a kind.
+    """
+    return _field(Spec(form="element", name=name, kind=kind, default=default, when=when))
+
+
+def elements(kind: Any, name: str | None = None, *, when: str | None = None) -> Any:
+    """Any number of elements of one name, as a tuple."""
+    return _field(Spec(form="elements", name=name, kind=kind, default=(), when=when))
+
+
+def elementAttribute(
+    name: str,
+    inner: str,
+    kind: Kind = TEXT,
+    *,
+    default: Any = None,
+    required: bool = False,
+    when: str | None = None,
+) -> Any:
+    """The one attribute C{inner} of an element C{name} inside."""
+    return _field(
+        Spec(
+            form="elementAttribute",
+            name=name,
+            inner=inner,
+            kind=kind,
+            default=default,
+            required=required,
+            when=when,
+        )
+    )
+
+
+def present(name: str | None = None, *, when: str | None = None) -> Any:
+    """Whether an empty element is there."""
+    return _field(Spec(form="present", name=name, default=False, when=when))
+
+
+def inline(kind: Any) -> Any:
+    """The fields of another class, standing in this same element."""
+    return _field(Spec(form="inline", kind=kind))
+
+
+def special(
+    *,
+    tags: str = "",
+    read: Callable[[Node, dict[str, list[Node]], Context], Any] | None = None,
+    write: Callable[[Any, list[str], str, Context], None] | None = None,
+    default: Any = None,
+) -> Any:
+    """
+    A field with a reader and a writer of its own.
+
+    @param tags: the names of the elements inside that the reader wants, separated by blanks.
+    @param read: C{(element, elements inside by name, context)} to value.
+    @param write: C{(value, out, indent, context)}: appends elements; not called for the default.
+    """
+    return _field(
+        Spec(form="special", read=read, write=write, default=default, tags=tuple(tags.split()))
+    )
+
+
+Reader = Callable[[Node, Context], Any]
+Writer = Callable[[Any, list[str], str, str, Context], None]
+
+_readers: dict[type, Reader] = {}
+_writers: dict[type, Writer] = {}
+_plainReaders: dict[type, Reader] = {}
+_plainWriters: dict[type, Writer] = {}
+
+
+def specsOf(cls: type) -> dict[str, Spec]:
+    """Return the described fields of a class in their order of writing."""
+    fields = {f.name: f.metadata[_SPEC] for f in attrs.fields(cls) if _SPEC in f.metadata}
+    # What a class adds stands before what it inherits: libvirt writes addresses and aliases last.
+    ranks: dict[str, None] = {}
+    for base in cls.__mro__:
+        ranks.update(dict.fromkeys(vars(base).get("__annotations__", ())))
+    fields = {name: fields[name] for name in ranks if name in fields}
+    order = getattr(cls, "xmlOrder", None)
+    if order:
+        names = order.split() if isinstance(order, str) else order
+        fields = {name: fields[name] for name in names} | fields
+    return {
+        name: attrs.evolve(spec, name=spec.name or name) if spec.name is None else spec
+        for name, spec in fields.items()
+    }
+
+
+def reader(cls: type) -> Reader:
+    """Return the compiled reader of a class: C{(element, context)} to instance."""
+    found = _readers.get(cls)
+    if found is None:
+        own = getattr(cls, "readElement", None)
+        found = _readers[cls] = own if own is not None else _Later(cls, True)
+        if own is None:
+            found = _readers[cls] = _compileReader(cls)
+    return found
+
+
+def plainReader(cls: type) -> Reader:
+    """Return the compiled reader of a class even if it has a C{readElement} of its own."""
+    found = _plainReaders.get(cls)
+    if found is None:
+        found = _plainReaders[cls] = _compileReader(cls)
+    return found
+
+
+def writer(cls: type) -> Writer:
+    """Return the compiled writer of a class: C{(value, out, indent, tag, context)}."""
+    found = _writers.get(cls)
+    if found is None:
+        own = getattr(cls, "writeElement", None)
+        found = _writers[cls] = own if own is not None else _Later(cls, False)
+        if own is None:
+            found = _writers[cls] = _compileWriter(cls)
+    return found
+
+
+def plainWriter(cls: type) -> Writer:
+    """Return the compiled writer of a class even if it has a C{writeElement} of its own."""
+    found = _plainWriters.get(cls)
+    if found is None:
+        found = _plainWriters[cls] = _compileWriter(cls)
+    return found
+
+
+class _Later:
+    """Stands for a reader or writer that is being compiled, in classes that contain themselves."""
+
+    def __init__(self, cls: type, reads: bool) -> None:
+        self._cls = cls
+        self._reads = reads
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._reads:
+            return _readers[self._cls](*arguments)
+        return _writers[self._cls](*arguments)  # type: ignore[func-returns-value]
+
+
+def _classOf(kind: Any) -> type | None:
+    """Return the class that a field is of, or None for one of text."""
+    if isinstance(kind, Kind):
+        return None
+    if isinstance(kind, type):
+        return kind
+    found = kind()
+    assert isinstance(found, type)
+    return found
+
+
+_PLAIN = {TEXT.read}
+
+
+def _compileReader(cls: type) -> Reader:
+    """Compile the reader of a class from its fields."""
+    specs = specsOf(cls)
+    space: dict[str, Any] = {
+        "CLS": cls,
+        "missing": missingAttribute,
+        "xmlText": xmlText,
+        "xmlError": xmlError,
+    }
+    first = getattr(cls, "xmlReadOrder", "")
+    names = [*first.split(), *(name for name in specs if name not in first.split())]
+    lines = ["def read(node, context):"]
+    wanted: dict[str, None] = {}
+    if hasattr(cls, "prepare"):
+        space["prepare"] = cls.prepare
+        lines.append(" prepare(node, context)")
+    attributes = [name for name in names if specs[name].form == "attribute"]
+    if len(attributes) > 3:
+        lines.append(" get = dict(node.items()).get")
+    elif attributes:
+        lines.append(" get = node.get")
+    body: list[str] = []
+    for index, name in enumerate(names):
+        spec = specs[name]
+        x = f"v_{name}"
+        space[f"D{index}"] = spec.default
+        if isinstance(spec.kind, Kind):
+            space[f"K{index}"] = spec.kind.read
+        tag = spec.name
+        if spec.form == "attribute":
+            body.append(f" {x} = get({tag!r})")
+            body.append(f" if {x} is None:")
+            if spec.required:
+                if spec.missing is None:
+                    body.append(f"  raise missing(node, {tag!r})")
+                else:
+                    space[f"M{index}"] = spec.missing
+                    body.append(f"  raise M{index}(node)")
+            else:
+                body.append(f"  {x} = D{index}")
+            if spec.kind.read not in _PLAIN:
+                body.append(f" else: {x} = K{index}({x}, node, {tag!r})")
+        elif spec.form == "text":
+            body.append(f" {x} = xmlText(node)")
+            body.append(f" {x} = K{index}({x}, node, node.tag) if {x} else D{index}")
+        elif spec.form in ("element", "elements"):
+            wanted[str(tag)] = None
+            inner = _classOf(spec.kind)
+            body.append(f" {x} = kids.get({tag!r})")
+            if spec.form == "element":
+                if inner is None:
+                    body.append(
+                        f" {x} = D{index} if {x} is None or not (t := xmlText({x}[0]))"
+                        f" else K{index}(t, {x}[0], {tag!r})"
+                    )
+                else:
+                    space[f"K{index}"] = reader(inner)
+                    body.append(f" {x} = D{index} if {x} is None else K{index}({x}[0], context)")
+            elif inner is None:
+                body.append(
+                    f" {x} = () if {x} is None"
+                    f" else tuple([K{index}(xmlText(k), k, {tag!r}) for k in {x}])"
+                )
+            else:
+                space[f"K{index}"] = reader(inner)
+                body.append(
+                    f" {x} = () if {x} is None else tuple([K{index}(k, context) for k in {x}])"
+                )
+        elif spec.form == "elementAttribute":
+            wanted[str(tag)] = None
+            body.append(f" {x} = kids.get({tag!r})")
+            body.append(f" if {x} is None: {x} = D{index}")
+            body.append(" else:")
+            body.append(f"  n = {x}[0]")
+            body.append(f"  {x} = n.get({spec.inner!r})")
+            if spec.required:
+                body.append(f"  if {x} is None: raise missing(n, {spec.inner!r})")
+            body.append(f"  {x} = D{index} if {x} is None else K{index}({x}, n, {spec.inner!r})")
+        elif spec.form == "present":
+            wanted[str(tag)] = None
+            body.append(f" {x} = {tag!r} in kids")
+        elif spec.form == "inline":
+            inner = _classOf(spec.kind)
+            assert inner is not None
+            space[f"K{index}"] = reader(inner)
+            body.append(f" {x} = K{index}(node, context)")
+        elif spec.read is not None:
+            wanted.update(dict.fromkeys(spec.tags))
+            space[f"K{index}"] = spec.read
+            body.append(f" {x} = K{index}(node, kids, context)")
+        else:
+            body.append(f" {x} = D{index}")
+    needsKids = bool(wanted) or any(
+        spec.form == "special" and spec.read is not None for spec in specs.values()
+    )
+    if needsKids:
+        space["WANTED"] = frozenset(wanted)
+        lines += [
+            " kids = {}",
+            " for k in node:",
+            "  t = k.tag",
+            "  if t in WANTED:",
+            "   if t in kids: kids[t].append(k)",
+            "   else: kids[t] = [k]",
+        ]
+    lines += body
+    given = ", ".join(f"{name}=v_{name}" for name in names)
+    if hasattr(cls, "settle"):
+        lines.append(f" return CLS({given}).settle(node, context)")
+    else:
+        lines.append(f" return CLS({given})")
+    return _run(lines, space, f"<reader of {cls.__name__}>", "read")
+
+
+def _run(lines: list[str], space: dict[str, Any], label: str, name: str) -> Any:
+    exec(compile("\n".join(lines), label, "exec"), space)
+    return space[name]
+
+
+def _valueSource(kind: Kind, index: int, x: str, space: dict[str, Any]) -> str:
+    """Return an expression for the written form of the value C{x}, for use inside an f-string."""
+    if kind.write is None:
+        return f"{{{x}}}"
+    space[f"W{index}"] = kind.write
+    if kind.escaped:
+        space["esc"] = escape
+        return f"{{esc(W{index}({x}))}}"
+    return f"{{W{index}({x})}}"
+
+
+def _compileWriter(cls: type) -> Writer:
+    """Compile the writer of a class from its fields."""
+    specs = specsOf(cls)
+    space: dict[str, Any] = {}
+    lines = ["def write(v, out, ind, tag, context):", " s = f'{ind}<{tag}'"]
+    _attributesSource(specs, lines, space, "v", "")
+    texts = [name for name, spec in specs.items() if spec.form == "text"]
+    parts = [name for name, spec in specs.items() if spec.form not in ("attribute", "text")]
+    omit = getattr(cls, "xmlOmitEmpty", False)
+    if not parts:
+        if texts:
+            x = texts[0]
+            kind = specs[x].kind
+            lines.append(f" x = v.{x}")
+            value = _valueSource(kind, 9999, "x", space)
+            lines.append(" if x is None or x == '': out.append(s + '/>\\n')")
+            lines.append(f" else: out.append(f'{{s}}>{value}</{{tag}}>\\n')")
+        elif omit:
+            lines.append(" if len(s) > len(ind) + len(tag) + 1: out.append(s + '/>\\n')")
+        else:
+            lines.append(" out.append(s + '/>\\n')")
+        return _run(lines, space, f"<writer of {cls.__name__}>", "write")
+    lines += [" mark = len(out)", " out.append(s)", " inner = ind + '  '"]
+    _elementsSource(specs, lines, space, "v", "")
+    if omit:
+        lines += [
+            " if len(out) == mark + 1:",
+            "  if len(s) > len(ind) + len(tag) + 1: out[mark] = s + '/>\\n'",
+            "  else: out.pop()",
+        ]
+    else:
+        lines.append(" if len(out) == mark + 1: out[mark] = s + '/>\\n'")
+    lines += [" else:", "  out[mark] = s + '>\\n'", "  out.append(f'{ind}</{tag}>\\n')"]
+    return _run(lines, space, f"<writer of {cls.__name__}>", "write")
+
+
+def _attributesSource(
+    specs: dict[str, Spec], lines: list[str], space: dict[str, Any], owner: str, pad: str
+) -> None:
+    """Add the writing of attributes, those of inlined classes included."""
+    for name, spec in specs.items():
+        index = len(space)
+        if spec.form == "attribute":
+            value = _valueSource(spec.kind, index, "x", space)
+            when = f" and context.{spec.when}" if spec.when else ""
+            lines.append(f"{pad} x = {owner}.{name}")
+            lines.append(f"{pad} if x is not None{when}: s += f\" {spec.name}='{value}'\"")
+        elif spec.form == "inline":
+            inner = _classOf(spec.kind)
+            assert inner is not None
+            lines.append(f"{pad} {owner}_{name} = {owner}.{name}")
+            lines.append(f"{pad} if {owner}_{name} is not None:")
+            lines.append(f"{pad}  pass")
+            _attributesSource(specsOf(inner), lines, space, f"{owner}_{name}", pad + " ")
+
+
+def _elementsSource(
+    specs: dict[str, Spec], lines: list[str], space: dict[str, Any], owner: str, pad: str
+) -> None:
+    """Add the writing of elements, those of inlined classes included."""
+    for name, spec in specs.items():
+        index = len(space)
+        x = f"{owner}.{name}"
+        when = f" and context.{spec.when}" if spec.when else ""
+        if spec.form in ("attribute", "text"):
+            continue
+        if spec.form == "inline":
+            inner = _classOf(spec.kind)
+            assert inner is not None
+            lines.append(f"{pad} {owner}_{name} = {x}")
+            lines.append(f"{pad} if {owner}_{name} is not None:")
+            lines.append(f"{pad}  pass")
+            _elementsSource(specsOf(inner), lines, space, f"{owner}_{name}", pad + " ")
+        elif spec.form in ("element", "elements"):
+            inner = _classOf(spec.kind)
+            if inner is None:
+                value = _valueSource(spec.kind, index, "x", space)
+                code = f"out.append(f'{{inner}}<{spec.name}>{value}</{spec.name}>\\n')"
+            else:
+                space[f"E{index}"] = writer(inner)
+                code = f"E{index}(x, out, inner, {spec.name!r}, context)"
+            if spec.form == "element":
+                lines.append(f"{pad} x = {x}")
+                lines.append(f"{pad} if x is not None{when}: {code}")
+            else:
+                space.setdefault(f"Z{index}", None)
+                if when:
+                    lines.append(f"{pad} if True{when}:")
+                    lines.append(f"{pad}  for x in {x}: {code}")
+                else:
+                    lines.append(f"{pad} for x in {x}: {code}")
+        elif spec.form == "elementAttribute":
+            value = _valueSource(spec.kind, index, "x", space)
+            lines.append(f"{pad} x = {x}")
+            lines.append(
+                f"{pad} if x is not None{when}: "
+                f"out.append(f\"{{inner}}<{spec.name} {spec.inner}='{value}'/>\\n\")"
+            )
+        elif spec.form == "present":
+            lines.append(f"{pad} if {x}{when}: out.append(f'{{inner}}<{spec.name}/>\\n')")
+        elif spec.write is not None:
+            space[f"S{index}"] = spec.write
+            space[f"D{index}"] = spec.default
+            lines.append(f"{pad} x = {x}")
+            lines.append(f"{pad} if x is not D{index}: S{index}(x, out, inner, context)")

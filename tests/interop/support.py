@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -47,6 +48,9 @@ __all__ = [
 ]
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+#: Files that clients find in the folder they are started in.
+DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 
 #: Debian's own interpreter: the one that has the stock binding.
 BINDING_PYTHON = "/usr/bin/python3"
@@ -143,6 +147,7 @@ class Daemon:
         self.readOnlySocketPath = self.socketPath + "-ro"
         self.port = freePort()
         self.config = os.path.join(self.folder, "daemon.conf")
+        shutil.copytree(DATA, self.folder, dirs_exist_ok=True)
         self.output = os.path.join(self.folder, "output")
         with open(self.config, "w") as file:
             file.write("\n".join([*self.settings(), *settings, ""]))
@@ -404,6 +409,12 @@ _PASSING_TIME: list[tuple[re.Pattern[str], str]] = [
         re.compile(r"(?m)^(\s*(?:cpu_time|user_time|system_time|vcpu_time) +)[\d.]+ seconds$"),
         r"\1<time> seconds",
     ),
+    # The test driver's counters are the time of day, divided: their first digits say whether they are right.
+    (
+        re.compile(r"(?m)^(\S+ (?:rd_req|rd_bytes|wr_req|wr_bytes|errs|[rt]x_\w+) +\d{6})\d+$"),
+        r"\1<passing>",
+    ),
+    (re.compile(r"/tmp/virsh\w{6}\.xml"), "/tmp/virsh<random>.xml"),
     (re.compile(r"(<creationTime>)\d{10}(</creationTime>)"), r"\1<epoch>\2"),
     (re.compile(r"\b1[6-9]\d{8}\b"), "<epoch>"),
     (re.compile(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d( [+-]\d{4})?"), r"<date>\1"),
@@ -460,22 +471,25 @@ class ComparisonCase(SynchronousTestCase):
         also: Callable[[str], str] = lambda text: text,
     ) -> tuple[Outcome, Outcome]:
         """
-        Do something on both sides.
+        Do something on both sides, at the same time.
 
         @param also: substitutes further what must differ.
         @return: libvirtd's outcome and ours, normalised.
         """
-        outcomes = []
-        for daemon in servers():
-            outcome = act(daemon)
-            outcomes.append(
-                Outcome(
-                    also(normalised(outcome.stdout, daemon)),
-                    also(normalised(outcome.stderr, daemon)),
-                    outcome.status,
-                )
+        both = servers()
+        with ThreadPoolExecutor(1) as pool:
+            theirs = pool.submit(act, both.libvirtd)
+            ours = act(both.pyvirt)
+            outcomes = theirs.result(), ours
+        expected, actual = (
+            Outcome(
+                also(normalised(outcome.stdout, daemon)),
+                also(normalised(outcome.stderr, daemon)),
+                outcome.status,
             )
-        return outcomes[0], outcomes[1]
+            for outcome, daemon in zip(outcomes, both, strict=True)
+        )
+        return expected, actual
 
     def assertSame(self, what: str, act: Callable[[Daemon], Outcome], **options: Any) -> Outcome:
         """Fail with a diff unless both sides have the same outcome; return it."""

@@ -1,0 +1,112 @@
+"""
+C{make run}: the daemon in the foreground, on the test driver, with all its state in C{.run} of this checkout.
+
+Once the daemon answers, prints the lines by which virsh and our own command reach it.  Control-C ends it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+STATE = os.path.join(TOP, ".run")
+
+#: Longest address of a UNIX socket, in bytes, without the zero that ends it.
+LONGEST = 107
+DEADLINE = 30.0
+
+
+def socketFolder() -> str:
+    """
+    Where the sockets go: C{.run}, or if that makes their addresses too long, a private folder with a short path.
+
+    @raise SystemExit: that folder is somebody else's.
+    """
+    if len(os.fsencode(os.path.join(STATE, "libvirt-sock-ro"))) <= LONGEST:
+        return STATE
+    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+    folder = os.path.join(base, f"pyvirt-{os.getuid()}-{zlib.crc32(os.fsencode(TOP)):08x}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        sys.exit(f"{folder} is not a private folder of yours: remove it and try again")
+    print(f"The path of this checkout is too long for sockets; they are in {folder}")
+    return folder
+
+
+def answers(path: str) -> bool:
+    """Whether somebody listens on a UNIX socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+def quoted(path: str) -> str:
+    """A path as the value of a query."""
+    from urllib.parse import quote
+
+    return quote(path)
+
+
+def main() -> int:
+    """Start the daemon, tell how to reach it, wait for its end."""
+    os.makedirs(STATE, mode=0o700, exist_ok=True)
+    folder = socketFolder()
+    path = os.path.join(folder, "libvirt-sock")
+    uri = f"test+unix:///default?socket={quoted(path)}"
+    virsh = f"virsh -c '{uri}' list --all"
+    own = f".venv/bin/pyvirsh -c '{uri}' list --all"
+    if answers(path):
+        print(f"A daemon of this checkout is running already.  Try:\n\n    {virsh}\n    {own}\n")
+        return 1
+    config = os.path.join(STATE, "pyvirt.conf")
+    with open(config, "w") as file:
+        file.write(
+            "# Written anew by every make run.\n"
+            "listen_tls = 0\n"
+            "listen_tcp = 0\n"
+            'auth_unix_ro = "none"\n'
+            'auth_unix_rw = "none"\n'
+            f'unix_sock_dir = "{folder}"\n'
+        )
+    twistd = os.path.join(os.path.dirname(sys.executable), "twistd")
+    command = [twistd, "--nodaemon", "--pidfile=", "pyvirt", "--config", config, "--root", STATE]
+    daemon = subprocess.Popen(command, cwd=TOP)
+    # Control-C reaches both of us; the daemon ends in order and we report how.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: daemon.terminate())
+    deadline = time.monotonic() + DEADLINE
+    while not answers(path):
+        if daemon.poll() is not None:
+            print(f"The daemon ended with status {daemon.returncode}; see above.")
+            return 1
+        if time.monotonic() > deadline:
+            daemon.terminate()
+            daemon.wait()
+            print(f"The daemon did not answer on {path} within {DEADLINE:.0f} seconds.")
+            return 1
+        time.sleep(0.02)
+    print(
+        f"\nThe daemon answers.  In another terminal, in this folder:\n\n    {virsh}\n    {own}\n"
+    )
+    if shutil.which("virsh") is None:
+        print("(virsh is not installed here: apt install libvirt-clients)\n")
+    print("Control-C ends it.", flush=True)
+    status = daemon.wait()
+    return 0 if status in (0, -signal.SIGTERM) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,7 +15,7 @@ run:
 	@exec .venv/bin/python tools/run.py
 
 test:
-	@tools/setup test
+	@tools/setup test || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 	@exec .venv/bin/python tools/check.py
 
 bench:

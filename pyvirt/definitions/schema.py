@@ -219,7 +219,11 @@ def reader(cls: type) -> Reader:
         own = getattr(cls, "readElement", None)
         found = _readers[cls] = own if own is not None else _Later(cls, True)
         if own is None:
-            found = _readers[cls] = _compileReader(cls)
+            try:
+                found = _readers[cls] = _compileReader(cls)
+            except Exception:
+                del _readers[cls]
+                raise
     return found
 
 

@@ -265,8 +265,6 @@ class BootDevice(Device):
 class RomDevice(Device):
     """What a PCI device with an option ROM may have."""
 
-    xmlOrder: ClassVar[str] = ""
-
     boot: Boot | None = element(Boot)
     rom: Rom | None = element(Rom)
 

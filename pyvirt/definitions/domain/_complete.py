@@ -1,55 +1,386 @@
 """
 What libvirt's test driver adds to a definition when it is defined.
+
+The steps follow the order in which the driver takes them, because the first thing wrong decides the error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
 
-from pyvirt.definitions.domain._chardev import CharSource, Console, Target
+from pyvirt.definitions.domain._address import DriveAddress
+from pyvirt.definitions.domain._chardev import CharSource, Console, Serial, Target
 from pyvirt.definitions.domain._controller import Controller
-from pyvirt.definitions.domain._net import MAC
-from pyvirt.definitions.domain._top import DomainDefinition
+from pyvirt.definitions.domain._disk import Disk
+from pyvirt.definitions.domain._display import Video, VideoModel
+from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
+from pyvirt.definitions.domain._top import Devices, DomainDefinition, Memory
+from pyvirt.definitions.domain._tune import IOThread, IOThreadIds
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["completed"]
+__all__ = ["Random", "completed", "randomMAC", "randomUUID"]
+
+#: C{(count)} to that many random bytes.
+Random = Callable[[int], bytes]
 
 
-def completed(definition: DomainDefinition, *, random: Callable[[int], bytes]) -> DomainDefinition:
+def randomUUID(random: Random) -> bytes:
+    """Make up a UUID of version 4."""
+    value = bytearray(random(16))
+    value[6] = value[6] & 0x0F | 0x40
+    value[8] = value[8] & 0x3F | 0x80
+    return bytes(value)
+
+
+def randomMAC(random: Random, prefix: str = "52:54:00") -> str:
+    """Make up a hardware address with the prefix of virtual machines."""
+    return prefix + "".join(f":{byte:02x}" for byte in random(3))
+
+
+def completed(definition: DomainDefinition, *, random: Random) -> DomainDefinition:
     """
     Fill in what the definition leaves open, as the test driver does.
 
-    @param random: C{(count)} to that many random bytes, for UUIDs and MAC addresses.
+    @param random: the source of UUIDs and hardware addresses.
+    @raise VirtError: where parts of the definition contradict each other.
     """
     changes: dict[str, Any] = {}
     if definition.uuid is None:
-        value = bytearray(random(16))
-        value[6] = value[6] & 0x0F | 0x40
-        value[8] = value[8] & 0x3F | 0x80
-        changes["uuid"] = bytes(value)
-    if definition.memory.amount == 0:
-        raise xmlError("Memory size must be specified via <memory> or in the <numa> configuration")
-    if definition.currentMemory is None or definition.currentMemory > definition.memory.amount:
-        changes["currentMemory"] = definition.memory.amount
+        changes["uuid"] = randomUUID(random)
+    if definition.genid == "":
+        from pyvirt.definitions.domain._top import formatUUID
+
+        changes["genid"] = formatUUID(randomUUID(random))
+    changes.update(_memory(definition))
+    changes.update(_processors(definition))
+    changes.update(_threads(definition))
     os = definition.os
     if os.type.arch is None:
         os = attrs.evolve(os, type=attrs.evolve(os.type, arch="i686"))
-    if os.type.name == "hvm" and not os.boot:
-        os = attrs.evolve(os, boot=("hd",))
+    devices = _devices(definition, random)
+    if os.type.name == "hvm" and not os.boot and not _bootsByDevice(devices):
+        if definition.bootloader is None:
+            os = attrs.evolve(os, boot=("hd",))
     changes["os"] = os
-    devices = definition.devices
-    interfaces = tuple(
-        attrs.evolve(
-            nic,
-            mac=MAC(address="52:54:00:" + ":".join(f"{byte:02x}" for byte in random(3))),
-        )
-        if nic.mac is None
-        else nic
-        for nic in devices.interfaces
-    )
-    changes["devices"] = attrs.evolve(devices, interfaces=interfaces)
+    changes["devices"] = devices
     return attrs.evolve(definition, **changes)
+
+
+def _memory(definition: DomainDefinition) -> dict[str, Any]:
+    """The memory is that of the cells where there are any; what is there now is no more than it."""
+    amount = definition.memory.amount
+    cpu = definition.cpu
+    if cpu is not None and cpu.numa is not None:
+        amount = sum(cell.memory for cell in cpu.numa.cells)
+    extra = sum(
+        device.target.size or 0
+        for device in definition.devices.memories
+        if device.target is not None
+    )
+    if amount == 0:
+        raise xmlError(
+            "Memory size must be specified via <memory> or in the <numa> configuration"
+        )
+    if cpu is not None and cpu.numa is not None:
+        amount += extra
+    changes: dict[str, Any] = {}
+    if amount != definition.memory.amount:
+        changes["memory"] = attrs.evolve(definition.memory, amount=amount)
+    current = definition.currentMemory
+    if not current or current > amount:
+        changes["currentMemory"] = amount
+    if definition.maxMemory is not None:
+        maximum, slots = definition.maxMemory
+        if (maximum == 0) != (slots == 0):
+            raise xmlError("both maximum memory size and memory slot count must be specified")
+        if maximum and maximum < amount:
+            raise xmlError(
+                "maximum memory size must be equal or greater than the actual memory size"
+            )
+        if not maximum:
+            changes["maxMemory"] = None
+    return changes
+
+
+def _processors(definition: DomainDefinition) -> dict[str, Any]:
+    """Placement of processors follows that of memory."""
+    vcpu = definition.vcpu
+    tune = definition.numatune
+    if (
+        tune is not None
+        and tune.memory is not None
+        and tune.memory.placement == "auto"
+        and vcpu.cpuset is None
+    ):
+        return {"vcpu": attrs.evolve(vcpu, placement="auto")}
+    return {}
+
+
+def _threads(definition: DomainDefinition) -> dict[str, Any]:
+    """Number the IO threads that have no number."""
+    ids = definition.iothreadids
+    threads = list(ids.threads) if ids is not None else []
+    seen: set[int] = set()
+    for thread in threads:
+        if thread.id in seen:
+            raise xmlError(f"duplicate iothread id '{thread.id}' found")
+        seen.add(thread.id)
+    count = max(definition.iothreads or 0, len(threads))
+    if not threads or count == len(threads):
+        return {"iothreads": count or None}
+    number = 1
+    while len(threads) < count:
+        if number not in seen:
+            threads.append(IOThread(id=number))
+        number += 1
+    return {"iothreads": count, "iothreadids": IOThreadIds(threads=tuple(threads))}
+
+
+def _bootsByDevice(devices: Devices) -> bool:
+    """Return whether any device has a place in the order of booting."""
+    groups: Iterable[Any] = (
+        *devices.disks,
+        *devices.interfaces,
+        *devices.hostdevs,
+        *devices.redirdevs,
+        *devices.filesystems,
+    )
+    return any(device.boot is not None for device in groups)
+
+
+def _devices(definition: DomainDefinition, random: Random) -> Devices:
+    """Complete each kind of device, and add those that others need."""
+    devices = definition.devices
+    changes: dict[str, Any] = {}
+    disks = [_placed(disk) for disk in devices.disks]
+    changes["disks"] = _sortedDisks(disks)
+    changes["serials"], changes["consoles"] = _consoles(definition)
+    changes["parallels"] = _numbered(devices.parallels)
+    changes["interfaces"] = _interfaces(devices.interfaces, random)
+    changes["videos"] = _videos(devices.videos)
+    devices = attrs.evolve(devices, **changes)
+    return attrs.evolve(devices, controllers=_controllers(devices))
+
+
+_DISK_NAME = re.compile(r"(?:fd|hd|sd|vd|xvd|ubd)([a-z]+)(\d*)\Z").match
+
+
+def diskIndex(name: str) -> int:
+    """Return the number of the disk that a name such as C{vdb} stands for, or -1."""
+    found = _DISK_NAME(name)
+    if not found:
+        return -1
+    index = 0
+    for letter in found[1]:
+        index = index * 26 + ord(letter) - ord("a") + 1
+    return index - 1
+
+
+def _placed(disk: Disk) -> Disk:
+    """Give a disk on a bus of drives its address."""
+    target = disk.target
+    if disk.address is not None or target is None or target.dev is None:
+        return disk
+    index = diskIndex(target.dev)
+    if index < 0:
+        return disk
+    bus = target.bus
+    if bus == "ide":
+        address = DriveAddress(controller=index // 4, bus=index % 4 // 2, unit=index % 2)
+    elif bus == "scsi":
+        address = DriveAddress(controller=index // 7, unit=index % 7)
+    elif bus == "sata":
+        address = DriveAddress(controller=index // 6, unit=index % 6)
+    elif bus == "fdc":
+        address = DriveAddress(controller=index // 2, unit=index % 2)
+    else:
+        return disk
+    return attrs.evolve(disk, address=address)
+
+
+def _sortedDisks(disks: list[Disk]) -> tuple[Disk, ...]:
+    """Keep the disks of one bus in the order of their names."""
+    done: list[Disk] = []
+    for disk in disks:
+        assert disk.target is not None and disk.target.dev is not None
+        place = -1
+        index = diskIndex(disk.target.dev)
+        for position in range(len(done) - 1, -1, -1):
+            other = done[position].target
+            if other is None or other.bus != disk.target.bus:
+                continue
+            if diskIndex(other.dev or "") > index:
+                place = position
+            elif place == -1:
+                place = position + 1
+        done.insert(place if place != -1 else len(done), disk)
+    return tuple(done)
+
+
+def _numbered(ports: Iterable[Any]) -> tuple[Any, ...]:
+    """Give each port without a number the next one."""
+    done: list[Any] = []
+    for port in ports:
+        if port.target.port is None:
+            highest = max((other.target.port for other in done), default=-1)
+            port = attrs.evolve(port, target=attrs.evolve(port.target, port=highest + 1))
+        done.append(port)
+    return tuple(done)
+
+
+def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[Console, ...]]:
+    """The first console of a full guest is its first serial port, seen again."""
+    devices = definition.devices
+    serials, consoles = list(devices.serials), list(devices.consoles)
+    if definition.os.type.name == "hvm":
+        if consoles and consoles[0].target.type in (None, "serial"):
+            if not serials:
+                first = consoles[0]
+                serials = [
+                    Serial(
+                        source=first.source,
+                        target=Target(port=0),
+                        alias=first.alias,
+                        address=first.address,
+                    )
+                ]
+            consoles[0] = attrs.evolve(
+                consoles[0],
+                source=serials[0].source,
+                target=Target(type="serial", port=0),
+                alias=serials[0].alias,
+                address=None,
+            )
+        elif serials and not consoles:
+            consoles = [
+                Console(source=serials[0].source, target=Target(type="serial", port=0))
+            ]
+    done: list[Console] = []
+    for position, console in enumerate(consoles):
+        target = console.target
+        if target.type is None:
+            target = attrs.evolve(target, type="serial")
+        if target.port is None:
+            target = attrs.evolve(target, port=position)
+        done.append(attrs.evolve(console, target=target))
+    return _numbered(serials), tuple(done)
+
+
+def _interfaces(interfaces: tuple[Interface, ...], random: Random) -> tuple[Interface, ...]:
+    """Give hardware addresses and names to those without."""
+    done = []
+    taken = {nic.target.dev for nic in interfaces if nic.target is not None}
+    number = 0
+    for nic in interfaces:
+        changes: dict[str, Any] = {}
+        if nic.mac is None or nic.mac.address is None:
+            changes["mac"] = attrs.evolve(nic.mac or MAC(), address=randomMAC(random))
+        if nic.target is None or nic.target.dev is None:
+            while f"testnet{number}" in taken:
+                number += 1
+            name = f"testnet{number}"
+            taken.add(name)
+            changes["target"] = attrs.evolve(nic.target or NetTarget(), dev=name)
+        port = nic.virtualport
+        if port is not None:
+            changes["virtualport"] = _port(port, random)
+        done.append(attrs.evolve(nic, **changes) if changes else nic)
+    return tuple(done)
+
+
+def _port(port: Any, random: Random) -> Any:
+    """Make up the identifiers that a virtual port needs."""
+    from pyvirt.definitions.domain._top import formatUUID
+    from pyvirt.definitions.netbits import PortParameters
+
+    parameters = port.parameters or PortParameters()
+    changes: dict[str, Any] = {}
+    if port.type in ("802.1Qbg", None) and parameters.instanceid is None:
+        if port.type == "802.1Qbg" or port.parameters is not None:
+            changes["instanceid"] = formatUUID(randomUUID(random))
+    if port.type in ("openvswitch", "midonet", None) and parameters.interfaceid is None:
+        if port.type is not None or port.parameters is not None:
+            changes["interfaceid"] = formatUUID(randomUUID(random))
+    if not changes:
+        return port
+    return attrs.evolve(port, parameters=attrs.evolve(parameters, **changes))
+
+
+def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
+    """Choose the chip and its memory; one is the primary one."""
+    done = []
+    for position, video in enumerate(videos):
+        model = video.model
+        changes: dict[str, Any] = {}
+        kind = model.type
+        if kind == "default":
+            kind = changes["type"] = "cirrus"
+        if kind != "none":
+            if model.vram is None:
+                memory = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "xen": 4096, "qxl": 65536}
+                changes["vram"] = memory.get(kind)
+            if kind == "qxl":
+                changes["ram"] = model.ram or 65536
+            if model.heads is None and kind not in ("ramfb",):
+                changes["heads"] = 1
+        if position == 0 and not any(other.model.primary for other in videos):
+            changes["primary"] = True
+        done.append(attrs.evolve(video, model=attrs.evolve(model, **changes)))
+    first = [video for video in done if video.model.primary]
+    return tuple(first + [video for video in done if not video.model.primary])
+
+
+def insertController(controllers: list[Controller], new: Controller) -> None:
+    """Put a controller behind those of its type that have a lower index."""
+    place = -1
+    for position in range(len(controllers) - 1, -1, -1):
+        other = controllers[position]
+        if other.type != new.type:
+            continue
+        if (other.index or 0) > (new.index or 0):
+            place = position
+        elif new.master is None and other.master is not None and other.index == new.index:
+            place = position
+        elif place == -1:
+            place = position + 1
+    controllers.insert(place if place != -1 else len(controllers), new)
+
+
+def _controllers(devices: Devices) -> tuple[Controller, ...]:
+    """Number the controllers and add those that addresses of other devices name."""
+    done: list[Controller] = []
+    for controller in devices.controllers:
+        if controller.index is None:
+            used = [other.index or 0 for other in done if other.type == controller.type]
+            controller = attrs.evolve(controller, index=max(used, default=-1) + 1)
+        insertController(done, controller)
+    highest: dict[str, int] = {}
+
+    def need(kind: str, index: int) -> None:
+        highest[kind] = max(highest.get(kind, -1), index)
+
+    for disk in devices.disks:
+        if isinstance(disk.address, DriveAddress) and disk.target is not None:
+            kind = {"ide": "ide", "scsi": "scsi", "sata": "sata", "fdc": "fdc"}.get(
+                disk.target.bus or ""
+            )
+            if kind:
+                need(kind, disk.address.controller)
+    for channel in devices.channels:
+        if channel.target.type == "virtio":
+            need("virtio-serial", getattr(channel.address, "controller", 0))
+    for console in devices.consoles:
+        if console.target.type == "virtio":
+            need("virtio-serial", getattr(console.address, "controller", 0))
+    for card in devices.smartcards:
+        need("ccid", getattr(card.address, "controller", 0))
+    for kind in ("scsi", "ide", "fdc", "sata", "virtio-serial", "ccid"):
+        for index in range(highest.get(kind, -1) + 1):
+            if not any(other.type == kind and other.index == index for other in done):
+                insertController(done, Controller(type=kind, index=index))
+    return tuple(done)

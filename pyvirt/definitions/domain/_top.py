@@ -11,15 +11,56 @@ import attrs
 
 from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
 from pyvirt.definitions.domain._clock import Clock
+from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
-from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
+from pyvirt.definitions.domain._display import Audio, Graphics, Input, Sound, Video
 from pyvirt.definitions.domain._features import Features
+from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
 from pyvirt.definitions.domain._os import OS
+from pyvirt.definitions.domain._security import (
+    PM,
+    IdMap,
+    KeyWrap,
+    LaunchSecurity,
+    Perf,
+    Seclabel,
+    SysInfo,
+)
+from pyvirt.definitions.domain._small import (
+    IOMMU,
+    NVRAM,
+    RNG,
+    TPM,
+    Crypto,
+    Filesystem,
+    Hub,
+    Lease,
+    MemBalloon,
+    MemoryDevice,
+    Panic,
+    RedirDev,
+    RedirFilter,
+    Shmem,
+    Smartcard,
+    Vsock,
+    Watchdog,
+)
+from pyvirt.definitions.domain._tune import (
+    BlkioTune,
+    CPUTune,
+    DefaultIOThread,
+    IOThreadIds,
+    MemoryBacking,
+    MemTune,
+    NUMATune,
+    Resource,
+)
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
+    TEXT,
     Kind,
     choice,
     custom,
@@ -57,15 +98,34 @@ class Devices:
     emulator: str | None = element()
     disks: tuple[Disk, ...] = elements(Disk, "disk")
     controllers: tuple[Controller, ...] = elements(Controller, "controller")
+    leases: tuple[Lease, ...] = elements(Lease, "lease")
+    filesystems: tuple[Filesystem, ...] = elements(Filesystem, "filesystem")
     interfaces: tuple[Interface, ...] = elements(Interface, "interface")
+    smartcards: tuple[Smartcard, ...] = elements(Smartcard, "smartcard")
     serials: tuple[Serial, ...] = elements(Serial, "serial")
     parallels: tuple[Parallel, ...] = elements(Parallel, "parallel")
     consoles: tuple[Console, ...] = elements(Console, "console")
     channels: tuple[Channel, ...] = elements(Channel, "channel")
     inputs: tuple[Input, ...] = elements(Input, "input")
+    tpms: tuple[TPM, ...] = elements(TPM, "tpm")
     graphics: tuple[Graphics, ...] = elements(Graphics, "graphics")
     sounds: tuple[Sound, ...] = elements(Sound, "sound")
+    audios: tuple[Audio, ...] = elements(Audio, "audio")
     videos: tuple[Video, ...] = elements(Video, "video")
+    hostdevs: tuple[HostDev, ...] = elements(HostDev, "hostdev")
+    redirdevs: tuple[RedirDev, ...] = elements(RedirDev, "redirdev")
+    redirfilter: RedirFilter | None = element(RedirFilter)
+    hubs: tuple[Hub, ...] = elements(Hub, "hub")
+    watchdogs: tuple[Watchdog, ...] = elements(Watchdog, "watchdog")
+    memballoon: MemBalloon | None = element(MemBalloon)
+    rngs: tuple[RNG, ...] = elements(RNG, "rng")
+    nvram: NVRAM | None = element(NVRAM)
+    panics: tuple[Panic, ...] = elements(Panic, "panic")
+    shmems: tuple[Shmem, ...] = elements(Shmem, "shmem")
+    memories: tuple[MemoryDevice, ...] = elements(MemoryDevice, "memory")
+    iommu: IOMMU | None = element(IOMMU)
+    vsock: Vsock | None = element(Vsock)
+    cryptos: tuple[Crypto, ...] = elements(Crypto, "crypto")
 
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
@@ -175,6 +235,26 @@ def _writeName(value: str, out: list[str], indent: str, context: Context) -> Non
     out.append(f"{indent}<name>{escape(value)}</name>\n")
 
 
+def _readGenid(node: Node, kids: dict[str, list[Node]], context: Context) -> str | None:
+    """Read the generation's identifier; empty for one that is to be made up."""
+    found = kids.get("genid")
+    if not found:
+        return None
+    if len(found) > 1:
+        raise xmlError("element 'genid' can only appear once")
+    text = xmlText(found[0])
+    if not text:
+        return ""
+    value = parseUUID(text)
+    if value is None:
+        raise virtError(ErrorCode.INTERNAL_ERROR, "malformed genid element", ErrorDomain.DOMAIN)
+    return formatUUID(value)
+
+
+def _writeGenid(value: str, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}<genid>{value}</genid>\n")
+
+
 def _readMetadata(node: Node, kids: dict[str, list[Node]], context: Context) -> str | None:
     found = kids.get("metadata")
     return metadataText(found[0]) if found else None
@@ -254,6 +334,23 @@ class VCPUs:
         out.append(f"{head}>{value.maximum}</vcpu>\n")
 
 
+@attrs.frozen(kw_only=True)
+class VCPU:
+    """One processor: whether it is there, may be plugged, and in which order."""
+
+    id: int | None = attribute(integer(), required=True)
+    enabled: bool = attribute(BOOLEAN, required=True)
+    hotpluggable: bool | None = attribute(BOOLEAN)
+    order: int | None = attribute(integer(keepZero=False))
+
+
+@attrs.frozen(kw_only=True)
+class VCPUList:
+    """Every processor by itself."""
+
+    vcpus: tuple[VCPU, ...] = elements(VCPU, "vcpu")
+
+
 LIFECYCLE = "destroy restart rename-restart preserve coredump-destroy coredump-restart"
 DOMAIN_TYPES = (
     "qemu kqemu kvm xen lxc uml openvz test vmware hyperv vbox phyp parallels bhyve vz none hvf"
@@ -295,6 +392,7 @@ class DomainDefinition:
     )
     name: str = special(tags="name", read=_readName, write=_writeName)
     uuid: bytes | None = special(tags="uuid", read=_readUUID, write=_writeUUID)
+    genid: str | None = special(tags="genid", read=_readGenid, write=_writeGenid)
     title: str | None = element(Kind(_readTitle, escape))
     description: str | None = element()
     metadata: str | None = special(tags="metadata", read=_readMetadata, write=_writeMetadata)
@@ -303,14 +401,44 @@ class DomainDefinition:
     currentMemory: int | None = special(
         tags="currentMemory", read=_readCurrent, write=_writeCurrent
     )
+    blkiotune: BlkioTune | None = element(BlkioTune)
+    memtune: MemTune | None = element(MemTune)
+    memoryBacking: MemoryBacking | None = element(MemoryBacking)
     vcpu: VCPUs = element(VCPUs, default=VCPUs())
+    vcpus: VCPUList | None = element(VCPUList)
+    iothreads: int | None = element(
+        integer(keepZero=False, error=custom("invalid iothreads count '{text}'"))
+    )
+    iothreadids: IOThreadIds | None = element(IOThreadIds)
+    defaultiothread: DefaultIOThread | None = element(DefaultIOThread)
+    cputune: CPUTune | None = element(CPUTune)
+    numatune: NUMATune | None = element(NUMATune)
+    resource: Resource | None = element(Resource)
+    sysinfos: tuple[SysInfo, ...] = elements(SysInfo, "sysinfo")
+    bootloader: str | None = element()
+    bootloaderArgs: str | None = element(TEXT, "bootloader_args")
     os: OS = element(OS, default=OS())
+    idmap: IdMap | None = element(IdMap)
     features: Features | None = element(Features)
+    cpu: CPU | None = element(CPU)
     clock: Clock = element(Clock, default=Clock())
     onPoweroff: str = _action("on_poweroff", "destroy")
     onReboot: str = _action("on_reboot", "restart")
     onCrash: str = _action("on_crash", "destroy")
+    onLockfailure: str | None = element(
+        choice(
+            "default poweroff restart pause ignore",
+            error=unsupported("unknown on_lockfailure action: {text}"),
+            absent="default",
+        ),
+        "on_lockfailure",
+    )
+    pm: PM | None = element(PM)
+    perf: Perf | None = element(Perf)
     devices: Devices = element(Devices, default=Devices())
+    seclabels: tuple[Seclabel, ...] = elements(Seclabel, "seclabel")
+    keywrap: KeyWrap | None = element(KeyWrap)
+    launchSecurity: LaunchSecurity | None = element(LaunchSecurity)
 
     @property
     def id(self) -> int | None:

@@ -1,0 +1,408 @@
+"""
+The guest's processor: model, features, topology, and the NUMA cells that it makes up.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    SWITCH,
+    TEXT,
+    UINT,
+    Kind,
+    choice,
+    custom,
+    escape,
+    integer,
+    internal,
+    number,
+    unsupported,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    elements,
+    present,
+    special,
+    text,
+)
+from pyvirt.definitions.units import formatSet, parseSet, scaledText
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = ["CPU", "Cell", "setKind"]
+
+
+def _badBitmap(text: str) -> Exception:
+    return virtError(ErrorCode.INVALID_ARG, f"Failed to parse bitmap '{text}'", ErrorDomain.NONE)
+
+
+def setKind(size: int = 16384, empty: Any = None) -> Kind:
+    """Make a kind of sets of numbers written as ranges."""
+
+    def read(text: str, node: Node, name: str) -> frozenset[int]:
+        found = parseSet(text, size=size)
+        if found is None:
+            raise _badBitmap(text)
+        return found
+
+    return Kind(read, formatSet)
+
+
+def fromCPU(message: str, code: int = ErrorCode.CONFIG_UNSUPPORTED) -> Any:
+    """Make a complaint as libvirt's processor code reports it."""
+    return custom(message, code, ErrorDomain.CPU)
+
+
+@attrs.frozen(kw_only=True)
+class CPUModel:
+    """The model, and what happens where the host lacks it."""
+
+    xmlOrder: ClassVar[str] = "fallback vendor_id name"
+
+    name: str | None = text()
+    fallback: str | None = attribute(
+        choice("allow forbid", error=fromCPU("Invalid fallback attribute"))
+    )
+    vendor_id: str | None = attribute()
+
+    def settle(self, node: Node, context: Context) -> CPUModel:
+        """Check the vendor."""
+        vendor = self.vendor_id
+        if vendor is not None:
+            if len(vendor.encode()) != 12:
+                raise xmlError("vendor_id must be exactly 12 characters long", ErrorDomain.CPU)
+            if "," in vendor:
+                raise xmlError("vendor id is invalid", ErrorDomain.CPU)
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class Topology:
+    """How the processors are grouped."""
+
+    sockets: int | None = attribute(integer(zero=False), required=True)
+    dies: int | None = attribute(integer(zero=False), default=1)
+    cores: int | None = attribute(integer(zero=False), required=True)
+    threads: int | None = attribute(integer(zero=False), required=True)
+
+
+_LEVEL = fromCPU("invalid CPU cache level, must be in range [1,3]", ErrorCode.XML_ERROR)
+
+
+@attrs.frozen(kw_only=True)
+class CPUCache:
+    """The processor's cache as the guest sees it."""
+
+    level: int | None = attribute(
+        integer(signed=True, minimum=1, maximum=3, error=_LEVEL)
+    )
+    mode: str | None = attribute(choice("emulate passthrough disable"), required=True)
+
+
+@attrs.frozen(kw_only=True)
+class MaxPhysAddr:
+    """The width of physical addresses."""
+
+    mode: str | None = attribute(choice("emulate passthrough"), required=True)
+    bits: int | None = attribute(UINT)
+
+
+@attrs.frozen(kw_only=True)
+class CPUFeature:
+    """A feature of the processor and what is done about it."""
+
+    policy: str | None = attribute(
+        choice(
+            "force require optional disable forbid",
+            error=fromCPU("Invalid CPU feature policy"),
+        ),
+        default="require",
+    )
+    name: str | None = attribute()
+
+    def settle(self, node: Node, context: Context) -> CPUFeature:
+        """A feature has a name."""
+        if not self.name:
+            raise xmlError("Invalid CPU feature name", ErrorDomain.CPU)
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class Sibling:
+    """How far another cell is."""
+
+    id: int | None = attribute(UINT, required=True)
+    value: int | None = attribute(UINT, required=True)
+
+
+@attrs.frozen(kw_only=True)
+class Distances:
+    """How far other cells are."""
+
+    siblings: tuple[Sibling, ...] = elements(Sibling, "sibling")
+
+
+def _readAmount(path: str) -> Kind:
+    """Make a kind of sizes in KiB, whose unit stands in another attribute."""
+
+    def read(text: str, node: Node, name: str) -> int:
+        return -(-scaledText(text, node.get("unit"), path) // 1024)
+
+    return Kind(read)
+
+
+@attrs.frozen(kw_only=True)
+class Amount:
+    """A size of a cache, with its unit."""
+
+    value: int = 0
+    unit: str = "B"
+
+
+_UNIT = Kind(lambda text, node, name: "KiB")
+
+
+@attrs.frozen(kw_only=True)
+class CacheAmount:
+    """A size of a cache in KiB."""
+
+    value: int | None = attribute(_readAmount("./size/@value"))
+    unit: str | None = attribute(_UNIT, default="KiB")
+
+
+@attrs.frozen(kw_only=True)
+class CacheLine:
+    """The length of a cache's line in bytes."""
+
+    value: int | None = attribute(
+        Kind(lambda text, node, name: scaledText(text, node.get("unit"), "./line/@value", default=1))
+    )
+    unit: str | None = attribute(Kind(lambda text, node, name: "B"), default="B")
+
+
+@attrs.frozen(kw_only=True)
+class CellCache:
+    """A cache of a cell's memory."""
+
+    level: int | None = attribute(UINT)
+    associativity: str | None = attribute(
+        choice("none direct full", error=custom("Invalid cache associativity '{text}'"))
+    )
+    policy: str | None = attribute(
+        choice("none writeback writethrough", error=custom("Invalid cache policy '{text}'"))
+    )
+    size: CacheAmount | None = element(CacheAmount)
+    line: CacheLine | None = element(CacheLine)
+
+
+@attrs.frozen(kw_only=True)
+class Cell:
+    """A NUMA cell: processors and memory, in KiB."""
+
+    id: int | None = attribute(integer())
+    cpus: frozenset[int] | None = attribute(setKind())
+    memory: int = attribute(
+        _readAmount("./@memory"),
+        required=True,
+        missing=lambda node: xmlError("missing element or attribute './@memory'", ErrorDomain.XML),
+    )
+    unit: str | None = attribute(_UNIT, default="KiB")
+    memAccess: str | None = attribute(choice("default shared private", absent="default"))
+    discard: bool | None = attribute(BOOLEAN)
+    distances: Distances | None = element(Distances)
+    caches: tuple[CellCache, ...] = elements(CellCache, "cache")
+
+
+_KINDS = "access read write"
+
+
+@attrs.frozen(kw_only=True)
+class Latency:
+    """How long an access takes, in nanoseconds."""
+
+    initiator: int | None = attribute(UINT, required=True)
+    target: int | None = attribute(UINT, required=True)
+    cache: int | None = attribute(integer(zero=False))
+    type: str | None = attribute(choice(_KINDS), required=True)
+    value: int | None = attribute(integer(bits=64, zero=False), required=True)
+
+
+@attrs.frozen(kw_only=True)
+class CellBandwidth:
+    """How much an access moves, in KiB each second."""
+
+    initiator: int | None = attribute(UINT, required=True)
+    target: int | None = attribute(UINT, required=True)
+    cache: int | None = attribute(integer(zero=False))
+    type: str | None = attribute(choice(_KINDS), required=True)
+    value: int | None = attribute(_readAmount("./@value"))
+    unit: str | None = attribute(_UNIT, default="KiB")
+
+
+@attrs.frozen(kw_only=True)
+class Interconnects:
+    """How fast cells reach each other."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    latencies: tuple[Latency, ...] = elements(Latency, "latency")
+    bandwidths: tuple[CellBandwidth, ...] = elements(CellBandwidth, "bandwidth")
+
+
+@attrs.frozen(kw_only=True)
+class NUMA:
+    """The cells of the guest."""
+
+    cells: tuple[Cell, ...] = elements(Cell, "cell")
+    interconnects: Interconnects | None = element(Interconnects)
+
+    def settle(self, node: Node, context: Context) -> NUMA:
+        """Give every cell its number, and every distance its way back."""
+        if not self.cells:
+            raise xmlError("NUMA topology defined without NUMA cells")
+        placed: dict[int, Cell] = {}
+        for position, cell in enumerate(self.cells):
+            number = position if cell.id is None else cell.id
+            if number >= len(self.cells):
+                raise xmlError(
+                    "Exactly one 'cell' element per guest NUMA cell allowed, non-contiguous "
+                    "ranges or ranges not starting from 0 are not allowed"
+                )
+            if number in placed:
+                raise xmlError(f"Duplicate NUMA cell info for cell id '{number}'")
+            if cell.cpus is not None:
+                for other, earlier in sorted(placed.items()):
+                    if earlier.cpus is not None and earlier.cpus & cell.cpus:
+                        raise xmlError(
+                            f"NUMA cells {number} and {other} have overlapping vCPU ids",
+                        )
+            placed[number] = attrs.evolve(cell, id=number)
+        cells = [placed[number] for number in range(len(placed))]
+        return attrs.evolve(self, cells=_distances(cells))
+
+
+def _distances(cells: list[Cell]) -> tuple[Cell, ...]:
+    """Check the distances between cells and complete them."""
+    table: dict[int, dict[int, int]] = {}
+    count = len(cells)
+    for cell in cells:
+        if cell.distances is None:
+            continue
+        here = cell.id or 0
+        if not cell.distances.siblings:
+            raise xmlError("NUMA distances defined without siblings")
+        for sibling in cell.distances.siblings:
+            there, value = sibling.id or 0, sibling.value or 0
+            if there >= count:
+                raise xmlError(
+                    f"'sibling_id {there}' does not refer to a valid cell within NUMA "
+                    f"'cell id {here}'"
+                )
+            if (
+                not 10 <= value <= 255
+                or (here == there and value != 10)
+                or (here != there and value == 10)
+            ):
+                raise xmlError(
+                    f"'value {value}' is invalid for 'sibling id {there}' under NUMA "
+                    f"'cell id {here}'"
+                )
+            table.setdefault(here, {here: 10})[there] = value
+            table.setdefault(there, {there: 10}).setdefault(here, value)
+    done = []
+    for cell in cells:
+        row = table.get(cell.id or 0)
+        if row:
+            siblings = tuple(Sibling(id=key, value=row[key]) for key in sorted(row))
+            cell = attrs.evolve(cell, distances=Distances(siblings=siblings))
+        done.append(cell)
+    return tuple(done)
+
+
+MODES = "custom host-model host-passthrough maximum"
+
+
+@attrs.frozen(kw_only=True)
+class CPU:
+    """
+    The processor.
+
+    @ivar mode: None where nothing is said about the model.
+    """
+
+    xmlOmitEmpty: ClassVar[bool] = True
+    xmlReadOrder: ClassVar[str] = "mode migratable match check model vendor topology cache"
+
+    mode: str | None = attribute(
+        choice(MODES, error=fromCPU("Invalid mode attribute '{text}'"))
+    )
+    match: str | None = attribute(
+        choice("minimum exact strict", error=fromCPU("Invalid match attribute for CPU specification"))
+    )
+    check: str | None = attribute(
+        choice(
+            "default none partial full",
+            error=fromCPU("Invalid check attribute for CPU specification"),
+            absent="default",
+        )
+    )
+    migratable: bool | None = attribute(SWITCH)
+    model: CPUModel | None = element(CPUModel)
+    vendor: str | None = element()
+    topology: Topology | None = element(Topology)
+    cache: CPUCache | None = element(CPUCache)
+    maxphysaddr: MaxPhysAddr | None = element(MaxPhysAddr)
+    features: tuple[CPUFeature, ...] = elements(CPUFeature, "feature")
+    numa: NUMA | None = element(NUMA)
+
+    def settle(self, node: Node, context: Context) -> CPU:
+        """Check what belongs together and give the mode that is implied."""
+        mode = self.mode or "custom"
+        if self.migratable is not None and mode not in ("host-passthrough", "maximum"):
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED,
+                f"Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode",
+                ErrorDomain.CPU,
+            )
+        model = self.model
+        if model is not None and not model.name and model.vendor_id is None:
+            model = None
+        if model is not None and not model.name:
+            model = attrs.evolve(model, name=None)
+        if model is None and mode == "custom":
+            if self.vendor is not None:
+                raise xmlError("CPU vendor specified without CPU model", ErrorDomain.CPU)
+            if self.features:
+                raise xmlError(
+                    "Non-empty feature list specified without CPU model", ErrorDomain.CPU
+                )
+        names: set[str] = set()
+        for feature in self.features:
+            if feature.name in names:
+                raise xmlError(
+                    f"CPU feature '{feature.name}' specified more than once", ErrorDomain.CPU
+                )
+            names.add(feature.name or "")
+        changes: dict[str, Any] = dict(model=model)
+        if mode == "custom":
+            if model is None:
+                changes.update(mode=None, match=None, check=None)
+            else:
+                changes.update(mode=mode, match=self.match or "exact")
+                changes["model"] = attrs.evolve(model, fallback=model.fallback or "allow")
+        else:
+            changes["match"] = None
+            if mode == "host-passthrough" or mode == "maximum":
+                changes["model"] = None
+            elif model is not None:
+                changes["model"] = attrs.evolve(model, fallback=model.fallback or "allow")
+        return attrs.evolve(self, **changes)

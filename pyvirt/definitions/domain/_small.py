@@ -1,0 +1,931 @@
+"""
+Devices of few words: watchdogs, balloons, random numbers, panic, shared memory, memory modules and the like.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.domain._address import BootDevice, Device
+from pyvirt.definitions.domain._chardev import CHAR_TYPES, CharSource, readCharSource, writeCharSource
+from pyvirt.definitions.domain._common import DeviceLabel, VirtioDriver, VirtioOptions
+from pyvirt.definitions.domain._cpu import setKind
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    SWITCH,
+    UINT,
+    UINT_NZ,
+    Kind,
+    choice,
+    custom,
+    escape,
+    integer,
+    internal,
+    missingAttribute,
+    number,
+    unsupported,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node, xmlText
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    elements,
+    plainReader,
+    plainWriter,
+    present,
+    reader,
+    special,
+    text,
+    writer,
+)
+from pyvirt.definitions.units import scaledKiB
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = [
+    "IOMMU",
+    "NVRAM",
+    "RNG",
+    "TPM",
+    "Crypto",
+    "Filesystem",
+    "Hub",
+    "Lease",
+    "MemBalloon",
+    "MemoryDevice",
+    "Panic",
+    "RedirDev",
+    "RedirFilter",
+    "Shmem",
+    "Smartcard",
+    "Vsock",
+    "Watchdog",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Watchdog(Device):
+    """A timer that acts when the guest no longer answers."""
+
+    model: str | None = attribute(
+        choice("i6300esb ib700 diag288 itco", error=internal("unknown watchdog model '{text}'")),
+        required=True,
+        missing=lambda node: internal("watchdog must contain model name")("", node, ""),
+    )
+    action: str | None = attribute(
+        choice(
+            "reset shutdown poweroff pause dump none inject-nmi",
+            error=internal("unknown watchdog action '{text}'"),
+        ),
+        default="reset",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class MemBalloon(Device):
+    """A device that gives memory back to the host."""
+
+    xmlOrder: ClassVar[str] = (
+        "model autodeflate freePageReporting stats alias acpiIndex address driver"
+    )
+
+    model: str | None = attribute(
+        choice("virtio xen none virtio-transitional virtio-non-transitional"), required=True
+    )
+    autodeflate: bool | None = attribute(SWITCH)
+    freePageReporting: bool | None = attribute(SWITCH)
+    stats: int | None = elementAttribute(
+        "stats", "period", integer(signed=True, keepZero=False, minimum=0)
+    )
+    driver: VirtioDriver | None = element(VirtioDriver)
+
+
+@attrs.frozen(kw_only=True)
+class Rate:
+    """How many bytes in how many milliseconds."""
+
+    bytes: int | None = attribute(
+        integer(error=custom("invalid RNG rate bytes value")), required=True
+    )
+    period: int | None = attribute(
+        integer(keepZero=False, error=custom("invalid RNG rate period value"))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class RNGBackend:
+    """
+    Where random numbers come from.
+
+    @ivar source: of C{egd}, the character device.
+    """
+
+    model: str = "random"
+    path: str | None = None
+    source: CharSource | None = None
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> RNGBackend:
+        """Read what the model needs."""
+        model = node.get("model")
+        if model is None:
+            raise xmlError("missing RNG device backend model")
+        if model not in ("random", "egd", "builtin"):
+            raise unsupported("unknown RNG backend model '{text}'")(model, node, "")
+        if model == "random":
+            return cls(model=model, path=xmlText(node) or None)
+        if model == "egd":
+            kind = node.get("type")
+            if kind is None:
+                raise xmlError("missing EGD backend type")
+            if kind not in CHAR_TYPES:
+                raise xmlError(f"unknown backend type '{kind}' for egd")
+            return cls(model=model, source=readCharSource(kind, node, context))
+        return cls(model=model)
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write it back."""
+        head = f"{indent}<{tag} model='{value.model}'"
+        if value.source is not None:
+            out.append(f"{head} type='{value.source.type}'>\n")
+            writeCharSource(value.source, out, indent + "  ", context)
+            out.append(f"{indent}</{tag}>\n")
+        elif value.path is not None:
+            out.append(f"{head}>{escape(value.path)}</{tag}>\n")
+        else:
+            out.append(f"{head}/>\n")
+
+
+@attrs.frozen(kw_only=True)
+class RNG(Device):
+    """A source of random numbers."""
+
+    xmlOrder: ClassVar[str] = "model rate backend driver"
+
+    model: str | None = attribute(
+        choice("virtio virtio-transitional virtio-non-transitional"), required=True
+    )
+    rate: Rate | None = element(Rate)
+    backend: RNGBackend | None = element(RNGBackend)
+    driver: VirtioDriver | None = element(VirtioDriver)
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """There is exactly one back end."""
+
+    def settle(self, node: Node, context: Context) -> RNG:
+        """Complain where the back end is missing or not alone."""
+        count = sum(child.tag == "backend" for child in node)
+        if count > 1:
+            raise xmlError("only one RNG backend is supported")
+        if not count:
+            raise xmlError("missing RNG device backend model")
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class Panic(Device):
+    """A device by which the guest tells that it crashed."""
+
+    model: str | None = attribute(
+        choice(
+            "default pseries isa hyperv s390 pvpanic",
+            error=internal("unknown panic model '{text}'"),
+            absent="default",
+        )
+    )
+
+
+@attrs.frozen(kw_only=True)
+class ShmemServer:
+    """The server of shared memory."""
+
+    path: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class MSI:
+    """Message interrupts of shared memory."""
+
+    vectors: int | None = attribute(UINT_NZ)
+    ioeventfd: bool | None = attribute(SWITCH)
+
+
+@attrs.frozen(kw_only=True)
+class Shmem(Device):
+    """Memory shared with other guests; the size in MiB."""
+
+    xmlOrder: ClassVar[str] = "name role model size server msi"
+
+    name: str = attribute(
+        required=True, missing=lambda node: xmlError("shmem element must contain 'name' attribute")
+    )
+    role: str | None = attribute(choice("default master peer", absent="default"))
+    model: str | None = elementAttribute(
+        "model", "type", choice("ivshmem ivshmem-plain ivshmem-doorbell"), default="ivshmem"
+    )
+    size: int | None = special(
+        tags="size",
+        read=lambda node, kids, context: _shmemSize(kids),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<size unit='M'>{value}</size>\n"
+        ),
+    )
+    server: ShmemServer | None = element(ShmemServer)
+    msi: MSI | None = element(MSI)
+
+
+def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
+    from pyvirt.definitions.units import scaled
+
+    if "size" not in kids:
+        return None
+    value = scaled(kids["size"][0], "./size[1]", default=1 << 20)
+    return None if not value else value >> 20
+
+
+@attrs.frozen(kw_only=True)
+class MemorySource:
+    """What a memory module is made of."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    nodemask: frozenset[int] | None = element(setKind(128))
+    pagesize: int | None = special(
+        tags="pagesize",
+        read=lambda node, kids, context: (
+            scaledKiB(kids["pagesize"][0], "./pagesize") if "pagesize" in kids else None
+        ),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<pagesize unit='KiB'>{value}</pagesize>\n"
+        ),
+    )
+    path: str | None = element()
+    alignsize: int | None = special(
+        tags="alignsize",
+        read=lambda node, kids, context: (
+            scaledKiB(kids["alignsize"][0], "./alignsize") if "alignsize" in kids else None
+        ),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<alignsize unit='KiB'>{value}</alignsize>\n"
+        ),
+    )
+    pmem: bool = present()
+
+
+def _size(tag: str, path: str) -> Any:
+    return special(
+        tags=tag,
+        read=lambda node, kids, context: (
+            (scaledKiB(kids[tag][0], path) or None) if tag in kids else None
+        ),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<{tag} unit='KiB'>{value}</{tag}>\n"
+        ),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Label:
+    """The part of an NVDIMM that holds its label, in KiB."""
+
+    size: int | None = _size("size", "./label/size[1]")
+
+
+@attrs.frozen(kw_only=True)
+class MemoryTarget:
+    """What the guest sees of a memory module; sizes in KiB."""
+
+    size: int | None = _size("size", "./size[1]")
+    node: int | None = element(integer(error=custom("invalid value of memory device node")))
+    label: Label | None = element(Label)
+    readonly: bool = present()
+    block: int | None = _size("block", "./block[1]")
+    requested: int | None = _size("requested", "./requested[1]")
+
+
+@attrs.frozen(kw_only=True)
+class MemoryDevice(Device):
+    """A memory module."""
+
+    xmlOrder: ClassVar[str] = "model access discard uuid source target"
+
+    model: str = attribute(
+        choice("dimm nvdimm virtio-pmem virtio-mem sgx-epc"), required=True
+    )
+    access: str | None = attribute(choice("default shared private", absent="default"))
+    discard: bool | None = attribute(BOOLEAN)
+    uuid: str | None = element()
+    source: MemorySource | None = element(MemorySource)
+    target: MemoryTarget | None = element(MemoryTarget)
+
+    def settle(self, node: Node, context: Context) -> MemoryDevice:
+        """A module has a target."""
+        if self.target is None:
+            raise xmlError("missing <target> element for <memory> device")
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class IOMMUDriver:
+    """Options of the IOMMU."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    intremap: bool | None = attribute(SWITCH)
+    caching_mode: bool | None = attribute(SWITCH)
+    eim: bool | None = attribute(SWITCH)
+    iotlb: bool | None = attribute(SWITCH)
+    aw_bits: int | None = attribute(UINT_NZ)
+
+
+@attrs.frozen(kw_only=True)
+class IOMMU(Device):
+    """The guest's IOMMU."""
+
+    xmlOrder: ClassVar[str] = "model driver"
+
+    model: str = attribute(choice("intel smmuv3 virtio"), required=True)
+    driver: IOMMUDriver | None = element(IOMMUDriver)
+
+
+@attrs.frozen(kw_only=True)
+class CID:
+    """The number by which host and guest reach each other."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    auto: bool | None = attribute(BOOLEAN)
+    address: int | None = attribute(integer(keepZero=False))
+
+
+@attrs.frozen(kw_only=True)
+class Vsock(Device):
+    """A socket between host and guest."""
+
+    xmlOrder: ClassVar[str] = "model cid alias acpiIndex address driver"
+
+    model: str | None = attribute(
+        choice("default virtio virtio-transitional virtio-non-transitional", absent="default")
+    )
+    cid: CID | None = element(CID)
+    driver: VirtioDriver | None = element(VirtioDriver)
+
+
+@attrs.frozen(kw_only=True)
+class CryptoBackend:
+    """Who does the cryptography."""
+
+    model: str = attribute(choice("builtin lkcf"), required=True)
+    queues: int | None = attribute(UINT_NZ)
+
+
+@attrs.frozen(kw_only=True)
+class Crypto(Device):
+    """A device for cryptography."""
+
+    xmlOrder: ClassVar[str] = "model type backend driver alias acpiIndex address"
+
+    model: str = attribute(choice("virtio"), required=True)
+    type: str = attribute(choice("qemu"), required=True)
+    backend: CryptoBackend | None = element(CryptoBackend)
+    driver: VirtioDriver | None = element(VirtioDriver)
+
+
+@attrs.frozen(kw_only=True)
+class Hub(Device):
+    """A USB hub."""
+
+    type: str = attribute(
+        choice("usb", error=internal("unknown hub device type '{text}'")),
+        required=True,
+        missing=lambda node: internal("missing hub device type")("", node, ""),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class NVRAM(Device):
+    """Memory that POWER guests keep."""
+
+
+@attrs.frozen(kw_only=True)
+class LeaseTarget:
+    """The file of a lease."""
+
+    path: str | None = attribute()
+    offset: int | None = attribute(integer(bits=64, keepZero=False))
+
+
+@attrs.frozen(kw_only=True)
+class Lease:
+    """A lease that the lock manager holds for the guest."""
+
+    lockspace: str | None = element()
+    key: str | None = element()
+    target: LeaseTarget | None = element(LeaseTarget)
+
+    def settle(self, node: Node, context: Context) -> Lease:
+        """A lease has a key and a file."""
+        if self.key is None:
+            raise xmlError("Missing 'key' element for lease")
+        if self.target is None:
+            raise xmlError("Missing 'target' element for lease")
+        if self.target.path is None:
+            raise xmlError("Missing 'path' attribute to 'target' element for lease")
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class RedirDev(BootDevice):
+    """A USB device that comes from the person at the display."""
+
+    bus: str = "usb"
+    source: CharSource = CharSource()
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> RedirDev:
+        """Read the host's end and the rest."""
+        bus = node.get("bus")
+        if bus is not None and bus != "usb":
+            raise internal("unknown redirdev bus '{text}'")(bus, node, "")
+        kind = node.get("type")
+        if kind is None:
+            raise internal("missing type in redirdev")("", node, "")
+        if kind not in CHAR_TYPES:
+            raise xmlError(f"unknown redirdev character device type '{kind}'")
+        source = readCharSource(kind, node, context)
+        if kind == "spicevmc":
+            source = attrs.evolve(source, type="spicevmc")
+        device = reader(BootDevice)(node, context)
+        return cls(
+            source=source,
+            boot=device.boot,
+            alias=device.alias,
+            acpiIndex=device.acpiIndex,
+            address=device.address,
+        )
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write it back."""
+        head = f"{indent}<{tag} bus='{value.bus}' type='{value.source.type}'"
+        body: list[str] = []
+        writeCharSource(value.source, body, indent + "  ", context)
+        writeInfo(value, body, indent + "  ", context)
+        if body:
+            out.append(head + ">\n")
+            out += body
+            out.append(f"{indent}</{tag}>\n")
+        else:
+            out.append(head + "/>\n")
+
+
+def writeInfo(value: Any, out: list[str], indent: str, context: Context) -> None:
+    """Write what any device may have, without an element around it."""
+    inside: list[str] = []
+    cls = BootDevice if isinstance(value, BootDevice) else Device
+    writer(cls)(value, inside, indent[2:], "x", context)
+    if len(inside) > 1:
+        out += inside[1:-1]
+
+
+@attrs.frozen(kw_only=True)
+class RedirUSB:
+    """A rule of the filter; None matches anything."""
+
+    cls: int | None = None
+    vendor: int | None = None
+    product: int | None = None
+    version: str | None = None
+    allow: bool = False
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> RedirUSB:
+        """Read the numbers, of any base; -1 is anything."""
+        found: dict[str, int | None] = {}
+        for name, label, top in (
+            ("class", "USB Class code", 0xFF),
+            ("vendor", "USB vendor ID", 0xFFFF),
+            ("product", "USB product ID", 0xFFFF),
+        ):
+            text = node.get(name)
+            if text is None:
+                found[name] = None
+                continue
+            value = number(text, 0, signed=True)
+            if value is None:
+                raise _cannotParse(label, text)
+            if value != -1 and value & ~top:
+                raise internal(f"Invalid {label} 0x{value & 0xFFFFFFFF:x}")(text, node, "")
+            found[name] = None if value == -1 else value
+        version = node.get("version")
+        if version == "-1":
+            version = None
+        if version is not None:
+            major, dot, minor = version.partition(".")
+            one, two = number(major), number(minor)
+            if not dot or one is None or two is None:
+                raise internal("Cannot parse USB device version {text}")(version, node, "")
+            version = f"{_bcd(one)}.{_bcd(two):02d}"
+        allow = node.get("allow")
+        if allow is None:
+            raise xmlError("Missing 'allow' attribute for USB redirection filter")
+        return cls(
+            cls=found["class"],
+            vendor=found["vendor"],
+            product=found["product"],
+            version=version,
+            allow=BOOLEAN.read(allow, node, "allow"),
+        )
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the rule."""
+        head = f"{indent}<{tag}"
+        if value.cls is not None:
+            head += f" class='0x{value.cls:02X}'"
+        if value.vendor is not None:
+            head += f" vendor='0x{value.vendor:04X}'"
+        if value.product is not None:
+            head += f" product='0x{value.product:04X}'"
+        if value.version is not None:
+            head += f" version='{value.version}'"
+        out.append(f"{head} allow='{'yes' if value.allow else 'no'}'/>\n")
+
+
+def _bcd(value: int) -> int:
+    return value
+
+
+def _cannotParse(label: str, text: str) -> Exception:
+    return virtError(
+        ErrorCode.INTERNAL_ERROR, f"Cannot parse {label} '{text}'", ErrorDomain.DOMAIN
+    )
+
+
+@attrs.frozen(kw_only=True)
+class RedirFilter:
+    """Which USB devices may be redirected."""
+
+    rules: tuple[RedirUSB, ...] = elements(RedirUSB, "usbdev")
+
+
+@attrs.frozen(kw_only=True)
+class TPMBackend:
+    """What stands behind a TPM."""
+
+    type: str = "passthrough"
+    version: str | None = None
+    persistent: bool = False
+    device: str | None = None
+    encryption: str | None = None
+    banks: tuple[str, ...] = ()
+    source: CharSource | None = None
+
+
+BANKS = ("sha1", "sha256", "sha384", "sha512")
+
+
+@attrs.frozen(kw_only=True)
+class TPM(Device):
+    """A trusted platform module."""
+
+    model: str | None = attribute(
+        choice("default tpm-tis tpm-crb tpm-spapr spapr-tpm-proxy", absent="default")
+    )
+    backend: TPMBackend = special(
+        tags="backend",
+        read=lambda node, kids, context: _readTPMBackend(node, kids, context),
+        write=lambda value, out, indent, context: _writeTPMBackend(value, out, indent, context),
+    )
+
+
+def _readTPMBackend(node: Node, kids: dict[str, list[Node]], context: Context) -> TPMBackend:
+    found = kids.get("backend", [])
+    if len(found) > 1:
+        raise xmlError("only one TPM backend is supported")
+    if not found:
+        raise xmlError("missing TPM device backend")
+    node = found[0]
+    kind = node.get("type")
+    if kind is None:
+        raise missingAttribute(node, "type")
+    kind = choice("passthrough emulator external").read(kind, node, "type")
+    children: dict[str, Node] = {}
+    for child in node:
+        children.setdefault(child.tag, child)
+    if kind == "passthrough":
+        device = children["device"].get("path") if "device" in children else None
+        return TPMBackend(type=kind, device=device or "/dev/tpm0")
+    if kind == "external":
+        source = children.get("source")
+        if source is None or source.get("type") is None:
+            raise xmlError("missing external TPM backend type")
+        inner = source.get("type")
+        if inner not in CHAR_TYPES:
+            raise xmlError(f"unknown backend type '{inner}' for external TPM")
+        return TPMBackend(type=kind, source=_flatSource(inner, source, context))
+    version = node.get("version")
+    if version is not None:
+        version = choice("default 1.2 2.0", absent="default").read(version, node, "version")
+    persistent = node.get("persistent_state")
+    if persistent is not None and persistent not in ("yes", "no"):
+        raise xmlError("Invalid persistent_state value, either 'yes' or 'no'")
+    secret = None
+    if "encryption" in children:
+        secret = children["encryption"].get("secret")
+        if secret is not None:
+            from pyvirt.definitions.domain._top import formatUUID, parseUUID
+
+            raw = parseUUID(secret)
+            if raw is None:
+                raise internal("Unable to parse secret uuid '{text}'")(secret, node, "")
+            secret = formatUUID(raw)
+    banks: list[str] = []
+    if "active_pcr_banks" in children:
+        for child in children["active_pcr_banks"]:
+            if not isinstance(child.tag, str):
+                continue
+            if child.tag not in BANKS:
+                raise unsupported("Unsupported PCR banks '{text}'")(child.tag, child, "")
+            banks.append(child.tag)
+    return TPMBackend(
+        type=kind,
+        version=version,
+        persistent=persistent == "yes",
+        encryption=secret,
+        banks=tuple(bank for bank in BANKS if bank in banks),
+    )
+
+
+def _flatSource(kind: str, node: Node, context: Context) -> CharSource:
+    """Read a source whose attributes stand on the element itself."""
+    from pyvirt.definitions.domain._chardev import _readOneSource
+
+    values: dict[str, Any] = {}
+    _readOneSource(kind, node, values, context)
+    return CharSource(type=kind, **values)
+
+
+def _writeTPMBackend(value: TPMBackend, out: list[str], indent: str, context: Context) -> None:
+    head = f"{indent}<backend type='{value.type}'"
+    inner = indent + "  "
+    body: list[str] = []
+    if value.type == "passthrough":
+        if value.device is not None:
+            body.append(f"{inner}<device path='{escape(value.device)}'/>\n")
+    elif value.type == "external":
+        source = value.source
+        assert source is not None
+        line = f"{inner}<source type='{source.type}'"
+        if source.mode is not None:
+            line += f" mode='{source.mode}'"
+        if source.path is not None:
+            line += f" path='{escape(source.path)}'"
+        body.append(line + "/>\n")
+    else:
+        if value.version is not None:
+            head += f" version='{value.version}'"
+        if value.persistent:
+            head += " persistent_state='yes'"
+        if value.encryption is not None:
+            body.append(f"{inner}<encryption secret='{value.encryption}'/>\n")
+        if value.banks:
+            body.append(f"{inner}<active_pcr_banks>\n")
+            body += [f"{inner}  <{bank}/>\n" for bank in value.banks]
+            body.append(f"{inner}</active_pcr_banks>\n")
+    if body:
+        out.append(head + ">\n")
+        out += body
+        out.append(f"{indent}</backend>\n")
+    else:
+        out.append(head + "/>\n")
+
+
+@attrs.frozen(kw_only=True)
+class Smartcard(Device):
+    """A smart card of the guest."""
+
+    mode: str = "host"
+    certificates: tuple[str, ...] = ()
+    database: str | None = None
+    source: CharSource | None = None
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> Smartcard:
+        """Read what the mode needs."""
+        mode = node.get("mode")
+        if mode is None:
+            raise missingAttribute(node, "mode")
+        mode = choice("host host-certificates passthrough").read(mode, node, "mode")
+        certificates: tuple[str, ...] = ()
+        database = source = None
+        if mode == "host-certificates":
+            certificates = tuple(xmlText(c) for c in node if c.tag == "certificate")
+            if len(certificates) != 3:
+                raise xmlError("host-certificates mode needs exactly three certificates")
+            for child in node:
+                if child.tag == "database":
+                    database = xmlText(child)
+                    if not database.startswith("/"):
+                        raise xmlError(f"expecting absolute path: {database}")
+                    break
+        elif mode == "passthrough":
+            kind = node.get("type")
+            if kind is None:
+                raise xmlError("passthrough mode requires a character device type attribute")
+            if kind not in CHAR_TYPES:
+                raise xmlError(f"unknown type presented to host for character device: {kind}")
+            source = readCharSource(kind, node, context)
+        device = reader(Device)(node, context)
+        return cls(
+            mode=mode,
+            certificates=certificates,
+            database=database,
+            source=source,
+            alias=device.alias,
+            acpiIndex=device.acpiIndex,
+            address=device.address,
+        )
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write it back."""
+        head = f"{indent}<{tag} mode='{value.mode}'"
+        inner = indent + "  "
+        body = [f"{inner}<certificate>{escape(c)}</certificate>\n" for c in value.certificates]
+        if value.database is not None:
+            body.append(f"{inner}<database>{escape(value.database)}</database>\n")
+        if value.source is not None:
+            head += f" type='{value.source.type}'"
+            writeCharSource(value.source, body, inner, context)
+        writeInfo(value, body, inner, context)
+        if body:
+            out.append(head + ">\n")
+            out += body
+            out.append(f"{indent}</{tag}>\n")
+        else:
+            out.append(head + "/>\n")
+
+
+@attrs.frozen(kw_only=True)
+class FSDriver(VirtioOptions):
+    """How a folder reaches the guest."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+    xmlOrder: ClassVar[str] = "type format wrpolicy queue"
+
+    type: str | None = attribute(
+        choice("default path handle loop nbd ploop virtiofs mtp", absent="default")
+    )
+    name: str | None = None
+    format: str | None = attribute(
+        choice(
+            "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk",
+            absent="none",
+        )
+    )
+    wrpolicy: str | None = attribute(choice("default immediate", absent="default"))
+    queue: int | None = attribute(
+        integer(bits=64, error=custom("cannot parse queue size '{text}' for virtiofs"))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class FSLock:
+    """Which locks reach the host."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    posix: bool | None = attribute(SWITCH)
+    flock: bool | None = attribute(SWITCH)
+
+
+@attrs.frozen(kw_only=True)
+class FSBinary:
+    """The server of virtiofs."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    path: str | None = attribute()
+    xattr: bool | None = attribute(SWITCH)
+    cache: str | None = elementAttribute(
+        "cache", "mode", choice("default none always", absent="default"), required=True
+    )
+    sandbox: str | None = elementAttribute(
+        "sandbox", "mode", choice("default namespace chroot", absent="default"), required=True
+    )
+    lock: FSLock | None = element(FSLock)
+    threadPool: int | None = elementAttribute(
+        "thread_pool",
+        "size",
+        integer(
+            signed=True, error=custom("cannot parse thread pool size '{text}' for virtiofs")
+        ),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class FSSource:
+    """What is given to the guest; which attributes count depends on the type."""
+
+    dir: str | None = attribute()
+    file: str | None = attribute()
+    dev: str | None = attribute()
+    name: str | None = attribute()
+    socket: str | None = attribute()
+    usage: int | None = attribute(
+        integer(bits=64, error=custom("cannot parse usage '{text}' for RAM filesystem"))
+    )
+    units: str | None = attribute()
+    pool: str | None = attribute()
+    volume: str | None = attribute()
+
+
+FS_SOURCES = {
+    "mount": ("dir", "socket"),
+    "bind": ("dir",),
+    "block": ("dev",),
+    "file": ("file",),
+    "template": ("name",),
+    "ram": ("usage",),
+    "volume": ("pool", "volume"),
+}
+
+
+def _mode(name: str) -> Any:
+    def read(text: str, node: Node, attr: str) -> int:
+        value = number(text, 8)
+        if value is None or value > 0o777:
+            raise xmlError(f"invalid {name}: '{text}'")
+        return value
+
+    return attribute(Kind(read, lambda value: f"{value:04o}"))
+
+
+@attrs.frozen(kw_only=True)
+class Filesystem(BootDevice):
+    """A folder of the host in the guest."""
+
+    xmlOrder: ClassVar[str] = (
+        "type accessmode model multidevs fmode dmode driver binary source target readonly "
+        "boot alias acpiIndex address spaceHardLimit spaceSoftLimit"
+    )
+
+    type: str | None = attribute(
+        choice("mount block file template ram bind volume"), default="mount"
+    )
+    accessmode: str | None = attribute(choice("passthrough mapped squash"))
+    fmode: int | None = _mode("fmode")
+    dmode: int | None = _mode("dmode")
+    model: str | None = attribute(
+        choice("default virtio virtio-transitional virtio-non-transitional", absent="default")
+    )
+    multidevs: str | None = attribute(choice("default remap forbid warn", absent="default"))
+    driver: FSDriver | None = element(FSDriver)
+    binary: FSBinary | None = element(FSBinary)
+    source: FSSource | None = element(FSSource)
+    target: str | None = elementAttribute("target", "dir")
+    readonly: bool = present()
+    spaceHardLimit: int | None = special(
+        tags="space_hard_limit",
+        read=lambda node, kids, context: _space(kids, "space_hard_limit"),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<space_hard_limit unit='bytes'>{value}</space_hard_limit>\n"
+        ),
+    )
+    spaceSoftLimit: int | None = special(
+        tags="space_soft_limit",
+        read=lambda node, kids, context: _space(kids, "space_soft_limit"),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<space_soft_limit unit='bytes'>{value}</space_soft_limit>\n"
+        ),
+    )
+
+    def settle(self, node: Node, context: Context) -> Filesystem:
+        """Keep what the type has."""
+        source = self.source
+        changes: dict[str, Any] = {}
+        if source is not None:
+            kept = FS_SOURCES[self.type or "mount"]
+            source = FSSource(**{name: getattr(source, name) for name in kept})
+            if self.type == "ram":
+                source = attrs.evolve(source, units="KiB")
+            changes["source"] = source
+        if self.accessmode is None and self.type in ("mount", "bind"):
+            changes["accessmode"] = "passthrough" if self.type == "mount" else None
+        return attrs.evolve(self, **changes)
+
+
+def _space(kids: dict[str, list[Node]], tag: str) -> int | None:
+    from pyvirt.definitions.units import scaled
+
+    if tag not in kids:
+        return None
+    return scaled(kids[tag][0], f"./{tag}[1]", default=1) or None

@@ -1,0 +1,517 @@
+"""
+How a domain shares the host: memory, block IO, processors, NUMA nodes, IO threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.domain._cpu import setKind
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    SWITCH,
+    UINT,
+    UINT_NZ,
+    Kind,
+    choice,
+    custom,
+    integer,
+    internal,
+    missingAttribute,
+    number,
+    unsupported,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    elements,
+    present,
+    special,
+    text,
+)
+from pyvirt.definitions.units import formatSet, parseSet, scaledKiB, scaledText
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = [
+    "BlkioTune",
+    "CPUTune",
+    "DefaultIOThread",
+    "IOThreadIds",
+    "MemTune",
+    "MemoryBacking",
+    "NUMATune",
+    "Resource",
+]
+
+UNLIMITED = 9007199254740991
+
+
+def _kib(tag: str, path: str) -> Any:
+    """A field of an element whose text is a size, kept and written in KiB."""
+    return special(
+        tags=tag,
+        read=lambda node, kids, context: scaledKiB(kids[tag][0], path) if tag in kids else None,
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<{tag} unit='KiB'>{value}</{tag}>\n"
+        ),
+    )
+
+
+def _limit(tag: str) -> Any:
+    def read(node: Node, kids: dict[str, list[Node]], context: Context) -> int | None:
+        if tag not in kids:
+            return None
+        value = scaledKiB(kids[tag][0], f"./memtune/{tag}[1]")
+        return None if value is None or value >= UNLIMITED else value
+
+    return special(
+        tags=tag,
+        read=read,
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<{tag} unit='KiB'>{value}</{tag}>\n"
+        ),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class MemTune:
+    """Limits of memory, in KiB; None for no limit."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    hardLimit: int | None = _limit("hard_limit")
+    softLimit: int | None = _limit("soft_limit")
+    minGuarantee: int | None = _limit("min_guarantee")
+    swapHardLimit: int | None = _limit("swap_hard_limit")
+
+
+@attrs.frozen(kw_only=True)
+class Page:
+    """Huge pages of one size, in KiB, for some of the guest's nodes."""
+
+    size: int = attribute(
+        Kind(
+            lambda text, node, name: -(
+                -scaledText(text, node.get("unit"), "./@size") // 1024
+            )
+        ),
+        required=True,
+        missing=lambda node: xmlError("missing element or attribute './@size'", ErrorDomain.XML),
+    )
+    unit: str | None = attribute(Kind(lambda text, node, name: "KiB"), default="KiB")
+    nodeset: frozenset[int] | None = attribute(setKind(128))
+
+    def settle(self, node: Node, context: Context) -> Page:
+        """A page has a size."""
+        if not self.size:
+            raise xmlError("hugepage size can't be zero")
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class HugePages:
+    """Sizes of huge pages; none for the host's default."""
+
+    pages: tuple[Page, ...] = elements(Page, "page")
+
+
+@attrs.frozen(kw_only=True)
+class Allocation:
+    """When memory is taken from the host, and by how many threads."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    mode: str | None = attribute(
+        choice(
+            "none immediate ondemand",
+            error=unsupported("unknown memoryBacking/allocation/mode '{text}'"),
+            absent="none",
+        )
+    )
+    threads: int | None = attribute(
+        integer(keepZero=False, error=custom("Failed to parse memory allocation threads"))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class MemoryBacking:
+    """What the guest's memory is made of."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    hugepages: HugePages | None = element(HugePages)
+    nosharepages: bool = present()
+    locked: bool = present()
+    source: str | None = elementAttribute(
+        "source",
+        "type",
+        choice(
+            "none file anonymous memfd",
+            error=unsupported("unknown memoryBacking/source/type '{text}'"),
+            absent="none",
+        ),
+    )
+    access: str | None = elementAttribute(
+        "access",
+        "mode",
+        choice(
+            "default shared private",
+            error=unsupported("unknown memoryBacking/access/mode '{text}'"),
+            absent="default",
+        ),
+    )
+    allocation: Allocation | None = element(Allocation)
+    discard: bool = present()
+
+
+def _bound(tag: str, bits: int = 32) -> Any:
+    return element(
+        integer(
+            bits=bits,
+            keepZero=False,
+            error=lambda text, node, name: xmlError(
+                f"could not parse {name.replace('_', ' ')} {text}"
+            ),
+        ),
+        tag,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class BlkioDevice:
+    """Limits of one block device of the host."""
+
+    path: str | None = element()
+    weight: int | None = _bound("weight")
+    readIops: int | None = _bound("read_iops_sec")
+    writeIops: int | None = _bound("write_iops_sec")
+    readBytes: int | None = _bound("read_bytes_sec", 64)
+    writeBytes: int | None = _bound("write_bytes_sec", 64)
+
+    def settle(self, node: Node, context: Context) -> BlkioDevice:
+        """A device has a path."""
+        if self.path is None:
+            raise xmlError("missing per-device path")
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class BlkioTune:
+    """Shares of block IO."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    weight: int | None = element(Kind(lambda text, node, name: number(text) or None))
+    devices: tuple[BlkioDevice, ...] = elements(BlkioDevice, "device")
+
+    def settle(self, node: Node, context: Context) -> BlkioTune:
+        """A device is named once."""
+        seen: set[str | None] = set()
+        for device in self.devices:
+            if device.path in seen:
+                raise xmlError(f"duplicate blkio device path '{device.path}'")
+            seen.add(device.path)
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class IOThread:
+    """A thread that does IO."""
+
+    id: int = attribute(integer(zero=False), required=True)
+    threadPoolMin: int | None = attribute(
+        integer(signed=True, minimum=0), "thread_pool_min"
+    )
+    threadPoolMax: int | None = attribute(
+        integer(signed=True, minimum=0), "thread_pool_max"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class IOThreadIds:
+    """The numbers of the threads that do IO."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    threads: tuple[IOThread, ...] = elements(IOThread, "iothread")
+
+
+@attrs.frozen(kw_only=True)
+class DefaultIOThread:
+    """The pool of the main loop's threads."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    threadPoolMin: int | None = attribute(
+        integer(signed=True, minimum=0), "thread_pool_min"
+    )
+    threadPoolMax: int | None = attribute(
+        integer(signed=True, minimum=0), "thread_pool_max"
+    )
+
+
+def _time(tag: str, signed: bool = False) -> Any:
+    words = tag.replace("_", " ")
+    return element(
+        integer(
+            bits=64,
+            signed=signed,
+            keepZero=False,
+            error=custom(f"can't parse cputune {words} value"),
+        ),
+        tag,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class VCPUPin:
+    """Where a processor of the guest may run."""
+
+    vcpu: int = attribute(UINT, required=True)
+    cpuset: frozenset[int] | None = attribute(
+        setKind(), required=True, missing=lambda node: _noSet("vcpupin")
+    )
+
+
+@attrs.frozen(kw_only=True)
+class IOThreadPin:
+    """Where a thread that does IO may run."""
+
+    iothread: int = attribute(integer(zero=False), required=True)
+    cpuset: frozenset[int] | None = attribute(
+        setKind(), required=True, missing=lambda node: _noSet("iothreadpin")
+    )
+
+
+def _noSet(tag: str) -> Exception:
+    return virtError(ErrorCode.INTERNAL_ERROR, f"missing cpuset for {tag}", ErrorDomain.DOMAIN)
+
+
+@attrs.frozen(kw_only=True)
+class EmulatorPin:
+    """Where the emulator may run."""
+
+    cpuset: frozenset[int] | None = attribute(
+        setKind(), required=True, missing=lambda node: _noSet("emulatorpin")
+    )
+
+
+_POLICY = choice("batch idle fifo rr")
+
+
+@attrs.frozen(kw_only=True)
+class Sched:
+    """How some threads are scheduled."""
+
+    vcpus: frozenset[int] | None = attribute(setKind())
+    iothreads: frozenset[int] | None = attribute(setKind())
+    scheduler: str = attribute(_POLICY, required=True)
+    priority: int | None = attribute(integer(signed=True))
+
+    def settle(self, node: Node, context: Context) -> Sched:
+        """A priority counts only for real-time scheduling, and must be there for it."""
+        if self.scheduler in ("fifo", "rr"):
+            if self.priority is None:
+                raise missingAttribute(node, "priority")
+            return self
+        return attrs.evolve(self, priority=None)
+
+
+@attrs.frozen(kw_only=True)
+class CacheShare:
+    """A share of the host's cache."""
+
+    id: int | None = attribute(UINT, required=True)
+    level: int | None = attribute(integer(zero=False), required=True)
+    type: str | None = attribute(choice("both code data"), required=True)
+    size: int | None = attribute(
+        Kind(lambda text, node, name: scaledText(text, node.get("unit"), "./@size"))
+    )
+    unit: str | None = attribute()
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the size with the largest unit that fits."""
+        from pyvirt.definitions.domain._features import pretty
+
+        size, unit = pretty(value.size or 0)
+        out.append(
+            f"{indent}<{tag} id='{value.id}' level='{value.level}' type='{value.type}' "
+            f"size='{size}' unit='{unit}'/>\n"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class CacheMonitor:
+    """A watch on the use of the host's cache."""
+
+    level: int | None = attribute(UINT)
+    vcpus: frozenset[int] | None = attribute(setKind())
+
+
+def _noVCPUs(tag: str) -> Any:
+    return lambda node: xmlError(f"Missing {tag} attribute 'vcpus'")
+
+
+@attrs.frozen(kw_only=True)
+class CacheTune:
+    """What some processors may use of the host's cache."""
+
+    vcpus: frozenset[int] = attribute(setKind(), required=True, missing=_noVCPUs("cachetune"))
+    caches: tuple[CacheShare, ...] = elements(CacheShare, "cache")
+    monitors: tuple[CacheMonitor, ...] = elements(CacheMonitor, "monitor")
+
+
+@attrs.frozen(kw_only=True)
+class MemoryShare:
+    """A share of a node's memory bandwidth, in percent."""
+
+    id: int | None = attribute(UINT, required=True)
+    bandwidth: int | None = attribute(integer(zero=False), required=True)
+
+
+@attrs.frozen(kw_only=True)
+class MemoryMonitor:
+    """A watch on the use of memory bandwidth."""
+
+    vcpus: frozenset[int] | None = attribute(setKind())
+
+
+@attrs.frozen(kw_only=True)
+class MemoryTune:
+    """What some processors may use of memory bandwidth."""
+
+    vcpus: frozenset[int] = attribute(setKind(), required=True, missing=_noVCPUs("memorytune"))
+    nodes: tuple[MemoryShare, ...] = elements(MemoryShare, "node")
+    monitors: tuple[MemoryMonitor, ...] = elements(MemoryMonitor, "monitor")
+
+
+@attrs.frozen(kw_only=True)
+class CPUTune:
+    """Shares and places of processors, threads and the emulator; times in microseconds."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    shares: int | None = element(
+        integer(bits=64, error=custom("can't parse cputune shares value"))
+    )
+    period: int | None = _time("period")
+    quota: int | None = _time("quota", True)
+    globalPeriod: int | None = _time("global_period")
+    globalQuota: int | None = _time("global_quota", True)
+    emulatorPeriod: int | None = _time("emulator_period")
+    emulatorQuota: int | None = _time("emulator_quota", True)
+    iothreadPeriod: int | None = _time("iothread_period")
+    iothreadQuota: int | None = _time("iothread_quota", True)
+    vcpupins: tuple[VCPUPin, ...] = elements(VCPUPin, "vcpupin")
+    emulatorpin: EmulatorPin | None = element(EmulatorPin)
+    iothreadpins: tuple[IOThreadPin, ...] = elements(IOThreadPin, "iothreadpin")
+    emulatorsched: Sched | None = element(Sched)
+    vcpuscheds: tuple[Sched, ...] = elements(Sched, "vcpusched")
+    iothreadscheds: tuple[Sched, ...] = elements(Sched, "iothreadsched")
+    cachetunes: tuple[CacheTune, ...] = elements(CacheTune, "cachetune")
+    memorytunes: tuple[MemoryTune, ...] = elements(MemoryTune, "memorytune")
+
+    def settle(self, node: Node, context: Context) -> CPUTune:
+        """Sort pins; write one scheduler for each processor or thread."""
+        pins = sorted(self.vcpupins, key=lambda pin: pin.vcpu)
+        for pin, after in zip(pins, pins[1:], strict=False):
+            if pin.vcpu == after.vcpu:
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR,
+                    f"duplicate vcpupin for vcpu '{pin.vcpu}'",
+                    ErrorDomain.DOMAIN,
+                )
+        return attrs.evolve(
+            self,
+            vcpupins=tuple(pins),
+            iothreadpins=tuple(sorted(self.iothreadpins, key=lambda pin: pin.iothread)),
+            vcpuscheds=_spread(self.vcpuscheds, "vcpus"),
+            iothreadscheds=_spread(self.iothreadscheds, "iothreads"),
+        )
+
+
+def _spread(scheds: tuple[Sched, ...], name: str) -> tuple[Sched, ...]:
+    """Give each processor or thread a scheduler of its own, in order."""
+    found: dict[int, Sched] = {}
+    for sched in scheds:
+        numbers = getattr(sched, name)
+        if numbers is None:
+            element = name.rstrip("s") + "sched"
+            raise xmlError(f"Missing attribute '{name}' in element '{element}'")
+        if not numbers:
+            raise xmlError(f"'{name.rstrip('s')}sched' scheduler bitmap '' is empty")
+        for number in numbers:
+            if number in found:
+                raise xmlError(f"'{name.rstrip('s')}sched' attributes '{name}' must not overlap")
+            found[number] = attrs.evolve(sched, **{name: frozenset([number])})
+    return tuple(found[number] for number in sorted(found))
+
+
+_NUMA_MODE = choice(
+    "strict preferred interleave restrictive",
+    error=unsupported("Unsupported NUMA memory tuning mode '{text}'"),
+)
+
+
+@attrs.frozen(kw_only=True)
+class NUMAMemory:
+    """Which nodes of the host the guest's memory comes from."""
+
+    mode: str | None = attribute(_NUMA_MODE, default="strict")
+    nodeset: frozenset[int] | None = attribute(setKind(128))
+    placement: str | None = attribute(
+        choice(
+            "static auto",
+            error=unsupported("Unsupported NUMA memory placement mode '{text}'"),
+        )
+    )
+
+    def settle(self, node: Node, context: Context) -> NUMAMemory:
+        """A set of nodes makes the placement static, and the other way round."""
+        placement = self.placement or ("auto" if self.nodeset is None else "static")
+        if placement == "static":
+            if self.nodeset is None:
+                raise xmlError(
+                    "nodeset for NUMA memory tuning must be set if 'placement' is 'static'"
+                )
+            return attrs.evolve(self, placement=None)
+        return attrs.evolve(self, placement="auto", nodeset=None)
+
+
+@attrs.frozen(kw_only=True)
+class MemNode:
+    """The same for one cell of the guest."""
+
+    cellid: int | None = attribute(UINT, required=True)
+    mode: str | None = attribute(_NUMA_MODE, default="strict")
+    nodeset: frozenset[int] | None = attribute(
+        setKind(128),
+        required=True,
+        missing=lambda node: xmlError("Missing required nodeset attribute in memnode element"),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class NUMATune:
+    """Which nodes of the host are used."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    memory: NUMAMemory | None = element(NUMAMemory)
+    memnodes: tuple[MemNode, ...] = elements(MemNode, "memnode")
+
+
+@attrs.frozen(kw_only=True)
+class Resource:
+    """The group of processes that the domain belongs to."""
+
+    partition: str | None = element()
+    appid: str | None = elementAttribute("fibrechannel", "appid")

@@ -39,8 +39,14 @@ class IDomainStatistics(Interface):
 
     def domainGetCPUStats(
         dom: DomainRef, startCPU: int, ncpus: int, flags: int
-    ) -> Answer[list[TypedParam]]:
-        """virDomainGetCPUStats."""
+    ) -> Answer[list[list[TypedParam]]]:
+        """
+        Tell how much host CPU time a guest uses.
+
+        @param startCPU: the first host CPU to tell about; -1: one item with the totals (C{ncpus} is 1).
+        @param ncpus: for how many host CPUs at most; 0: for all there are.
+        @return: one list of parameters per host CPU, in order: C{VIR_DOMAIN_CPU_STATS_*}, nanoseconds.
+        """
 
     def domainGetDiskErrors(dom: DomainRef, flags: int) -> Answer[list[DomainDiskError]]:
         """virDomainGetDiskErrors."""

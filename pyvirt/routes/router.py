@@ -1,0 +1,261 @@
+"""
+From a procedure to the driver and back: L{Router}.
+
+A router belongs to one connection.  Asked for a procedure it looks up, once, everything that stays the same
+(the route, the checks, the driver's method) and keeps a function that does only what differs per call; so a
+driver that answers at once costs little more than its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import CoroutineType
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pyvirt.drivers.interfaces.driver import IConnection
+from pyvirt.errors import ErrorCode, VirtError, virtError
+from pyvirt.protocols.procedures import Kind, Procedure
+from pyvirt.routes.checks import checker
+from pyvirt.routes.family import domainOf, function
+from pyvirt.routes.kinds import Arguments
+from pyvirt.routes.limits import LIMITS
+from pyvirt.routes.outcomes import Outcome, outcome
+
+Handler = Callable[..., Any]
+"""Takes the arguments, and the descriptors that came with the call if any; returns the result or a Deferred."""
+
+Permits = Callable[[Procedure, Any], bool]
+"""Tells whether the caller may see an object that a procedure lists."""
+
+_log = Logger()
+
+
+class NotRouted(LookupError):
+    """The procedure is not the driver's business: whoever holds the session answers it."""
+
+
+class Router:
+    """
+    Calls the drivers of one connection by procedures.
+
+    @ivar connection: whose components provide the contracts.
+    @ivar readOnly: refuse what could change anything.
+    """
+
+    def __init__(
+        self, connection: IConnection, readOnly: bool = False, permits: Permits | None = None
+    ) -> None:
+        """
+        @param permits: asked for each object in a list, before it is counted or named; None: all are seen.
+        """
+        self.connection = connection
+        self.readOnly = readOnly
+        self._permits = permits
+        self._handlers: dict[Procedure, Handler] = {}
+
+    def call(self, procedure: Procedure, arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+        """
+        Do what C{procedure} asks for.
+
+        @param arguments: its arguments in order, as they come off the wire.
+        @param fds: descriptors that came with the call; they stay the caller's, and drivers that keep one
+            past their answer duplicate it.
+        @return: what the procedure's result codec encodes (None where there is no result), in a
+            L{StreamAnswer<pyvirt.routes.StreamAnswer>} if the procedure has a stream and in a
+            L{DescriptorAnswer<pyvirt.routes.DescriptorAnswer>} if its reply carries descriptors.  At once if
+            the driver answers at once, else a Deferred.
+        @raise VirtError: it is refused or failed; also what the Deferred fails with.
+        @raise NotRouted: the session answers this procedure.
+        """
+        handler = self._handlers.get(procedure)
+        if handler is None:
+            handler = self.handler(procedure)
+        return handler(arguments, fds) if fds else handler(arguments)
+
+    def handler(self, procedure: Procedure) -> Handler:
+        """
+        Return what L{call} calls for C{procedure}: a function of the arguments and, optionally, descriptors.
+
+        @raise NotRouted: the session answers this procedure.
+        """
+        handler = self._handlers.get(procedure)
+        if handler is None:
+            handler = self._handlers[procedure] = self._make(procedure)
+        return handler
+
+    def _make(self, procedure: Procedure) -> Handler:
+        if procedure.kind is not Kind.CALL:
+            raise NotRouted(f"{procedure.name} cannot be called")
+        found = outcome(procedure)
+        if found.session is not None:
+            raise NotRouted(f"{procedure.name}: {found.session}")
+        limit = LIMITS.get(procedure.name)
+        check = checker(procedure, self.readOnly)
+        checks = [step for step in (limit, check) if step is not None]
+        if found.attribute is not None:
+            return _attribute(self.connection, found.attribute, checks)
+        method = self._method(found)
+        if method is None:
+            return _unsupported(procedure, checks)
+        return self._compile(procedure, found, method, checks)
+
+    def _method(self, found: Outcome) -> Callable[..., Any] | None:
+        """Find the contract's method on the connection, or None if the driver does not have it."""
+        if found.interface is None or found.route is None:
+            return None
+        component = self.connection.component(found.interface)
+        method: Callable[..., Any] | None = getattr(component, found.route.method, None)
+        return method
+
+    def _compile(
+        self,
+        procedure: Procedure,
+        found: Outcome,
+        method: Callable[..., Any],
+        checks: list[Callable[[Arguments], None]],
+    ) -> Handler:
+        route = found.route
+        assert route is not None
+        into, out = route.into, route.out
+        if route.lists and self._permits is not None:
+            out = _filtered(procedure, self._permits, out)
+        if found.fallback is not None:
+            method = _fallingBack(method, *found.fallback)
+        name = procedure.name
+
+        if into is None and out is None and not checks:
+
+            def direct(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+                try:
+                    value = method(*arguments)
+                except VirtError:
+                    raise
+                except Exception:
+                    raise _escaped(name) from None
+                if type(value) in _WAITING:
+                    return _later(value, name)
+                return value
+
+            return direct
+
+        check = checks[0] if checks else None
+        more = checks[1:]
+
+        def handle(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+            if check is not None:
+                check(arguments)
+                for another in more:
+                    another(arguments)
+            try:
+                value = method(*(arguments if into is None else into(arguments, fds)))
+                if type(value) in _WAITING:
+                    waiting = _later(value, name, out, arguments)
+                    return waiting
+                return value if out is None else out(value, arguments)
+            except VirtError:
+                raise
+            except Exception:
+                raise _escaped(name) from None
+
+        return handle
+
+
+_WAITING = frozenset((Deferred, CoroutineType))
+
+
+def _later(
+    value: Any,
+    name: str,
+    out: Callable[[Any, Arguments], Any] | None = None,
+    arguments: Arguments = (),
+) -> Deferred[Any]:
+    """Make a Deferred of a driver's promise, which fires with the procedure's result."""
+    waiting: Deferred[Any] = value if type(value) is Deferred else Deferred.fromCoroutine(value)
+    if out is not None:
+        waiting.addCallback(out, arguments)
+    waiting.addErrback(_failed, name)
+    return waiting
+
+
+def _failed(failure: Failure, name: str) -> Any:
+    if isinstance(failure.value, VirtError | CancelledError):
+        return failure
+    _log.failure("A driver failed in {procedure}", failure, procedure=name)
+    raise virtError(ErrorCode.INTERNAL_ERROR, f"the driver failed in {name}")
+
+
+def _escaped(name: str) -> VirtError:
+    """Log what is being handled, and make the error that callers are told instead."""
+    _log.failure("A driver failed in {procedure}", procedure=name)
+    return virtError(ErrorCode.INTERNAL_ERROR, f"the driver failed in {name}")
+
+
+def _unsupported(procedure: Procedure, checks: list[Callable[[Arguments], None]]) -> Handler:
+    """What answers for a driver that lacks the operation; arguments are still checked first."""
+    name, domain = function(procedure), domainOf(procedure)
+
+    def refuse(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+        for check in checks:
+            check(arguments)
+        raise virtError(ErrorCode.NO_SUPPORT, name, domain)
+
+    return refuse
+
+
+def _attribute(
+    connection: IConnection, name: str, checks: list[Callable[[Arguments], None]]
+) -> Handler:
+    """What answers from the connection itself."""
+
+    def answer(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+        for check in checks:
+            check(arguments)
+        return getattr(connection, name)
+
+    return answer
+
+
+def _fallingBack(method: Callable[..., Any], code: int, value: Any) -> Callable[..., Any]:
+    """Take the error C{code} of C{method} for the answer C{value}."""
+
+    def trapped(failure: Failure) -> Any:
+        if isinstance(failure.value, VirtError) and failure.value.code == code:
+            return value
+        return failure
+
+    def call(*arguments: Any) -> Any:
+        try:
+            answer = method(*arguments)
+        except VirtError as error:
+            if error.code != code:
+                raise
+            return value
+        if type(answer) in _WAITING:
+            waiting: Deferred[Any] = (
+                answer if type(answer) is Deferred else Deferred.fromCoroutine(answer)
+            )
+            return waiting.addErrback(trapped)
+        return answer
+
+    return call
+
+
+def subject(item: Any) -> Any:
+    """Return the object that an item of a list is about: itself, or the domain of a record of statistics."""
+    return item.dom if hasattr(item, "params") else item
+
+
+def _filtered(
+    procedure: Procedure, permits: Permits, out: Callable[[Any, Arguments], Any] | None
+) -> Callable[[Any, Arguments], Any]:
+    """Take out of a list what the caller may not see, before anything else is done with it."""
+
+    def sift(value: Sequence[Any], arguments: Arguments) -> Any:
+        seen = [item for item in value if permits(procedure, subject(item))]
+        return seen if out is None else out(seen, arguments)
+
+    return sift

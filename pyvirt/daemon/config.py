@@ -1,0 +1,358 @@
+"""
+The daemon's configuration: every key of libvirtd.conf, its type, its default and whether it acts here.
+
+Nothing in the file is passed over in silence.  A key that no libvirtd knows, a value of the wrong type or out
+of range and a demand that cannot be met are errors naming file and line.  A key that is understood but acts
+on nothing yet becomes one of L{Config.remarks}, which the daemon logs at start.
+"""
+
+from __future__ import annotations
+
+import grp
+import re
+import socket
+from collections.abc import Callable
+from typing import Any, NoReturn
+from uuid import UUID
+
+import attrs
+
+from pyvirt.daemon.confsyntax import ConfigError, Value, parse
+
+__all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
+
+_UINT_MAX = 0xFFFFFFFF
+_WORKERS = "calls are served by one event loop, not by a pool of workers"
+_NO_TLS = "the daemon does not listen for TLS yet"
+_NO_SASL = "SASL authentication is not available yet"
+_NO_ADMIN = "there is no admin server yet"
+_NO_AUDIT = "audit messages are not written yet"
+_NO_QEMU = "no driver of this daemon uses it yet"
+_RETIRED = "libvirtd has retired this key"
+
+Check = Callable[[str, Value], Any]
+
+
+class _Wrong(Exception):
+    """A value does not suit its key."""
+
+
+def _string(key: str, value: Value) -> str:
+    if not isinstance(value, str):
+        raise _Wrong(f"expected a string for '{key}' parameter")
+    return value
+
+
+def _strings(key: str, value: Value) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise _Wrong(f"expected a string list for '{key}' parameter")
+    return tuple(str(each) for each in value)
+
+
+def _unsigned(key: str, value: Value) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise _Wrong(f"expected an unsigned integer for '{key}' parameter")
+    if value > _UINT_MAX:
+        raise _Wrong(f"value for '{key}' parameter must be in range 0:{_UINT_MAX}")
+    return value
+
+
+def _positive(key: str, value: Value) -> int:
+    if _unsigned(key, value) == 0:
+        raise _Wrong(f"value for '{key}' parameter must be greater than 0")
+    return _unsigned(key, value)
+
+
+def _signed(key: str, value: Value) -> int:
+    if not isinstance(value, int):
+        raise _Wrong(f"expected an integer for '{key}' parameter")
+    if not -(1 << 31) <= value < 1 << 31:
+        raise _Wrong(f"value for '{key}' parameter must be in range {-(1 << 31)}:{(1 << 31) - 1}")
+    return value
+
+
+def _boolean(key: str, value: Value) -> bool:
+    if _unsigned(key, value) not in (0, 1):
+        raise _Wrong(f"value for '{key}' parameter must be 0 or 1")
+    return bool(value)
+
+
+def _mode(key: str, value: Value) -> int:
+    text = _string(key, value)
+    if not re.fullmatch("[0-7]{1,4}", text):
+        raise _Wrong(f"Failed to parse mode '{text}' of '{key}'")
+    return int(text, 8)
+
+
+def _group(key: str, value: Value) -> int:
+    text = _string(key, value)
+    try:
+        return grp.getgrnam(text).gr_gid
+    except KeyError:
+        if re.fullmatch(r"\+?[0-9]{1,9}", text):
+            return int(text)
+        raise _Wrong(f"Failed to parse group '{text}'") from None
+
+
+def _port(key: str, value: Value) -> int:
+    text = _string(key, value)
+    if re.fullmatch("[0-9]{1,5}", text) and int(text) <= 65535:
+        return int(text)
+    try:
+        return socket.getservbyname(text, "tcp")
+    except OSError:
+        raise _Wrong(f"'{text}' for '{key}' is no TCP port") from None
+
+
+def _auth(key: str, value: Value) -> str:
+    text = _string(key, value)
+    if text not in ("none", "sasl", "polkit"):
+        raise _Wrong(f"{key}: unsupported auth {text}")
+    return text
+
+
+def _level(key: str, value: Value) -> int:
+    if _unsigned(key, value) not in (1, 2, 3, 4):
+        raise _Wrong(f"Failed to set logging priority, argument '{value}' is invalid")
+    return _unsigned(key, value)
+
+
+def _filters(key: str, value: Value) -> tuple[tuple[int, str], ...]:
+    found = []
+    for each in _string(key, value).split():
+        match = re.fullmatch(r"([0-9]+):(?:\+)?(.+)", each)
+        if match is None:
+            raise _Wrong(f"Malformed format for filter '{each}'")
+        if match[1] not in "1234":
+            raise _Wrong(f"Invalid log priority '{match[1]}' for filter '{each}'")
+        found.append((int(match[1]), match[2]))
+    return tuple(found)
+
+
+def _outputs(key: str, value: Value) -> tuple[tuple[int, str, str], ...]:
+    found = []
+    for each in _string(key, value).split():
+        priority, _, rest = each.partition(":")
+        destination, _, argument = rest.partition(":")
+        if not rest:
+            raise _Wrong(f"Malformed format for log output '{each}'")
+        if priority not in ("1", "2", "3", "4"):
+            raise _Wrong(f"Invalid log priority '{priority}' for log output '{each}'")
+        if destination not in ("stderr", "syslog", "file", "journald"):
+            raise _Wrong(f"Invalid log destination '{destination}' for log output '{each}'")
+        if (destination in ("syslog", "file")) != bool(argument):
+            raise _Wrong(f"Missing or extra argument of log output '{each}'")
+        if destination == "file" and not argument.startswith("/"):
+            raise _Wrong(f"the file of log output '{each}' is no absolute path")
+        found.append((int(priority), destination, argument))
+    return tuple(found)
+
+
+def _uuid(key: str, value: Value) -> UUID:
+    text = _string(key, value)
+    try:
+        found = UUID(text)
+    except ValueError:
+        raise _Wrong(f"invalid host UUID: {text}") from None
+    if len({*found.bytes}) == 1:
+        raise _Wrong(f"invalid host UUID: {text}")
+    return found
+
+
+def _uuidSource(key: str, value: Value) -> str:
+    text = _string(key, value)
+    if text not in ("smbios", "machine-id"):
+        raise _Wrong(f"invalid UUID source: {text}")
+    return text
+
+
+def _minimumSSF(key: str, value: Value) -> int:
+    if _unsigned(key, value) < 112:
+        raise _Wrong("minimum SSF levels lower than 112 are not supported")
+    return _unsigned(key, value)
+
+
+def _path(key: str, value: Value) -> str:
+    text = _string(key, value)
+    if not text.startswith("/"):
+        raise _Wrong(f"'{text}' for '{key}' is no absolute path")
+    return text
+
+
+def _key(name: str, check: Check, default: Any, idle: str | None = None) -> Any:
+    """
+    Declare a key.
+
+    @param idle: why setting it acts on nothing yet, if so.
+    """
+    return attrs.field(default=default, metadata={"key": name, "check": check, "idle": idle})
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """
+    What the file says, with libvirtd's defaults for what it does not say.
+
+    @ivar file: where it was read from, None: nowhere, all is default.
+    @ivar lines: key to the line that set it.
+    @ivar remarks: for the log: what was accepted and acts on nothing.
+    """
+
+    file: str | None = None
+    lines: dict[str, int] = attrs.field(factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    listenTLS: bool = _key("listen_tls", _boolean, False)
+    listenTCP: bool = _key("listen_tcp", _boolean, False)
+    tlsPort: int = _key("tls_port", _port, 16514, _NO_TLS)
+    tcpPort: int = _key("tcp_port", _port, 16509)
+    listenAddr: str | None = _key("listen_addr", _string, None)
+    unixSockGroup: int | None = _key("unix_sock_group", _group, None)
+    unixSockROPerms: int | None = _key("unix_sock_ro_perms", _mode, None)
+    unixSockRWPerms: int | None = _key("unix_sock_rw_perms", _mode, None)
+    unixSockAdminPerms: int | None = _key("unix_sock_admin_perms", _mode, None, _NO_ADMIN)
+    unixSockDir: str | None = _key("unix_sock_dir", _path, None)
+    authUnixRO: str = _key("auth_unix_ro", _auth, "none")
+    authUnixRW: str = _key("auth_unix_rw", _auth, "none")
+    authTCP: str = _key("auth_tcp", _auth, "sasl")
+    authTLS: str = _key("auth_tls", _auth, "none", _NO_TLS)
+    tcpMinSSF: int = _key("tcp_min_ssf", _minimumSSF, 112, _NO_SASL)
+    accessDrivers: tuple[str, ...] = _key("access_drivers", _strings, ())
+    keyFile: str | None = _key("key_file", _string, None, _NO_TLS)
+    certFile: str | None = _key("cert_file", _string, None, _NO_TLS)
+    caFile: str | None = _key("ca_file", _string, None, _NO_TLS)
+    crlFile: str | None = _key("crl_file", _string, None, _NO_TLS)
+    tlsNoSanityCertificate: bool = _key("tls_no_sanity_certificate", _boolean, False, _NO_TLS)
+    tlsNoVerifyCertificate: bool = _key("tls_no_verify_certificate", _boolean, False, _NO_TLS)
+    tlsAllowedDNList: tuple[str, ...] | None = _key("tls_allowed_dn_list", _strings, None, _NO_TLS)
+    tlsPriority: str | None = _key("tls_priority", _string, None, _NO_TLS)
+    saslAllowedUsernameList: tuple[str, ...] | None = _key(
+        "sasl_allowed_username_list", _strings, None, _NO_SASL
+    )
+    maxClients: int = _key("max_clients", _positive, 5000)
+    maxQueuedClients: int = _key("max_queued_clients", _unsigned, 1000)
+    maxAnonymousClients: int = _key("max_anonymous_clients", _unsigned, 20)
+    minWorkers: int = _key("min_workers", _unsigned, 5, _WORKERS)
+    maxWorkers: int = _key("max_workers", _unsigned, 20, _WORKERS)
+    prioWorkers: int = _key("prio_workers", _unsigned, 5, _WORKERS)
+    maxRequests: int = _key("max_requests", _unsigned, 20, _RETIRED)
+    maxClientRequests: int = _key("max_client_requests", _positive, 5)
+    adminMinWorkers: int = _key("admin_min_workers", _unsigned, 1, _NO_ADMIN)
+    adminMaxWorkers: int = _key("admin_max_workers", _unsigned, 5, _NO_ADMIN)
+    adminMaxClients: int = _key("admin_max_clients", _unsigned, 5, _NO_ADMIN)
+    adminMaxQueuedClients: int = _key("admin_max_queued_clients", _unsigned, 5, _NO_ADMIN)
+    adminMaxClientRequests: int = _key("admin_max_client_requests", _unsigned, 5, _NO_ADMIN)
+    logLevel: int | None = _key("log_level", _level, None)
+    logFilters: tuple[tuple[int, str], ...] = _key("log_filters", _filters, ())
+    logOutputs: tuple[tuple[int, str, str], ...] = _key("log_outputs", _outputs, ())
+    logBufferSize: int = _key("log_buffer_size", _unsigned, 64, _RETIRED)
+    auditLevel: int = _key("audit_level", _unsigned, 1, _NO_AUDIT)
+    auditLogging: bool = _key("audit_logging", _boolean, False, _NO_AUDIT)
+    hostUUID: UUID | None = _key("host_uuid", _uuid, None, _NO_QEMU)
+    hostUUIDSource: str = _key("host_uuid_source", _uuidSource, "smbios", _NO_QEMU)
+    keepaliveInterval: int = _key("keepalive_interval", _signed, 5)
+    keepaliveCount: int = _key("keepalive_count", _unsigned, 5)
+    keepaliveRequired: bool = _key("keepalive_required", _boolean, False, _RETIRED)
+    adminKeepaliveInterval: int = _key("admin_keepalive_interval", _signed, 5, _NO_ADMIN)
+    adminKeepaliveCount: int = _key("admin_keepalive_count", _unsigned, 5, _NO_ADMIN)
+    adminKeepaliveRequired: bool = _key("admin_keepalive_required", _boolean, False, _RETIRED)
+    ovsTimeout: int = _key("ovs_timeout", _unsigned, 5, _NO_QEMU)
+    mdnsAdv: bool = _key("mdns_adv", _boolean, False, _RETIRED)
+    mdnsName: str | None = _key("mdns_name", _string, None, _RETIRED)
+
+    def refuse(self, key: str, problem: str) -> NoReturn:
+        """Raise the L{ConfigError} of C{key}, at its line if the file sets it."""
+        raise ConfigError(self.file or "default configuration", self.lines.get(key, 0), problem)
+
+    def checkTogether(self) -> None:
+        """
+        Check what no single value shows.
+
+        @raise ConfigError: the values contradict each other, or ask for what this daemon has not.
+        """
+        if self.maxClients < self.maxAnonymousClients:
+            self.refuse(
+                "max_clients" if "max_clients" in self.lines else "max_anonymous_clients",
+                f"max_clients ({self.maxClients}) must not be less than max_anonymous_clients"
+                f" ({self.maxAnonymousClients}), the clients waiting for authentication",
+            )
+        for key, value in (("auth_unix_rw", self.authUnixRW), ("auth_unix_ro", self.authUnixRO)):
+            if value != "none":
+                self.refuse(key, f'{key} = "{value}" is not available yet, only "none" is')
+        if self.listenTCP and self.authTCP != "none":
+            self.refuse(
+                "auth_tcp" if "auth_tcp" in self.lines else "listen_tcp",
+                f'listen_tcp needs auth_tcp = "none": "{self.authTCP}" is not available yet',
+            )
+        if self.listenTLS:
+            self.refuse("listen_tls", "listen_tls = 1 is not available yet")
+        for driver in self.accessDrivers:
+            if driver == "polkit":
+                self.refuse("access_drivers", 'access driver "polkit" is not available yet')
+            if driver != "none":
+                self.refuse("access_drivers", f"Cannot find security driver '{driver}'")
+
+
+KEYS: dict[str, attrs.Attribute[Any]] = {
+    field.metadata["key"]: field for field in attrs.fields(Config) if "key" in field.metadata
+}
+"""Each key of the file, and the field of L{Config} that it sets."""
+
+
+def readConfig(text: str, file: str) -> Config:
+    """
+    Read a configuration.
+
+    @raise ConfigError: it cannot be used.
+    """
+    values: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    remarks: list[str] = []
+    for name, value, line in parse(text, file):
+        field = KEYS.get(name)
+        if field is None:
+            raise ConfigError(file, line, f"unknown key '{name}'{_similar(name)}")
+        try:
+            checked = field.metadata["check"](name, value)
+        except _Wrong as problem:
+            raise ConfigError(file, line, str(problem)) from None
+        if name in lines:
+            remarks.append(f"{file}:{line}: '{name}' is set in line {lines[name]} already; ignored")
+            continue
+        lines[name] = line
+        values[field.name] = checked
+        if field.metadata["idle"]:
+            remarks.append(
+                f"{file}:{line}: '{name}' is accepted but has no effect: {field.metadata['idle']}"
+            )
+    config = Config(file=file, lines=lines, remarks=tuple(remarks), **values)
+    config.checkTogether()
+    return config
+
+
+def _similar(name: str) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, KEYS, 1)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def loadConfig(path: str, *, required: bool) -> Config:
+    """
+    Read a configuration file.
+
+    @param required: whether its absence is an error; else all is default then.
+    @raise ConfigError: it cannot be read or used.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read(1 << 20).decode()
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(path, 0, "there is no such file") from None
+        return Config()
+    except UnicodeDecodeError:
+        raise ConfigError(path, 0, "it is no UTF-8 text") from None
+    except OSError as problem:
+        raise ConfigError(path, 0, problem.strerror or str(problem)) from None
+    return readConfig(text, path)

@@ -1,0 +1,82 @@
+"""
+Where the daemon keeps its files: libvirt's own places, so that stock clients find it with no option.
+
+The system's daemon serves under /run/libvirt, a user's own under that user's runtime folder.  With a root
+folder every path lies beneath it, those in the configuration included.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import attrs
+
+from pyvirt.daemon.config import Config
+
+__all__ = ["Paths", "defaultConfigFile"]
+
+
+def _under(root: str, path: str) -> str:
+    return path if root == "/" else os.path.join(root, path.lstrip("/"))
+
+
+def _userFolder(environment: Mapping[str, str], variable: str, fallback: str) -> str:
+    given = environment.get(variable, "")
+    base = given if given.startswith("/") else os.path.join(environment.get("HOME", "/"), fallback)
+    return os.path.join(base, "libvirt")
+
+
+def defaultConfigFile(root: str, session: bool, environment: Mapping[str, str]) -> str:
+    """Return the file that is read when none is named; it need not exist."""
+    folder = _userFolder(environment, "XDG_CONFIG_HOME", ".config") if session else "/etc/libvirt"
+    return _under(root, os.path.join(folder, "libvirtd.conf"))
+
+
+@attrs.frozen(kw_only=True)
+class Paths:
+    """
+    The daemon's files.
+
+    @ivar root: the folder that stands for C{/}.
+    @ivar readOnlySocket: None for a user's own daemon: whoever reaches it may do anything.
+    """
+
+    root: str
+    socketFolder: str
+    socket: str
+    readOnlySocket: str | None
+    pidFile: str
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        *,
+        root: str = "/",
+        session: bool = False,
+        pidFile: str | None = None,
+        environment: Mapping[str, str],
+    ) -> Paths:
+        """
+        Work the paths out.
+
+        @param pidFile: as the user named it, None: C{libvirtd.pid} beside the sockets if the configuration
+            moves those, else where libvirtd has it, so that the two refuse to run side by side.
+        """
+        if config.unixSockDir is not None:
+            folder = _under(root, config.unixSockDir)
+            found = os.path.join(folder, "libvirtd.pid")
+        elif session:
+            folder = _under(root, _userFolder(environment, "XDG_RUNTIME_DIR", ".cache"))
+            found = os.path.join(folder, "libvirtd.pid")
+        else:
+            folder = _under(root, "/run/libvirt")
+            found = _under(root, "/run/libvirtd.pid")
+        return cls(
+            root=root,
+            socketFolder=folder,
+            socket=os.path.join(folder, "libvirt-sock"),
+            readOnlySocket=None if session else os.path.join(folder, "libvirt-sock-ro"),
+            pidFile=_under(root, os.path.abspath(pidFile)) if pidFile else found,
+        )

@@ -1,0 +1,267 @@
+"""
+What the sessions of a daemon share: drivers, limits, the table of calls, and who is connected.
+
+When as many clients are connected, or as many wait for authentication, as may be, no more are accepted: they
+wait in the sockets' queues, as with libvirtd.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pyvirt.daemon.calls import OWN, Call
+from pyvirt.daemon.config import Config
+from pyvirt.daemon.eventwire import EventEncoder
+from pyvirt.daemon.session import Session
+from pyvirt.drivers.interfaces.driver import IConnection, OpenContext
+from pyvirt.protocols.procedures import Procedure
+from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
+from pyvirt.routes import Router
+
+__all__ = ["Counters", "Limits", "Server", "SessionFactory"]
+
+log = Logger()
+
+
+class IOpens(Protocol):
+    """What opens URIs: the driver table, or a test's."""
+
+    def open(self, uri: str | None, context: OpenContext) -> Any:
+        """Return a connection, or a Deferred of one."""
+
+
+class IGate(Protocol):
+    """A listener that can stop accepting for a while."""
+
+    def suspend(self) -> None:
+        """Accept no more."""
+
+    def resume(self) -> None:
+        """Accept again."""
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """
+    What clients may take.
+
+    @ivar clients: connections at a time.
+    @ivar anonymousClients: connections that are not authenticated yet; 0: any number.
+    @ivar clientRequests: calls of one client that wait for an answer.
+    @ivar keepaliveInterval: seconds; 0 or less: clients are not watched.
+    @ivar keepaliveCount: unanswered keepalives after which a client is dropped.
+    @ivar authenticationDeadline: seconds that a client has to authenticate.
+    @ivar eventBacklog: bytes of events kept for a client that does not read.
+    """
+
+    clients: int = 5000
+    anonymousClients: int = 20
+    clientRequests: int = 5
+    keepaliveInterval: int = 5
+    keepaliveCount: int = 5
+    authenticationDeadline: float = 60.0
+    eventBacklog: int = 4 << 20
+
+    @classmethod
+    def of(cls, config: Config) -> Limits:
+        """Take those that a configuration sets."""
+        return cls(
+            clients=config.maxClients,
+            anonymousClients=config.maxAnonymousClients,
+            clientRequests=config.maxClientRequests,
+            keepaliveInterval=config.keepaliveInterval,
+            keepaliveCount=config.keepaliveCount,
+        )
+
+
+@attrs.define
+class Counters:
+    """
+    How often what happened since the start.
+
+    @ivar accepted: connections.
+    @ivar suspended: times that accepting was suspended because of a limit.
+    @ivar refused: connections closed at once because of a limit.
+    @ivar unauthenticated: clients dropped because they did not authenticate in time.
+    @ivar broken: clients dropped because of bytes that are no packets.
+    @ivar silent: clients dropped because they did not answer keepalives.
+    @ivar slow: clients dropped because they did not read their events.
+    @ivar held: times that a client had as many calls in flight as it may have.
+    @ivar crashed: calls during which a driver failed as it should not.
+    """
+
+    accepted: int = 0
+    suspended: int = 0
+    refused: int = 0
+    unauthenticated: int = 0
+    broken: int = 0
+    silent: int = 0
+    slow: int = 0
+    held: int = 0
+    crashed: int = 0
+
+
+class Server:
+    """
+    What the sessions of a daemon share.
+
+    @ivar sessions: those that are connected.
+    @ivar calls: number to L{Call} of the main program, filled as procedures are called.
+    """
+
+    def __init__(self, reactor: Any, drivers: IOpens, limits: Limits | None = None) -> None:
+        self.reactor = reactor
+        self.clock: IReactorTime = reactor
+        self.drivers = drivers
+        self.limits = limits or Limits()
+        self.counters = Counters()
+        self.encoder = EventEncoder()
+        self.sessions: set[Session] = set()
+        self.anonymous = 0
+        self.calls: dict[int, Call] = {}
+        self.gates: list[IGate] = []
+        self.suspended = False
+        self.stopping = False
+        self._otherCalls: dict[Procedure, Call] = {}
+
+    def call(self, procedure: Procedure) -> Call:
+        """Return how to answer C{procedure}, and remember it."""
+        found = self._otherCalls.get(procedure)
+        if found is None:
+            found = self._otherCalls[procedure] = Call(procedure, OWN.get(procedure))
+            if REMOTE.procedures.get(procedure.number) is procedure:
+                self.calls[procedure.number] = found
+        return found
+
+    # Drivers
+
+    def open(self, name: str | None, flags: int, readOnly: bool) -> Any:
+        """Open a URI; a connection, or a Deferred of one."""
+        context = OpenContext(
+            reactor=self.reactor, readOnly=readOnly, flags=flags, auth=None, inDaemon=True
+        )
+        answer = self.drivers.open(name, context)
+        if isinstance(answer, Deferred) and answer.called and not answer.paused:
+            settled: list[Any] = []
+            answer.addBoth(settled.append)
+            if settled:
+                if isinstance(settled[0], Failure):
+                    settled[0].raiseException()
+                return settled[0]
+        return answer
+
+    def makeRouter(self, connection: IConnection, readOnly: bool) -> Router:
+        """Return what joins calls to the driver behind C{connection}."""
+        return Router(connection, readOnly)
+
+    def closeConnection(self, connection: IConnection) -> None:
+        """Close a driver's side; problems are for the log, its client has gone."""
+        try:
+            answer = connection.close()
+            if isinstance(answer, Deferred):
+                answer.addErrback(lambda problem: log.failure("closing a connection", problem))
+            elif answer is not None:
+                Deferred.fromCoroutine(answer).addErrback(
+                    lambda problem: log.failure("closing a connection", problem)
+                )
+        except Exception:
+            log.failure("closing a connection")
+
+    # Who is connected
+
+    def describe(self, session: Session) -> str:
+        """Say who a client is, for logs."""
+        peer = session.transport.getPeer()
+        host = getattr(peer, "host", None)
+        return f"client {host}:{peer.port}" if host else "client of a local socket"
+
+    def sessionStarted(self, session: Session) -> None:
+        """Count a client in."""
+        self.counters.accepted += 1
+        self.sessions.add(session)
+        if not session.authenticated:
+            self.anonymous += 1
+        self._checkLimits()
+
+    def sessionAuthenticated(self, session: Session) -> None:
+        """A client is anonymous no more."""
+        self.anonymous -= 1
+        self._checkLimits()
+
+    def sessionEnded(self, session: Session) -> None:
+        """Count a client out."""
+        if session in self.sessions:
+            self.sessions.remove(session)
+            if not session.authenticated:
+                self.anonymous -= 1
+            self._checkLimits()
+
+    @property
+    def room(self) -> int:
+        """How many more clients may connect now."""
+        limits = self.limits
+        room = limits.clients - len(self.sessions)
+        if limits.anonymousClients:
+            room = min(room, limits.anonymousClients - self.anonymous)
+        return max(room, 0)
+
+    def _checkLimits(self) -> None:
+        full = self.room == 0
+        if full == self.suspended or self.stopping:
+            return
+        self.suspended = full
+        if full:
+            self.counters.suspended += 1
+            log.warn(
+                "{clients} clients are connected, {anonymous} of them not authenticated:"
+                " further ones have to wait",
+                clients=len(self.sessions),
+                anonymous=self.anonymous,
+            )
+        else:
+            log.info("there is room for clients again")
+        for gate in self.gates:
+            if full:
+                gate.suspend()
+            else:
+                gate.resume()
+
+    def closeAll(self) -> None:
+        """Close every connection: the daemon stops."""
+        self.stopping = True
+        for session in list(self.sessions):
+            session.close()
+
+    def abortAll(self) -> None:
+        """Close every connection that is still there without waiting for its client to read."""
+        for session in list(self.sessions):
+            session.transport.abortConnection()
+
+
+class SessionFactory(Factory):
+    """Makes the sessions of one listener."""
+
+    noisy = False
+
+    def __init__(self, server: Server, *, auth: str, readOnly: bool) -> None:
+        """
+        @param auth: how clients have to authenticate.
+        @param readOnly: whether they may only look.
+        """
+        self.server = server
+        self.auth = auth
+        self.readOnly = readOnly
+
+    def buildProtocol(self, addr: IAddress | None) -> Session | None:
+        if self.server.room == 0 or self.server.stopping:
+            self.server.counters.refused += 1
+            log.warn("too many active clients, dropping a connection")
+            return None
+        return Session(self.server, self.auth, self.readOnly)

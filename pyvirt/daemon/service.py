@@ -1,0 +1,225 @@
+"""
+The daemon's life: what it does at start, in order, and at stop, in the opposite one.
+
+Claim the pid file; adopt or open sockets, so that problems show at once; let drivers initialise their state;
+then accept, then say that we are ready.  Clients that connect meanwhile wait in the sockets' queues.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from pyvirt.daemon.config import Config
+from pyvirt.daemon.paths import Paths
+from pyvirt.daemon.pidfile import PidFile
+from pyvirt.daemon.server import Limits, Server, SessionFactory
+from pyvirt.daemon.systemd import adoptSockets, notify
+from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
+from pyvirt.transports.listeners import Listener, ListenError, openTCP, openUNIX
+
+__all__ = ["DaemonService", "StartError"]
+
+log = Logger()
+
+_GRACE = 2.0
+"""Seconds that clients get at stop to take what was sent to them."""
+
+
+class StartError(Exception):
+    """The daemon cannot start; the text says why, for its user."""
+
+
+class DaemonService(Service):
+    """
+    A daemon: a service that starts and stops it.
+
+    @ivar server: what its sessions share.
+    @ivar started: fires once clients are served; fails with why they are not.
+    """
+
+    name = "pyvirt"
+
+    def __init__(
+        self,
+        config: Config,
+        paths: Paths,
+        *,
+        reactor: Any,
+        drivers: Any,
+        environment: MutableMapping[str, str],
+        privileged: bool,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        """
+        @param drivers: opens URIs; its C{factories} are initialised at start and stopped at stop.
+        @param environment: of the process: what systemd says.
+        @param privileged: whether this is the system's daemon, not a user's own.
+        @param failed: is told when starting fails after L{startService} has returned.
+        """
+        self.config = config
+        self.paths = paths
+        self.reactor = reactor
+        self.drivers = drivers
+        self.environment = environment
+        self.privileged = privileged
+        self.failed = failed
+        self.server = Server(reactor, drivers, Limits.of(config))
+        self.listeners: list[Listener] = []
+        self.started: Deferred[None] = Deferred()
+        self._pidFile: PidFile | None = None
+        self._initialised: list[Any] = []
+
+    # Start
+
+    def startService(self) -> None:
+        """
+        Start.  Clients are served once L{started} fires.
+
+        @raise StartError: the pid file is taken, or a socket cannot be opened.
+        """
+        for remark in self.config.remarks:
+            log.warn("{remark}", remark=remark)
+        try:
+            self._pidFile = PidFile.claim(self.paths.pidFile)
+            self._openSockets()
+        except Exception as problem:
+            self._closeSockets()
+            self._releasePidFile()
+            raise StartError(str(problem)) from problem
+        super().startService()
+        Deferred.fromCoroutine(self._finishStarting()).addCallbacks(
+            self.started.callback, self._startingFailed
+        )
+
+    async def _finishStarting(self) -> None:
+        context = OpenContext(reactor=self.reactor, inDaemon=True)
+        for factory in getattr(self.drivers, "factories", ()):
+            if IStatefulDriver.providedBy(factory):
+                await _settled(factory.stateInitialize(context, self.paths.root, self.privileged))
+                self._initialised.append(factory)
+        if not self.running:
+            return
+        for each in self.listeners:
+            each.start()
+        log.info(
+            "ready, serving {addresses}",
+            addresses=", ".join(each.address for each in self.listeners),
+        )
+        notify(self.environment, f"READY=1\nMAINPID={os.getpid()}\nSTATUS=serving clients")
+
+    def _startingFailed(self, failure: Any) -> None:
+        log.failure("cannot start", failure)
+        self.started.addErrback(lambda _: None)
+        self.started.errback(failure)
+        if self.failed is not None:
+            self.failed(failure.value)
+
+    def _openSockets(self) -> None:
+        config, paths = self.config, self.paths
+        backlog = config.maxQueuedClients
+        given = adoptSockets(self.environment, os.getpid())
+        if given:
+            for each in given:
+                self._adopt(each)
+        else:
+            os.makedirs(paths.socketFolder, mode=0o755 if self.privileged else 0o700, exist_ok=True)
+            group = config.unixSockGroup
+            mode = config.unixSockRWPerms
+            if mode is None:
+                mode = 0o700 if group is None else 0o770
+            self._listenUNIX(paths.socket, mode, config.authUnixRW, readOnly=False)
+            if paths.readOnlySocket is not None:
+                mode = 0o777 if config.unixSockROPerms is None else config.unixSockROPerms
+                self._listenUNIX(paths.readOnlySocket, mode, config.authUnixRO, readOnly=True)
+        if config.listenTCP:
+            for each in openTCP(config.listenAddr, config.tcpPort, backlog=backlog):
+                self._add(each, config.authTCP, readOnly=False)
+
+    def _listenUNIX(self, path: str, mode: int, auth: str, *, readOnly: bool) -> None:
+        opened = openUNIX(
+            path,
+            mode=mode,
+            group=self.config.unixSockGroup,
+            backlog=self.config.maxQueuedClients,
+        )
+        self._add(opened, auth, readOnly=readOnly, path=path)
+
+    def _adopt(self, given: socket.socket) -> None:
+        """Serve a socket that the service manager opened; its name tells what it is for."""
+        config = self.config
+        if given.family == socket.AF_UNIX:
+            name = os.path.basename(os.fsdecode(given.getsockname()))
+            if "admin" in name:
+                raise ListenError(f"socket {name} was passed in, but there is no admin server yet")
+            readOnly = name.endswith("-ro")
+            auth = config.authUnixRO if readOnly else config.authUnixRW
+            self._add(given, auth, readOnly=readOnly)
+        elif config.authTCP != "none":
+            config.refuse(
+                "auth_tcp", f'a TCP socket was passed in: "{config.authTCP}" is not available yet'
+            )
+        else:
+            self._add(given, config.authTCP, readOnly=False)
+
+    def _add(
+        self, listening: socket.socket, auth: str, *, readOnly: bool, path: str | None = None
+    ) -> None:
+        factory = SessionFactory(self.server, auth=auth, readOnly=readOnly)
+        listener = Listener(self.reactor, listening, factory, self.server, path=path)
+        self.listeners.append(listener)
+        self.server.gates.append(listener)
+
+    # Stop
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop gracefully: accept nothing new, send what is on its way, close, let drivers write down what
+        they must find again.
+
+        @return: fires when all is done.
+        """
+        if not self.running:
+            return succeed(None)
+        super().stopService()
+        notify(self.environment, "STOPPING=1")
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        self._closeSockets()
+        self.server.closeAll()
+        waited = 0.0
+        while self.server.sessions and waited < _GRACE:
+            await deferLater(self.reactor, 0.01, lambda: None)
+            waited += 0.01
+        self.server.abortAll()
+        while self._initialised:
+            factory = self._initialised.pop()
+            try:
+                await _settled(factory.stateStop())
+            except Exception:
+                log.failure("driver {driver} did not stop well", driver=factory.name)
+        self._releasePidFile()
+
+    def _closeSockets(self) -> None:
+        self.server.stopping = True
+        for each in self.listeners:
+            each.stop()
+
+    def _releasePidFile(self) -> None:
+        if self._pidFile is not None:
+            self._pidFile.release()
+            self._pidFile = None
+
+
+async def _settled(answer: Any) -> Any:
+    if isinstance(answer, Awaitable):
+        return await answer
+    return answer

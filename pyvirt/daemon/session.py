@@ -1,0 +1,416 @@
+"""
+One connection of a client: bytes in, a call found, its answer out.
+
+A synchronous answer takes the straight way through L{Session.packetReceived}; everything else leaves it.  A
+session holds little until it is used, for most of thousands of connections are idle.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pyvirt.daemon.calls import PROGRAMS, Call, lookup, notOpen, rpcError
+from pyvirt.daemon.subscriptions import Subscriptions
+from pyvirt.drivers.interfaces.driver import IConnection
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.protocols.message import (
+    PAYLOAD,
+    MessageType,
+    Status,
+    pack,
+    packHeader,
+    unpackHeader,
+)
+from pyvirt.protocols.procedures import Program
+from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
+from pyvirt.protocols.rpc import RPCServer
+from pyvirt.protocols.xdr import XDRError
+
+if TYPE_CHECKING:
+    from pyvirt.daemon.server import Server
+    from pyvirt.routes import Router
+
+__all__ = ["Session"]
+
+_CALL = int(MessageType.CALL)
+_CALL_WITH_FDS = int(MessageType.CALL_WITH_FDS)
+_REPLY = int(MessageType.REPLY)
+_REMOTE = REMOTE.number
+_CONNECT_RO = 1
+
+log = Logger()
+
+
+class Session(RPCServer):
+    """
+    A client's connection.
+
+    @ivar server: what all sessions share.
+    @ivar auth: how its client has to authenticate: C{"none"}, C{"sasl"} or C{"polkit"}.
+    @ivar authenticated: whether it may call anything but the calls of authentication.
+    @ivar readOnly: whether it came by a read-only socket.
+    @ivar connection: the driver's side once a URI is open.
+    @ivar inFlight: how many calls wait for their answer.
+    """
+
+    connection: IConnection | None = None
+    router: Router | None = None
+    identity: dict[str, Any] | None = None
+    wantsCloseEvent = False
+    inFlight = 0
+    closing = False
+    _opening: Deferred[Any] | None = None
+    _pending: set[Deferred[Any]] | None = None
+    _subscriptions: Subscriptions | None = None
+    _deadline: IDelayedCall | None = None
+    _eventBytes = 0
+
+    def __init__(self, server: Server, auth: str, readOnly: bool) -> None:
+        super().__init__(server.clock)
+        self.server = server
+        self.auth = auth
+        self.authenticated = auth == "none"
+        self.readOnly = readOnly
+        self.calls = server.calls
+
+    @property
+    def peer(self) -> str:
+        """The other end, for logs."""
+        return self.server.describe(self)
+
+    # Coming and going
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.server.sessionStarted(self)
+        if not self.authenticated:
+            self._deadline = self.clock.callLater(
+                self.server.limits.authenticationDeadline, self._authenticationExpired
+            )
+
+    def _authenticationExpired(self) -> None:
+        self._deadline = None
+        log.warn("{peer} did not authenticate in time, dropping it", peer=self.peer)
+        self.server.counters.unauthenticated += 1
+        self.transport.abortConnection()
+
+    def authenticationSucceeded(self) -> None:
+        """The client has shown who it is; it may call anything now."""
+        if not self.authenticated:
+            self.authenticated = True
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+            self.server.sessionAuthenticated(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if self._opening is not None:
+            self._opening.cancel()
+        self.closeConnection()
+        if self._pending is not None:
+            for each in list(self._pending):
+                each.cancel()
+        self.server.sessionEnded(self)
+
+    def brokenBy(self, reason: str) -> None:
+        log.warn("{peer} broke the protocol: {reason}", peer=self.peer, reason=reason)
+        self.server.counters.broken += 1
+        super().brokenBy(reason)
+
+    def keepaliveFailed(self) -> None:
+        log.info("{peer} does not answer keepalives, dropping it", peer=self.peer)
+        self.server.counters.silent += 1
+        super().keepaliveFailed()
+
+    def askedForKeepalive(self) -> None:
+        """The client understands keepalives: watch it from now on, once."""
+        if self.keepalive is None:
+            limits = self.server.limits
+            self.startKeepalive(limits.keepaliveInterval, limits.keepaliveCount)
+
+    def closeWhenAnswered(self) -> None:
+        """Take no further call, close when the answer to this one is on its way."""
+        self.closing = True
+        self.closeConnection()
+        self.clock.callLater(0, self.close)
+
+    def close(self) -> None:
+        if not self.connectionIsLost:
+            super().close()
+
+    # The driver's side
+
+    def openConnection(self, name: str | None, flags: int) -> Any:
+        """Open a URI; answers with None, or fails with L{VirtError}."""
+        readOnly = self.readOnly or bool(flags & _CONNECT_RO)
+        answer = self.server.open(name, flags, readOnly)
+        if not isinstance(answer, Deferred):
+            self._opened(answer, readOnly)
+            return None
+        self._opening = answer
+        # What the client sends next is for the connection that is not there yet.
+        self.hold()
+        answer.addBoth(self._openingDone, readOnly)
+        return answer
+
+    def _openingDone(self, result: Any, readOnly: bool) -> Any:
+        self._opening = None
+        self.release()
+        if not isinstance(result, Failure):
+            self._opened(result, readOnly)
+            result = None
+        return result
+
+    def _opened(self, connection: IConnection, readOnly: bool) -> None:
+        self.connection = connection
+        if self.connectionIsLost or self.closing:
+            self.closeConnection()
+        else:
+            self.router = self.server.makeRouter(connection, readOnly)
+
+    def closeConnection(self) -> None:
+        """Let go of the driver's side, registrations first."""
+        if self._subscriptions is not None:
+            self._subscriptions.clear()
+            self._subscriptions = None
+        connection, self.connection, self.router = self.connection, None, None
+        if connection is not None:
+            self.server.closeConnection(connection)
+
+    def subscriptions(self) -> Subscriptions:
+        """
+        The registrations for events.
+
+        @raise VirtError: no URI is open.
+        """
+        found = self._subscriptions
+        if found is None:
+            if self.connection is None:
+                raise notOpen()
+            numbers = getattr(self.connection, "callbackNumbers", None)
+            found = self._subscriptions = Subscriptions(self, numbers or count())
+        return found
+
+    def sendEvent(self, packet: bytes) -> None:
+        """
+        Send a message that the client did not ask for now.
+
+        A client that does not read is dropped rather than remembered for.
+        """
+        if self.connectionIsLost:
+            return
+        if self.clogged:
+            self._eventBytes += len(packet)
+            if self._eventBytes > self.server.limits.eventBacklog:
+                log.warn("{peer} does not read its events, dropping it", peer=self.peer)
+                self.server.counters.slow += 1
+                self.transport.abortConnection()
+                return
+        self.send(packet)
+
+    def unclogged(self) -> None:
+        self._eventBytes = 0
+        super().unclogged()
+
+    # Calls
+
+    def packetReceived(self, packet: bytes, fds: list[int]) -> None:
+        _, program, version, number, type, serial, status = unpackHeader(packet)
+        if type == _CALL and status == 0 and program == _REMOTE and version == 1:
+            call = self.calls.get(number)
+            if call is not None and call.plain and self.authenticated and not self.closing:
+                try:
+                    arguments, _ = call.decode(packet, PAYLOAD)
+                except XDRError:
+                    self._undecodable(REMOTE, number, serial)
+                    return
+                try:
+                    if call.run is not None:
+                        result = call.run(self, arguments)
+                    elif self.router is not None:
+                        result = self.router.call(call.procedure, arguments)
+                    else:
+                        raise notOpen()
+                except VirtError as error:
+                    self.replyError(_REMOTE, 1, number, serial, error)
+                    return
+                except Exception:
+                    self._driverFailed(REMOTE, call, serial, Failure())
+                    return
+                if result.__class__ is Deferred:
+                    self._wait(REMOTE, call, serial, result, fds)
+                    return
+                try:
+                    payload = call.encode((result,)) if call.hasResult else b""
+                    self.send(
+                        packHeader(28 + len(payload), _REMOTE, 1, number, _REPLY, serial, 0)
+                        + payload
+                    )
+                except XDRError as problem:
+                    self._unencodable(REMOTE, call, serial, problem)
+                return
+        if type in (_CALL, _CALL_WITH_FDS):
+            self.callReceived(program, version, number, serial, status, packet, fds)
+            return
+        for fd in fds:
+            os.close(fd)
+        super().packetReceived(packet, [])
+
+    def callReceived(
+        self,
+        program: int,
+        version: int,
+        number: int,
+        serial: int,
+        status: int,
+        packet: bytes,
+        fds: list[int],
+    ) -> None:
+        """Answer a call that is not plain, not known yet or not welcome."""
+        if self.closing:
+            _closeAll(fds)
+            return
+        try:
+            self._dispatch(program, version, number, serial, status, packet, fds)
+        except VirtError as error:
+            _closeAll(fds)
+            self.replyError(program, version, number, serial, error)
+
+    def _dispatch(
+        self,
+        program: int,
+        version: int,
+        number: int,
+        serial: int,
+        status: int,
+        packet: bytes,
+        fds: list[int],
+    ) -> None:
+        found = PROGRAMS.get(program)
+        if found is not None and version == found.version and status != Status.OK:
+            raise rpcError(f"Unexpected message status {status}")
+        found, procedure = lookup(program, version, number)
+        if procedure.needsAuthentication and not self.authenticated:
+            raise rpcError("authentication required")
+        call = self.server.call(procedure)
+        offset = PAYLOAD + 4 if unpackHeader(packet)[4] == _CALL_WITH_FDS else PAYLOAD
+        try:
+            arguments, _ = call.decode(packet, offset)
+        except XDRError:
+            self._undecodable(found, number, serial)
+            _closeAll(fds)
+            return
+        try:
+            result = self._run(call, arguments, serial, fds)
+            if isinstance(result, Deferred):
+                self._wait(found, call, serial, result, fds)
+                return
+        except VirtError:
+            raise
+        except Exception:
+            self._driverFailed(found, call, serial, Failure())
+            _closeAll(fds)
+            return
+        self._answer(found, call, serial, result)
+        _closeAll(fds)
+
+    def _run(self, call: Call, arguments: tuple[Any, ...], serial: int, fds: list[int]) -> Any:
+        if call.run is not None:
+            return call.run(self, arguments)
+        router = self.router
+        if router is None:
+            raise notOpen()
+        return router.call(call.procedure, arguments, fds)
+
+    def _answer(self, program: Program, call: Call, serial: int, result: Any) -> None:
+        try:
+            payload = call.encode((result,)) if call.hasResult else b""
+            packet = pack(
+                program.number, program.version, call.procedure.number, _REPLY, serial, 0, payload
+            )
+        except XDRError as problem:
+            self._unencodable(program, call, serial, problem)
+        else:
+            self.send(packet)
+
+    def _wait(
+        self, program: Program, call: Call, serial: int, result: Deferred[Any], fds: list[int]
+    ) -> None:
+        """Answer when C{result} fires; beyond the limit of calls in flight, read no further ones."""
+        pending = self._pending
+        if pending is None:
+            pending = self._pending = set()
+        self.inFlight += 1
+        if self.inFlight >= self.server.limits.clientRequests:
+            self.server.counters.held += 1
+            self.hold()
+        pending.add(result)
+
+        def done(outcome: Any) -> None:
+            pending.discard(result)
+            self.inFlight -= 1
+            _closeAll(fds)
+            if self.connectionIsLost:
+                if isinstance(outcome, Failure) and not outcome.check(VirtError, CancelledError):
+                    log.failure("{call} failed after its client left", outcome, call=call.procedure)
+                return
+            if not isinstance(outcome, Failure):
+                self._answer(program, call, serial, outcome)
+            elif isinstance(outcome.value, VirtError):
+                self.replyError(
+                    program.number, program.version, call.procedure.number, serial, outcome.value
+                )
+            else:
+                self._driverFailed(program, call, serial, outcome)
+            if self.held and self._opening is None:
+                self.release()
+
+        result.addBoth(done)
+
+    def _undecodable(self, program: Program, number: int, serial: int) -> None:
+        self.replyError(
+            program.number,
+            program.version,
+            number,
+            serial,
+            rpcError("Unable to decode message payload"),
+        )
+
+    def _unencodable(self, program: Program, call: Call, serial: int, problem: XDRError) -> None:
+        log.error(
+            "the result of {call} does not fit: {problem}", call=call.procedure, problem=problem
+        )
+        self.replyError(
+            program.number,
+            program.version,
+            call.procedure.number,
+            serial,
+            rpcError("Unable to encode message payload"),
+        )
+
+    def _driverFailed(self, program: Program, call: Call, serial: int, failure: Failure) -> None:
+        log.failure("{call} failed unexpectedly", failure, call=call.procedure)
+        self.server.counters.crashed += 1
+        error = virtError(
+            ErrorCode.INTERNAL_ERROR,
+            "the driver failed unexpectedly, the daemon's log tells how",
+            ErrorDomain.RPC,
+        )
+        self.replyError(program.number, program.version, call.procedure.number, serial, error)
+
+
+def _closeAll(fds: list[int]) -> None:
+    while fds:
+        os.close(fds.pop())

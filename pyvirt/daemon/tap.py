@@ -1,0 +1,133 @@
+"""
+What C{twistd pyvirt} runs: the options, and the service made of them.
+
+Problems that the user can repair end the program with one line on standard error and status 1, before
+anything was touched.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from pyvirt.daemon.config import ConfigError, loadConfig
+from pyvirt.daemon.paths import Paths, defaultConfigFile
+
+__all__ = ["Options", "makeService"]
+
+
+class Options(usage.Options):
+    """What can be said on the command line."""
+
+    synopsis = "Usage: twistd [options] pyvirt [--config FILE] [--root DIR] [--session]"
+    longdesc = (
+        "Manage virtual machines for any libvirt client: virsh, virt-manager, the bindings. "
+        "Root serves qemu:///system at libvirt's own socket paths, any other user "
+        "qemu:///session, so that clients find the daemon with no option. "
+        "The configuration file has the syntax and the keys of libvirtd.conf. "
+        "To stay in the foreground: twistd --nodaemon pyvirt."
+    )
+    optParameters = [
+        [
+            "config",
+            "f",
+            None,
+            "Configuration file; default: /etc/libvirt/libvirtd.conf, or the user's own"
+            " ~/.config/libvirt/libvirtd.conf, if it exists.",
+        ],
+        ["root", None, "/", "Folder that stands for /: every path lies beneath it."],
+        [
+            "pid-file",
+            "p",
+            None,
+            "Pid file; default: /run/libvirtd.pid, or libvirtd.pid beside the sockets when"
+            " unix_sock_dir moves them.",
+        ],
+    ]
+    optFlags = [
+        ["session", None, "Serve this user's qemu:///session, also when run by root."],
+        ["check", None, "Check the configuration, say what it means, and exit."],
+    ]
+    compData = usage.Completions(
+        optActions={"config": usage.CompleteFiles(), "root": usage.CompleteDirs()}
+    )
+
+    def postOptions(self) -> None:
+        self["root"] = os.path.abspath(self["root"])
+        if not os.path.isdir(self["root"]):
+            _end(f"--root {self['root']}: there is no such folder")
+        # The daemon claims a pid file of its own; twistd's, in the current folder, would be in the way.
+        parent = getattr(self, "parent", None)
+        if parent is not None and parent.get("pidfile") == "twistd.pid":
+            parent["pidfile"] = ""
+
+
+def _end(problem: object) -> NoReturn:
+    sys.stderr.write(f"pyvirt: {problem}\n")
+    raise SystemExit(1)
+
+
+def makeService(options: Options) -> IService:
+    """Make the daemon that the options describe."""
+    from twisted.internet import reactor
+
+    session = bool(options["session"]) or os.geteuid() != 0
+    root = options["root"]
+    given = options["config"]
+    file = given or defaultConfigFile(root, session, os.environ)
+    try:
+        config = loadConfig(file, required=given is not None)
+    except ConfigError as problem:
+        _end(problem)
+    paths = Paths.of(
+        config, root=root, session=session, pidFile=options["pid-file"], environment=os.environ
+    )
+    if options["check"]:
+        for remark in config.remarks:
+            print(remark)
+        print(f"{file}: the configuration is good; clients are served at {paths.socket}")
+        raise SystemExit(0)
+
+    from pyvirt.daemon.service import DaemonService, StartError
+    from pyvirt.drivertable import DriverTable
+
+    class Main(DaemonService):
+        """The daemon as the program's only purpose: when it cannot start the program ends."""
+
+        def startService(self) -> None:
+            try:
+                super().startService()
+            except StartError as problem:
+                _end(problem)
+
+    service: IService = Main(
+        config,
+        paths,
+        reactor=reactor,
+        drivers=DriverTable(reactor, remote=False),
+        environment=os.environ,
+        privileged=not session,
+        failed=_endLater,
+    )
+    return service
+
+
+def _endLater(problem: BaseException) -> None:
+    """Starting failed while the reactor runs: stop it, and end with a status that tells."""
+    import atexit
+
+    from twisted.internet import reactor
+
+    sys.stderr.write(f"pyvirt: {problem}\n")
+
+    def status() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+    atexit.register(status)
+    reactor.stop()

@@ -1,0 +1,56 @@
+"""
+A daemon in memory: real sessions on whatever transport a test gives them, on a clock that the test moves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from pyvirt.daemon.server import Limits, Server, SessionFactory
+from pyvirt.daemon.session import Session
+
+__all__ = ["MemoryDaemon", "memoryDaemon"]
+
+
+class MemoryDaemon:
+    """
+    A daemon without sockets.
+
+    @ivar server: what its sessions share: counters, limits, who is connected.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def protocol(self, *, readOnly: bool = False, auth: str = "none") -> Session:
+        """
+        Return the daemon's side of a new connection: a protocol to give a transport to.
+
+        @param readOnly: as if its client had come by the read-only socket.
+        @param auth: how its client has to authenticate.
+        @raise RuntimeError: the daemon takes no more clients.
+        """
+        session = SessionFactory(self.server, auth=auth, readOnly=readOnly).buildProtocol(None)
+        if session is None:
+            raise RuntimeError("the daemon takes no more clients")
+        return session
+
+
+def memoryDaemon(
+    clock: IReactorTime, drivers: Any = None, limits: Limits | None = None
+) -> MemoryDaemon:
+    """
+    Make a daemon in memory.
+
+    @param clock: its time; nothing happens later unless it moves.
+    @param drivers: opens URIs, as L{pyvirt.drivertable.DriverTable} does; None: the installed local drivers,
+        with a state of their own.
+    @param limits: what clients may take, None: the defaults.
+    """
+    if drivers is None:
+        from pyvirt.drivertable import DriverTable
+
+        drivers = DriverTable(clock, remote=False)
+    return MemoryDaemon(Server(clock, drivers, limits))

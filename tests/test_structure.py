@@ -102,7 +102,7 @@ def python(*arguments: str, executable: str = sys.executable, cwd: str | None = 
         timeout=300,
     )
     if done.returncode:
-        raise AssertionError(f"{arguments} ended with {done.returncode}:\n{done.stdout}")
+        raise AssertionError(f"{arguments[:4]} ended with {done.returncode}:\n{done.stdout}")
     return done.stdout
 
 
@@ -143,47 +143,7 @@ class ImportTests(SynchronousTestCase):
         self.forbid(
             "a driver imports the wire",
             lambda name: (
-                isIn(name, "pyvirt.drivers")
-                and not isIn(name, "pyvirt.drivers.remote")
-                and name != "pyvirt.drivers.interfaces.values"
-            ),
-            lambda name: isIn(name, "pyvirt.protocols"),
-        )
-
-    def test_driversKnowNobodyAbove(self) -> None:
-        """Drivers know neither who calls them nor how the call came."""
-        self.forbid(
-            "a driver imports what stands above it",
-            lambda name: isIn(name, "pyvirt.drivers") and not isIn(name, "pyvirt.drivers.remote"),
-            lambda name: isIn(
-                name,
-                "pyvirt.client",
-                "pyvirt.routes",
-                "pyvirt.transports",
-                "pyvirt.shell",
-                "pyvirt.testing",
-            ),
-        )
-
-    def test_nothingImportsTheDaemon(self) -> None:
-        """Nothing imports the daemon but the twistd plugin, the public fakes and itself."""
-        self.forbid(
-            "the daemon is imported",
-            lambda name: (
-                not isIn(name, "pyvirt.daemon", "pyvirt.testing", "twisted.plugins.pyvirt_plugin")
-            ),
-            lambda name: isIn(name, "pyvirt.daemon"),
-        )
-
-    def test_theWireIsBelow(self) -> None:
-        """Protocols carry values; they know the contracts of values and streams and nothing above."""
-        self.forbid(
-            "the wire imports what stands above it",
-            lambda name: isIn(name, "pyvirt.protocols"),
-            lambda name: (
-                isIn(name, "pyvirt.drivers")
-                and not isIn(name, "pyvirt.drivers", "pyvirt.drivers.interfaces")
-                or isIn(
+                isIn(
                     name,
                     "pyvirt.client",
                     "pyvirt.routes",
@@ -191,6 +151,7 @@ class ImportTests(SynchronousTestCase):
                     "pyvirt.shell",
                     "pyvirt.testing",
                 )
+                or (isIn(name, "pyvirt.drivers") and not isIn(name, "pyvirt.drivers.interfaces"))
             ),
         )
 
@@ -351,8 +312,8 @@ class WheelTests(SynchronousTestCase):
             "import sysconfig; print(sysconfig.get_paths()['purelib'])",
             executable=interpreter,
         ).strip()
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(site)
+        pip = ("-m", "pip", "--disable-pip-version-check", "--python", interpreter)
+        python(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel)
         with open(os.path.join(site, "dependencies.pth"), "w") as file:
             file.write(
                 sysconfig.get_paths()["purelib"] + "\n" + sysconfig.get_paths()["platlib"] + "\n"
@@ -378,11 +339,6 @@ class WheelTests(SynchronousTestCase):
         )
         self.assertEqual({line.split()[0] for line in loaded.splitlines()}, {"test", "remote"})
         shown = run(
-            "-c",
-            "from pyvirt.shell.main import main; main()",
-            "-c",
-            "test:///default",
-            "list",
-            "--all",
+            os.path.join(environment, "bin", "pyvirsh"), "-c", "test:///default", "list", "--all"
         )
         self.assertRegex(shown, r"(?m)^ 1 +test +running$")

@@ -14,10 +14,11 @@ import attrs
 
 from pyvirt.daemon.config import Config
 
-__all__ = ["Paths", "defaultConfigFile"]
+__all__ = ["Paths", "defaultConfigFile", "under"]
 
 
-def _under(root: str, path: str) -> str:
+def under(root: str, path: str) -> str:
+    """Return where C{path}, an absolute one, lies for a daemon whose C{/} is C{root}."""
     return path if root == "/" else os.path.join(root, path.lstrip("/"))
 
 
@@ -30,7 +31,7 @@ def _userFolder(environment: Mapping[str, str], variable: str, fallback: str) ->
 def defaultConfigFile(root: str, session: bool, environment: Mapping[str, str]) -> str:
     """Return the file that is read when none is named; it need not exist."""
     folder = _userFolder(environment, "XDG_CONFIG_HOME", ".config") if session else "/etc/libvirt"
-    return _under(root, os.path.join(folder, "libvirtd.conf"))
+    return under(root, os.path.join(folder, "libvirtd.conf"))
 
 
 @attrs.frozen(kw_only=True)
@@ -65,18 +66,18 @@ class Paths:
             moves those, else where libvirtd has it, so that the two refuse to run side by side.
         """
         if config.unixSockDir is not None:
-            folder = _under(root, config.unixSockDir)
+            folder = under(root, config.unixSockDir)
             found = os.path.join(folder, "libvirtd.pid")
         elif session:
-            folder = _under(root, _userFolder(environment, "XDG_RUNTIME_DIR", ".cache"))
+            folder = under(root, _userFolder(environment, "XDG_RUNTIME_DIR", ".cache"))
             found = os.path.join(folder, "libvirtd.pid")
         else:
-            folder = _under(root, "/run/libvirt")
-            found = _under(root, "/run/libvirtd.pid")
+            folder = under(root, "/run/libvirt")
+            found = under(root, "/run/libvirtd.pid")
         return cls(
             root=root,
             socketFolder=folder,
             socket=os.path.join(folder, "libvirt-sock"),
             readOnlySocket=None if session else os.path.join(folder, "libvirt-sock-ro"),
-            pidFile=_under(root, os.path.abspath(pidFile)) if pidFile else found,
+            pidFile=under(root, os.path.abspath(pidFile)) if pidFile else found,
         )

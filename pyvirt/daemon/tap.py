@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import NoReturn
 
 from twisted.application.service import IService
 from twisted.python import usage
 
 from pyvirt.daemon.config import ConfigError, loadConfig
+from pyvirt.daemon.logsetup import configuredObserver
 from pyvirt.daemon.paths import Paths, defaultConfigFile
 
 __all__ = ["Options", "makeService"]
@@ -60,10 +62,22 @@ class Options(usage.Options):
         self["root"] = os.path.abspath(self["root"])
         if not os.path.isdir(self["root"]):
             _end(f"--root {self['root']}: there is no such folder")
-        # The daemon claims a pid file of its own; twistd's, in the current folder, would be in the way.
+        self.session = bool(self["session"]) or os.geteuid() != 0
+        given = self["config"]
+        self.file = given or defaultConfigFile(self["root"], self.session, os.environ)
+        try:
+            self.configuration = loadConfig(self.file, required=given is not None)
+            observer = configuredObserver(self.configuration, self["root"], time.time)
+        except ConfigError as problem:
+            _end(problem)
         parent = getattr(self, "parent", None)
-        if parent is not None and parent.get("pidfile") == "twistd.pid":
-            parent["pidfile"] = ""
+        if parent is not None:
+            # The daemon claims a pid file of its own; twistd's, in the current folder, would be in the way.
+            if parent.get("pidfile") == "twistd.pid":
+                parent["pidfile"] = ""
+            # What the command line says about the log goes before what the configuration says.
+            if observer is not None and not parent.get("logger") and not parent.get("logfile"):
+                parent["logger"] = lambda: observer
 
 
 def _end(problem: object) -> NoReturn:
@@ -75,21 +89,18 @@ def makeService(options: Options) -> IService:
     """Make the daemon that the options describe."""
     from twisted.internet import reactor
 
-    session = bool(options["session"]) or os.geteuid() != 0
-    root = options["root"]
-    given = options["config"]
-    file = given or defaultConfigFile(root, session, os.environ)
-    try:
-        config = loadConfig(file, required=given is not None)
-    except ConfigError as problem:
-        _end(problem)
+    config, root = options.configuration, options["root"]
     paths = Paths.of(
-        config, root=root, session=session, pidFile=options["pid-file"], environment=os.environ
+        config,
+        root=root,
+        session=options.session,
+        pidFile=options["pid-file"],
+        environment=os.environ,
     )
     if options["check"]:
         for remark in config.remarks:
             print(remark)
-        print(f"{file}: the configuration is good; clients are served at {paths.socket}")
+        print(f"{options.file}: the configuration is good; clients are served at {paths.socket}")
         raise SystemExit(0)
 
     from pyvirt.daemon.service import DaemonService, StartError
@@ -102,6 +113,9 @@ def makeService(options: Options) -> IService:
             try:
                 super().startService()
             except StartError as problem:
+                parent = getattr(options, "parent", None)
+                if parent is not None and not parent.get("nodaemon"):
+                    raise  # in the background: twistd passes it on to the terminal
                 _end(problem)
 
     service: IService = Main(
@@ -110,7 +124,7 @@ def makeService(options: Options) -> IService:
         reactor=reactor,
         drivers=DriverTable(reactor, remote=False),
         environment=os.environ,
-        privileged=not session,
+        privileged=not options.session,
         failed=_endLater,
     )
     return service

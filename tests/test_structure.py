@@ -143,6 +143,44 @@ class ImportTests(SynchronousTestCase):
         self.forbid(
             "a driver imports the wire",
             lambda name: (
+                isIn(name, "pyvirt.drivers")
+                and not isIn(name, "pyvirt.drivers.remote")
+                and name != "pyvirt.drivers.interfaces.values"
+            ),
+            lambda name: isIn(name, "pyvirt.protocols"),
+        )
+
+    def test_driversKnowNobodyAbove(self) -> None:
+        """Drivers know neither who calls them nor how the call came."""
+        self.forbid(
+            "a driver imports what stands above it",
+            lambda name: isIn(name, "pyvirt.drivers") and not isIn(name, "pyvirt.drivers.remote"),
+            lambda name: isIn(
+                name,
+                "pyvirt.client",
+                "pyvirt.routes",
+                "pyvirt.transports",
+                "pyvirt.shell",
+                "pyvirt.testing",
+            ),
+        )
+
+    def test_nothingImportsTheDaemon(self) -> None:
+        """Nothing imports the daemon but the twistd plugin, the public fakes and itself."""
+        self.forbid(
+            "the daemon is imported",
+            lambda name: (
+                not isIn(name, "pyvirt.daemon", "pyvirt.testing", "twisted.plugins.pyvirt_plugin")
+            ),
+            lambda name: isIn(name, "pyvirt.daemon"),
+        )
+
+    def test_theWireIsBelow(self) -> None:
+        """Protocols carry values; they know the contracts of values and streams and nothing above."""
+        self.forbid(
+            "the wire imports what stands above it",
+            lambda name: isIn(name, "pyvirt.protocols"),
+            lambda name: (
                 isIn(
                     name,
                     "pyvirt.client",

@@ -27,6 +27,9 @@ from pyvirt.protocols.message import FDS_MAX
 
 __all__ = ["PacketProtocol"]
 
+_LARGE = 65536
+"""Packets above this size do not wait for the others of their turn."""
+
 
 @implementer(IFileDescriptorReceiver, IPushProducer)
 class PacketProtocol(Protocol):
@@ -45,20 +48,22 @@ class PacketProtocol(Protocol):
     burst = 128
     stopsReadingWhenClogged = False
 
+    # What most connections never need, or need for a moment, takes no room in each of them.
+    held = False
+    clogged = False
+    connectionIsLost = False
+    _backlog: deque[bytes] | None = None
+    _batch: list[bytes] | None = None
+    _turn: Any = None
+    _direct = False
+    _behind: list[bytes | tuple[bytes, list[int]]] | None = None
+    _sender: DescriptorSender | None = None
+    _closing = False
+
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
         self.frames = FrameReader()
-        self.held = False
-        self.clogged = False
-        self.connectionIsLost = False
-        self.descriptors: deque[int] = deque()
-        self._backlog: deque[bytes] = deque()
-        self._batch: list[bytes] | None = None
-        self._turn: Any = None
-        self._direct = False
-        self._behind: list[bytes | tuple[bytes, list[int]]] | None = None
-        self._sender: DescriptorSender | None = None
-        self._closing = False
+        self.descriptors: list[int] = []
 
     # What subclasses provide
 
@@ -111,12 +116,12 @@ class PacketProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.connectionIsLost = True
-        self._backlog.clear()
+        self._backlog = None
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
         while self.descriptors:
-            os.close(self.descriptors.popleft())
+            os.close(self.descriptors.pop())
         if self._sender is not None:
             self._sender.close()
         for item in self._behind or ():
@@ -128,8 +133,8 @@ class PacketProtocol(Protocol):
     # Packets in
 
     def _drained(self) -> list[bytes]:
-        packets = list(self._backlog)
-        self._backlog.clear()
+        packets = list(self._backlog or ())
+        self._backlog = None
         return packets
 
     def _handle(self, packets: list[bytes]) -> None:
@@ -141,6 +146,8 @@ class PacketProtocol(Protocol):
             for packet in packets:
                 if handled >= self.burst or self.held or self.connectionIsLost:
                     break
+                if self.clogged and self.stopsReadingWhenClogged:
+                    break
                 handled += 1
                 fds: list[int] = []
                 if packet[19] > 3 and self.frames.descriptors:
@@ -148,7 +155,8 @@ class PacketProtocol(Protocol):
                     if count > len(self.descriptors):
                         self.brokenBy(f"{count} descriptors announced, fewer came")
                         break
-                    fds = [self.descriptors.popleft() for _ in range(count)]
+                    fds = self.descriptors[:count]
+                    del self.descriptors[:count]
                 self.packetReceived(packet, fds)
         finally:
             self._batch = None
@@ -156,7 +164,10 @@ class PacketProtocol(Protocol):
                 self._write(batch[0] if len(batch) == 1 else b"".join(batch))
         if handled < len(packets) and not self.connectionIsLost:
             rest = [each for each in packets[handled:] if not self.urgentReceived(each)]
-            self._backlog.extendleft(reversed(rest))
+            if self._backlog:
+                self._backlog.extendleft(reversed(rest))
+            elif rest:
+                self._backlog = deque(rest)
             if self._backlog:
                 self._pauseReading()
                 if not self.held:
@@ -168,7 +179,7 @@ class PacketProtocol(Protocol):
 
     def _continue(self) -> None:
         self._turn = None
-        if self._backlog and not self.held:
+        if self._backlog and not self.held and not self._mayNotRead():
             self._handle(self._drained())
         self._resumeReading()
 
@@ -197,8 +208,14 @@ class PacketProtocol(Protocol):
 
     def send(self, packet: bytes) -> None:
         """Send a packet: with the others of this turn, or now."""
-        if self._batch is not None:
-            self._batch.append(packet)
+        batch = self._batch
+        if batch is not None:
+            batch.append(packet)
+            if len(packet) > _LARGE:
+                # The transport should know soon how much is on its way: it may be clogged by it.
+                waiting = b"".join(batch)
+                batch.clear()
+                self._write(waiting)
         elif not self.connectionIsLost:
             self._write(packet)
 
@@ -281,6 +298,8 @@ class PacketProtocol(Protocol):
     def resumeProducing(self) -> None:
         self.clogged = False
         if self.stopsReadingWhenClogged:
+            if self._backlog and not self.held:
+                self._later()
             self._resumeReading()
         self.unclogged()
 

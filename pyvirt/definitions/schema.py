@@ -8,6 +8,7 @@ reader and a writer are compiled once per class, on first use, as straight-line 
 
 Hooks a class may define:
  - C{readElement(cls, node, context)}: reads instead of the compiled reader (which is L{reader}).
+ - C{xmlLast}: of several elements of one name the last counts, not the first.
  - C{prepare(cls, node, context)}: complains before any field is read.
  - C{settle(self, node, context)}: checks what was read and returns it, or something else in its place.
  - C{writeElement(self, out, indent, tag, context)}: writes instead of the compiled writer (L{writer}).
@@ -294,6 +295,7 @@ def _compileReader(cls: type) -> Reader:
     names = [*first.split(), *(name for name in specs if name not in first.split())]
     lines = ["def read(node, context):"]
     wanted: dict[str, None] = {}
+    which = "-1" if getattr(cls, "xmlLast", False) else "0"
     if hasattr(cls, "prepare"):
         space["prepare"] = cls.prepare
         lines.append(" prepare(node, context)")
@@ -333,12 +335,12 @@ def _compileReader(cls: type) -> Reader:
             if spec.form == "element":
                 if inner is None:
                     body.append(
-                        f" {x} = D{index} if {x} is None or not (t := xmlText({x}[0]))"
-                        f" else K{index}(t, {x}[0], {tag!r})"
+                        f" {x} = D{index} if {x} is None or not (t := xmlText({x}[{which}]))"
+                        f" else K{index}(t, {x}[{which}], {tag!r})"
                     )
                 else:
                     space[f"K{index}"] = reader(inner)
-                    body.append(f" {x} = D{index} if {x} is None else K{index}({x}[0], context)")
+                    body.append(f" {x} = D{index} if {x} is None else K{index}({x}[{which}], context)")
             elif inner is None:
                 body.append(
                     f" {x} = () if {x} is None"
@@ -354,7 +356,7 @@ def _compileReader(cls: type) -> Reader:
             body.append(f" {x} = kids.get({tag!r})")
             body.append(f" if {x} is None: {x} = D{index}")
             body.append(" else:")
-            body.append(f"  n = {x}[0]")
+            body.append(f"  n = {x}[{which}]")
             body.append(f"  {x} = n.get({spec.inner!r})")
             if spec.required:
                 body.append(f"  if {x} is None: raise missing(n, {spec.inner!r})")

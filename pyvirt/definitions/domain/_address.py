@@ -20,8 +20,7 @@ from pyvirt.definitions.kinds import (
     Kind,
     integer,
     internal,
-    invalidAttribute,
-    missingAttribute,
+    unsupported,
     xmlError,
 )
 from pyvirt.definitions.reader import Node
@@ -60,7 +59,7 @@ class Address:
         """Read an address of the type that the element names."""
         kind = node.get("type")
         if kind is None:
-            raise missingAttribute(node, "type")
+            raise internal("No type specified for device address")("", node, "type")
         known = _TYPES.get(kind)
         if known is None:
             raise _badType(kind, node)
@@ -74,7 +73,7 @@ class Address:
 
 
 def _badType(text: str, node: Node) -> Exception:
-    return invalidAttribute(text, node, "type")
+    return unsupported("unknown address type '{text}'")(text, node, "type")
 
 
 @attrs.frozen(kw_only=True)
@@ -250,7 +249,7 @@ class Device:
     """What any device may have."""
 
     alias: str | None = elementAttribute("alias", "name", ALIAS)
-    acpiIndex: int | None = elementAttribute("acpi", "index", UINT_NZ)
+    acpiIndex: int | None = elementAttribute("acpi", "index", integer(zero=False))
     address: Any = element(Address)
 
 

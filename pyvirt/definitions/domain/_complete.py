@@ -17,6 +17,7 @@ from pyvirt.definitions.domain._chardev import CharSource, Console, Serial, Targ
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Video, VideoModel
+from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
 from pyvirt.definitions.domain._top import Devices, DomainDefinition, Memory
 from pyvirt.definitions.domain._tune import IOThread, IOThreadIds
@@ -60,6 +61,8 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     changes.update(_processors(definition))
     changes.update(_threads(definition))
     os = definition.os
+    if os.type.name is None and definition.bootloader is not None:
+        os = attrs.evolve(os, type=attrs.evolve(os.type, name="xen"))
     if os.type.arch is None:
         os = attrs.evolve(os, type=attrs.evolve(os.type, arch="i686"))
     devices = _devices(definition, random)
@@ -75,19 +78,12 @@ def _memory(definition: DomainDefinition) -> dict[str, Any]:
     """The memory is that of the cells where there are any; what is there now is no more than it."""
     amount = definition.memory.amount
     cpu = definition.cpu
-    if cpu is not None and cpu.numa is not None:
+    if amount == 0 and cpu is not None and cpu.numa is not None:
         amount = sum(cell.memory for cell in cpu.numa.cells)
-    extra = sum(
-        device.target.size or 0
-        for device in definition.devices.memories
-        if device.target is not None
-    )
     if amount == 0:
         raise xmlError(
             "Memory size must be specified via <memory> or in the <numa> configuration"
         )
-    if cpu is not None and cpu.numa is not None:
-        amount += extra
     changes: dict[str, Any] = {}
     if amount != definition.memory.amount:
         changes["memory"] = attrs.evolve(definition.memory, amount=amount)
@@ -163,6 +159,7 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
     changes["parallels"] = _numbered(devices.parallels)
     changes["interfaces"] = _interfaces(devices.interfaces, random)
     changes["videos"] = _videos(devices.videos)
+    changes["hostdevs"] = _hostdevs(devices)
     devices = attrs.evolve(devices, **changes)
     return attrs.evolve(devices, controllers=_controllers(devices))
 
@@ -188,7 +185,7 @@ def _placed(disk: Disk) -> Disk:
         return disk
     index = diskIndex(target.dev)
     if index < 0:
-        return disk
+        raise xmlError(f"Unknown disk name '{target.dev}' and no address specified")
     bus = target.bus
     if bus == "ide":
         address = DriveAddress(controller=index // 4, bus=index % 4 // 2, unit=index % 2)
@@ -335,6 +332,30 @@ def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
     return tuple(first + [video for video in done if not video.model.primary])
 
 
+def _hostdevs(devices: Devices) -> tuple[HostDev, ...]:
+    """Give SCSI devices of the host a free unit."""
+    taken = {
+        (device.address.controller, device.address.unit)
+        for device in (*devices.disks, *devices.hostdevs)
+        if isinstance(device.address, DriveAddress)
+        and (isinstance(device, HostDev) or (device.target and device.target.bus == "scsi"))
+    }
+    done = []
+    for device in devices.hostdevs:
+        if device.mode == "subsystem" and device.type == "scsi" and device.address is None:
+            controller = unit = 0
+            while (controller, unit) in taken:
+                unit += 1
+                if unit == 7:
+                    controller, unit = controller + 1, 0
+            taken.add((controller, unit))
+            device = attrs.evolve(
+                device, address=DriveAddress(controller=controller, unit=unit)
+            )
+        done.append(device)
+    return tuple(done)
+
+
 def insertController(controllers: list[Controller], new: Controller) -> None:
     """Put a controller behind those of its type that have a lower index."""
     place = -1
@@ -371,6 +392,9 @@ def _controllers(devices: Devices) -> tuple[Controller, ...]:
             )
             if kind:
                 need(kind, disk.address.controller)
+    for device in devices.hostdevs:
+        if device.type == "scsi" and isinstance(device.address, DriveAddress):
+            need("scsi", device.address.controller)
     for channel in devices.channels:
         if channel.target.type == "virtio":
             need("virtio-serial", getattr(channel.address, "controller", 0))

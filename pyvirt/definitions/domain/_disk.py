@@ -4,6 +4,7 @@ Disks: what the guest sees, and what lies between it and the source.
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 import attrs
@@ -39,7 +40,7 @@ from pyvirt.definitions.schema import (
     special,
     writer,
 )
-from pyvirt.errors import ErrorCode, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["BackingStore", "Disk"]
 
@@ -59,7 +60,7 @@ class CacheSize:
 
         for child in node:
             if child.tag == "max_size":
-                return cls(bytes=scaled(child, "./driver/metadata_cache/max_size", default=1) or 0)
+                return cls(bytes=scaled(child, "./metadata_cache/max_size", default=1) or 0)
         return cls()
 
     @staticmethod
@@ -144,16 +145,16 @@ class BackingStore:
         kind = node.get("type")
         if kind is None:
             return cls()
-        if kind not in SOURCE_TYPES.split():
-            raise xmlError(f"unknown storage source type '{kind}'")
         kids: dict[str, Node] = {}
         for child in node:
             kids.setdefault(child.tag, child)
         if "format" not in kids or kids["format"].get("type") is None:
             raise xmlError("missing disk backing store format")
-        form = reader(BackingFormat)(kids["format"], context)
         if "source" not in kids:
             raise xmlError("missing disk backing store source")
+        if kind not in SOURCE_TYPES.split():
+            raise custom("unknown storage source type '{text}'")(kind, node, "")
+        form = reader(BackingFormat)(kids["format"], context)
         source = readSource(kind, kids["source"], context)
         below = kids.get("backingStore")
         return cls(
@@ -272,6 +273,11 @@ class Disk(BootDevice):
         "encryption boot alias acpiIndex address"
     )
 
+    xmlReadOrder: ClassVar[str] = (
+        "type source auth encryption backingStore device model snapshot rawio sgio startup target "
+        "geometry blockio driver mirror transient iotune boot acpiIndex alias address"
+    )
+
     type: str | None = attribute(choice(SOURCE_TYPES), default="file")
     device: str | None = attribute(choice("disk cdrom floppy lun"), default="disk")
     model: str | None = attribute(
@@ -292,7 +298,15 @@ class Disk(BootDevice):
     geometry: Geometry | None = element(Geometry)
     blockio: BlockIO | None = element(BlockIO)
     driver: DiskDriver | None = element(DiskDriver)
-    target: DiskTarget | None = element(DiskTarget)
+    startup: str | None = special(tags="source", read=lambda node, kids, context: _startup(kids))
+    target: DiskTarget | None = special(
+        tags="target source",
+        read=lambda node, kids, context: _readTarget(kids, context),
+        write=lambda value, out, indent, context: writer(DiskTarget)(
+            value, out, indent, "target", context
+        ),
+    )
+    mirror: None = special(tags="mirror", read=lambda node, kids, context: None)
     backenddomain: str | None = elementAttribute("backenddomain", "name")
     auth: Auth | None = element(Auth)
     iotune: IOTune | None = element(IOTune)
@@ -307,29 +321,62 @@ class Disk(BootDevice):
     backingStore: BackingStore | None = element(BackingStore)
 
     def settle(self, node: Node, context: Context) -> Disk:
-        """Complain of what cannot be; fill in what the device and the target imply."""
-        source = self.source
-        empty = source is None or source.isEmpty
+        """Fill in what the device and the target imply."""
         target = self.target
-        if target is None or target.dev is None:
-            detail = None
-            if source is not None:
-                detail = (
-                    getattr(source, "file", None)
-                    or getattr(source, "dev", None)
-                    or getattr(source, "dir", None)
-                    or getattr(source, "path", None)
-                    or getattr(source, "name", None)
-                )
-            raise virtError(ErrorCode.NO_TARGET, detail, 20)
-        changes: dict[str, Any] = {}
-        if empty and self.device not in ("cdrom", "floppy"):
-            raise virtError(ErrorCode.NO_SOURCE, target.dev, 20)
+        assert target is not None and target.dev is not None
+        changes: dict[str, Any] = {"startup": None}
+        source = self.source
+        if self.startup is not None and source is not None:
+            changes["source"] = attrs.evolve(source, startupPolicy=self.startup)
+        if self.auth is not None and source is not None and source.auth is not None:
+            raise unsupported("an <auth> definition already found for disk source")("", node, "")
+        if self.encryption is not None and source is not None and source.encryption is not None:
+            raise unsupported("an <encryption> definition already found for disk source")(
+                "", node, ""
+            )
+        if self.wwn is not None and not _WWN(self.wwn):
+            raise virtError(ErrorCode.INTERNAL_ERROR, f"Malformed wwn: {self.wwn}", 0)
         if target.bus is None:
-            changes["target"] = attrs.evolve(target, bus=_guessBus(target.dev, self.device))
+            bus = _guessBus(target.dev, self.device)
+            changes["target"] = attrs.evolve(target, bus=bus)
         if self.device == "cdrom":
             changes["readonly"] = True
         return attrs.evolve(self, **changes) if changes else self
+
+
+_WWN = re.compile(r"(?:0x)?[0-9a-fA-F]{16}\Z").match
+_POLICY = choice("default mandatory requisite optional", absent="default")
+
+
+def _startup(kids: dict[str, list[Node]]) -> str | None:
+    """Read the policy of the source, which is complained of late."""
+    if "source" not in kids:
+        return None
+    node = kids["source"][0]
+    text = node.get("startupPolicy")
+    return None if text is None else _POLICY.read(text, node, "startupPolicy")
+
+
+def describeSource(kids: dict[str, list[Node]]) -> str | None:
+    """Say where a source is, for messages."""
+    if "source" not in kids:
+        return None
+    get = kids["source"][0].get
+    if get("pool") is not None and get("volume") is not None:
+        return f"pool = '{get('pool')}', volume = '{get('volume')}'"
+    for name in ("file", "dev", "dir", "path", "name"):
+        if get(name):
+            return str(get(name))
+    return None
+
+
+def _readTarget(kids: dict[str, list[Node]], context: Context) -> DiskTarget:
+    """Read the target, which a disk must have."""
+    found = kids.get("target")
+    if not found or not found[0].get("dev"):
+        raise virtError(ErrorCode.NO_TARGET, describeSource(kids), ErrorDomain.DOMAIN)
+    target: DiskTarget = reader(DiskTarget)(found[0], context)
+    return target
 
 
 def _guessBus(dev: str, device: str | None) -> str:

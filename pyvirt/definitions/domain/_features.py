@@ -74,6 +74,8 @@ class STimer(RequiredState):
 class SpinLocks(RequiredState):
     """How often a spin lock is tried."""
 
+    xmlOrder: ClassVar[str] = "state"
+
     retries: int | None = attribute(integer())
 
     def settle(self, node: Node, context: Context) -> SpinLocks:
@@ -90,6 +92,8 @@ class SpinLocks(RequiredState):
 @attrs.frozen(kw_only=True)
 class VendorId(RequiredState):
     """The name of the hypervisor's maker."""
+
+    xmlOrder: ClassVar[str] = "state"
 
     value: str | None = attribute()
 
@@ -109,6 +113,8 @@ class VendorId(RequiredState):
 @attrs.frozen(kw_only=True)
 class HyperV:
     """Enlightenments for guests that know Hyper-V."""
+
+    xmlLast: ClassVar[bool] = True
 
     mode: str = attribute(choice("custom passthrough"), default="custom")
     relaxed: RequiredState | None = element(RequiredState)
@@ -145,6 +151,8 @@ class HyperV:
 class DirtyRing(RequiredState):
     """A ring that logs dirty pages, and how many entries it has."""
 
+    xmlOrder: ClassVar[str] = "state"
+
     size: int | None = attribute(integer())
 
     def settle(self, node: Node, context: Context) -> DirtyRing:
@@ -165,6 +173,8 @@ KVM = "hidden hint-dedicated poll-control pv-ipi dirty-ring".split()
 class KVMFeatures:
     """What KVM shows to the guest."""
 
+    xmlLast: ClassVar[bool] = True
+
     hidden: RequiredState | None = element(RequiredState)
     hintDedicated: RequiredState | None = element(RequiredState, "hint-dedicated")
     pollControl: RequiredState | None = element(RequiredState, "poll-control")
@@ -183,6 +193,8 @@ class KVMFeatures:
 class Passthrough(RequiredState):
     """How Xen passes devices through."""
 
+    xmlOrder: ClassVar[str] = "state"
+
     mode: str | None = attribute(choice("default sync_pt share_pt", absent="default"))
 
     def settle(self, node: Node, context: Context) -> Passthrough:
@@ -193,6 +205,8 @@ class Passthrough(RequiredState):
 @attrs.frozen(kw_only=True)
 class XenFeatures:
     """What Xen does for the guest."""
+
+    xmlLast: ClassVar[bool] = True
 
     e820Host: RequiredState | None = element(RequiredState, "e820_host")
     passthrough: Passthrough | None = element(Passthrough)
@@ -373,7 +387,6 @@ class Features:
     privnet: bool = present()
     hyperv: HyperV | None = element(HyperV)
     kvm: KVMFeatures | None = element(KVMFeatures)
-    xen: XenFeatures | None = element(XenFeatures)
     pvspinlock: State | None = element(State)
     capabilities: Capabilities | None = element(Capabilities)
     pmu: State | None = element(State)
@@ -387,12 +400,14 @@ class Features:
     nestedHV: RequiredState | None = element(RequiredState, "nested-hv")
     msrs: MSRs | None = element(MSRs)
     ccfAssist: RequiredState | None = element(RequiredState, "ccf-assist")
+    xen: XenFeatures | None = element(XenFeatures)
     cfpc: str | None = _valued("cfpc", "broken workaround fixed")
     sbbc: str | None = _valued("sbbc", "broken workaround fixed")
     ibs: str | None = _valued("ibs", "broken workaround fixed-ibs fixed-ccd fixed-na")
     tcg: TCG | None = element(TCG)
 
     xmlOmitEmpty: ClassVar[bool] = True
+    xmlLast: ClassVar[bool] = True
 
     @classmethod
     def prepare(cls, node: Node, context: Context) -> None:

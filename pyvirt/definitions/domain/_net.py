@@ -296,11 +296,20 @@ class Coalesce:
 
 
 @attrs.frozen(kw_only=True)
+class HostDriver:
+    """Who passes a PCI device through."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    name: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
 class Interface(RomDevice):
     """A network interface."""
 
     xmlOrder: ClassVar[str] = (
-        "type managed trustGuestRxFilters mac source vlan virtualport bandwidth ips routes script "
+        "type managed trustGuestRxFilters mac hostDriver source vlan virtualport bandwidth ips routes script "
         "downscript portIsolated backenddomain target guest model driver backend filterref "
         "tune linkState mtu coalesce teaming boot alias rom acpiIndex address"
     )
@@ -309,6 +318,7 @@ class Interface(RomDevice):
     managed: bool | None = attribute(BOOLEAN)
     trustGuestRxFilters: bool | None = attribute(BOOLEAN)
     mac: MAC | None = element(MAC)
+    hostDriver: HostDriver | None = element(HostDriver, "driver")
     source: NetSource | None = element(NetSource)
     vlan: Vlan | None = element(Vlan)
     virtualport: VirtualPort | None = element(VirtualPort)
@@ -341,9 +351,9 @@ class Interface(RomDevice):
 
     def settle(self, node: Node, context: Context) -> Interface:
         """Keep of the source what the type has."""
-        changes: dict[str, Any] = {}
         source = self.source
         kind = self.type or "user"
+        changes: dict[str, Any] = {"driver" if kind == "hostdev" else "hostDriver": None}
         if source is None:
             if kind in NEED_SOURCE:
                 raise xmlError(f"interface type='{kind}' requires a 'source' element")

@@ -52,8 +52,10 @@ class Seclabel:
 
     def settle(self, node: Node, context: Context) -> Seclabel:
         """Say what the type implies."""
-        kind = self.type or "dynamic"
+        kind = self.type
         relabel = self.relabel
+        if kind is None:
+            return Seclabel()
         if kind == "none":
             if relabel:
                 raise xmlError("resource relabeling is not compatible with 'none' label type")

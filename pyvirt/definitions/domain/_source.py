@@ -17,6 +17,7 @@ from pyvirt.definitions.domain._common import DeviceLabel
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
+    Kind,
     TEXT,
     UINT,
     choice,
@@ -97,7 +98,14 @@ class IVGen:
 class Encryption:
     """How a volume is encrypted and which secret opens it."""
 
-    format: str | None = attribute(choice("default qcow luks luks2 luks-any"), required=True)
+    format: str | None = attribute(
+        choice(
+            "default qcow luks luks2 luks-any",
+            error=custom("unknown volume encryption format type {text}", domain=ErrorDomain.STORAGE),
+        ),
+        required=True,
+        missing=lambda node: xmlError("unknown volume encryption format", ErrorDomain.STORAGE),
+    )
     engine: str | None = attribute(choice("qemu librbd"))
     secrets: tuple[Secret, ...] = elements(Secret, "secret")
     cipher: Cipher | None = element(Cipher)
@@ -119,12 +127,26 @@ class Host:
     name: str | None = attribute()
     port: str | None = attribute()
 
+    def settle(self, node: Node, context: Context) -> Host:
+        """A socket goes with its transport, a name with the others."""
+        if self.transport == "unix":
+            if self.socket is None:
+                raise xmlError("missing socket for unix transport")
+            return attrs.evolve(self, name=None, port=None)
+        if self.socket is not None:
+            raise xmlError(
+                f"transport '{self.transport or 'tcp'}' does not support socket attribute"
+            )
+        if self.name is None:
+            raise xmlError("missing name for host")
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class Reservations:
     """Persistent reservations of a SCSI disk."""
 
-    managed: bool | None = attribute(BOOLEAN)
+    managed: bool | None = attribute(BOOLEAN, required=True)
     source: Any = element(CharSource)
 
 
@@ -182,6 +204,10 @@ class Cookie:
             raise xmlError("missing cookie name")
         if not self.value:
             raise xmlError(f"missing value for cookie '{self.name}'")
+        if any(char in self.value for char in ';," \t\\'):
+            raise xmlError(
+                f"value of cookie '{self.name}' contains invalid characters", ErrorDomain.STORAGE
+            )
         return self
 
 
@@ -200,6 +226,15 @@ class Identity:
     group: str | None = attribute()
 
 
+_TIMES = integer(
+    bits=64, keepZero=False, error=custom("invalid readahead size or timeout")
+)
+
+#: The policy is read with the disk; the index belongs to a running one.
+_IGNORED = Kind(lambda text, node, name: None)
+_INDEX = Kind(lambda text, node, name: None)
+
+
 @attrs.frozen(kw_only=True)
 class DiskSource:
     """
@@ -211,14 +246,10 @@ class DiskSource:
 
     sourceType: ClassVar[str]
 
-    startupPolicy: str | None = attribute(
-        choice("default mandatory requisite optional", absent="default")
-    )
-    index: int | None = attribute(
-        integer(keepZero=False, error=custom("invalid disk index '{text}'"))
-    )
-    slice: Slice | None = special(tags="slices", read=_readSlices, write=_writeSlices)
+    startupPolicy: str | None = attribute(_IGNORED)
+    index: int | None = attribute(_INDEX)
     labels: tuple[DeviceLabel, ...] = elements(DeviceLabel, "seclabel")
+    slice: Slice | None = special(tags="slices", read=_readSlices, write=_writeSlices)
     encryption: Encryption | None = element(Encryption)
     reservations: Reservations | None = element(Reservations)
     auth: Auth | None = element(Auth)
@@ -319,7 +350,7 @@ class NVMeSource(DiskSource):
     )
     managed: bool | None = attribute(BOOLEAN)
     namespace: int | None = attribute(
-        integer(bits=64, error=internal("malformed namespace '{text}'")),
+        integer(bits=64, error=custom("malformed namespace '{text}'")),
         required=True,
         missing=lambda node: xmlError("missing 'namespace' attribute to disk source"),
     )
@@ -365,9 +396,18 @@ class NetworkSource(DiskSource):
     initiator: Initiator | None = element(Initiator)
     ssl: bool | None = elementAttribute("ssl", "verify", BOOLEAN)
     cookies: Cookies | None = element(Cookies, when="secure")
-    readahead: int | None = elementAttribute("readahead", "size", integer(bits=64, keepZero=False))
-    timeout: int | None = elementAttribute("timeout", "seconds", integer(bits=64, keepZero=False))
+    readahead: int | None = elementAttribute("readahead", "size", _TIMES)
+    timeout: int | None = elementAttribute("timeout", "seconds", _TIMES)
     identity: Identity | None = element(Identity)
+
+    def settle(self, node: Node, context: Context) -> NetworkSource:
+        """Check the name that the protocol needs."""
+        kind = self.protocol
+        if not self.name and kind not in ("nbd", "ssh"):
+            raise xmlError("missing name for disk source")
+        if kind in ("gluster", "rbd") and "/" not in (self.name or ""):
+            raise xmlError(f"can't split path '{self.name}' into pool name and image name")
+        return self
 
 
 SOURCES: dict[str, type[DiskSource]] = {

@@ -1,0 +1,295 @@
+"""
+Run the benchmarks and print a table: libvirtd, pyvirt, their ratio, and the ratio that is required.
+
+A ratio above 1 always says that pyvirt is better: faster, or smaller.  Exits with 1 if a required one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from twisted.trial.unittest import SkipTest
+
+from benchmarks.raw import RawClient, eventsDelivered, subscribers
+from tests.interop.support import (
+    CHECKOUT,
+    Daemon,
+    LibvirtDaemon,
+    PyvirtDaemon,
+    requireBinding,
+    requireLibvirtd,
+)
+
+#: Seconds of one measurement.
+SLICE = 0.5
+
+SUBSCRIBERS = 100
+IDLE = 400
+
+
+class Measure(NamedTuple):
+    """
+    One line of the table.
+
+    @ivar act: measures a daemon once.
+    @ivar required: the least ratio that is good enough, or None.
+    @ivar less: a smaller figure is the better one.
+    @ivar rounds: how often each side is measured, or None: as often as asked for.
+    @ivar domains: how many domains there are besides the first.
+    """
+
+    name: str
+    unit: str
+    act: Callable[[Daemon], float]
+    required: float | None = None
+    less: bool = False
+    rounds: int | None = None
+    domains: int = 0
+
+
+def client(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a client; it connects and waits."""
+    stock = script == "stock"
+    return subprocess.Popen(
+        [
+            requireBinding() if stock else sys.executable,
+            os.path.join(CHECKOUT, "benchmarks", f"{script}.py"),
+            *arguments,
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **({} if stock else {"PYTHONPATH": CHECKOUT})},
+    )
+
+
+def rates(processes: list[subprocess.Popen[str]]) -> float:
+    """Let clients work at the same time, once all are connected; the sum of their rates."""
+    for process in processes:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            for each in processes:
+                each.kill()
+            raise RuntimeError(f"a client ended with {process.wait()}")
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return sum(float(process.communicate(timeout=120)[0]) for process in processes)
+
+
+def stock(what: str, clients: int = 1) -> Callable[[Daemon], float]:
+    """The stock binding at some work, in so many processes."""
+    return lambda daemon: rates(
+        [client("stock", daemon.uri(), what, str(SLICE)) for _ in range(clients)]
+    )
+
+
+def ours(window: int) -> Callable[[Daemon], float]:
+    """Our client on a daemon, with so many calls outstanding."""
+    return lambda daemon: rates([client("ours", daemon.uri(), str(window), str(SLICE))])
+
+
+def raw(window: int) -> Callable[[Daemon], float]:
+    """The raw client with so many calls outstanding."""
+
+    def act(daemon: Daemon) -> float:
+        caller = RawClient(daemon.connect())
+        try:
+            return caller.repeated(window, SLICE)
+        finally:
+            caller.close()
+
+    return act
+
+
+def events(daemon: Daemon) -> float:
+    """Lifecycle events to many subscribers."""
+    trigger = RawClient(daemon.connect())
+    try:
+        with subscribers([daemon.connect() for _ in range(SUBSCRIBERS)]) as clients:
+            return eventsDelivered(trigger, clients, 50)
+    finally:
+        trigger.close()
+
+
+def idleMemory(daemon: Daemon) -> float:
+    """KiB per open, idle connection, on a daemon of its own."""
+    fresh = type(daemon)(LIMITS)
+    try:
+
+        def openAll() -> list[RawClient]:
+            return [RawClient(fresh.connect()) for _ in range(IDLE)]
+
+        before = fresh.memory()
+        clients = openAll()
+        after = fresh.memory()
+        for each in clients:
+            each.close()
+        return max(after - before, 1) / IDLE
+    finally:
+        fresh.stop()
+
+
+def startup(daemon: Daemon) -> float:
+    """Milliseconds from the start of the process to the first accepted connection."""
+    fresh = type(daemon)()
+    fresh.stop()
+    return fresh.startup * 1000
+
+
+LIMITS = ["max_clients = 6000", "max_anonymous_clients = 1000"]
+
+MEASURES = [
+    Measure("synchronous calls, stock binding", "calls/s", stock("call"), 1.2),
+    Measure("the same, eight clients", "calls/s", stock("call", 8), 1.5),
+    Measure("raw calls, one at a time", "calls/s", raw(1)),
+    Measure("raw calls, 64 outstanding", "calls/s", raw(64), 2),
+    Measure("open and close", "pairs/s", stock("open"), 0.8),
+    Measure("define and undefine", "pairs/s", stock("define")),
+    Measure(f"events to {SUBSCRIBERS} subscribers", "events/s", events),
+    Measure("screenshots, stock binding", "bytes/s", stock("screenshot")),
+    Measure("memory of an idle connection", "KiB", idleMemory, less=True, rounds=1),
+    Measure("start-up", "ms", startup, less=True, rounds=3),
+    Measure("list 1,000 domains", "lists/s", stock("list"), 1, domains=1000),
+    Measure("statistics of 1,000 domains", "lists/s", stock("statistics"), 1, domains=1000),
+    Measure("list 10,000 domains", "lists/s", stock("list"), rounds=3, domains=10000),
+    Measure(
+        "statistics of 10,000 domains", "lists/s", stock("statistics"), rounds=3, domains=10000
+    ),
+]
+
+
+class Row(NamedTuple):
+    """A finished line: both figures and how the second compares, 1 being equal and more better."""
+
+    name: str
+    unit: str
+    one: float
+    other: float
+    ratio: float
+    required: float | None
+
+
+def compare(
+    measure: Measure, sides: tuple[Daemon, Daemon], rounds: int, populate: Callable[[int], None]
+) -> Row:
+    """Measure both sides in turn, and take the medians."""
+    populate(measure.domains)
+    found: tuple[list[float], list[float]] = ([], [])
+    for number in range(measure.rounds or rounds):
+        # Who goes first alternates as well: what the machine does meanwhile hits both alike.
+        order = (0, 1) if number % 2 == 0 else (1, 0)
+        for side in order:
+            found[side].append(measure.act(sides[side]))
+    one, other = (statistics.median(each) for each in found)
+    ratio = one / other if measure.less else other / one
+    return Row(measure.name, measure.unit, one, other, ratio, measure.required)
+
+
+def compareClients(daemon: Daemon, rounds: int) -> list[Row]:
+    """The stock binding and ours on the same libvirtd."""
+    acts = [stock("call"), ours(1), ours(64)]
+    found: list[list[float]] = [[] for _ in acts]
+    for _ in range(rounds):
+        for act, values in zip(acts, found, strict=True):
+            values.append(act(daemon))
+    binding, sequential, pipelined = map(statistics.median, found)
+    return [
+        Row("one call after the other", "calls/s", binding, sequential, sequential / binding, None),
+        Row("64 outstanding", "calls/s", binding, pipelined, pipelined / binding, 4),
+    ]
+
+
+class Population:
+    """Keeps a number of domains running on both sides, by connections that hold them."""
+
+    def __init__(self, sides: tuple[Daemon, Daemon]) -> None:
+        self._sides = sides
+        self._holders: list[RawClient] = []
+        self._count = 0
+
+    def __call__(self, count: int) -> None:
+        """Have C{count} domains besides the first; fewer than before means none first."""
+        if count < self._count:
+            self.end()
+        if count > self._count:
+            if not self._holders:
+                self._holders = [RawClient(side.connect()) for side in self._sides]
+            for holder in self._holders:
+                holder.create([f"guest-{number}" for number in range(self._count, count)])
+            self._count = count
+
+    def end(self) -> None:
+        """Let go of all."""
+        for holder in self._holders:
+            holder.close()
+        self._holders = []
+        self._count = 0
+
+
+def show(title: str, columns: tuple[str, str], rows: list[Row]) -> None:
+    """Print a table."""
+    print(f"\n{title}\n")
+    print(f"{'':34}{columns[0]:>14}{columns[1]:>14}  {'unit':9}{'ratio':>7}{'required':>10}")
+    for row in rows:
+        required = "" if row.required is None else f">= {row.required:g}"
+        verdict = "" if row.required is None or row.ratio >= row.required else "  missed"
+        digits = 0 if min(row.one, row.other) >= 100 else 1
+        print(
+            f"{row.name:34}{row.one:14,.{digits}f}{row.other:14,.{digits}f}  "
+            f"{row.unit:9}{row.ratio:7.2f}{required:>10}{verdict}"
+        )
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each side (5)")
+    parser.add_argument("--only", default="", help="measure only lines that contain this")
+    options = parser.parse_args()
+    try:
+        requireLibvirtd()
+        requireBinding()
+    except SkipTest as missing:
+        print(f"Nothing to compare with: {missing}")
+        return 1
+    started = time.monotonic()
+    reference = LibvirtDaemon(LIMITS)
+    try:
+        daemon = PyvirtDaemon(LIMITS)
+        try:
+            sides = (reference, daemon)
+            population = Population(sides)
+            rows = []
+            for measure in MEASURES:
+                if options.only in measure.name:
+                    print(f"measuring: {measure.name}", file=sys.stderr, flush=True)
+                    rows.append(compare(measure, sides, options.rounds, population))
+            population.end()
+            own = [] if options.only else compareClients(reference, options.rounds)
+        finally:
+            daemon.stop()
+    finally:
+        reference.stop()
+    show("Daemons, each with the same clients", ("libvirtd", "pyvirt"), rows)
+    if own:
+        show("Clients, both on libvirtd", ("stock binding", "pyvirt"), own)
+    missed = [
+        row.name for row in rows + own if row.required is not None and row.ratio < row.required
+    ]
+    print(f"\n{len(rows) + len(own)} compared in {time.monotonic() - started:.0f} seconds")
+    if missed:
+        print("below what is required: " + ", ".join(missed))
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

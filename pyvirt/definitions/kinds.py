@@ -183,7 +183,9 @@ SWITCH = boolean(true="on", false="off")
 _DECIMAL = re.compile(r"[ \t\n\v\f\r]*([+-]?)(\d+)\Z", re.ASCII).match
 _HEX = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX])?([0-9a-fA-F]+)\Z", re.ASCII).match
 _OCTAL = re.compile(r"[ \t\n\v\f\r]*([+-]?)([0-7]+)\Z", re.ASCII).match
-_ANY = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]+)|(\d+))\Z", re.ASCII).match
+_ANY = re.compile(
+    r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|0([0-7]+)|(0|[1-9]\d*))\Z", re.ASCII
+).match
 
 
 def number(text: str, base: int = 10, *, bits: int = 32, signed: bool = False) -> int | None:

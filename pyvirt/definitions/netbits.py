@@ -6,22 +6,24 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from typing import Any, ClassVar
 
 import attrs
 
 from pyvirt.definitions.kinds import (
-    BOOLEAN,
+    boolean,
     UINT,
     UINT_NZ,
     Kind,
     choice,
+    custom,
     integer,
     number,
     xmlError,
 )
 from pyvirt.definitions.reader import Node
-from pyvirt.definitions.schema import Context, attribute, element, elements
+from pyvirt.definitions.schema import Context, attribute, element, elements, plainWriter
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Bandwidth", "Limits", "Tag", "VirtualPort", "Vlan", "parseMAC"]
@@ -54,42 +56,81 @@ def _rate(name: str) -> Kind:
 class Limits:
     """Bounds of one direction: KiB each second, and KiB at once for C{burst}."""
 
+    xmlOmitEmpty: ClassVar[bool] = True
+
     average: int | None = attribute(_rate("average"))
     peak: int | None = attribute(_rate("peak"))
     floor: int | None = attribute(_rate("floor"))
     burst: int | None = attribute(_rate("burst"))
 
-    def settle(self, node: Node, context: Context) -> Limits:
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
         """Either an average or a floor is there; peaks and bursts need an average."""
         get = node.get
-        if node.tag == "outbound" and get("floor") is not None:
-            raise virtError(
-                ErrorCode.CONFIG_UNSUPPORTED,
-                "'floor' attribute allowed only in <inbound> element",
-                ErrorDomain.NONE,
-            )
         if get("average") is None and get("floor") is None:
             raise virtError(
                 ErrorCode.XML_DETAIL, "Missing mandatory average or floor attributes", 0
             )
         if get("average") is None and (get("peak") is not None or get("burst") is not None):
             raise virtError(
-                ErrorCode.XML_DETAIL,
-                "'peak' and 'burst' require 'average' attribute",
-                0,
+                ErrorCode.CONFIG_UNSUPPORTED, "'peak' and 'burst' require 'average' attribute", 0
             )
-        return self
+        if node.tag == "outbound" and get("floor") is not None:
+            if node.get("floor").strip("0"):
+                raise virtError(
+                    ErrorCode.CONFIG_UNSUPPORTED,
+                    "'floor' attribute allowed only in <inbound> element",
+                    0,
+                )
+
+
+def _readClass(text: str, node: Node, name: str) -> int | None:
+    """Read a class, which only bandwidth of networks' ports has."""
+    if node.getparent().tag == "interface":
+        raise virtError(
+            ErrorCode.XML_DETAIL,
+            "classID attribute not supported on <bandwidth> in this usage context",
+            0,
+        )
+    value = number(text)
+    if value is None:
+        raise virtError(ErrorCode.CONFIG_UNSUPPORTED, f"Unable to parse class id '{text}'", 0)
+    return value or None
+
+
+_CLASS = Kind(_readClass)
 
 
 @attrs.frozen(kw_only=True)
 class Bandwidth:
     """Quality of service."""
 
-    xmlOmitEmpty: ClassVar[bool] = True
-
-    classId: int | None = attribute(UINT_NZ, "classID")
+    classId: int | None = attribute(_CLASS, "classID")
     inbound: Limits | None = element(Limits)
     outbound: Limits | None = element(Limits)
+
+    def settle(self, node: Node, context: Context) -> Bandwidth | None:
+        """A class is only for networks; an element without limits says nothing."""
+        if (
+            node.getparent().tag == "interface"
+            and node.getparent().get("type") != "network"
+            and self.inbound is not None
+            and self.inbound.floor is not None
+        ):
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED,
+                "floor attribute is not supported for this config",
+                0,
+            )
+        return None if self.inbound is None and self.outbound is None else self
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the element; it has two tags even where it is empty."""
+        mark = len(out)
+        plainWriter(Bandwidth)(value, out, indent, tag, context)
+        if out[mark].endswith("/>\n"):
+            out[mark] = f"{indent}<{tag}>\n{indent}</{tag}>\n"
 
 
 @attrs.frozen(kw_only=True)
@@ -104,17 +145,27 @@ class Tag:
 class Vlan:
     """The VLANs of a port."""
 
-    trunk: bool | None = attribute(BOOLEAN)
+    xmlReadOrder: ClassVar[str] = "tags"
+
+    trunk: bool | None = attribute(
+        boolean(
+            lambda text, node, name: xmlError(
+                f"invalid \"trunk='{text}'\" in <vlan> - must be 'yes' or 'no'", 0
+            )
+        )
+    )
     tags: tuple[Tag, ...] = elements(Tag, "tag")
 
     def settle(self, node: Node, context: Context) -> Vlan:
         """Several VLANs make a trunk."""
         if not self.tags:
-            raise xmlError("missing tag id - each <vlan> must have at least one <tag id='n'/> subelement", 0)
+            raise xmlError(
+                "missing tag id - each <vlan> must have at least one <tag id='n'/> subelement", 0
+            )
         for tag in self.tags:
             if tag.id > 4095:
                 raise xmlError(f"vlan tag id {tag.id} too large (maximum 4095)", 0)
-        if len(self.tags) > 1 or any(tag.nativeMode for tag in self.tags):
+        if len(self.tags) > 1:
             if self.trunk is False:
                 raise xmlError(
                     "invalid \"trunk='no'\" in <vlan> - trunk='yes' is required for more than one "
@@ -125,18 +176,50 @@ class Vlan:
         return attrs.evolve(self, trunk=self.trunk or None)
 
 
+def _portNumber(name: str, most: int, phrase: str) -> Kind:
+    def read(text: str, node: Node, attr: str) -> int:
+        value = number(text, 0)
+        if value is None:
+            raise xmlError(f"cannot parse value of {name} parameter", 0)
+        if value > most:
+            raise xmlError(f"value {phrase} {name} out of range", 0)
+        return value
+
+    return Kind(read)
+
+
+def _portUUID(name: str) -> Kind:
+    def read(text: str, node: Node, attr: str) -> str:
+        from pyvirt.definitions.uuids import formatUUID, parseUUID
+
+        value = parseUUID(text)
+        if value is None:
+            raise xmlError(f"cannot parse {name} parameter as a uuid", 0)
+        return formatUUID(value)
+
+    return Kind(read)
+
+
 @attrs.frozen(kw_only=True)
 class PortParameters:
     """The parameters of a virtual port; which of them count depends on its type."""
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    managerid: int | None = attribute(integer(base=0))
-    typeid: int | None = attribute(integer(base=0))
-    typeidversion: int | None = attribute(integer(base=0))
-    instanceid: str | None = attribute()
-    interfaceid: str | None = attribute()
+    managerid: int | None = attribute(_portNumber("managerid", 0xFF, "of"))
+    typeid: int | None = attribute(_portNumber("typeid", 0xFFFFFF, "for"))
+    typeidversion: int | None = attribute(_portNumber("typeidversion", 0xFF, "of"))
+    instanceid: str | None = attribute(_portUUID("instanceid"))
+    interfaceid: str | None = attribute(_portUUID("interfaceid"))
     profileid: str | None = attribute()
+
+
+_PARAMETERS = {
+    "802.1Qbg": (("managerid", "typeid", "typeidversion"), ("instanceid",)),
+    "802.1Qbh": (("profileid",), ()),
+    "openvswitch": ((), ("interfaceid", "profileid")),
+    "midonet": (("interfaceid",), ()),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -144,9 +227,39 @@ class VirtualPort:
     """A virtual port of a switch."""
 
     type: str | None = attribute(
-        choice("none 802.1Qbg 802.1Qbh openvswitch midonet", absent="none")
+        choice(
+            "802.1Qbg 802.1Qbh openvswitch midonet",
+            error=custom("unknown virtualport type {text}", ErrorCode.CONFIG_UNSUPPORTED, 0),
+        )
     )
     parameters: PortParameters | None = element(PortParameters)
+
+    def settle(self, node: Node, context: Context) -> VirtualPort:
+        """The type says which parameters there are."""
+        network = node.getparent().get("type") == "network"
+        if self.type is None:
+            if not network:
+                raise xmlError("missing required virtualport type", 0)
+            return self
+        needed, allowed = _PARAMETERS[self.type]
+        parameters = self.parameters or PortParameters()
+        for name in (
+            "managerid",
+            "typeid",
+            "typeidversion",
+            "instanceid",
+            "profileid",
+            "interfaceid",
+        ):
+            there = getattr(parameters, name) is not None
+            if there and name not in needed and name not in allowed:
+                raise xmlError(
+                    f"extra {name} unsupported in <virtualport type='{self.type}'>",
+                    11,
+                )
+            if not there and name in needed and (not network or name == "interfaceid"):
+                raise xmlError(f"missing {name} in <virtualport type='{self.type}'>", 11)
+        return self
 
 
 @attrs.frozen(kw_only=True)
@@ -155,7 +268,9 @@ class IPAddress:
 
     address: str | None = attribute()
     family: str | None = attribute()
-    prefix: int | None = attribute(UINT_NZ)
+    prefix: int | None = attribute(
+        integer(keepZero=False, error=custom("Invalid prefix value '{text}' in <ip>"))
+    )
     peer: str | None = attribute()
 
     def settle(self, node: Node, context: Context) -> IPAddress:
@@ -167,9 +282,77 @@ class IPAddress:
             raise xmlError(f"Invalid address '{self.address}' in <ip>")
         if self.prefix is not None and self.prefix > (32 if family == "ipv4" else 128):
             raise xmlError(f"Invalid prefix value '{self.prefix}' in <ip>")
-        if self.peer is not None and familyOf(self.peer) is None:
-            raise xmlError(f"Invalid peer '{self.peer}' in <ip>")
-        return attrs.evolve(self, family=family)
+        peer = self.peer
+        if peer is not None:
+            if familyOf(peer) != family:
+                raise virtError(
+                    ErrorCode.INVALID_ARG, f"Invalid peer '{peer}' in <ip>", ErrorDomain.DOMAIN
+                )
+            peer = canonical(peer)
+        return attrs.evolve(self, family=family, address=canonical(self.address), peer=peer)
+
+
+def checkRoute(route: Route, where: str) -> Route:
+    """Complain of a route that leads nowhere; C{where} begins the messages."""
+    address, gateway = route.address or "", route.gateway or ""
+
+    def bad(detail: str) -> Exception:
+        return xmlError(f"{where}: {detail}", ErrorDomain.NETWORK)
+
+    if familyOf(address) is None:
+        raise bad(f"Bad network address '{address}' in route definition")
+    if familyOf(gateway) is None:
+        raise bad(f"Bad gateway address '{gateway}' in route definition")
+    family = route.family
+    if family is None:
+        if familyOf(address) != "ipv4":
+            raise bad(f"No family specified for non-IPv4 address '{address}' in route definition")
+        if familyOf(gateway) != "ipv4":
+            raise bad(f"No family specified for non-IPv4 gateway '{address}' in route definition")
+        version = "ipv4"
+    elif family in ("ipv4", "ipv6"):
+        version = family
+        label = "IPv4" if family == "ipv4" else "IPv6"
+        if familyOf(address) != family:
+            raise bad(
+                f"{label if family == 'ipv4' else 'ipv6'} family specified for non-{label} address "
+                f"'{address}' in route definition"
+            )
+        if familyOf(gateway) != family:
+            if family == "ipv4":
+                raise bad(
+                    f"IPv4 family specified for non-IPv4 gateway '{address}' in route definition"
+                )
+            raise bad(
+                f"ipv6 specified for non-IPv6 gateway address '{gateway}' in route definition"
+            )
+    else:
+        raise bad(f"Unrecognized family '{family}' in route definition")
+    if route.netmask is not None and familyOf(route.netmask) is None:
+        raise bad(f"Bad netmask address '{route.netmask}' in route definition")
+    value = ipaddress.ip_address(address)
+    prefix = route.prefix
+    if route.netmask is not None:
+        prefix = bin(int(ipaddress.ip_address(route.netmask))).count("1")
+    elif prefix is None:
+        if int(value) == 0:
+            prefix = 0
+        elif version == "ipv6":
+            prefix = 64
+        else:
+            first = int(address.split(".")[0])
+            prefix = 8 if first < 128 else 16 if first < 192 else 24
+    try:
+        ipaddress.ip_network(f"{address}/{prefix}")
+    except ValueError:
+        raise bad(f"Address '{address}' in route definition is not a network address") from None
+    return route
+
+
+def canonical(text: str) -> str:
+    """Write an address as the system does."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    return socket.inet_ntop(family, socket.inet_pton(family, text))
 
 
 def familyOf(text: str) -> str | None:
@@ -189,4 +372,16 @@ class Route:
     netmask: str | None = attribute()
     prefix: int | None = attribute(UINT)
     gateway: str | None = attribute()
-    metric: int | None = attribute(UINT_NZ)
+    metric: int | None = attribute(integer(zero=False))
+
+    def settle(self, node: Node, context: Context) -> Route:
+        """A route has a goal and a way."""
+        parent = node.getparent()
+        where = "interface host IP" if parent.tag == "source" else "guest interface"
+        for name in ("address", "gateway"):
+            if getattr(self, name) is None:
+                raise xmlError(
+                    f"{where}: Missing required {name} attribute in route definition",
+                    ErrorDomain.NETWORK,
+                )
+        return checkRoute(self, where)

@@ -340,7 +340,9 @@ def _compileReader(cls: type) -> Reader:
                     )
                 else:
                     space[f"K{index}"] = reader(inner)
-                    body.append(f" {x} = D{index} if {x} is None else K{index}({x}[{which}], context)")
+                    body.append(
+                        f" {x} = D{index} if {x} is None else K{index}({x}[{which}], context)"
+                    )
             elif inner is None:
                 body.append(
                     f" {x} = () if {x} is None"

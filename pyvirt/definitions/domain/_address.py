@@ -6,6 +6,7 @@ Every device class inherits L{Device}, whose elements libvirt writes last.
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 import attrs
@@ -33,6 +34,8 @@ from pyvirt.definitions.schema import (
     plainWriter,
 )
 
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
 __all__ = ["Address", "Boot", "BootDevice", "Device", "PCIAddress", "RomDevice"]
 
 
@@ -45,8 +48,16 @@ def hexadecimal(form: str, bits: int = 32, **more: Any) -> Kind:
 class ZPCI:
     """The identifiers of a PCI device on s390."""
 
-    uid: int | None = attribute(hexadecimal("#06x"))
-    fid: int | None = attribute(hexadecimal("#010x"))
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    uid: int | None = attribute(hexadecimal("#06x", keepZero=False))
+    fid: int | None = attribute(hexadecimal("#010x", keepZero=False))
+
+    def settle(self, node: Node, context: Context) -> ZPCI:
+        """Where one is given, both are written."""
+        if self.uid is None and self.fid is None:
+            return self
+        return ZPCI(uid=self.uid or 0, fid=self.fid or 0)
 
 
 class Address:
@@ -61,6 +72,8 @@ class Address:
         if kind is None:
             raise internal("No type specified for device address")("", node, "type")
         known = _TYPES.get(kind)
+        if kind == "virtio-s390":
+            raise xmlError("virtio-s390 bus doesn't have an address")
         if known is None:
             raise _badType(kind, node)
         found: Address = plainReader(known)(node, context)
@@ -70,6 +83,13 @@ class Address:
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
         """Write an address of whatever type it is."""
         plainWriter(type(value))(value, out, indent, tag, context)
+
+
+def filled(address: Any) -> Any:
+    """Return a PCI address with the zeros that nothing was said of."""
+    if not isinstance(address, PCIAddress) or address.slot is not None:
+        return address
+    return attrs.evolve(address, domain=0, bus=0, slot=0, function=0)
 
 
 def _badType(text: str, node: Node) -> Exception:
@@ -90,25 +110,17 @@ class PCIAddress(Address):
 
     def settle(self, node: Node, context: Context) -> PCIAddress:
         """Complain of numbers that no PCI address has; fill in the zeros of one that has any."""
-        numbers = (self.domain, self.bus, self.slot, self.function)
-        if numbers == (None, None, None, None):
-            return self
-        domain, bus, slot, function = (number or 0 for number in numbers)
-        where = f"Invalid PCI address {domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
-        if domain > 0xFFFF:
-            raise xmlError(f"Invalid PCI address domain='0x{domain:x}', must be <= 0xFFFF", 0)
+        domain, bus, slot, function = (
+            number or 0 for number in (self.domain, self.bus, self.slot, self.function)
+        )
+        if not (domain or bus or slot):
+            return attrs.evolve(self, domain=None, bus=None, slot=None, function=None)
         if bus > 0xFF:
             raise xmlError(f"Invalid PCI address bus='0x{bus:x}', must be <= 0xFF", 0)
         if slot > 0x1F:
             raise xmlError(f"Invalid PCI address slot='0x{slot:x}', must be <= 0x1F", 0)
         if function > 7:
             raise xmlError(f"Invalid PCI address function=0x{function:x}, must be <= 7", 0)
-        if not (domain or bus or slot):
-            raise xmlError(
-                f"Invalid PCI address {where[-10:]}, at least one of domain, bus, or slot "
-                "must be > 0",
-                0,
-            )
         return attrs.evolve(self, domain=domain, bus=bus, slot=slot, function=function)
 
 
@@ -145,7 +157,11 @@ class CCIDAddress(Address):
 def _readPort(text: str, node: Node, name: str) -> str:
     parts = text.split(".")
     if len(parts) > 4 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise internal("Cannot parse <address> 'port' attribute")(text, node, name)
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR,
+            "Cannot parse <address> 'port' attribute",
+            ErrorDomain.DEVICE,
+        )
     return text
 
 
@@ -154,6 +170,8 @@ class USBAddress(Address):
     """A port of a USB bus."""
 
     type: str = attribute(default="usb")
+    xmlReadOrder: ClassVar[str] = "port"
+
     bus: int = attribute(UINT, default=0)
     port: str | None = attribute(Kind(_readPort))
 
@@ -163,7 +181,7 @@ class SpaprVIOAddress(Address):
     """A register of the POWER virtual bus."""
 
     type: str = attribute(default="spapr-vio")
-    reg: int | None = attribute(hexadecimal("#010x", 64))
+    reg: int | None = attribute(integer(base=16, bits=64, form="#010x"))
 
 
 @attrs.frozen(kw_only=True)
@@ -171,9 +189,20 @@ class CCWAddress(Address):
     """A channel device of s390."""
 
     type: str = attribute(default="ccw")
-    cssid: int | None = attribute(hexadecimal("#x"))
-    ssid: int | None = attribute(hexadecimal("#x"))
-    devno: int | None = attribute(hexadecimal("#06x"))
+    cssid: int = attribute(hexadecimal("#x"), default=0)
+    ssid: int = attribute(hexadecimal("#x"), default=0)
+    devno: int = attribute(hexadecimal("#06x"), default=0)
+
+    def settle(self, node: Node, context: Context) -> CCWAddress:
+        """Check the numbers."""
+        if self.cssid > 0xFE or self.ssid > 3 or self.devno > 0xFFFF:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR,
+                "Invalid specification for virtio ccw address: "
+                f"cssid='{self.cssid:#x}' ssid='{self.ssid:#x}' devno='{self.devno:#06x}'",
+                ErrorDomain.DEVICE,
+            )
+        return self
 
 
 @attrs.frozen(kw_only=True)
@@ -190,7 +219,7 @@ class DIMMAddress(Address):
     """A slot of memory, and where it starts."""
 
     type: str = attribute(default="dimm")
-    slot: int = attribute(UINT, default=0)
+    slot: int = attribute(UINT, required=True)
     base: int | None = attribute(integer(base=16, bits=64, form="#x", keepZero=False))
 
 
@@ -208,7 +237,6 @@ _TYPES: dict[str, type[Address]] = {
     "ccid": CCIDAddress,
     "usb": USBAddress,
     "spapr-vio": SpaprVIOAddress,
-    "virtio-s390": PlainAddress,
     "ccw": CCWAddress,
     "virtio-mmio": PlainAddress,
     "isa": ISAAddress,
@@ -217,12 +245,28 @@ _TYPES: dict[str, type[Address]] = {
 }
 
 
+_LOADPARM = re.compile(r"[A-Z0-9. ]*\Z").match
+
+
+def _readLoadparm(text: str, node: Node, name: str) -> str:
+    """Check the parameter of an s390 loader, which is of capitals."""
+    text = text.upper()
+    if not 1 <= len(text) <= 8:
+        raise internal(f"loadparm value '{text}' must be between 1 and 8 characters")("", node, "")
+    if not _LOADPARM(text):
+        raise internal(
+            f"invalid loadparm value '{text}', expecting chars in set of [a-zA-Z0-9.] and blank "
+            "spaces"
+        )("", node, "")
+    return text
+
+
 @attrs.frozen(kw_only=True)
 class Boot:
     """The place of a device in the order of booting."""
 
     order: int | None = attribute(integer(zero=False), required=True)
-    loadparm: str | None = attribute(TEXT)
+    loadparm: str | None = attribute(Kind(_readLoadparm, TEXT.write))
 
 
 @attrs.frozen(kw_only=True)
@@ -235,10 +279,19 @@ class Rom:
     bar: bool | None = attribute(SWITCH)
     file: str | None = attribute(FILLED)
 
+    def settle(self, node: Node, context: Context) -> Rom:
+        """A ROM that is off has nothing to tune."""
+        if self.enabled is False and (self.bar is not None or self.file is not None):
+            raise unsupported("ROM tuning is not supported when ROM is disabled")("", node, "")
+        return self
+
+
+_USER_ALIAS = re.compile(r"ua-[a-zA-Z0-9_-]*\Z").match
+
 
 def _readAlias(text: str, node: Node, name: str) -> str | None:
     """Keep only the aliases that users may choose."""
-    return text if text.startswith("ua-") else None
+    return text if _USER_ALIAS(text) else None
 
 
 ALIAS = Kind(_readAlias, TEXT.write)

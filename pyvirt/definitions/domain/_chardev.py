@@ -224,12 +224,13 @@ def writeCharSource(value: CharSource, out: list[str], indent: str, context: Con
     text = ""
     extra: list[str] = []
     if kind in ("pty", "dev", "file", "pipe"):
-        if value.path is not None:
+        if value.path:
             text = f" path='{escape(value.path)}'"
             if value.append is not None:
                 text += f" append='{'on' if value.append else 'off'}'"
     elif kind == "nmdm":
-        text = f" master='{escape(value.master or '')}' slave='{escape(value.slave or '')}'"
+        if value.master is not None or value.slave is not None:
+            text = f" master='{escape(value.master or '')}' slave='{escape(value.slave or '')}'"
     elif kind == "udp":
         if value.bindHost is not None or value.bindService is not None:
             bind = "<source mode='bind'"
@@ -249,7 +250,7 @@ def writeCharSource(value: CharSource, out: list[str], indent: str, context: Con
         if value.tls is not None:
             text += f" tls='{'yes' if value.tls else 'no'}'"
     elif kind == "unix":
-        if value.path is not None:
+        if value.path:
             text = f" mode='{value.mode or 'connect'}' path='{escape(value.path)}'"
     elif kind in ("spiceport", "dbus"):
         if value.channel is not None or kind == "spiceport":
@@ -263,7 +264,7 @@ def writeCharSource(value: CharSource, out: list[str], indent: str, context: Con
         writer(Reconnect)(value.reconnect, extra, indent + "  ", "reconnect", context)
     for label in value.labels:
         writer(DeviceLabel)(label, extra, indent + "  ", "seclabel", context)
-    if text or extra:
+    if text:
         if extra:
             out.append(f"{indent}<source{text}>\n")
             out += extra
@@ -301,15 +302,15 @@ class CharDevice:
     @classmethod
     def readElement(cls, node: Node, context: Context) -> Any:
         """Read the host's end, the guest's end and the rest."""
-        source = CharSource.readElement(node, context)
-        device = reader(Device)(node, context)
-        values = {name: getattr(device, name) for name in ("alias", "acpiIndex", "address")}
         found = None
         for child in node:
             if child.tag == "target":
                 found = child
                 break
         target = cls.readTarget(found, node, context)  # type: ignore[attr-defined]
+        source = CharSource.readElement(node, context)
+        device = reader(Device)(node, context)
+        values = {name: getattr(device, name) for name in ("alias", "acpiIndex", "address")}
         return cls(source=source, target=target, **values)  # type: ignore[call-arg]
 
     @staticmethod
@@ -354,11 +355,9 @@ def _port(node: Node) -> int | None:
     text = node.get("port")
     if text is None:
         return None
-    value = number(text, bits=32, signed=True)
-    if value is None or value < 0:
-        from pyvirt.definitions.kinds import invalidAttribute
-
-        raise invalidAttribute(text, node, "port", "non-negative value")
+    value = number(text)
+    if value is None:
+        raise xmlError(f"Invalid port number: {text}")
     return value
 
 
@@ -463,9 +462,9 @@ class Channel(CharDevice, Device):
     @classmethod
     def readTarget(cls, node: Node | None, parent: Node, context: Context) -> Target:
         """Read the guest's end, which a channel must have."""
-        kind = None if node is None else node.get("type")
-        if node is None or kind is None:
+        if node is None:
             raise xmlError("target type must be specified for channel device")
+        kind = node.get("type") or "(null)"
         if kind not in CHANNEL_TYPES:
             raise unsupported("unknown target type '{text}' specified for character device")(
                 kind, node, "type"

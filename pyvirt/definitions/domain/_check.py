@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt.definitions.domain._address import DriveAddress, PlainAddress
+from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
+from pyvirt.definitions.domain._display import Input
+from pyvirt.definitions.domain._net import Interface
 from pyvirt.definitions.domain._source import FileSource, NetworkSource
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import xmlError
@@ -37,6 +40,73 @@ def check(definition: DomainDefinition) -> None:
     devices = definition.devices
     for disk in devices.disks:
         checkDisk(disk)
+    for filesystem in devices.filesystems:
+        source = filesystem.source
+        if source is None or not any(
+            (
+                source.dir,
+                source.file,
+                source.dev,
+                source.name,
+                source.socket,
+                source.usage,
+                source.pool,
+            )
+        ):
+            raise virtError(ErrorCode.NO_SOURCE, filesystem.target or None, ErrorDomain.DOMAIN)
+        if filesystem.target is None:
+            raise virtError(ErrorCode.NO_TARGET, None, ErrorDomain.DOMAIN)
+    for nic in devices.interfaces:
+        checkInterface(nic)
+    for controller in devices.controllers:
+        checkController(controller)
+    iommu = devices.iommu
+    if iommu is not None:
+        if iommu.model in ("smmuv3", "virtio") and iommu.driver is not None:
+            raise xmlError(f"iommu model '{iommu.model}' doesn't support additional attributes")
+        if iommu.model != "virtio" and iommu.address is not None:
+            raise xmlError(f"iommu model '{iommu.model}' can't have address")
+        if iommu.driver is not None:
+            features = definition.features
+            if iommu.driver.intremap and (
+                features is None or features.ioapic is None or features.ioapic.driver != "qemu"
+            ):
+                raise refuse(
+                    "IOMMU interrupt remapping requires split I/O APIC (ioapic driver='qemu')"
+                )
+            if iommu.driver.eim and not iommu.driver.intremap:
+                raise refuse("IOMMU eim requires interrupt remapping to be enabled")
+    for tpm in devices.tpms:
+        if tpm.backend.banks and tpm.backend.version != "2.0":
+            raise xmlError("<active_pcr_banks/> requires TPM version '2.0'")
+    for host in devices.hostdevs:
+        if host.mode != "subsystem":
+            continue
+        kind = host.address.type if host.address is not None else None
+        if kind is None:
+            continue
+        if host.type == "pci" and kind not in ("pci", "unassigned"):
+            raise internal("PCI host devices must use 'pci' or 'unassigned' address type")
+        if host.type == "scsi" and kind != "drive":
+            raise internal("SCSI host device must use 'drive' address type")
+        if host.type == "usb" and kind != "usb":
+            raise internal("USB host device must use 'usb' address type")
+        if host.type == "scsi_host" and kind not in ("pci", "ccw"):
+            raise internal("SCSI_host host device must use 'pci' or 'ccw' address type")
+    for video in devices.videos:
+        if (
+            video.driver is not None
+            and video.driver.name == "vhostuser"
+            and video.model.type != "virtio"
+        ):
+            raise refuse("'vhostuser' driver is only supported with 'virtio' device")
+        virtioOptions(video.driver, video.model.type == "virtio")
+    for item in devices.inputs:
+        checkInput(item)
+    audios = {audio.id for audio in devices.audios}
+    for sound in devices.sounds:
+        if sound.audio is not None and sound.audio not in audios:
+            raise xmlError(f"no audio device with ID {sound.audio}")
     for rng in devices.rngs:
         virtioOptions(rng.driver, True)
 
@@ -66,11 +136,13 @@ def checkDisk(disk: Disk) -> None:
     if disk.address is not None and disk.address.type == "unassigned":
         raise refuse("address of type 'unassigned' is supported only for hostdevs")
     checkSource(disk)
+    if disk.sgio == "unfiltered":
+        raise refuse("unfiltered sgio is no longer supported")
     if disk.device == "lun":
         if isinstance(source, NetworkSource):
             if source.protocol != "iscsi":
                 raise refuse(f"disk device='lun' is not supported for protocol='{source.protocol}'")
-        elif disk.type not in ("block", "volume"):
+        elif disk.type not in ("block", "volume") or source is None:
             raise refuse("disk device='lun' is only valid for block type disk source")
         if driver is not None and driver.type not in (None, "raw", "none"):
             raise refuse("disk device 'lun' must use 'raw' format")
@@ -110,11 +182,6 @@ def checkDisk(disk: Disk) -> None:
                     f"Invalid address type '{address.type}' for the disk '{target.dev}' with the "
                     f"bus type '{bus}'"
                 )
-        elif bus == "virtio" and address.type not in ("pci", "ccw", "virtio-mmio", "virtio-s390"):
-            raise refuse(
-                f"Invalid address type '{address.type}' for the disk '{target.dev}' with the "
-                f"bus type '{bus}'"
-            )
     if bus != "virtio":
         if disk.model is not None:
             raise refuse(f"disk model '{disk.model}' not supported for bus '{bus}'")
@@ -133,14 +200,14 @@ def checkDisk(disk: Disk) -> None:
             raise internal(f"Invalid bus type '{bus}' for floppy disk")
     elif bus == "fdc":
         raise internal("Invalid bus type 'fdc' for disk")
-    if target.removable is not None and bus != "usb":
-        raise xmlError("removable is only valid for usb disks")
     if disk.startup not in (None,):
         pass
     policy = source.startupPolicy if source is not None else None
     if policy is not None:
         if isinstance(source, NetworkSource):
-            raise xmlError(f"disk startupPolicy '{policy}' is not allowed for disk of 'network' type")
+            raise xmlError(
+                f"disk startupPolicy '{policy}' is not allowed for disk of 'network' type"
+            )
         if policy == "requisite" and disk.device not in ("cdrom", "floppy"):
             raise xmlError("disk startupPolicy 'requisite' is allowed only for cdrom or floppy")
     for text, what, most in ((disk.vendor, "vendor", 8), (disk.product, "product", 16)):
@@ -149,11 +216,74 @@ def checkDisk(disk: Disk) -> None:
                 raise xmlError(f"disk {what} is not printable string")
             if len(text) > most:
                 raise refuse(f"disk {what} is more than {most} characters")
+    empty = source is None or source.isEmpty
+    if empty and disk.device not in ("cdrom", "floppy") and disk.type != "block":
+        raise virtError(ErrorCode.NO_SOURCE, target.dev, ErrorDomain.DOMAIN)
     if target.tray is not None and disk.device not in ("cdrom", "floppy"):
         raise refuse("tray is only valid for cdrom and floppy")
-    empty = source is None or source.isEmpty
-    if empty and disk.device not in ("cdrom", "floppy"):
-        raise virtError(ErrorCode.NO_SOURCE, target.dev, ErrorDomain.DOMAIN)
+
+
+def checkInterface(nic: Interface) -> None:
+    """Check one interface."""
+    kind = nic.type or "user"
+    name = nic.mac.address if nic.mac is not None else ""
+    virtio = (nic.model or "").startswith("virtio")
+    if nic.address is not None and nic.address.type == "unassigned":
+        raise refuse("address of type 'unassigned' is supported only for hostdevs")
+    source = nic.source
+    if source is not None and (source.ips or source.routes) and kind != "ethernet":
+        raise refuse(
+            "Invalid attempt to set network interface host-side IP route and/or address info on "
+            f"interface of type '{kind}'. This is only supported on interfaces of type 'ethernet'"
+        )
+    if nic.target is not None and nic.target.managed is False and kind != "ethernet":
+        raise refuse(f"unmanaged target dev is not supported on interfaces of type '{kind}'")
+    teaming = nic.teaming
+    if teaming is not None:
+        if teaming.type == "transient":
+            if teaming.persistent is None:
+                raise refuse(
+                    "teaming persistent attribute must be set if teaming type is 'transient'"
+                )
+        elif teaming.type is None:
+            raise refuse("unknown teaming type '(null)'")
+        elif teaming.persistent is not None:
+            raise refuse(
+                f"teaming persistent attribute not allowed if teaming type is '{teaming.type}'"
+            )
+    if nic.portIsolated is True and kind not in ("network", "bridge"):
+        raise refuse(
+            f"interface {name} - <port isolated='yes'/> is not supported for network interfaces "
+            f"with type='{kind}'"
+        )
+    virtioOptions(nic.driver, virtio)
+    if kind == "vhostuser":
+        if not virtio:
+            raise internal(
+                "Wrong or no <model> 'type' attribute specified with <interface "
+                "type='vhostuser'/>. vhostuser requires the virtio-net* frontend"
+            )
+        if source is not None and source.mode == "server" and source.reconnect is not None:
+            raise refuse(
+                "'reconnect' attribute unsupported 'server' mode for <interface type='vhostuser'>"
+            )
+
+
+def checkInput(item: Input) -> None:
+    """Check one input."""
+    if item.bus != "virtio":
+        if item.model is not None:
+            raise refuse(f"only bus 'virtio' is supported for input model '{item.model}'")
+        if item.type == "passthrough":
+            raise refuse("only bus 'virtio' is supported for 'passthrough' input devices")
+
+
+def checkController(controller: Controller) -> None:
+    """Check one controller."""
+    driver = controller.driver
+    scsi = controller.type == "scsi" and (controller.model or "").startswith("virtio")
+    if driver is not None and driver.iothread is not None and not scsi:
+        raise xmlError("'iothread' attribute only supported for virtio scsi controllers")
 
 
 def checkSource(disk: Disk) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 import attrs
 
-from pyvirt.definitions.domain._address import DriveAddress
+from pyvirt.definitions.domain._address import CCIDAddress, DriveAddress
 from pyvirt.definitions.domain._chardev import CharSource, Console, Serial, Target
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
-from pyvirt.definitions.domain._display import Video, VideoModel
+from pyvirt.definitions.domain._display import Input, Video, VideoModel
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
+from pyvirt.definitions.domain._small import CID, Smartcard
 from pyvirt.definitions.domain._top import Devices, DomainDefinition, Memory
 from pyvirt.definitions.domain._tune import IOThread, IOThreadIds
 from pyvirt.definitions.kinds import unsupported, xmlError
@@ -54,7 +55,7 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     if definition.uuid is None:
         changes["uuid"] = randomUUID(random)
     if definition.genid == "":
-        from pyvirt.definitions.domain._top import formatUUID
+        from pyvirt.definitions.uuids import formatUUID
 
         changes["genid"] = formatUUID(randomUUID(random))
     changes.update(_memory(definition))
@@ -81,9 +82,7 @@ def _memory(definition: DomainDefinition) -> dict[str, Any]:
     if amount == 0 and cpu is not None and cpu.numa is not None:
         amount = sum(cell.memory for cell in cpu.numa.cells)
     if amount == 0:
-        raise xmlError(
-            "Memory size must be specified via <memory> or in the <numa> configuration"
-        )
+        raise xmlError("Memory size must be specified via <memory> or in the <numa> configuration")
     changes: dict[str, Any] = {}
     if amount != definition.memory.amount:
         changes["memory"] = attrs.evolve(definition.memory, amount=amount)
@@ -158,7 +157,11 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
     changes["serials"], changes["consoles"] = _consoles(definition)
     changes["parallels"] = _numbered(devices.parallels)
     changes["interfaces"] = _interfaces(devices.interfaces, random)
-    changes["videos"] = _videos(devices.videos)
+    changes["inputs"] = _inputs(devices.inputs)
+    changes["videos"] = _videos(_withVideo(devices))
+    changes["smartcards"] = _smartcards(devices)
+    if devices.vsock is not None and devices.vsock.cid is None:
+        changes["vsock"] = attrs.evolve(devices.vsock, cid=CID(auto=True))
     changes["hostdevs"] = _hostdevs(devices)
     devices = attrs.evolve(devices, **changes)
     return attrs.evolve(devices, controllers=_controllers(devices))
@@ -251,11 +254,18 @@ def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[C
                 source=serials[0].source,
                 target=Target(type="serial", port=0),
                 alias=serials[0].alias,
-                address=None,
+                acpiIndex=serials[0].acpiIndex,
+                address=serials[0].address,
             )
         elif serials and not consoles:
             consoles = [
-                Console(source=serials[0].source, target=Target(type="serial", port=0))
+                Console(
+                    source=serials[0].source,
+                    target=Target(type="serial", port=0),
+                    alias=serials[0].alias,
+                    acpiIndex=serials[0].acpiIndex,
+                    address=serials[0].address,
+                )
             ]
     done: list[Console] = []
     for position, console in enumerate(consoles):
@@ -292,20 +302,65 @@ def _interfaces(interfaces: tuple[Interface, ...], random: Random) -> tuple[Inte
 
 def _port(port: Any, random: Random) -> Any:
     """Make up the identifiers that a virtual port needs."""
-    from pyvirt.definitions.domain._top import formatUUID
+    from pyvirt.definitions.uuids import formatUUID
     from pyvirt.definitions.netbits import PortParameters
 
     parameters = port.parameters or PortParameters()
     changes: dict[str, Any] = {}
     if port.type in ("802.1Qbg", None) and parameters.instanceid is None:
-        if port.type == "802.1Qbg" or port.parameters is not None:
-            changes["instanceid"] = formatUUID(randomUUID(random))
+        changes["instanceid"] = formatUUID(randomUUID(random))
     if port.type in ("openvswitch", "midonet", None) and parameters.interfaceid is None:
-        if port.type is not None or port.parameters is not None:
-            changes["interfaceid"] = formatUUID(randomUUID(random))
+        changes["interfaceid"] = formatUUID(randomUUID(random))
     if not changes:
         return port
     return attrs.evolve(port, parameters=attrs.evolve(parameters, **changes))
+
+
+def _smartcards(devices: Devices) -> tuple[Smartcard, ...]:
+    """Put each card into a slot of the card reader."""
+    taken = {
+        (card.address.controller, card.address.slot)
+        for card in devices.smartcards
+        if isinstance(card.address, CCIDAddress)
+    }
+    done = []
+    for card in devices.smartcards:
+        if card.address is None:
+            slot = 0
+            while (0, slot) in taken:
+                slot += 1
+            taken.add((0, slot))
+            card = attrs.evolve(card, address=CCIDAddress(slot=slot))
+        done.append(card)
+    return tuple(done)
+
+
+def _inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
+    """Plug inputs into a bus: PS/2 for keyboards and mice, virtio or USB for others."""
+    done = []
+    for item in inputs:
+        if item.bus is None and item.type != "evdev":
+            if item.type in ("mouse", "keyboard"):
+                bus = "ps2"
+            elif item.type == "passthrough":
+                bus = "virtio"
+            else:
+                bus = "usb"
+            item = attrs.evolve(item, bus=bus)
+        done.append(item)
+    return tuple(done)
+
+
+def _withVideo(devices: Devices) -> tuple[Video, ...]:
+    """Where there is a display, there is a graphics adapter."""
+    if devices.graphics and not devices.videos:
+        return (Video(),)
+    return devices.videos
+
+
+def _power(memory: int) -> int:
+    """Return the next power of two."""
+    return 1 << (memory - 1).bit_length()
 
 
 def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
@@ -319,13 +374,22 @@ def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
             kind = changes["type"] = "cirrus"
         if kind != "none":
             if model.vram is None:
-                memory = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "xen": 4096, "qxl": 65536}
+                memory = {
+                    "vga": 16384,
+                    "bochs": 16384,
+                    "cirrus": 16384,
+                    "vmvga": 16384,
+                    "xen": 4096,
+                    "qxl": 65536,
+                }
                 changes["vram"] = memory.get(kind)
+            else:
+                changes["vram"] = _power(model.vram)
             if kind == "qxl":
                 changes["ram"] = model.ram or 65536
-            if model.heads is None and kind not in ("ramfb",):
+            if model.heads is None and not model.headsGiven:
                 changes["heads"] = 1
-        if position == 0 and not any(other.model.primary for other in videos):
+        if kind != "none" and position == 0 and not any(other.model.primary for other in videos):
             changes["primary"] = True
         done.append(attrs.evolve(video, model=attrs.evolve(model, **changes)))
     first = [video for video in done if video.model.primary]
@@ -349,9 +413,7 @@ def _hostdevs(devices: Devices) -> tuple[HostDev, ...]:
                 if unit == 7:
                     controller, unit = controller + 1, 0
             taken.add((controller, unit))
-            device = attrs.evolve(
-                device, address=DriveAddress(controller=controller, unit=unit)
-            )
+            device = attrs.evolve(device, address=DriveAddress(controller=controller, unit=unit))
         done.append(device)
     return tuple(done)
 

@@ -85,6 +85,15 @@ class PCITarget:
     node: int | None = element(integer())
 
 
+def _startPort(kids: dict[str, list[Node]]) -> int | None:
+    """Read the port of the main USB controller that a companion starts at."""
+    if "master" not in kids:
+        return None
+    node = kids["master"][0]
+    text = node.get("startport")
+    return 0 if text is None else int(integer().read(text, node, "startport"))
+
+
 @attrs.frozen(kw_only=True)
 class Controller(Device):
     """A controller of any type."""
@@ -94,7 +103,7 @@ class Controller(Device):
         "master alias acpiIndex address pcihole64"
     )
 
-    type: str = attribute(choice(TYPES), required=True)
+    type: str = attribute(choice(TYPES), default="ide")
     index: int | None = attribute(integer(error=internal("Cannot parse controller index {text}")))
     model: str | None = attribute()
     ports: int | None = attribute(integer(signed=True, minimum=0))
@@ -104,7 +113,13 @@ class Controller(Device):
     driver: ControllerDriver | None = element(ControllerDriver)
     modelName: str | None = elementAttribute("model", "name")
     target: PCITarget | None = element(PCITarget)
-    master: int | None = elementAttribute("master", "startport", integer())
+    master: int | None = special(
+        tags="master",
+        read=lambda node, kids, context: _startPort(kids),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<master startport='{value}'/>\n"
+        ),
+    )
     pcihole64: int | None = special(
         tags="pcihole64",
         read=lambda node, kids, context: (
@@ -119,10 +134,14 @@ class Controller(Device):
         """Check the model against the type, and drop what that type does not have."""
         models = CONTROLLER_MODELS.get(self.type)
         if self.model is not None and (models is None or self.model not in models):
-            raise xmlError(f"Unknown model type '{self.model}'")
+            raise unsupported("Unknown model type '{text}'")(self.model, node, "")
         changes: dict[str, Any] = {}
         if self.type != "virtio-serial":
-            changes.update(ports=None, vectors=None)
+            changes.update(vectors=None)
+        if self.type not in ("virtio-serial", "usb"):
+            changes.update(ports=None)
+        if self.type != "usb":
+            changes.update(master=None)
         if self.type != "xenbus":
             changes.update(maxGrantFrames=None, maxEventChannels=None)
         if self.type != "pci":

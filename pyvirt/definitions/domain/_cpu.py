@@ -102,9 +102,7 @@ _LEVEL = fromCPU("invalid CPU cache level, must be in range [1,3]", ErrorCode.XM
 class CPUCache:
     """The processor's cache as the guest sees it."""
 
-    level: int | None = attribute(
-        integer(signed=True, minimum=1, maximum=3, error=_LEVEL)
-    )
+    level: int | None = attribute(integer(signed=True, minimum=1, maximum=3, error=_LEVEL))
     mode: str | None = attribute(choice("emulate passthrough disable"), required=True)
 
 
@@ -184,7 +182,9 @@ class CacheLine:
     """The length of a cache's line in bytes."""
 
     value: int | None = attribute(
-        Kind(lambda text, node, name: scaledText(text, node.get("unit"), "./line/@value", default=1))
+        Kind(
+            lambda text, node, name: scaledText(text, node.get("unit"), "./line/@value", default=1)
+        )
     )
     unit: str | None = attribute(Kind(lambda text, node, name: "B"), default="B")
 
@@ -342,11 +342,11 @@ class CPU:
     xmlOmitEmpty: ClassVar[bool] = True
     xmlReadOrder: ClassVar[str] = "mode migratable match check model vendor topology cache"
 
-    mode: str | None = attribute(
-        choice(MODES, error=fromCPU("Invalid mode attribute '{text}'"))
-    )
+    mode: str | None = attribute(choice(MODES, error=fromCPU("Invalid mode attribute '{text}'")))
     match: str | None = attribute(
-        choice("minimum exact strict", error=fromCPU("Invalid match attribute for CPU specification"))
+        choice(
+            "minimum exact strict", error=fromCPU("Invalid match attribute for CPU specification")
+        )
     )
     check: str | None = attribute(
         choice(

@@ -21,6 +21,7 @@ from pyvirt.definitions.domain._source import (
 )
 from pyvirt.definitions.kinds import (
     BOOLEAN,
+    FILLED,
     SWITCH,
     UINT_NZ,
     choice,
@@ -307,7 +308,7 @@ class Disk(BootDevice):
         ),
     )
     mirror: None = special(tags="mirror", read=lambda node, kids, context: None)
-    backenddomain: str | None = elementAttribute("backenddomain", "name")
+    backenddomain: str | None = elementAttribute("backenddomain", "name", FILLED)
     auth: Auth | None = element(Auth)
     iotune: IOTune | None = element(IOTune)
     readonly: bool = present()
@@ -339,6 +340,8 @@ class Disk(BootDevice):
         if target.bus is None:
             bus = _guessBus(target.dev, self.device)
             changes["target"] = attrs.evolve(target, bus=bus)
+        if self.source is None:
+            changes["type"] = "file"
         if self.device == "cdrom":
             changes["readonly"] = True
         return attrs.evolve(self, **changes) if changes else self
@@ -376,6 +379,8 @@ def _readTarget(kids: dict[str, list[Node]], context: Context) -> DiskTarget:
     if not found or not found[0].get("dev"):
         raise virtError(ErrorCode.NO_TARGET, describeSource(kids), ErrorDomain.DOMAIN)
     target: DiskTarget = reader(DiskTarget)(found[0], context)
+    if target.removable is not None and target.bus != "usb":
+        raise xmlError("removable is only valid for usb disks")
     return target
 
 

@@ -34,7 +34,9 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    reader,
     special,
+    writer,
 )
 
 __all__ = ["Audio", "Graphics", "Input", "Listen", "Sound", "Video", "VideoModel"]
@@ -65,7 +67,7 @@ class Input(Device):
     type: str = attribute(
         choice(
             "mouse tablet keyboard passthrough evdev",
-            error=internal("unknown input device type '{text}'"),
+            error=unsupported("unknown input device type '{text}'"),
         ),
         required=True,
         missing=lambda node: internal("missing input device type")("", node, ""),
@@ -80,7 +82,7 @@ class Input(Device):
     bus: str | None = attribute(
         choice(
             "default ps2 usb xen parallels virtio none",
-            error=internal("unknown input bus type '{text}'"),
+            error=unsupported("unknown input bus type '{text}'"),
             absent="default",
         )
     )
@@ -114,6 +116,13 @@ class GL:
     """Whether rendering is accelerated, and on which node."""
 
     enable: bool | None = attribute(BOOLEAN)
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Say whether it is on, except where it always is."""
+        if node.getparent().get("type") != "egl-headless" and node.get("enable") is None:
+            raise missingAttribute(node, "enable")
+
     rendernode: str | None = attribute()
 
 
@@ -126,9 +135,7 @@ _VALID_TO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\Z").match
 
 def _readValidTo(text: str, node: Node, name: str) -> str:
     if not _VALID_TO(text):
-        raise xmlError(
-            f"cannot parse password validity time '{text}', expect YYYY-MM-DDTHH:MM:SS"
-        )
+        raise xmlError(f"cannot parse password validity time '{text}', expect YYYY-MM-DDTHH:MM:SS")
     return text
 
 
@@ -142,9 +149,7 @@ class Graphics(Device):
 
     xmlReadOrder: ClassVar[str] = "type"
 
-    type: str = attribute(
-        choice("sdl vnc rdp desktop spice egl-headless dbus"), required=True
-    )
+    type: str = attribute(choice("sdl vnc rdp desktop spice egl-headless dbus"), required=True)
     port: int | None = attribute(Kind(lambda text, node, name: _readPort(text, node)))
     tlsPort: int | None = attribute(integer(signed=True))
     autoport: bool | None = attribute(BOOLEAN)
@@ -153,10 +158,19 @@ class Graphics(Device):
     listen: str | None = attribute(FILLED)
     socket: str | None = attribute(FILLED)
     keymap: str | None = attribute()
-    sharePolicy: str | None = attribute(choice("default allow-exclusive force-shared ignore", absent="default"))
+    sharePolicy: str | None = attribute(
+        choice("default allow-exclusive force-shared ignore", absent="default")
+    )
     powerControl: bool | None = attribute(BOOLEAN)
     passwd: str | None = attribute()
-    passwdValidTo: str | None = attribute(Kind(_readValidTo, escape))
+    passwdValidTo: str | None = attribute(
+        Kind(
+            lambda text, node, name: (
+                None if node.get("passwd") is None else _readValidTo(text, node, name)
+            ),
+            escape,
+        )
+    )
     connected: str | None = attribute(
         choice(
             "default fail disconnect keep",
@@ -213,6 +227,11 @@ def _readPort(text: str, node: Node) -> int:
     return value
 
 
+def refuse(detail: str) -> Exception:
+    """Make the error of a configuration that is not supported."""
+    return unsupported(detail)("", None, "")
+
+
 def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics:
     """Complete the listens; drop what the type does not have."""
     kind = graphics.type
@@ -221,11 +240,9 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
         listens = []
         for listen in graphics.listens:
             if listen.type == "socket" and kind != "vnc" and kind != "spice":
-                raise xmlError(
-                    f"listen type 'socket' is not available for graphics type '{kind}'"
-                )
+                raise refuse(f"listen type 'socket' is not available for graphics type '{kind}'")
             if listen.type == "none" and kind == "rdp":
-                raise xmlError(f"listen type 'none' is not available for graphics type '{kind}'")
+                raise refuse(f"listen type 'none' is not available for graphics type '{kind}'")
             if listen.type == "address":
                 if graphics.listen and listen is graphics.listens[0]:
                     if listen.address is None:
@@ -248,6 +265,18 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
             listens.append(Listen(type="socket", socket=graphics.socket))
         elif not listens:
             listens.append(Listen(type="address", address=graphics.listen))
+        if kind == "spice":
+            auto = graphics.autoport
+            if graphics.port == -1 and graphics.tlsPort == -1:
+                auto = True
+            changes["autoport"] = auto
+            if (
+                not auto
+                and not graphics.port
+                and not graphics.tlsPort
+                and listens[0].type == "address"
+            ):
+                listens[0] = Listen(type="none")
         changes.update(listens=tuple(listens), listen=None, socket=None)
     return attrs.evolve(graphics, **changes) if changes else graphics
 
@@ -306,12 +335,11 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
             head += " fullscreen='yes'"
     elif kind == "spice":
         if first is not None and first.type not in ("socket", "none"):
-            auto = bool(value.autoport)
             if value.port:
                 head += f" port='{value.port}'"
             if value.tlsPort:
                 head += f" tlsPort='{value.tlsPort}'"
-            head += f" autoport='{'yes' if auto else 'no'}'"
+            head += f" autoport='{'yes' if value.autoport else 'no'}'"
             if first.address is not None:
                 head += f" listen='{escape(first.address)}'"
         head += _word("keymap", value.keymap) + _word("defaultMode", value.defaultMode)
@@ -344,7 +372,8 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
             )
     if kind == "spice":
         for channel in value.channels:
-            writer(SpiceChannel)(channel, body, inner, "channel", context)
+            if channel.mode != "any":
+                writer(SpiceChannel)(channel, body, inner, "channel", context)
         for name, word in (
             ("image", value.image),
             ("jpeg", value.jpeg),
@@ -353,9 +382,7 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
             if word is not None:
                 body.append(f"{inner}<{name} compression='{word}'/>\n")
         if value.playback is not None:
-            body.append(
-                f"{inner}<playback compression='{'on' if value.playback else 'off'}'/>\n"
-            )
+            body.append(f"{inner}<playback compression='{'on' if value.playback else 'off'}'/>\n")
         if value.streaming is not None:
             body.append(f"{inner}<streaming mode='{value.streaming}'/>\n")
         if value.mouse is not None:
@@ -381,6 +408,10 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
 
 def _ports(value: Graphics) -> tuple[int, bool]:
     """Return the port and whether it is chosen freely."""
+    if value.type == "rdp":
+        if value.autoport or value.port in (None, 0, -1):
+            return (0, True)
+        return (value.port or 0, False)
     if value.port == -1 or value.port is None and value.autoport is not False:
         return (-1, True)
     if value.autoport or not value.port:
@@ -394,10 +425,9 @@ class Acceleration:
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    accel2d: bool | None = attribute(BOOLEAN)
     accel3d: bool | None = attribute(BOOLEAN)
+    accel2d: bool | None = attribute(BOOLEAN)
     rendernode: str | None = attribute()
-    xmlOrder: ClassVar[str] = "accel2d accel3d rendernode"
 
 
 @attrs.frozen(kw_only=True)
@@ -430,15 +460,24 @@ class VideoModel:
     vram64: int | None = attribute(_videoNumber("vram64"))
     vgamem: int | None = attribute(_videoNumber("vgamem"))
     heads: int | None = attribute(_videoNumber("heads"))
+    headsGiven: bool = False
     primary: bool | None = attribute(BOOLEAN)
     blob: bool | None = attribute(SWITCH)
     acceleration: Acceleration | None = element(Acceleration)
     resolution: Resolution | None = element(Resolution)
 
+    def settle(self, node: Node, context: Context) -> VideoModel:
+        """Remember that heads were spoken of, if only to have none."""
+        if self.heads is None and node.get("heads") is not None:
+            return attrs.evolve(self, headsGiven=True)
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class VideoDriver(VirtioDriver):
     """Who does the drawing."""
+
+    xmlOrder: ClassVar[str] = "iommu ats packed page_per_vq name vgaconf"
 
     name: str | None = attribute(choice("default qemu vhostuser", absent="default"))
     vgaconf: str | None = attribute(choice("io on off"))
@@ -459,8 +498,15 @@ class Codec:
     """A codec of an HDA sound card."""
 
     type: str = attribute(
-        choice("duplex micro output", error=internal("unknown codec type '{text}'")), required=True
+        choice("duplex micro output", error=unsupported("unknown codec type '{text}'")),
+        required=True,
+        missing=lambda node: refuse("unknown codec type '(null)'"),
     )
+
+
+def _writeCodecs(value: Any, out: list[str], indent: str, context: Context) -> None:
+    for codec in value:
+        writer(Codec)(codec, out, indent, "codec", context)
 
 
 @attrs.frozen(kw_only=True)
@@ -469,11 +515,18 @@ class Sound(Device):
 
     xmlOrder: ClassVar[str] = "model multichannel codecs audio alias acpiIndex address"
 
-    model: str = attribute(
-        choice("sb16 es1370 pcspk ac97 ich6 ich9 usb ich7"), required=True
-    )
+    model: str = attribute(choice("sb16 es1370 pcspk ac97 ich6 ich9 usb ich7"), required=True)
     multichannel: bool | None = attribute(BOOLEAN)
-    codecs: tuple[Codec, ...] = elements(Codec, "codec")
+    codecs: tuple[Codec, ...] = special(
+        tags="codec",
+        read=lambda node, kids, context: (
+            tuple(reader(Codec)(child, context) for child in kids.get("codec", ()))
+            if node.get("model") in ("ich6", "ich9")
+            else ()
+        ),
+        write=lambda value, out, indent, context: _writeCodecs(value, out, indent, context),
+        default=(),
+    )
     audio: int | None = elementAttribute("audio", "id", integer(zero=False), required=True)
 
 
@@ -489,6 +542,12 @@ class AudioSettings:
 @attrs.frozen(kw_only=True)
 class AudioDirection:
     """How samples go in or out, options of every back end together."""
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Settings need to be fixed."""
+        if node.get("fixedSettings") != "yes" and any(c.tag == "settings" for c in node):
+            raise refuse("audio settings specified without fixed settings flag")
 
     xmlOmitEmpty: ClassVar[bool] = True
     xmlOrder: ClassVar[str] = (
@@ -512,6 +571,14 @@ class AudioDirection:
     latency: int | None = attribute(integer(zero=False))
     settings: AudioSettings | None = element(AudioSettings)
 
+    def settle(self, node: Node, context: Context) -> AudioDirection:
+        """Fixed settings need the mixing engine, settings need to be fixed."""
+        if self.fixedSettings and self.mixingEngine is False:
+            raise unsupported("fixed audio settings requires mixing engine")("", node, "")
+        if self.settings is not None and not self.fixedSettings:
+            raise unsupported("audio settings specified without fixed settings flag")("", node, "")
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class Audio:
@@ -520,6 +587,8 @@ class Audio:
     xmlOrder: ClassVar[str] = (
         "id type timerPeriod tryMMap exclusive dspPolicy driver serverName path input output"
     )
+
+    xmlReadOrder: ClassVar[str] = "type"
 
     id: int = attribute(integer(zero=False), required=True)
     type: str = attribute(

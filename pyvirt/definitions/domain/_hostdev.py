@@ -165,7 +165,9 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
             if not hosts:
                 raise xmlError("missing the host address for the iSCSI hostdev")
             if len(hosts) > 1:
-                raise xmlError("only one source host address may be specified for the iSCSI hostdev")
+                raise xmlError(
+                    "only one source host address may be specified for the iSCSI hostdev"
+                )
             values.update(protocol=protocol, name=name, hosts=hosts)
             if "auth" in kids:
                 values["auth"] = reader(Auth)(kids["auth"], context)
@@ -176,9 +178,7 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
                 raise xmlError("'address' must be specified for scsi hostdev source")
             values["scsi"] = reader(SCSIAddress)(kids["address"], context)
             if "adapter" not in kids or kids["adapter"].get("name") is None:
-                raise xmlError("'adapter' must be specified for scsi hostdev source"
-                               if "adapter" not in kids
-                               else "'adapter' name must be specified for scsi hostdev source")
+                raise xmlError("'adapter' name must be specified for scsi hostdev source")
             values["adapter"] = kids["adapter"].get("name")
     elif kind == "scsi_host":
         protocol = node.get("protocol")
@@ -199,7 +199,7 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
         text = kids["address"].get("uuid")
         if text is None:
             raise xmlError("Missing 'uuid' attribute for element <address>")
-        from pyvirt.definitions.domain._top import formatUUID, parseUUID
+        from pyvirt.definitions.uuids import formatUUID, parseUUID
 
         raw = parseUUID(text)
         if raw is None:
@@ -208,9 +208,7 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
     return HostSource(**values)
 
 
-def writeHostSource(
-    value: HostSource, out: list[str], indent: str, context: Context
-) -> None:
+def writeHostSource(value: HostSource, out: list[str], indent: str, context: Context) -> None:
     """Write a source."""
     head = f"{indent}<source"
     inner = indent + "  "
@@ -324,11 +322,19 @@ class HostDev(RomDevice):
         if kind != "scsi" and self.rawio is not None:
             raise xmlError("rawio is only supported for scsi host device")
         if kind not in ("mdev", "scsi_host") and self.model is not None:
-            raise xmlError(
-                f"'model' attribute in <hostdev> is only supported when type='mdev'"
+            raise xmlError(f"'model' attribute in <hostdev> is only supported when type='mdev'")
+        if kind == "mdev" and mode == "subsystem":
+            if self.model is None:
+                raise missingAttribute(node, "model")
+            choice("vfio-pci vfio-ccw vfio-ap").read(self.model, node, "model")
+        if kind == "scsi_host" and self.model is not None:
+            choice("virtio virtio-transitional virtio-non-transitional").read(
+                self.model, node, "model"
             )
         source = readHostSource(mode, kind, sources[0], context)
         changes: dict[str, Any] = dict(source=source)
+        if kind != "scsi":
+            changes.update(readonly=False, shareable=False)
         if mode == "subsystem":
             changes["managed"] = bool(self.managed)
         else:

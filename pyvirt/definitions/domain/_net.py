@@ -4,11 +4,12 @@ Network interfaces of the guest.
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 import attrs
 
-from pyvirt.definitions.domain._address import PCIAddress, RomDevice
+from pyvirt.definitions.domain._address import PCIAddress, RomDevice, filled
 from pyvirt.definitions.domain._chardev import Reconnect
 from pyvirt.definitions.domain._common import VirtioOptions
 from pyvirt.definitions.kinds import (
@@ -23,10 +24,20 @@ from pyvirt.definitions.kinds import (
     escape,
     integer,
     invalidAttribute,
+    missingAttribute,
     unsupported,
     xmlError,
 )
-from pyvirt.definitions.netbits import Bandwidth, IPAddress, Route, VirtualPort, Vlan, parseMAC
+from pyvirt.definitions.netbits import (
+    Bandwidth,
+    IPAddress,
+    Route,
+    VirtualPort,
+    Vlan,
+    canonical,
+    familyOf,
+    parseMAC,
+)
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import (
     Context,
@@ -37,6 +48,9 @@ from pyvirt.definitions.schema import (
     present,
     special,
 )
+
+from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["MAC", "Interface", "NetTarget"]
 
@@ -72,7 +86,7 @@ class Local:
     """The local end of a UDP tunnel."""
 
     address: str | None = attribute()
-    port: int | None = attribute(UINT)
+    port: str | None = attribute()
 
 
 @attrs.frozen(kw_only=True)
@@ -83,9 +97,9 @@ class NetSource:
 
     type: str | None = attribute()
     path: str | None = attribute()
-    network: str | None = attribute(FILLED)
-    bridge: str | None = attribute(FILLED)
-    dev: str | None = attribute(FILLED)
+    network: str | None = attribute()
+    bridge: str | None = attribute()
+    dev: str | None = attribute()
     name: str | None = attribute(FILLED)
     portgroup: str | None = attribute(FILLED)
     mode: str | None = attribute()
@@ -112,12 +126,14 @@ def _readPCI(kids: dict[str, list[Node]], context: Context) -> Any:
     from pyvirt.definitions.domain._address import Address
 
     found = kids.get("address")
-    return Address.readElement(found[0], context) if found else None
+    if not found or found[0].getparent().getparent().get("type") != "hostdev":
+        return None
+    return Address.readElement(found[0], context)
 
 
 #: What counts of a source, by the type of interface.
 _COUNTS = {
-    "user": ("dev",),
+    "user": (),
     "ethernet": ("ips", "routes"),
     "vhostuser": ("type", "path", "mode", "reconnect"),
     "server": ("address", "port"),
@@ -179,7 +195,7 @@ class NetDriver(VirtioOptions):
         "name txmode ioeventfd event_idx queues rx_queue_size tx_queue_size rss rss_hash_report"
     )
 
-    name: str | None = attribute()
+    name: str | None = attribute(Kind(lambda text, node, name: _readDriver(text, node, name)))
     txmode: str | None = attribute(choice("default iothread timer", absent="default"))
     ioeventfd: bool | None = attribute(SWITCH)
     event_idx: bool | None = attribute(SWITCH)
@@ -197,7 +213,7 @@ class NetBackend:
     """Who moves the packets."""
 
     xmlOmitEmpty: ClassVar[bool] = True
-    xmlOrder: ClassVar[str] = "type tap vhost"
+    xmlOrder: ClassVar[str] = "type tap vhost logFile"
 
     type: str | None = attribute(
         choice(
@@ -210,7 +226,7 @@ class NetBackend:
     )
     tap: str | None = attribute()
     vhost: str | None = attribute()
-
+    logFile: str | None = attribute()
 
 
 @attrs.frozen(kw_only=True)
@@ -225,13 +241,13 @@ class Parameter:
 class FilterRef:
     """The network filter of an interface."""
 
-    filter: str | None = attribute()
+    filter: str | None = attribute(FILLED)
     parameters: tuple[Parameter, ...] = elements(Parameter, "parameter")
 
     def settle(self, node: Node, context: Context) -> FilterRef:
         """Parameters are written by name."""
         return attrs.evolve(
-            self, parameters=tuple(sorted(self.parameters, key=lambda p: (p.name or "")))
+            self, parameters=tuple(sorted(self.parameters, key=lambda p: p.name or ""))
         )
 
 
@@ -250,9 +266,14 @@ class Tune:
 class Teaming:
     """Two interfaces that stand in for each other."""
 
+    xmlOmitEmpty: ClassVar[bool] = True
+
     type: str | None = attribute(
-        choice("persistent transient", error=unsupported("unknown teaming type '{text}'")),
-        required=True,
+        choice(
+            "none persistent transient",
+            error=unsupported("unknown teaming type '{text}'"),
+            absent="none",
+        )
     )
     persistent: str | None = attribute()
 
@@ -276,7 +297,11 @@ class Coalesce:
 
                     value = number(text, bits=64)
                     if value is None:
-                        raise xmlError(f"cannot parse value '{text}' for coalesce parameter")
+                        raise virtError(
+                            ErrorCode.XML_DETAIL,
+                            f"cannot parse value '{text}' for coalesce parameter",
+                            ErrorDomain.DOMAIN,
+                        )
                     if value > 0xFFFFFFFF:
                         raise xmlError(
                             f"value '{value}' is too big for coalesce parameter, maximum is "
@@ -295,23 +320,170 @@ class Coalesce:
             )
 
 
+def _readAddress(text: str, node: Node, name: str) -> str:
+    if familyOf(text) is None:
+        raise xmlError(f"Invalid address '{text}' in <portForward>")
+    return canonical(text)
+
+
+@attrs.frozen(kw_only=True)
+class PortRange:
+    """Ports that are forwarded, or kept from it."""
+
+    start: int | None = attribute(integer(zero=False))
+    end: int | None = attribute(integer(zero=False))
+    to: int | None = attribute(integer(zero=False))
+    exclude: bool | None = attribute(BOOLEAN)
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+
+@attrs.frozen(kw_only=True)
+class PortForward:
+    """Ports of the host that lead into the guest."""
+
+    proto: str = attribute(choice("tcp udp"), required=True)
+    address: str | None = attribute(Kind(_readAddress))
+    dev: str | None = attribute()
+    ranges: tuple[PortRange, ...] = elements(PortRange, "range")
+
+
+_HOST_DRIVERS = choice("default kvm vfio xen", absent="default")
+_NET_DRIVERS = choice("default qemu vhost", absent="default")
+
+
+def _readHostDriver(text: str, node: Node, name: str) -> str | None:
+    """Read the driver of a passed through device; others have other names."""
+    if node.getparent().get("type") != "hostdev":
+        return None
+    found: str | None = _HOST_DRIVERS.read(text, node, name)
+    return found
+
+
+def _readDriver(text: str, node: Node, name: str) -> str | None:
+    """Read the driver of a virtio interface; of others it does not count."""
+    parent = node.getparent()
+    for child in parent:
+        if child.tag == "model":
+            if (child.get("type") or "").startswith("virtio"):
+                found: str | None = _NET_DRIVERS.read(text, node, name)
+                return found
+            break
+    return None
+
+
 @attrs.frozen(kw_only=True)
 class HostDriver:
     """Who passes a PCI device through."""
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    name: str | None = attribute()
+    name: str | None = attribute(Kind(_readHostDriver))
+
+
+#: The attributes that the source of a type must have.
+_NEEDS = {
+    "network": ("network",),
+    "bridge": ("bridge",),
+    "direct": ("dev",),
+    "internal": ("name",),
+    "vdpa": ("dev",),
+    "vds": ("switchid", "portid", "portgroupid", "connectionid"),
+    "client": ("port", "address"),
+    "server": ("port",),
+    "mcast": ("address", "port"),
+    "udp": ("address", "port"),
+    "vhostuser": ("type", "path", "mode"),
+}
+_PORTED = ("network", "bridge", "direct", "hostdev", "ethernet")
+
+
+def checkNetSource(node: Node, kids: dict[str, list[Node]]) -> None:
+    """Complain where a source lacks what the type of the interface needs."""
+    kind = node.get("type") or "user"
+    if kind == "hostdev" and "source" not in kids:
+        raise xmlError("missing source address type")
+    if "virtualport" in kids and kind not in ("network", "bridge", "direct", "hostdev"):
+        raise unsupported(f"<virtualport> element unsupported for <interface type='{kind}'>")(
+            "", node, ""
+        )
+    if "source" not in kids:
+        if kind in NEED_SOURCE:
+            raise xmlError(f"interface type='{kind}' requires a 'source' element")
+        return
+    source = kids["source"][0]
+    needs = _NEEDS.get(kind, ())
+    if kind == "vds":
+        text = source.get("switchid")
+        if text is None:
+            raise missingAttribute(source, "switchid")
+        if parseUUID(text) is None:
+            raise invalidAttribute(text, source, "switchid", "UUID")
+        for name in ("portid", "portgroupid", "connectionid"):
+            text = source.get(name)
+            if text is None:
+                raise missingAttribute(source, name)
+            if name != "portgroupid":
+                integer(signed=True, bits=64).read(text, source, name)
+    if kind in ("client", "mcast", "udp"):
+        needs = ("address", "port")
+    for name in needs:
+        text = source.get(name)
+        if text is None:
+            raise missingAttribute(source, name)
+        if name == "port":
+            integer(signed=True).read(text, source, name)
+        elif kind == "vhostuser" and name == "type" and text != "unix":
+            raise unsupported(f"Type='{text}' unsupported for <interface type='vhostuser'>")(
+                "", node, ""
+            )
+        elif kind == "vhostuser" and name == "mode":
+            choice("server client").read(text, source, name)
+        elif name == "switchid":
+            if parseUUID(text) is None:
+                raise invalidAttribute(text, source, name, "UUID")
+    if kind == "direct" and source.get("mode") is not None:
+        choice("vepa private bridge passthrough").read(source.get("mode"), source, "mode")
+    if kind == "udp":
+        local = [child for child in source if child.tag == "local"]
+        if not local:
+            raise xmlError("'<local>' element missing for 'udp' socket interface")
+        for name in ("address", "port"):
+            if local[0].get(name) is None:
+                raise missingAttribute(local[0], name)
+    if kind == "hostdev":
+        address = [child for child in source if child.tag == "address"]
+        if source.get("type") is None and (not address or address[0].get("type") is None):
+            raise xmlError("missing source address type")
+
+
+_FILTERED = ("ethernet", "network", "bridge")
+_MODEL = re.compile(r"[a-zA-Z0-9_-]*\Z").match
+
+
+def _readModel(text: str, node: Node, name: str) -> str | None:
+    if not _MODEL(text):
+        raise virtError(
+            ErrorCode.INVALID_ARG, "Model name contains invalid characters", ErrorDomain.DOMAIN
+        )
+    return text or None
 
 
 @attrs.frozen(kw_only=True)
 class Interface(RomDevice):
     """A network interface."""
 
+    xmlReadOrder: ClassVar[str] = (
+        "type trustGuestRxFilters model sourceCheck virtualport target bandwidth vlan mac boot rom "
+        "acpiIndex alias address ips routes portForwards driver backend linkState teaming tune mtu "
+        "coalesce portIsolated"
+    )
+
     xmlOrder: ClassVar[str] = (
-        "type managed trustGuestRxFilters mac hostDriver source vlan virtualport bandwidth ips routes script "
-        "downscript portIsolated backenddomain target guest model driver backend filterref "
-        "tune linkState mtu coalesce teaming boot alias rom acpiIndex address"
+        "type managed trustGuestRxFilters mac hostDriver source vlan virtualport bandwidth ips "
+        "routes portIsolated portForwards script downscript backenddomain target guest model "
+        "driver backend filterref tune teaming linkState mtu coalesce boot alias rom acpiIndex "
+        "address"
     )
 
     type: str | None = attribute(choice(TYPES), default="user")
@@ -319,6 +491,9 @@ class Interface(RomDevice):
     trustGuestRxFilters: bool | None = attribute(BOOLEAN)
     mac: MAC | None = element(MAC)
     hostDriver: HostDriver | None = element(HostDriver, "driver")
+    sourceCheck: None = special(
+        tags="source virtualport", read=lambda node, kids, context: checkNetSource(node, kids)
+    )
     source: NetSource | None = element(NetSource)
     vlan: Vlan | None = element(Vlan)
     virtualport: VirtualPort | None = element(VirtualPort)
@@ -327,11 +502,12 @@ class Interface(RomDevice):
     routes: tuple[Route, ...] = elements(Route, "route")
     script: str | None = elementAttribute("script", "path", FILLED)
     downscript: str | None = elementAttribute("downscript", "path", FILLED)
+    portForwards: tuple[PortForward, ...] = elements(PortForward, "portForward")
     portIsolated: bool | None = elementAttribute("port", "isolated", BOOLEAN)
     backenddomain: str | None = elementAttribute("backenddomain", "name", FILLED)
     target: NetTarget | None = element(NetTarget)
     guest: GuestEnd | None = element(GuestEnd)
-    model: str | None = elementAttribute("model", "type", FILLED)
+    model: str | None = elementAttribute("model", "type", Kind(_readModel))
     driver: NetDriver | None = element(NetDriver)
     backend: NetBackend | None = element(NetBackend)
     filterref: FilterRef | None = element(FilterRef)
@@ -345,23 +521,39 @@ class Interface(RomDevice):
             absent="default",
         ),
     )
-    mtu: int | None = elementAttribute("mtu", "size", integer(error=custom("malformed mtu size")))
+    mtu: int | None = elementAttribute(
+        "mtu", "size", integer(keepZero=False, error=custom("malformed mtu size"))
+    )
     coalesce: Coalesce | None = element(Coalesce)
     teaming: Teaming | None = element(Teaming)
 
     def settle(self, node: Node, context: Context) -> Interface:
-        """Keep of the source what the type has."""
+        """Keep of everything what the type and the model have."""
         source = self.source
         kind = self.type or "user"
         changes: dict[str, Any] = {"driver" if kind == "hostdev" else "hostDriver": None}
-        if source is None:
-            if kind in NEED_SOURCE:
-                raise xmlError(f"interface type='{kind}' requires a 'source' element")
-        else:
+        if kind != "hostdev":
+            changes["managed"] = None
+        if not (self.model or "").startswith("virtio"):
+            driver = self.driver
+            if driver is not None and kind != "hostdev":
+                kept = {
+                    name: getattr(driver, name)
+                    for name in ("iommu", "ats", "packed", "page_per_vq")
+                }
+                changes["driver"] = NetDriver(**kept)
+        if source is not None:
             source = NetSource(**{name: getattr(source, name) for name in _COUNTS[kind]})
             if kind == "direct" and source.mode is None:
                 source = attrs.evolve(source, mode="vepa")
+            if kind == "hostdev" and source.pci is not None:
+                source = attrs.evolve(source, pci=filled(source.pci))
+            if source.switchid is not None:
+                raw = parseUUID(source.switchid)
+                source = attrs.evolve(source, switchid=formatUUID(raw) if raw else None)
             changes["source"] = source
+        if self.filterref is not None and (self.filterref.filter is None or kind not in _FILTERED):
+            changes["filterref"] = None
         target = self.target
         if target is not None and target.dev is not None and context.inactive:
             for prefix in ("vnet", "macvtap", "macvlan"):

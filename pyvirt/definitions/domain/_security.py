@@ -77,7 +77,12 @@ class Seclabel:
         if kind != "dynamic":
             base = None
         return Seclabel(
-            type=kind, model=self.model, relabel=relabel, label=label, imagelabel=image, baselabel=base
+            type=kind,
+            model=self.model,
+            relabel=relabel,
+            label=label,
+            imagelabel=image,
+            baselabel=base,
         )
 
 
@@ -322,7 +327,7 @@ def _checkGroup(group: str, found: dict[str, str]) -> None:
         ):
             raise xmlError("Invalid BIOS 'date' format")
     if group == "system" and "uuid" in found:
-        from pyvirt.definitions.domain._top import formatUUID, parseUUID
+        from pyvirt.definitions.uuids import formatUUID, parseUUID
 
         raw = parseUUID(found["uuid"])
         if raw is None:

@@ -7,9 +7,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import attrs
+from lxml import etree
 
 from pyvirt.definitions.domain._address import BootDevice, Device
-from pyvirt.definitions.domain._chardev import CHAR_TYPES, CharSource, readCharSource, writeCharSource
+from pyvirt.definitions.domain._chardev import (
+    CHAR_TYPES,
+    CharSource,
+    readCharSource,
+    writeCharSource,
+)
 from pyvirt.definitions.domain._common import DeviceLabel, VirtioDriver, VirtioOptions
 from pyvirt.definitions.domain._cpu import setKind
 from pyvirt.definitions.kinds import (
@@ -73,14 +79,14 @@ class Watchdog(Device):
     """A timer that acts when the guest no longer answers."""
 
     model: str | None = attribute(
-        choice("i6300esb ib700 diag288 itco", error=internal("unknown watchdog model '{text}'")),
+        choice("i6300esb ib700 diag288 itco", error=unsupported("unknown watchdog model '{text}'")),
         required=True,
         missing=lambda node: internal("watchdog must contain model name")("", node, ""),
     )
     action: str | None = attribute(
         choice(
             "reset shutdown poweroff pause dump none inject-nmi",
-            error=internal("unknown watchdog action '{text}'"),
+            error=unsupported("unknown watchdog action '{text}'"),
         ),
         default="reset",
     )
@@ -100,9 +106,23 @@ class MemBalloon(Device):
     autodeflate: bool | None = attribute(SWITCH)
     freePageReporting: bool | None = attribute(SWITCH)
     stats: int | None = elementAttribute(
-        "stats", "period", integer(signed=True, keepZero=False, minimum=0)
+        "stats", "period", integer(signed=True, base=0, keepZero=False)
     )
     driver: VirtioDriver | None = element(VirtioDriver)
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> MemBalloon:
+        """Of a balloon that is none, only that counts."""
+        if node.get("model") == "none":
+            kept = etree.Element(node.tag, dict(node.items()))
+            kept.extend(
+                etree.fromstring(etree.tostring(child, with_tail=False))
+                for child in node
+                if child.tag in ("stats", "driver")
+            )
+            node = kept
+        found: MemBalloon = plainReader(cls)(node, context)
+        return found
 
 
 @attrs.frozen(kw_only=True)
@@ -169,7 +189,9 @@ class RNG(Device):
     xmlOrder: ClassVar[str] = "model rate backend driver"
 
     model: str | None = attribute(
-        choice("virtio virtio-transitional virtio-non-transitional"), required=True
+        choice("virtio virtio-transitional virtio-non-transitional"),
+        required=True,
+        missing=lambda node: xmlError("missing RNG device model"),
     )
     rate: Rate | None = element(Rate)
     backend: RNGBackend | None = element(RNGBackend)
@@ -192,6 +214,8 @@ class RNG(Device):
 @attrs.frozen(kw_only=True)
 class Panic(Device):
     """A device by which the guest tells that it crashed."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
 
     model: str | None = attribute(
         choice(
@@ -246,8 +270,8 @@ def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
 
     if "size" not in kids:
         return None
-    value = scaled(kids["size"][0], "./size[1]", default=1 << 20)
-    return None if not value else value >> 20
+    value = scaled(kids["size"][0], "./size[1]", default=1)
+    return None if value is None else value >> 20
 
 
 @attrs.frozen(kw_only=True)
@@ -279,12 +303,18 @@ class MemorySource:
     pmem: bool = present()
 
 
-def _size(tag: str, path: str) -> Any:
+def _size(tag: str, path: str, required: bool = False) -> Any:
+    def read(node: Node, kids: dict[str, list[Node]], context: Context) -> int | None:
+        value = scaledKiB(kids[tag][0], path) if tag in kids else None
+        if value is None and required:
+            raise xmlError(
+                f"missing element or attribute '{path.removesuffix('[1]')}'", ErrorDomain.XML
+            )
+        return value or None
+
     return special(
         tags=tag,
-        read=lambda node, kids, context: (
-            (scaledKiB(kids[tag][0], path) or None) if tag in kids else None
-        ),
+        read=read,
         write=lambda value, out, indent, context: out.append(
             f"{indent}<{tag} unit='KiB'>{value}</{tag}>\n"
         ),
@@ -295,19 +325,19 @@ def _size(tag: str, path: str) -> Any:
 class Label:
     """The part of an NVDIMM that holds its label, in KiB."""
 
-    size: int | None = _size("size", "./label/size[1]")
+    size: int | None = _size("size", "./label/size")
 
 
 @attrs.frozen(kw_only=True)
 class MemoryTarget:
     """What the guest sees of a memory module; sizes in KiB."""
 
-    size: int | None = _size("size", "./size[1]")
+    size: int | None = _size("size", "./size", True)
     node: int | None = element(integer(error=custom("invalid value of memory device node")))
     label: Label | None = element(Label)
     readonly: bool = present()
-    block: int | None = _size("block", "./block[1]")
-    requested: int | None = _size("requested", "./requested[1]")
+    block: int | None = _size("block", "./block")
+    requested: int | None = _size("requested", "./requested")
 
 
 @attrs.frozen(kw_only=True)
@@ -316,9 +346,7 @@ class MemoryDevice(Device):
 
     xmlOrder: ClassVar[str] = "model access discard uuid source target"
 
-    model: str = attribute(
-        choice("dimm nvdimm virtio-pmem virtio-mem sgx-epc"), required=True
-    )
+    model: str = attribute(choice("dimm nvdimm virtio-pmem virtio-mem sgx-epc"), required=True)
     access: str | None = attribute(choice("default shared private", absent="default"))
     discard: bool | None = attribute(BOOLEAN)
     uuid: str | None = element()
@@ -403,7 +431,7 @@ class Hub(Device):
     """A USB hub."""
 
     type: str = attribute(
-        choice("usb", error=internal("unknown hub device type '{text}'")),
+        choice("usb", error=unsupported("unknown hub device type '{text}'")),
         required=True,
         missing=lambda node: internal("missing hub device type")("", node, ""),
     )
@@ -412,6 +440,15 @@ class Hub(Device):
 @attrs.frozen(kw_only=True)
 class NVRAM(Device):
     """Memory that POWER guests keep."""
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the element, which has two tags even where it is empty."""
+        body: list[str] = []
+        writeInfo(value, body, indent + "  ", context)
+        out.append(f"{indent}<{tag}>\n")
+        out += body
+        out.append(f"{indent}</{tag}>\n")
 
 
 @attrs.frozen(kw_only=True)
@@ -535,7 +572,7 @@ class RedirUSB:
             version = f"{_bcd(one)}.{_bcd(two):02d}"
         allow = node.get("allow")
         if allow is None:
-            raise xmlError("Missing 'allow' attribute for USB redirection filter")
+            raise missingAttribute(node, "allow")
         return cls(
             cls=found["class"],
             vendor=found["vendor"],
@@ -564,14 +601,14 @@ def _bcd(value: int) -> int:
 
 
 def _cannotParse(label: str, text: str) -> Exception:
-    return virtError(
-        ErrorCode.INTERNAL_ERROR, f"Cannot parse {label} '{text}'", ErrorDomain.DOMAIN
-    )
+    return virtError(ErrorCode.INTERNAL_ERROR, f"Cannot parse {label} '{text}'", ErrorDomain.DOMAIN)
 
 
 @attrs.frozen(kw_only=True)
 class RedirFilter:
     """Which USB devices may be redirected."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
 
     rules: tuple[RedirUSB, ...] = elements(RedirUSB, "usbdev")
 
@@ -641,7 +678,7 @@ def _readTPMBackend(node: Node, kids: dict[str, list[Node]], context: Context) -
     if "encryption" in children:
         secret = children["encryption"].get("secret")
         if secret is not None:
-            from pyvirt.definitions.domain._top import formatUUID, parseUUID
+            from pyvirt.definitions.uuids import formatUUID, parseUUID
 
             raw = parseUUID(secret)
             if raw is None:
@@ -825,9 +862,7 @@ class FSBinary:
     threadPool: int | None = elementAttribute(
         "thread_pool",
         "size",
-        integer(
-            signed=True, error=custom("cannot parse thread pool size '{text}' for virtiofs")
-        ),
+        integer(signed=True, error=custom("cannot parse thread pool size '{text}' for virtiofs")),
     )
 
 

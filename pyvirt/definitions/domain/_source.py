@@ -101,7 +101,9 @@ class Encryption:
     format: str | None = attribute(
         choice(
             "default qcow luks luks2 luks-any",
-            error=custom("unknown volume encryption format type {text}", domain=ErrorDomain.STORAGE),
+            error=custom(
+                "unknown volume encryption format type {text}", domain=ErrorDomain.STORAGE
+            ),
         ),
         required=True,
         missing=lambda node: xmlError("unknown volume encryption format", ErrorDomain.STORAGE),
@@ -110,6 +112,14 @@ class Encryption:
     secrets: tuple[Secret, ...] = elements(Secret, "secret")
     cipher: Cipher | None = element(Cipher)
     ivgen: IVGen | None = element(IVGen)
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the element; it has two tags even where it is empty."""
+        mark = len(out)
+        plainWriter(Encryption)(value, out, indent, tag, context)
+        if out[mark].endswith("/>\n"):
+            out[mark] = out[mark][:-3] + f">\n{indent}</{tag}>\n"
 
 
 @attrs.frozen(kw_only=True)
@@ -226,9 +236,7 @@ class Identity:
     group: str | None = attribute()
 
 
-_TIMES = integer(
-    bits=64, keepZero=False, error=custom("invalid readahead size or timeout")
-)
+_TIMES = integer(bits=64, keepZero=False, error=custom("invalid readahead size or timeout"))
 
 #: The policy is read with the disk; the index belongs to a running one.
 _IGNORED = Kind(lambda text, node, name: None)
@@ -403,7 +411,7 @@ class NetworkSource(DiskSource):
     def settle(self, node: Node, context: Context) -> NetworkSource:
         """Check the name that the protocol needs."""
         kind = self.protocol
-        if not self.name and kind not in ("nbd", "ssh"):
+        if self.name is None and kind not in ("nbd", "ssh"):
             raise xmlError("missing name for disk source")
         if kind in ("gluster", "rbd") and "/" not in (self.name or ""):
             raise xmlError(f"can't split path '{self.name}' into pool name and image name")

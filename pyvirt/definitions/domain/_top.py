@@ -86,6 +86,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledKiB
+from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Devices", "DomainDefinition", "formatDomain", "parseDomain"]
@@ -134,24 +135,6 @@ class Devices:
         plainWriter(Devices)(value, out, indent, tag, context)
         if len(out) == mark + 1:
             out[mark] = f"{indent}<{tag}>\n{indent}</{tag}>\n"
-
-
-def parseUUID(text: str) -> bytes | None:
-    """Return the 16 bytes of a UUID written in any of the ways that libvirt takes, or None."""
-    digits = []
-    for char in text.strip(" \t\n\r\v\f"):
-        if char == "-":
-            continue
-        if char not in "0123456789abcdefABCDEF":
-            return None
-        digits.append(char)
-    return bytes.fromhex("".join(digits)) if len(digits) == 32 else None
-
-
-def formatUUID(value: bytes) -> str:
-    """Write a UUID in the usual five groups."""
-    text = value.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _readUUID(node: Node, kids: dict[str, list[Node]], context: Context) -> bytes | None:

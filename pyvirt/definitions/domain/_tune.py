@@ -97,11 +97,7 @@ class Page:
     """Huge pages of one size, in KiB, for some of the guest's nodes."""
 
     size: int = attribute(
-        Kind(
-            lambda text, node, name: -(
-                -scaledText(text, node.get("unit"), "./@size") // 1024
-            )
-        ),
+        Kind(lambda text, node, name: -(-scaledText(text, node.get("unit"), "./@size") // 1024)),
         required=True,
         missing=lambda node: xmlError("missing element or attribute './@size'", ErrorDomain.XML),
     )
@@ -226,12 +222,8 @@ class IOThread:
     """A thread that does IO."""
 
     id: int = attribute(integer(zero=False), required=True)
-    threadPoolMin: int | None = attribute(
-        integer(signed=True, minimum=0), "thread_pool_min"
-    )
-    threadPoolMax: int | None = attribute(
-        integer(signed=True, minimum=0), "thread_pool_max"
-    )
+    threadPoolMin: int | None = attribute(integer(signed=True, minimum=0), "thread_pool_min")
+    threadPoolMax: int | None = attribute(integer(signed=True, minimum=0), "thread_pool_max")
 
 
 @attrs.frozen(kw_only=True)
@@ -249,12 +241,8 @@ class DefaultIOThread:
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    threadPoolMin: int | None = attribute(
-        integer(signed=True, minimum=0), "thread_pool_min"
-    )
-    threadPoolMax: int | None = attribute(
-        integer(signed=True, minimum=0), "thread_pool_max"
-    )
+    threadPoolMin: int | None = attribute(integer(signed=True, minimum=0), "thread_pool_min")
+    threadPoolMax: int | None = attribute(integer(signed=True, minimum=0), "thread_pool_max")
 
 
 def _time(tag: str, signed: bool = False) -> Any:
@@ -399,9 +387,7 @@ class CPUTune:
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    shares: int | None = element(
-        integer(bits=64, error=custom("can't parse cputune shares value"))
-    )
+    shares: int | None = element(integer(bits=64, error=custom("can't parse cputune shares value")))
     period: int | None = _time("period")
     quota: int | None = _time("quota", True)
     globalPeriod: int | None = _time("global_period")

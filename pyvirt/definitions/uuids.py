@@ -1,0 +1,23 @@
+"""
+UUIDs between their 16 bytes and their text.
+"""
+
+from __future__ import annotations
+
+__all__ = ["formatUUID", "parseUUID"]
+
+_DIGITS = frozenset("0123456789abcdefABCDEF")
+
+
+def parseUUID(text: str) -> bytes | None:
+    """Return the 16 bytes of a UUID written in any of the ways that libvirt takes, or None."""
+    digits = text.strip(" \t\n\r\v\f").replace("-", "")
+    if len(digits) != 32 or not _DIGITS.issuperset(digits):
+        return None
+    return bytes.fromhex(digits)
+
+
+def formatUUID(value: bytes) -> str:
+    """Write a UUID in the usual five groups."""
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

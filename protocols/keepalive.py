@@ -69,7 +69,7 @@ class Keepalive:
     def _tick(self) -> None:
         self._call = None
         now = self.clock.seconds()
-        if self._pings and self.heard > self._lastPing:
+        if self._pings and self.heard >= self._lastPing:
             self._pings = 0
         silence = now - self.heard
         # The clock's resolution must not turn "exactly the interval" into a wait for the next one.

@@ -141,8 +141,7 @@ class FixtureDriver:
 
     def open(self, uri: str | None, context: OpenContext) -> Any:
         self.contexts.append(context)
-        if uri is None:
-            raise virtError(ErrorCode.INTERNAL_ERROR, "connection not open", ErrorDomain.RPC)
+        assert uri is not None
         parsed = parseURI(uri)
         if parsed.scheme != "fixture":
             raise virtError(ErrorCode.NO_CONNECT, uri)

@@ -103,6 +103,8 @@ def _open(session: Session, arguments: tuple[Any, ...]) -> Any:
         # libvirtd pays for the second attempt with the first connection, and takes a third.
         session.closeConnection()
         raise virtError(ErrorCode.INTERNAL_ERROR, "connection already open", _RPC)
+    if name is None:
+        raise virtError(ErrorCode.INTERNAL_ERROR, "connection not open", _RPC)
     return session.openConnection(name, flags)
 
 

@@ -72,6 +72,7 @@ class Session(RPCServer):
     _subscriptions: Subscriptions | None = None
     _deadline: IDelayedCall | None = None
     _eventBytes = 0
+    _late: list[bytes] | None = None
 
     def __init__(self, server: Server, auth: str, readOnly: bool) -> None:
         super().__init__(server.clock)
@@ -207,18 +208,31 @@ class Session(RPCServer):
         """
         Send a message that the client did not ask for now.
 
-        A client that does not read is dropped rather than remembered for.
+        What its own call caused follows the answer.  A client that does not read is dropped rather than
+        remembered for.
         """
-        if self.connectionIsLost:
+        if self.connectionIsLost or self.closing:
             return
         if self.clogged:
             self._eventBytes += len(packet)
             if self._eventBytes > self.server.limits.eventBacklog:
                 log.warn("{peer} does not read its events, dropping it", peer=self.peer)
                 self.server.counters.slow += 1
+                self.closing = True
                 self.transport.abortConnection()
                 return
-        self.send(packet)
+        if self._late is not None:
+            self._late.append(packet)
+        elif self._batch is not None:
+            self._late = [packet]
+            self.clock.callLater(0, self._sendLate)
+        else:
+            self.send(packet)
+
+    def _sendLate(self) -> None:
+        late, self._late = self._late, None
+        if late:
+            self.send(late[0] if len(late) == 1 else b"".join(late))
 
     def unclogged(self) -> None:
         self._eventBytes = 0

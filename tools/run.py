@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import zlib
+from urllib.parse import quote
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STATE = os.path.join(TOP, ".run")
@@ -25,21 +26,22 @@ LONGEST = 107
 DEADLINE = 30.0
 
 
-def socketFolder() -> str:
+def rootFolder() -> str:
     """
-    Where the sockets go: C{.run}, or if that makes their addresses too long, a private folder with a short path.
+    The daemon's root: C{.run}, or if that makes addresses of sockets too long, a private folder with a short path.
 
     @raise SystemExit: that folder is somebody else's.
     """
     if len(os.fsencode(os.path.join(STATE, "libvirt-sock-ro"))) <= LONGEST:
         return STATE
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    folder = os.path.join(base, f"pyvirt-{os.getuid()}-{zlib.crc32(os.fsencode(TOP)):08x}")
+    folder = os.path.join(
+        tempfile.gettempdir(), f"pyvirt-{os.getuid()}-{zlib.crc32(os.fsencode(TOP)):08x}"
+    )
     os.makedirs(folder, mode=0o700, exist_ok=True)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         sys.exit(f"{folder} is not a private folder of yours: remove it and try again")
-    print(f"The path of this checkout is too long for sockets; they are in {folder}")
+    print(f"The path of this checkout is too long for sockets, so the state is in {folder}")
     return folder
 
 
@@ -53,21 +55,14 @@ def answers(path: str) -> bool:
         return True
 
 
-def quoted(path: str) -> str:
-    """A path as the value of a query."""
-    from urllib.parse import quote
-
-    return quote(path)
-
-
 def main() -> int:
     """Start the daemon, tell how to reach it, wait for its end."""
     os.makedirs(STATE, mode=0o700, exist_ok=True)
-    folder = socketFolder()
-    path = os.path.join(folder, "libvirt-sock")
-    uri = f"test+unix:///default?socket={quoted(path)}"
-    virsh = f"virsh -c '{uri}' list --all"
-    own = f".venv/bin/pyvirsh -c '{uri}' list --all"
+    root = rootFolder()
+    path = os.path.join(root, "libvirt-sock")
+    uri = f"'test+unix:///default?socket={quote(path)}'"
+    virsh = f"virsh -c {uri} list --all"
+    own = f".venv/bin/pyvirsh -c {uri} list --all"
     if answers(path):
         print(f"A daemon of this checkout is running already.  Try:\n\n    {virsh}\n    {own}\n")
         return 1
@@ -79,10 +74,10 @@ def main() -> int:
             "listen_tcp = 0\n"
             'auth_unix_ro = "none"\n'
             'auth_unix_rw = "none"\n'
-            f'unix_sock_dir = "{folder}"\n'
+            'unix_sock_dir = "/"\n'
         )
     twistd = os.path.join(os.path.dirname(sys.executable), "twistd")
-    command = [twistd, "--nodaemon", "--pidfile=", "pyvirt", "--config", config, "--root", STATE]
+    command = [twistd, "--nodaemon", "--pidfile=", "pyvirt", "--config", config, "--root", root]
     daemon = subprocess.Popen(command, cwd=TOP)
     # Control-C reaches both of us; the daemon ends in order and we report how.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

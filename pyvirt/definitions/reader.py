@@ -40,7 +40,7 @@ def _parser() -> etree.XMLParser:
         huge_tree=False,
         remove_blank_text=True,
         remove_comments=False,
-        strip_cdata=True,
+        strip_cdata=False,
     )
 
 

@@ -31,6 +31,11 @@ def internal(detail: str) -> VirtError:
     return virtError(ErrorCode.INTERNAL_ERROR, detail, ErrorDomain.DOMAIN)
 
 
+def detail(text: str) -> VirtError:
+    """Make an error that is only its text."""
+    return virtError(ErrorCode.XML_DETAIL, text, ErrorDomain.DOMAIN)
+
+
 def check(definition: DomainDefinition) -> None:
     """
     Complain of a definition whose parts contradict each other.
@@ -55,7 +60,10 @@ def check(definition: DomainDefinition) -> None:
         ):
             raise virtError(ErrorCode.NO_SOURCE, filesystem.target or None, ErrorDomain.DOMAIN)
         if filesystem.target is None:
-            raise virtError(ErrorCode.NO_TARGET, None, ErrorDomain.DOMAIN)
+            where = None
+            if source is not None:
+                where = source.dir or source.file or source.dev or source.name or source.socket
+            raise virtError(ErrorCode.NO_TARGET, where, ErrorDomain.DOMAIN)
     for nic in devices.interfaces:
         checkInterface(nic)
     for controller in devices.controllers:
@@ -76,6 +84,15 @@ def check(definition: DomainDefinition) -> None:
                 )
             if iommu.driver.eim and not iommu.driver.intremap:
                 raise refuse("IOMMU eim requires interrupt remapping to be enabled")
+    for card in devices.smartcards:
+        if card.address is not None and card.address.type != "ccid":
+            raise refuse("Controllers must use the 'ccid' address type")
+    for memory in devices.memories:
+        path = memory.source.path if memory.source is not None else None
+        if memory.model == "nvdimm" and path is None:
+            raise detail("path is required for model 'nvdimm'")
+        if memory.model == "virtio-pmem" and path is None:
+            raise detail("path is required for model 'virtio-pmem'")
     for tpm in devices.tpms:
         if tpm.backend.banks and tpm.backend.version != "2.0":
             raise xmlError("<active_pcr_banks/> requires TPM version '2.0'")
@@ -92,7 +109,7 @@ def check(definition: DomainDefinition) -> None:
         if host.type == "usb" and kind != "usb":
             raise internal("USB host device must use 'usb' address type")
         if host.type == "scsi_host" and kind not in ("pci", "ccw"):
-            raise internal("SCSI_host host device must use 'pci' or 'ccw' address type")
+            raise refuse("SCSI_host host device must use 'pci' or 'ccw' address type")
     for video in devices.videos:
         if (
             video.driver is not None
@@ -107,8 +124,126 @@ def check(definition: DomainDefinition) -> None:
     for sound in devices.sounds:
         if sound.audio is not None and sound.audio not in audios:
             raise xmlError(f"no audio device with ID {sound.audio}")
-    for rng in devices.rngs:
-        virtioOptions(rng.driver, True)
+    checkDomain(definition)
+
+
+def checkDomain(definition: DomainDefinition) -> None:
+    """Check what concerns the domain as a whole."""
+    devices, os = definition.devices, definition.os
+    if devices.vsock is not None and devices.vsock.cid is not None:
+        address = devices.vsock.cid.address
+        if address is not None and address < 3:
+            raise refuse("guest CIDs must be >= 3")
+    usb = any(c.type == "usb" and c.model != "none" for c in devices.controllers)
+    if devices.redirdevs and not usb:
+        raise refuse("cannot add redirected USB device: USB is disabled for this domain")
+    cells = 0
+    if definition.cpu is not None and definition.cpu.numa is not None:
+        cells = len(definition.cpu.numa.cells)
+    for memory in devices.memories:
+        node = memory.target.node if memory.target is not None else None
+        if memory.model in ("dimm", "nvdimm", "virtio-mem") and node is not None:
+            if not cells:
+                raise detail("can't add memory backend as guest has no NUMA nodes configured")
+            if node >= cells:
+                raise detail(
+                    f"can't add memory backend for guest node '{node}' as the guest has only "
+                    f"'{cells}' NUMA nodes configured"
+                )
+    targets: dict[str | None, Disk] = {}
+    for disk in devices.disks:
+        name = disk.target.dev if disk.target is not None else None
+        other = targets.setdefault(name, disk)
+        if other is not disk:
+            raise xmlError(
+                f"target '{name}' duplicated for disk sources '{_where(other)}' and "
+                f"'{_where(disk)}'"
+            )
+    seen: set[tuple[str, int | None]] = set()
+    for controller in devices.controllers:
+        if controller.type == "usb":
+            continue
+        key = (controller.type, controller.index)
+        if key in seen:
+            raise xmlError(
+                f"Multiple '{controller.type}' controllers with index '{controller.index}'"
+            )
+        seen.add(key)
+    checkAliases(definition)
+    if os.type.name == "exe" and os.init is None:
+        raise xmlError("init binary must be specified")
+    if "/" in definition.name:
+        raise xmlError(f"name {definition.name} cannot contain '/'")
+    menu = os.bootmenu
+    if menu is not None and menu.timeout is not None and menu.timeout > 65535:
+        raise refuse("invalid value for boot menu timeout, must be in range [0,65535]")
+    timeout = os.bios.rebootTimeout if os.bios is not None else None
+    if timeout is not None and not -1 <= timeout <= 65535:
+        raise refuse("invalid value for rebootTimeout, must be in range [-1,65535]")
+    loader = os.loader
+    if loader is not None and os.firmware is None:
+        if loader.path is None:
+            raise detail("no loader path specified and firmware auto selection disabled")
+        if loader.stateless and os.nvram is not None:
+            raise detail("NVRAM is not permitted when loader is stateless")
+    if definition.iothreadids is not None:
+        for thread in definition.iothreadids.threads:
+            checkPool(thread)
+    if definition.defaultiothread is not None:
+        checkPool(definition.defaultiothread)
+
+
+def checkPool(pool: Any) -> None:
+    """Check the bounds of a pool of threads."""
+    if pool.threadPoolMax == 0:
+        raise refuse("thread_pool_max must be a positive integer")
+    if pool.threadPoolMin is not None and pool.threadPoolMin > (
+        -1 if pool.threadPoolMax is None else pool.threadPoolMax
+    ):
+        raise refuse("thread_pool_min must be smaller or equal to thread_pool_max")
+
+
+def _where(disk: Disk) -> str:
+    source = disk.source
+    for name in ("file", "dev", "dir", "path", "name"):
+        text = getattr(source, name, None)
+        if text:
+            return str(text)
+    return "(null)"
+
+
+def checkAliases(definition: DomainDefinition) -> None:
+    """An alias names one device."""
+    devices = definition.devices
+    seen: set[str] = set()
+    for group in (
+        devices.disks,
+        devices.interfaces,
+        devices.filesystems,
+        devices.sounds,
+        devices.hostdevs,
+        devices.videos,
+        devices.controllers,
+        devices.smartcards,
+        devices.serials,
+        devices.parallels,
+        devices.channels,
+        devices.inputs,
+        devices.shmems,
+        devices.hubs,
+        devices.watchdogs,
+        devices.rngs,
+        devices.panics,
+        devices.tpms,
+        devices.memories,
+        devices.redirdevs,
+    ):
+        for device in group:
+            alias = device.alias
+            if alias is not None:
+                if alias in seen:
+                    raise refuse(f"non unique alias detected: {alias}")
+                seen.add(alias)
 
 
 def virtioOptions(options: Any, virtio: bool) -> None:
@@ -271,6 +406,11 @@ def checkInterface(nic: Interface) -> None:
 
 def checkInput(item: Input) -> None:
     """Check one input."""
+    if item.type == "evdev":
+        if item.bus is not None:
+            raise refuse("input evdev doesn't support bus element")
+        if item.model is None and (item.source is None or item.source.dev is None):
+            raise xmlError("Missing evdev path for input device")
     if item.bus != "virtio":
         if item.model is not None:
             raise refuse(f"only bus 'virtio' is supported for input model '{item.model}'")

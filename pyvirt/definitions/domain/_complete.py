@@ -21,7 +21,7 @@ from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
 from pyvirt.definitions.domain._small import CID, Smartcard
 from pyvirt.definitions.domain._top import Devices, DomainDefinition, Memory
-from pyvirt.definitions.domain._tune import IOThread, IOThreadIds
+from pyvirt.definitions.domain._tune import IOThread, IOThreadIds, NUMAMemory, NUMATune
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -52,6 +52,7 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     @raise VirtError: where parts of the definition contradict each other.
     """
     changes: dict[str, Any] = {}
+    checkNumbers(definition)
     if definition.uuid is None:
         changes["uuid"] = randomUUID(random)
     if definition.genid == "":
@@ -67,12 +68,54 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     if os.type.arch is None:
         os = attrs.evolve(os, type=attrs.evolve(os.type, arch="i686"))
     devices = _devices(definition, random)
+    if os.type.name == "hvm":
+        _bootOrder(devices)
+        if os.boot and _bootsByDevice(devices):
+            raise unsupported(
+                "per-device boot elements cannot be used together with os/boot elements"
+            )("", None, "")
     if os.type.name == "hvm" and not os.boot and not _bootsByDevice(devices):
         if definition.bootloader is None:
             os = attrs.evolve(os, boot=("hd",))
     changes["os"] = os
     changes["devices"] = devices
     return attrs.evolve(definition, **changes)
+
+
+def checkNumbers(definition: DomainDefinition) -> None:
+    """Complain where cells have more processors than there are."""
+    maximum = definition.vcpu.maximum
+    cpu = definition.cpu
+    cpus: set[int] = set()
+    if cpu is not None and cpu.numa is not None:
+        for cell in cpu.numa.cells:
+            cpus |= cell.cpus or set()
+    if len(cpus) > maximum:
+        raise _internal("Number of CPUs in <numa> exceeds the <vcpu> count")
+    if max(cpus, default=0) >= maximum:
+        raise _internal("CPU IDs in <numa> exceed the <vcpu> count")
+
+
+def _internal(detail: str) -> Exception:
+    return virtError(ErrorCode.INTERNAL_ERROR, detail, ErrorDomain.DOMAIN)
+
+
+def _bootOrder(devices: Devices) -> None:
+    """Complain where two devices have one place in the order of booting."""
+    seen: set[int | None] = set()
+    for device in (
+        *devices.disks,
+        *devices.interfaces,
+        *devices.filesystems,
+        *devices.hostdevs,
+        *devices.redirdevs,
+    ):
+        if device.boot is not None:
+            if device.boot.order in seen:
+                raise unsupported(
+                    f"boot order '{device.boot.order}' used for more than one device"
+                )("", None, "")
+            seen.add(device.boot.order)
 
 
 def _memory(definition: DomainDefinition) -> dict[str, Any]:
@@ -113,6 +156,9 @@ def _processors(definition: DomainDefinition) -> dict[str, Any]:
         and vcpu.cpuset is None
     ):
         return {"vcpu": attrs.evolve(vcpu, placement="auto")}
+    if vcpu.placement == "auto" and (tune is None or tune.memory is None):
+        memory = NUMAMemory(mode="strict", placement="auto")
+        return {"numatune": attrs.evolve(tune or NUMATune(), memory=memory)}
     return {}
 
 
@@ -160,7 +206,7 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
     changes["inputs"] = _inputs(devices.inputs)
     changes["videos"] = _videos(_withVideo(devices))
     changes["smartcards"] = _smartcards(devices)
-    if devices.vsock is not None and devices.vsock.cid is None:
+    if devices.vsock is not None and (devices.vsock.cid is None or devices.vsock.cid == CID()):
         changes["vsock"] = attrs.evolve(devices.vsock, cid=CID(auto=True))
     changes["hostdevs"] = _hostdevs(devices)
     devices = attrs.evolve(devices, **changes)
@@ -252,16 +298,24 @@ def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[C
             consoles[0] = attrs.evolve(
                 consoles[0],
                 source=serials[0].source,
-                target=Target(type="serial", port=0),
+                target=Target(
+                    type="serial",
+                    port=0 if serials[0].target.port is None else serials[0].target.port,
+                ),
                 alias=serials[0].alias,
                 acpiIndex=serials[0].acpiIndex,
                 address=serials[0].address,
             )
-        elif serials and not consoles:
+        elif (
+            serials
+            and not consoles
+            and serials[0].target.type
+            in (None, "isa-serial", "spapr-vio-serial", "system-serial", "sclp-serial")
+        ):
             consoles = [
                 Console(
                     source=serials[0].source,
-                    target=Target(type="serial", port=0),
+                    target=Target(type="serial", port=serials[0].target.port or 0),
                     alias=serials[0].alias,
                     acpiIndex=serials[0].acpiIndex,
                     address=serials[0].address,
@@ -270,6 +324,8 @@ def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[C
     done: list[Console] = []
     for position, console in enumerate(consoles):
         target = console.target
+        if position and target.type in (None, "serial") and definition.os.type.name == "hvm":
+            raise unsupported("Only the first console can be a serial port")("", None, "")
         if target.type is None:
             target = attrs.evolve(target, type="serial")
         if target.port is None:
@@ -437,11 +493,15 @@ def insertController(controllers: list[Controller], new: Controller) -> None:
 def _controllers(devices: Devices) -> tuple[Controller, ...]:
     """Number the controllers and add those that addresses of other devices name."""
     done: list[Controller] = []
+    used = {(other.type, other.index) for other in devices.controllers}
     for controller in devices.controllers:
         if controller.index is None:
-            used = [other.index or 0 for other in done if other.type == controller.type]
-            controller = attrs.evolve(controller, index=max(used, default=-1) + 1)
-        insertController(done, controller)
+            index = 0
+            while (controller.type, index) in used:
+                index += 1
+            used.add((controller.type, index))
+            controller = attrs.evolve(controller, index=index)
+        done.append(controller)
     highest: dict[str, int] = {}
 
     def need(kind: str, index: int) -> None:
@@ -464,7 +524,8 @@ def _controllers(devices: Devices) -> tuple[Controller, ...]:
         if console.target.type == "virtio":
             need("virtio-serial", getattr(console.address, "controller", 0))
     for card in devices.smartcards:
-        need("ccid", getattr(card.address, "controller", 0))
+        if getattr(card.address, "controller", 0) == 0:
+            need("ccid", 0)
     for kind in ("scsi", "ide", "fdc", "sata", "virtio-serial", "ccid"):
         for index in range(highest.get(kind, -1) + 1):
             if not any(other.type == kind and other.index == index for other in done):

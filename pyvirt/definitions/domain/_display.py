@@ -135,7 +135,9 @@ _VALID_TO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\Z").match
 
 def _readValidTo(text: str, node: Node, name: str) -> str:
     if not _VALID_TO(text):
-        raise xmlError(f"cannot parse password validity time '{text}', expect YYYY-MM-DDTHH:MM:SS")
+        raise xmlError(f"cannot parse password validity time '{text}', expect YYYY-MM-DDTHH:MM:SS")(
+            "", node, ""
+        )
     return text
 
 
@@ -248,7 +250,7 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
                     if listen.address is None:
                         listen = attrs.evolve(listen, address=graphics.listen)
                     elif listen.address != graphics.listen:
-                        raise xmlError(
+                        raise refuse(
                             f"graphics 'listen' attribute '{graphics.listen}' must match 'address' "
                             f"attribute of first listen element (found '{listen.address}')"
                         )

@@ -4,17 +4,24 @@ What a domain boots: firmware, kernel, the init of a container, the order of dev
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
-from pyvirt.definitions.domain._source import SOURCE_TYPES, DiskSource, readSource, writeSource
+from pyvirt.definitions.domain._source import (
+    SOURCE_TYPES,
+    DiskSource,
+    NetworkSource,
+    readSource,
+    writeSource,
+)
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     UINT,
     Kind,
     choice,
+    custom,
     escape,
     integer,
     unsupported,
@@ -42,7 +49,7 @@ class OSType:
 
     name: str | None = text()
     arch: str | None = attribute()
-    machine: str | None = attribute()
+    machine: str | None = attribute(FILLED)
 
 
 @attrs.frozen(kw_only=True)
@@ -58,6 +65,10 @@ class Firmware:
     """What the firmware is chosen by."""
 
     features: tuple[FirmwareFeature, ...] = elements(FirmwareFeature, "feature")
+
+    def settle(self, node: Node, context: Context) -> Firmware:
+        """Features are in libvirt's order."""
+        return Firmware(features=tuple(sorted(self.features, key=lambda each: each.name)))
 
 
 @attrs.frozen(kw_only=True)
@@ -87,6 +98,38 @@ class Loader:
     path: str | None = text()
     xmlOrder: ClassVar[str] = "readonly secure type stateless"
 
+    def settle(self, node: Node, context: Context) -> Loader:
+        """An image is a ROM unless something else is said."""
+        if self.type is None and self.path is not None:
+            return attrs.evolve(self, type="rom")
+        return self
+
+
+_PORTS = {
+    "http": "80",
+    "https": "443",
+    "ftp": "21",
+    "ftps": "990",
+    "tftp": "69",
+    "ssh": "22",
+    "iscsi": "3260",
+    "nbd": "10809",
+    "sheepdog": "7000",
+    "gluster": "24007",
+}
+
+
+def _withPorts(source: DiskSource) -> DiskSource:
+    """Give hosts without a port the usual one of the protocol."""
+    if not isinstance(source, NetworkSource):
+        return source
+    port = _PORTS.get(source.protocol or "")
+    hosts = tuple(
+        attrs.evolve(host, port=port) if host.port is None and host.socket is None else host
+        for host in source.hosts
+    )
+    return attrs.evolve(source, hosts=hosts)
+
 
 @attrs.frozen(kw_only=True)
 class NVRAM:
@@ -114,7 +157,8 @@ class NVRAM:
             raise invalidAttribute(kind, node, "type")
         for child in node:
             if child.tag == "source":
-                return cls(template=template, source=readSource(kind, child, context), typed=True)
+                source = _withPorts(readSource(kind, child, context))
+                return cls(template=template, source=source, typed=True)
         raise xmlError("Missing source element with NVRAM type")
 
     @staticmethod
@@ -138,26 +182,29 @@ class NVRAM:
 
 
 @attrs.frozen(kw_only=True)
-class ACPITable:
-    """An ACPI table given to the guest."""
-
-    type: str | None = attribute(choice("slic"))
-    path: str | None = text()
-
-
-@attrs.frozen(kw_only=True)
 class BootMenu:
     """Whether the firmware offers a menu, and for how many milliseconds."""
 
     enable: bool | None = attribute(BOOLEAN)
     timeout: int | None = attribute(UINT)
 
+    def settle(self, node: Node, context: Context) -> BootMenu | None:
+        """A menu that nothing is said of is none; one that is off has no time."""
+        if self.enable is None:
+            return None
+        return self if self.enable else BootMenu(enable=False)
+
 
 @attrs.frozen(kw_only=True)
 class BIOS:
     """Options of the BIOS."""
 
-    useserial: bool | None = attribute(BOOLEAN)
+    useserial: bool | None = attribute(
+        Kind(
+            lambda text, node, name: text == "yes",
+            lambda value: "yes" if value else "no",
+        )
+    )
     rebootTimeout: int | None = attribute(integer(signed=True))
 
 
@@ -176,7 +223,7 @@ def _writeInitArgs(value: tuple[str, ...], out: list[str], indent: str, context:
 
 
 def _readBoot(node: Node, kids: dict[str, list[Node]], context: Context) -> tuple[str, ...]:
-    return tuple([_DEVICE(child) for child in kids.get("boot", ())])
+    return tuple([_DEVICE(child) for child in kids.get("boot", ())[:4]])
 
 
 _DEVICES = choice("fd cdrom hd network")
@@ -195,6 +242,23 @@ def _writeBoot(value: tuple[str, ...], out: list[str], indent: str, context: Con
     out.extend(f"{indent}<boot dev='{word}'/>\n" for word in value)
 
 
+def _readTable(kids: dict[str, list[Node]]) -> str | None:
+    """Read the one ACPI table that may be given."""
+    found = None
+    for acpi in kids.get("acpi", ()):
+        tables = [child for child in acpi if child.tag == "table"]
+        if len(tables) > 1:
+            raise xmlError("Only one acpi table is supported")
+        for table in tables:
+            word = table.get("type")
+            if word is None:
+                raise xmlError("Missing acpi table type")
+            if word != "slic":
+                raise xmlError(f"Unknown acpi table type: {word}")
+            found = xmlText(table) or None
+    return found
+
+
 @attrs.frozen(kw_only=True)
 class OS:
     """How a domain boots."""
@@ -202,7 +266,7 @@ class OS:
     xmlReadOrder: ClassVar[str] = "type"
 
     firmware: str | None = attribute(
-        choice("none bios efi", error=unsupported("unknown firmware value {text}"), absent="none")
+        choice("none bios efi", error=custom("unknown firmware value {text}"), absent="none")
     )
     type: OSType = element(OSType, default=OSType())
     firmwareFeatures: Firmware | None = element(Firmware, "firmware")
@@ -221,6 +285,14 @@ class OS:
     cmdline: str | None = element()
     dtb: str | None = element()
     root: str | None = element()
+    acpiTable: str | None = special(
+        tags="acpi",
+        read=lambda node, kids, context: _readTable(kids),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<acpi>\n{indent}  <table type='slic'>{escape(value)}</table>\n"
+            f"{indent}</acpi>\n"
+        ),
+    )
     boot: tuple[str, ...] = special(tags="boot", read=_readBoot, write=_writeBoot, default=())
     bootmenu: BootMenu | None = element(BootMenu)
     bios: BIOS | None = element(BIOS)
@@ -229,3 +301,27 @@ class OS:
         "mode",
         choice("none emulate host sysinfo", error=unsupported("unknown smbios mode '{text}'")),
     )
+
+    def settle(self, node: Node, context: Context) -> OS:
+        """Keep what the type of the guest has."""
+        kind = self.type.name
+        changes: dict[str, Any] = {}
+        if kind != "exe":
+            changes.update(
+                init=None, initargs=(), initenv=(), initdir=None, inituser=None, initgroup=None
+            )
+        if kind not in ("xen", "xenpvh", "hvm", "uml"):
+            changes.update(
+                kernel=None,
+                initrd=None,
+                cmdline=None,
+                dtb=None,
+                root=None,
+                loader=None,
+                nvram=None,
+                firmware=None,
+                firmwareFeatures=None,
+            )
+        if kind != "hvm":
+            changes.update(boot=(), bootmenu=None, bios=None, acpiTable=None)
+        return attrs.evolve(self, **changes)

@@ -30,6 +30,7 @@ from pyvirt.definitions.kinds import (
     escape,
     integer,
     internal,
+    invalidAttribute,
     missingAttribute,
     number,
     unsupported,
@@ -50,7 +51,7 @@ from pyvirt.definitions.schema import (
     text,
     writer,
 )
-from pyvirt.definitions.units import scaledKiB
+from pyvirt.definitions.units import scale, scaledKiB
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
@@ -58,7 +59,6 @@ __all__ = [
     "NVRAM",
     "RNG",
     "TPM",
-    "Crypto",
     "Filesystem",
     "Hub",
     "Lease",
@@ -325,6 +325,8 @@ def _size(tag: str, path: str, required: bool = False) -> Any:
 class Label:
     """The part of an NVDIMM that holds its label, in KiB."""
 
+    xmlOmitEmpty: ClassVar[bool] = True
+
     size: int | None = _size("size", "./label/size")
 
 
@@ -355,9 +357,14 @@ class MemoryDevice(Device):
 
     def settle(self, node: Node, context: Context) -> MemoryDevice:
         """A module has a target."""
-        if self.target is None:
+        target = self.target
+        if target is None:
             raise xmlError("missing <target> element for <memory> device")
-        return self
+        if self.model != "nvdimm":
+            target = attrs.evolve(target, label=None, readonly=False)
+        if self.model != "virtio-mem":
+            target = attrs.evolve(target, block=None, requested=None)
+        return attrs.evolve(self, target=target)
 
 
 @attrs.frozen(kw_only=True)
@@ -403,26 +410,6 @@ class Vsock(Device):
         choice("default virtio virtio-transitional virtio-non-transitional", absent="default")
     )
     cid: CID | None = element(CID)
-    driver: VirtioDriver | None = element(VirtioDriver)
-
-
-@attrs.frozen(kw_only=True)
-class CryptoBackend:
-    """Who does the cryptography."""
-
-    model: str = attribute(choice("builtin lkcf"), required=True)
-    queues: int | None = attribute(UINT_NZ)
-
-
-@attrs.frozen(kw_only=True)
-class Crypto(Device):
-    """A device for cryptography."""
-
-    xmlOrder: ClassVar[str] = "model type backend driver alias acpiIndex address"
-
-    model: str = attribute(choice("virtio"), required=True)
-    type: str = attribute(choice("qemu"), required=True)
-    backend: CryptoBackend | None = element(CryptoBackend)
     driver: VirtioDriver | None = element(VirtioDriver)
 
 
@@ -557,7 +544,7 @@ class RedirUSB:
                 continue
             value = number(text, 0, signed=True)
             if value is None:
-                raise _cannotParse(label, text)
+                raise invalidAttribute(text, node, name, "integer value")
             if value != -1 and value & ~top:
                 raise internal(f"Invalid {label} 0x{value & 0xFFFFFFFF:x}")(text, node, "")
             found[name] = None if value == -1 else value
@@ -825,6 +812,7 @@ class FSDriver(VirtioOptions):
     format: str | None = attribute(
         choice(
             "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk",
+            error=unsupported("unknown driver format value '{text}'"),
             absent="none",
         )
     )
@@ -875,12 +863,18 @@ class FSSource:
     dev: str | None = attribute()
     name: str | None = attribute()
     socket: str | None = attribute()
-    usage: int | None = attribute(
-        integer(bits=64, error=custom("cannot parse usage '{text}' for RAM filesystem"))
-    )
+    usage: int | None = attribute(Kind(lambda text, node, name: _ramUsage(text, node)))
     units: str | None = attribute()
     pool: str | None = attribute()
     volume: str | None = attribute()
+
+
+def _ramUsage(text: str, node: Node) -> int:
+    """Read the size of a file system in memory, in KiB."""
+    value = number(text, bits=64)
+    if value is None:
+        raise xmlError(f"cannot parse usage '{text}' for RAM filesystem")
+    return scale(value, node.get("units"), 1024) // 1024
 
 
 FS_SOURCES = {
@@ -947,14 +941,18 @@ class Filesystem(BootDevice):
         """Keep what the type has."""
         source = self.source
         changes: dict[str, Any] = {}
+        if source is None and self.type == "ram":
+            raise xmlError("missing 'usage' attribute for RAM filesystem")
         if source is not None:
             kept = FS_SOURCES[self.type or "mount"]
             source = FSSource(**{name: getattr(source, name) for name in kept})
+            if self.type == "ram" and source.usage is None:
+                raise xmlError("missing 'usage' attribute for RAM filesystem")
             if self.type == "ram":
                 source = attrs.evolve(source, units="KiB")
             changes["source"] = source
-        if self.accessmode is None and self.type in ("mount", "bind"):
-            changes["accessmode"] = "passthrough" if self.type == "mount" else None
+        if self.accessmode is None:
+            changes["accessmode"] = "passthrough"
         return attrs.evolve(self, **changes)
 
 

@@ -8,6 +8,7 @@ import uuid as uuids
 from typing import Any, ClassVar
 
 import attrs
+from lxml import etree
 
 from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
 from pyvirt.definitions.domain._clock import Clock
@@ -33,7 +34,6 @@ from pyvirt.definitions.domain._small import (
     NVRAM,
     RNG,
     TPM,
-    Crypto,
     Filesystem,
     Hub,
     Lease,
@@ -92,6 +92,15 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 __all__ = ["Devices", "DomainDefinition", "formatDomain", "parseDomain"]
 
 
+_SINGLE = {
+    "watchdog": "watchdog",
+    "memballoon": "memory balloon",
+    "nvram": "nvram",
+    "iommu": "IOMMU",
+    "vsock": "vsock",
+}
+
+
 @attrs.frozen(kw_only=True)
 class Devices:
     """The devices of a domain, each kind in the order of the document."""
@@ -126,7 +135,26 @@ class Devices:
     memories: tuple[MemoryDevice, ...] = elements(MemoryDevice, "memory")
     iommu: IOMMU | None = element(IOMMU)
     vsock: Vsock | None = element(Vsock)
-    cryptos: tuple[Crypto, ...] = elements(Crypto, "crypto")
+
+    xmlReadOrder: ClassVar[str] = (
+        "disks controllers leases filesystems interfaces smartcards parallels serials consoles "
+        "channels inputs graphics sounds audios videos hostdevs watchdogs memballoon rngs tpms "
+        "panics shmems nvram hubs redirdevs redirfilter memories iommu vsock"
+    )
+
+    def settle(self, node: Node, context: Context) -> Devices:
+        """Of some devices there is only one."""
+        counts: dict[Any, int] = {}
+        for child in node:
+            counts[child.tag] = counts.get(child.tag, 0) + 1
+        for tag, what in _SINGLE.items():
+            if counts.get(tag, 0) > 1:
+                raise internal(f"only a single {what} device is supported")("", node, "")
+        if counts.get("tpm", 0) > 2:
+            raise unsupported(
+                "a maximum of two TPM devices is supported, one of them being a TPM Proxy device"
+            )("", node, "")
+        return self
 
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
@@ -247,13 +275,58 @@ def _writeMetadata(value: str, out: list[str], indent: str, context: Context) ->
     out.append(f"{indent}{value}\n")
 
 
-def metadataText(node: Node) -> str:
-    """Return the metadata element as it is written."""
-    from lxml import etree
+def metadataText(node: Node, indent: str = "  ") -> str:
+    """
+    Return the metadata element as it is written: only elements of a namespace, each namespace once.
 
-    return str(
-        etree.tostring(node, encoding="unicode", pretty_print=True, with_tail=False)
-    ).rstrip()
+    Text and comments between them are dropped; what is inside of them stays, in the way of the XML
+    library, which quotes with double quotes.
+    """
+    seen: set[str] = set()
+    kept = []
+    for child in node:
+        if not isinstance(child.tag, str) or not child.tag.startswith("{"):
+            continue
+        space = child.tag[1:].partition("}")[0]
+        if space not in seen:
+            seen.add(space)
+            kept.append(child)
+    if not kept:
+        return "<metadata/>"
+    parts = ["<metadata>"]
+    for child in kept:
+        text = etree.tostring(child, encoding="unicode", with_tail=False)
+        clean = etree.fromstring(text, _METADATA)
+        dumped = etree.tostring(clean, encoding="unicode", pretty_print=True).rstrip("\n")
+        if _hasText(clean):
+            parts.append(f"{indent}  {dumped}")
+        else:
+            parts.append(_indented(clean, dumped, indent + "  "))
+    parts.append(f"{indent}</metadata>")
+    return "\n".join(parts)
+
+
+_METADATA = etree.XMLParser(
+    remove_blank_text=True, resolve_entities=False, no_network=True, strip_cdata=False
+)
+
+
+def _hasText(node: Node) -> bool:
+    """Return whether there is text that indentation would change."""
+    return bool(len(node) and (node.text or any(child.tail for child in node)))
+
+
+def _indented(node: Node, dumped: str, indent: str) -> str:
+    """Indent what the XML library wrote, but not the lines that belong to text."""
+    if "\n" not in dumped:
+        return indent + dumped
+    out: list[str] = []
+    plain = etree.tostring(node, encoding="unicode")
+    if "\n" in plain:
+        return indent + dumped.replace("\n  ", "\n  " + indent)[:] if False else indent + dumped
+    for line in dumped.split("\n"):
+        out.append(indent + line)
+    return "\n".join(out)
 
 
 @attrs.frozen(kw_only=True)
@@ -285,7 +358,7 @@ class VCPUs:
             placement = choice("static auto").read(placement, node, "placement")
         if placement != "auto":
             text = node.get("cpuset")
-            if text:
+            if text is not None:
                 cpuset = parseSet(text, size=16384)
                 if cpuset is None:
                     raise virtError(
@@ -293,7 +366,7 @@ class VCPUs:
                     )
         if current is not None and maximum < current:
             raise virtError(
-                ErrorCode.INTERNAL_ERROR,
+                ErrorCode.CONFIG_UNSUPPORTED,
                 "maximum vCPU count must not be less than current vCPU count",
                 ErrorDomain.DOMAIN,
             )
@@ -334,6 +407,34 @@ class VCPUList:
     vcpus: tuple[VCPU, ...] = elements(VCPU, "vcpu")
 
 
+OS_TYPES = frozenset("hvm xen linux exe uml xenpvh".split())
+
+
+def checkType(kids: dict[str, list[Node]]) -> None:
+    """Complain of a guest that is of no type, or of one that nobody knows."""
+    for child in kids.get("os", [()])[0]:
+        if child.tag == "type":
+            text = xmlText(child)
+            if text:
+                if text not in OS_TYPES:
+                    raise unsupported("unknown OS type '{text}'")(text, child, "")
+                arch = child.get("arch")
+                if arch and arch not in ARCHITECTURES:
+                    raise unsupported("Unknown architecture {text}")(arch, child, "")
+                return
+            break
+    if "bootloader" not in kids or not xmlText(kids["bootloader"][0]):
+        raise xmlError("an os <type> must be specified")
+
+
+ARCHITECTURES = frozenset(
+    (
+        "alpha armv6l armv7l armv7b aarch64 cris i686 ia64 lm32 loongarch64 m68k microblaze "
+        "microblazeel mips mipsel mips64 mips64el or32 parisc parisc64 ppc ppc64 ppc64le ppcemb "
+        "riscv32 riscv64 s390 s390x sh4 sh4eb sparc sparc64 unicore32 x86_64 xtensa xtensaeb"
+    ).split()
+)
+
 LIFECYCLE = "destroy restart rename-restart preserve coredump-destroy coredump-restart"
 DOMAIN_TYPES = (
     "qemu kqemu kvm xen lxc uml openvz test vmware hyperv vbox phyp parallels bhyve vz none hvf"
@@ -364,7 +465,7 @@ class DomainDefinition:
     @ivar metadata: the whole metadata element as text.
     """
 
-    xmlReadOrder: ClassVar[str] = "name uuid title description type os"
+    xmlReadOrder: ClassVar[str] = "name uuid title description type osCheck"
 
     type: str | None = attribute(
         choice(DOMAIN_TYPES, error=unsupported("invalid domain type {text}")),
@@ -400,6 +501,7 @@ class DomainDefinition:
     sysinfos: tuple[SysInfo, ...] = elements(SysInfo, "sysinfo")
     bootloader: str | None = element()
     bootloaderArgs: str | None = element(TEXT, "bootloader_args")
+    osCheck: None = special(tags="os bootloader", read=lambda node, kids, context: checkType(kids))
     os: OS = element(OS, default=OS())
     idmap: IdMap | None = element(IdMap)
     features: Features | None = element(Features)

@@ -344,6 +344,16 @@ class CacheMonitor:
     vcpus: frozenset[int] | None = attribute(setKind())
 
 
+def _tuneSet(tag: str) -> Kind:
+    def read(text: str, node: Node, name: str) -> frozenset[int]:
+        found = parseSet(text, size=16384)
+        if found is None:
+            raise xmlError(f"Invalid {tag} attribute 'vcpus' value '{text}'")
+        return found
+
+    return Kind(read, formatSet)
+
+
 def _noVCPUs(tag: str) -> Any:
     return lambda node: xmlError(f"Missing {tag} attribute 'vcpus'")
 
@@ -352,7 +362,9 @@ def _noVCPUs(tag: str) -> Any:
 class CacheTune:
     """What some processors may use of the host's cache."""
 
-    vcpus: frozenset[int] = attribute(setKind(), required=True, missing=_noVCPUs("cachetune"))
+    vcpus: frozenset[int] = attribute(
+        _tuneSet("cachetune"), required=True, missing=_noVCPUs("cachetune")
+    )
     caches: tuple[CacheShare, ...] = elements(CacheShare, "cache")
     monitors: tuple[CacheMonitor, ...] = elements(CacheMonitor, "monitor")
 
@@ -376,7 +388,9 @@ class MemoryMonitor:
 class MemoryTune:
     """What some processors may use of memory bandwidth."""
 
-    vcpus: frozenset[int] = attribute(setKind(), required=True, missing=_noVCPUs("memorytune"))
+    vcpus: frozenset[int] = attribute(
+        _tuneSet("memorytune"), required=True, missing=_noVCPUs("memorytune")
+    )
     nodes: tuple[MemoryShare, ...] = elements(MemoryShare, "node")
     monitors: tuple[MemoryMonitor, ...] = elements(MemoryMonitor, "monitor")
 

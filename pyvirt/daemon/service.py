@@ -88,6 +88,8 @@ class DaemonService(Service):
         for remark in self.config.remarks:
             log.warn("{remark}", remark=remark)
         try:
+            mode = 0o755 if self.privileged else 0o700
+            os.makedirs(self.paths.socketFolder, mode=mode, exist_ok=True)
             self._pidFile = PidFile.claim(self.paths.pidFile)
             self._openSockets()
         except Exception as problem:
@@ -130,7 +132,6 @@ class DaemonService(Service):
             for each in given:
                 self._adopt(each)
         else:
-            os.makedirs(paths.socketFolder, mode=0o755 if self.privileged else 0o700, exist_ok=True)
             group = config.unixSockGroup
             mode = config.unixSockRWPerms
             if mode is None:
@@ -195,11 +196,9 @@ class DaemonService(Service):
     async def _stop(self) -> None:
         self._closeSockets()
         self.server.closeAll()
-        waited = 0.0
-        while self.server.sessions and waited < _GRACE:
-            await deferLater(self.reactor, 0.01, lambda: None)
-            waited += 0.01
+        await self._clientsGone(_GRACE)
         self.server.abortAll()
+        await self._clientsGone(_GRACE)
         while self._initialised:
             factory = self._initialised.pop()
             try:
@@ -207,6 +206,12 @@ class DaemonService(Service):
             except Exception:
                 log.failure("driver {driver} did not stop well", driver=factory.name)
         self._releasePidFile()
+
+    async def _clientsGone(self, seconds: float) -> None:
+        """Wait until no client is left, but no longer than C{seconds}."""
+        end = self.reactor.seconds() + seconds
+        while self.server.sessions and self.reactor.seconds() < end:
+            await deferLater(self.reactor, 0.01, lambda: None)
 
     def _closeSockets(self) -> None:
         self.server.stopping = True

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from twisted.application.service import IService
+from twisted.logger import ILogObserver
 from twisted.python import usage
 
 from pyvirt.daemon.config import ConfigError, loadConfig
@@ -25,7 +26,7 @@ __all__ = ["Options", "makeService"]
 class Options(usage.Options):
     """What can be said on the command line."""
 
-    synopsis = "Usage: twistd [options] pyvirt [--config FILE] [--root DIR] [--session]"
+    synopsis = "[--config FILE] [--root DIR] [--session]"
     longdesc = (
         "Manage virtual machines for any libvirt client: virsh, virt-manager, the bindings. "
         "Root serves qemu:///system at libvirt's own socket paths, any other user "
@@ -67,7 +68,7 @@ class Options(usage.Options):
         self.file = given or defaultConfigFile(self["root"], self.session, os.environ)
         try:
             self.configuration = loadConfig(self.file, required=given is not None)
-            observer = configuredObserver(self.configuration, self["root"], time.time)
+            self.observer = configuredObserver(self.configuration, self["root"], time.time)
         except ConfigError as problem:
             _end(problem)
         parent = getattr(self, "parent", None)
@@ -76,12 +77,19 @@ class Options(usage.Options):
             if parent.get("pidfile") == "twistd.pid":
                 parent["pidfile"] = ""
             # What the command line says about the log goes before what the configuration says.
-            if observer is not None and not parent.get("logger") and not parent.get("logfile"):
-                parent["logger"] = lambda: observer
+            if parent.get("logfile"):
+                self.observer = None
+
+
+def _complain(problem: object) -> None:
+    """Tell the user, past the log, which has taken standard error over once it runs."""
+    stream = sys.__stderr__ or sys.stderr
+    stream.write(f"pyvirt: {problem}\n")
+    stream.flush()
 
 
 def _end(problem: object) -> NoReturn:
-    sys.stderr.write(f"pyvirt: {problem}\n")
+    _complain(problem)
     raise SystemExit(1)
 
 
@@ -108,6 +116,11 @@ def makeService(options: Options) -> IService:
 
     class Main(DaemonService):
         """The daemon as the program's only purpose: when it cannot start the program ends."""
+
+        def setServiceParent(self, parent: Any) -> None:
+            if options.observer is not None and hasattr(parent, "setComponent"):
+                parent.setComponent(ILogObserver, options.observer)
+            super().setServiceParent(parent)
 
         def startService(self) -> None:
             try:
@@ -136,7 +149,7 @@ def _endLater(problem: BaseException) -> None:
 
     from twisted.internet import reactor
 
-    sys.stderr.write(f"pyvirt: {problem}\n")
+    _complain(problem)
 
     def status() -> None:
         sys.stdout.flush()

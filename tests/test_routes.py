@@ -19,6 +19,9 @@ from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 from pyvirt.routes import PROGRAMS, NotRouted, Router, outcome, table
 from pyvirt.routes.contracts import interfaces, methods
 
+NUMBERS = ("flags", "nparams", "startCPU")
+"""Parameters that routes calculate with."""
+
 DOMAIN = DomainRef("web1", b"\x01" * 16, 7)
 
 
@@ -72,7 +75,7 @@ class TotalityTests(SynchronousTestCase):
             given: Any = tuple(f"<{name}>" for name in procedure.parameters)
             if found.route.into is not None:
                 numbers = tuple(
-                    0 if name in ("flags", "nparams") else value
+                    0 if name in NUMBERS else value
                     for name, value in zip(procedure.parameters, given, strict=True)
                 )
                 given = found.route.into(numbers, ())

@@ -50,9 +50,6 @@ class IHost(Interface):
     def nodeGetSecurityModel() -> Answer[SecurityModel]:
         """virNodeGetSecurityModel."""
 
-    def connectIsSecure() -> Answer[bool]:
-        """virConnectIsSecure."""
-
     def connectGetLibVersion() -> Answer[int]:
         """virConnectGetLibVersion."""
 
@@ -127,6 +124,3 @@ class IHost(Interface):
 
     def nodeGetSEVInfo(flags: int) -> Answer[list[TypedParam]]:
         """virNodeGetSEVInfo."""
-
-    def connectSetIdentity(params: list[TypedParam], flags: int) -> Answer[None]:
-        """virConnectSetIdentity."""

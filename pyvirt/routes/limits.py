@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from pyvirt.drivers.interfaces.values import TypedParam
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.protocols.procedures import Procedure
+from pyvirt.protocols.xdr import Array
 from pyvirt.routes.kinds import CPUMAPS_MAX, Arguments
 
 Limit = Callable[[Arguments], None]
@@ -61,13 +64,19 @@ def _buffer(position: int) -> Limit:
     return check
 
 
-def _cpuMaps(name: str) -> Limit:
+def _cpuMaps(name: str, lengthName: str) -> Limit:
+    """
+    Room for bit maps of CPUs.
+
+    @param lengthName: what libvirtd calls a negative length, by mistake in one place.
+    """
+
     def check(arguments: Arguments) -> None:
         count, length = arguments[1], arguments[2]
         if count < 0:
             raise _internal(f"{name} must be non-negative")
         if length < 0:
-            raise _internal("maplen must be non-negative")
+            raise _internal(f"{lengthName} must be non-negative")
         if count > _VCPUS_MAX:
             raise _internal(f"{name} > REMOTE_VCPUINFO_MAX")
         if count * length > CPUMAPS_MAX:
@@ -87,6 +96,12 @@ def _cpuStats(arguments: Arguments) -> None:
         raise _internal("nparams too large")
     if ncpus > 128:
         raise _internal("ncpus too large")
+
+
+def _freePages(arguments: Arguments) -> None:
+    pages, _, cellCount, _ = arguments
+    if len(pages) * cellCount > 1024:
+        raise _internal("the result won't fit into REMOTE_NODE_MAX_CELLS")
 
 
 _DOMAINS = (16384, "REMOTE_DOMAIN_LIST_MAX")
@@ -127,11 +142,42 @@ LIMITS: Final[Mapping[str, Limit]] = {
         1, "maxStats", 1024, "maxStats > REMOTE_DOMAIN_MEMORY_STATS_MAX"
     ),
     "domainGetDiskErrors": _internalCount(1, "maxerrors", 256),
-    "domainGetVcpus": _cpuMaps("maxinfo"),
-    "domainGetVcpuPinInfo": _cpuMaps("ncpumaps"),
+    "domainGetVcpus": _cpuMaps("maxinfo", "maxinfo"),
+    "domainGetVcpuPinInfo": _cpuMaps("ncpumaps", "maplen"),
     "domainGetEmulatorPinInfo": _emulatorMap,
     "domainGetCPUStats": _cpuStats,
+    "nodeGetFreePages": _freePages,
     "domainBlockPeek": _buffer(3),
     "domainMemoryPeek": _buffer(2),
 }
 """Procedure name to its check of the arguments; the rest have none."""
+
+
+_NAME_MAX: Final = 79
+
+
+def _parameterNames(position: int) -> Limit:
+    """The names of typed parameters fit into the structs that C code keeps them in."""
+
+    def check(arguments: Arguments) -> None:
+        for param in arguments[position]:
+            if (
+                len(param.field) > _NAME_MAX // 4
+                and len(param.field.encode(errors="replace")) > _NAME_MAX
+            ):
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR, f"parameter {param.field} too big for destination"
+                )
+
+    return check
+
+
+def limiter(procedure: Procedure) -> Limit | None:
+    """Return what is refused of C{procedure}'s arguments before anything else, or None: nothing."""
+    limit = LIMITS.get(procedure.name)
+    if limit is not None:
+        return limit
+    for position, (_, kind) in enumerate(procedure.arguments):
+        if isinstance(kind, Array) and getattr(kind.element, "cls", None) is TypedParam:
+            return _parameterNames(position)
+    return None

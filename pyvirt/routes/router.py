@@ -19,10 +19,10 @@ from twisted.python.failure import Failure
 from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.errors import ErrorCode, VirtError, virtError
 from pyvirt.protocols.procedures import Kind, Procedure
-from pyvirt.routes.checks import checker
+from pyvirt.routes.checks import Check, checker
 from pyvirt.routes.family import domainOf, function
 from pyvirt.routes.kinds import Arguments
-from pyvirt.routes.limits import LIMITS
+from pyvirt.routes.limits import Limit, limiter
 from pyvirt.routes.outcomes import Outcome, outcome
 
 Handler = Callable[..., Any]
@@ -93,15 +93,13 @@ class Router:
         found = outcome(procedure)
         if found.session is not None:
             raise NotRouted(f"{procedure.name}: {found.session}")
-        limit = LIMITS.get(procedure.name)
-        check = checker(procedure, self.readOnly)
-        checks = [step for step in (limit, check) if step is not None]
+        check = _joined(limiter(procedure), checker(procedure, self.readOnly))
         if found.attribute is not None:
-            return _attribute(self.connection, found.attribute, checks)
+            return _attribute(self.connection, found.attribute, check)
         method = self._method(found)
         if method is None:
-            return _unsupported(procedure, checks)
-        return self._compile(procedure, found, method, checks)
+            return _unsupported(procedure, check)
+        return self._compile(procedure, found, method, check)
 
     def _method(self, found: Outcome) -> Callable[..., Any] | None:
         """Find the contract's method on the connection, or None if the driver does not have it."""
@@ -116,7 +114,7 @@ class Router:
         procedure: Procedure,
         found: Outcome,
         method: Callable[..., Any],
-        checks: list[Callable[[Arguments], None]],
+        check: Check | None,
     ) -> Handler:
         route = found.route
         assert route is not None
@@ -127,7 +125,7 @@ class Router:
             method = _fallingBack(method, *found.fallback)
         name = procedure.name
 
-        if into is None and out is None and not checks:
+        if into is None and out is None and check is None:
 
             def direct(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
                 try:
@@ -142,14 +140,9 @@ class Router:
 
             return direct
 
-        check = checks[0] if checks else None
-        more = checks[1:]
-
         def handle(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
             if check is not None:
-                check(arguments)
-                for another in more:
-                    another(arguments)
+                check(arguments, fds)
             try:
                 value = method(*(arguments if into is None else into(arguments, fds)))
                 if type(value) in _WAITING:
@@ -162,6 +155,18 @@ class Router:
                 raise _escaped(name) from None
 
         return handle
+
+
+def _joined(limit: Limit | None, check: Check | None) -> Check | None:
+    """Make one check of what the daemon refuses and what the public function refuses, in this order."""
+    if limit is None or check is None:
+        return check if limit is None else lambda arguments, fds=None: limit(arguments)
+
+    def both(arguments: Arguments, fds: Sequence[int] | None = None) -> None:
+        limit(arguments)
+        check(arguments, fds)
+
+    return both
 
 
 _WAITING = frozenset((Deferred, CoroutineType))
@@ -194,27 +199,26 @@ def _escaped(name: str) -> VirtError:
     return virtError(ErrorCode.INTERNAL_ERROR, f"the driver failed in {name}")
 
 
-def _unsupported(procedure: Procedure, checks: list[Callable[[Arguments], None]]) -> Handler:
+def _unsupported(procedure: Procedure, check: Check | None) -> Handler:
     """What answers for a driver that lacks the operation; arguments are still checked first."""
     name, domain = function(procedure), domainOf(procedure)
 
     def refuse(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
-        for check in checks:
-            check(arguments)
+        if check is not None:
+            check(arguments, fds)
         raise virtError(ErrorCode.NO_SUPPORT, name, domain)
 
     return refuse
 
 
-def _attribute(
-    connection: IConnection, name: str, checks: list[Callable[[Arguments], None]]
-) -> Handler:
+def _attribute(connection: IConnection, name: str, check: Check | None) -> Handler:
     """What answers from the connection itself."""
 
     def answer(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
-        for check in checks:
-            check(arguments)
-        return getattr(connection, name)
+        if check is not None:
+            check(arguments, fds)
+        value = getattr(connection, name)
+        return value() if callable(value) else value
 
     return answer
 

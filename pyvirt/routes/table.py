@@ -93,7 +93,7 @@ def _cpuMap(value: NodeCPUMap, arguments: Arguments) -> tuple[bytes, int, int]:
 
 def _cpuStats(value: list[list[TypedParam]], arguments: Arguments) -> tuple[Any, int]:
     """
-    The parameters of several CPUs in one list, and how many each has.
+    Lay the parameters of several CPUs in one list, and tell how many each has.
 
     Asked with no room for parameters, it tells how many each CPU has; with no CPUs either, how many CPUs.
     """
@@ -102,6 +102,14 @@ def _cpuStats(value: list[list[TypedParam]], arguments: Arguments) -> tuple[Any,
         return [], len(value) if ncpus == 0 else max(map(len, value), default=0)
     cut = [params[:nparams] for params in value]
     return [param for params in cut for param in params], max(map(len, cut), default=0)
+
+
+def _cpuStatsArguments(arguments: Arguments, fds: Sequence[int]) -> Sequence[Any]:
+    """Where only numbers are asked for, the first CPU does not matter."""
+    dom, nparams, startCPU, ncpus, flags = arguments
+    if nparams == 0 and startCPU > 0:
+        startCPU = 0
+    return dom, startCPU, ncpus, flags
 
 
 def _hasCurrent(value: Any, arguments: Arguments) -> bool:
@@ -215,7 +223,7 @@ REMOTE: Final[Mapping[str, Route]] = {
         drop(1),
         lambda value, arguments: (value[: arguments[1]], len(value[: arguments[1]] or value)),
     ),
-    "domainGetCPUStats": Route("domainGetCPUStats", drop(1), _cpuStats),
+    "domainGetCPUStats": Route("domainGetCPUStats", _cpuStatsArguments, _cpuStats),
     "nodeGetCPUStats": statisticGetter("nodeGetCPUStats", 1),
     "nodeGetMemoryStats": statisticGetter("nodeGetMemoryStats", 0),
     "domainGetFSInfo": Route("domainGetFSInfo", None, counted),
@@ -418,8 +426,11 @@ FALLBACKS: Final[Mapping[str, tuple[int, Any]]] = {
 }
 """Procedures for which a certain error of the contract's method is an ordinary answer, and which."""
 
-CONNECTION: Final[Mapping[str, str]] = {"connectGetURI": "uri"}
-"""Procedures answered by an attribute of the connection itself."""
+CONNECTION: Final[Mapping[str, str]] = {
+    "connectGetURI": "uri",
+    "connectIsSecure": "isSecure",
+}
+"""Procedures answered by the connection itself: the attribute or the method without parameters."""
 
 SESSION: Final[Mapping[str, str]] = {
     "connectOpen": "opening is what makes a connection",
@@ -429,6 +440,7 @@ SESSION: Final[Mapping[str, str]] = {
     "authSASLStart": "who the caller is is settled before there is a connection",
     "authSASLStep": "who the caller is is settled before there is a connection",
     "authPolkit": "who the caller is is settled before there is a connection",
+    "connectSetIdentity": "who the caller acts for is what the session keeps",
     "connectRegisterCloseCallback": "the session tells that the connection is lost",
     "connectUnregisterCloseCallback": "the session tells that the connection is lost",
     **dict.fromkeys(

@@ -63,7 +63,13 @@ def read(name: str, path: str) -> Module:
     tree = ast.parse(text)
     package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
     imports = set()
-    for node in ast.walk(tree):
+    nodes: list[ast.AST] = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            nodes += node.orelse  # what only type checkers import is not imported
+            continue
+        nodes += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

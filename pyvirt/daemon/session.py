@@ -33,6 +33,7 @@ from pyvirt.protocols.procedures import Program
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 from pyvirt.protocols.rpc import RPCServer
 from pyvirt.protocols.xdr import XDRError
+from pyvirt.routes import DescriptorAnswer
 
 if TYPE_CHECKING:
     from pyvirt.daemon.server import Server
@@ -43,6 +44,7 @@ __all__ = ["Session"]
 _CALL = int(MessageType.CALL)
 _CALL_WITH_FDS = int(MessageType.CALL_WITH_FDS)
 _REPLY = int(MessageType.REPLY)
+_REPLY_WITH_FDS = int(MessageType.REPLY_WITH_FDS)
 _REMOTE = REMOTE.number
 _CONNECT_RO = 1
 
@@ -68,7 +70,7 @@ class Session(RPCServer):
     inFlight = 0
     closing = False
     _opening: Deferred[Any] | None = None
-    _pending: set[Deferred[Any]] | None = None
+    _closed: list[IConnection] | None = None
     _subscriptions: Subscriptions | None = None
     _deadline: IDelayedCall | None = None
     _eventBytes = 0
@@ -120,9 +122,6 @@ class Session(RPCServer):
         if self._opening is not None:
             self._opening.cancel()
         self.closeConnection()
-        if self._pending is not None:
-            for each in list(self._pending):
-                each.cancel()
         self.server.sessionEnded(self)
 
     def brokenBy(self, reason: str) -> None:
@@ -182,13 +181,24 @@ class Session(RPCServer):
             self.router = self.server.makeRouter(connection, readOnly)
 
     def closeConnection(self) -> None:
-        """Let go of the driver's side, registrations first."""
+        """
+        Let go of the driver's side, registrations first.
+
+        Operations that are under way go on, as they do when a client of libvirtd leaves; the connection is
+        closed behind the last of them.
+        """
         if self._subscriptions is not None:
             self._subscriptions.clear()
             self._subscriptions = None
         connection, self.connection, self.router = self.connection, None, None
-        if connection is not None:
+        if connection is None:
+            return
+        if not self.inFlight:
             self.server.closeConnection(connection)
+        elif self._closed is None:
+            self._closed = [connection]
+        else:
+            self._closed.append(connection)
 
     def subscriptions(self) -> Subscriptions:
         """
@@ -349,33 +359,53 @@ class Session(RPCServer):
         return router.call(call.procedure, arguments, fds)
 
     def _answer(self, program: Program, call: Call, serial: int, result: Any) -> None:
+        fds: list[int] | None = None
+        if result.__class__ is DescriptorAnswer:
+            result, fds = result.value, list(result.fds)
         try:
             payload = call.encode((result,)) if call.hasResult else b""
+            type = _REPLY
+            if fds is not None:
+                type = _REPLY_WITH_FDS
+                payload = len(fds).to_bytes(4, "big") + payload
             packet = pack(
-                program.number, program.version, call.procedure.number, _REPLY, serial, 0, payload
+                program.number, program.version, call.procedure.number, type, serial, 0, payload
             )
         except XDRError as problem:
+            _closeAll(fds or [])
             self._unencodable(program, call, serial, problem)
-        else:
+            return
+        if not fds:
             self.send(packet)
+            return
+        try:
+            self.sendWithDescriptors(packet, fds)
+        except TypeError:
+            error = virtError(
+                ErrorCode.INTERNAL_ERROR,
+                "Sending file descriptors is not supported on this socket",
+                ErrorDomain.RPC,
+            )
+            self.replyError(program.number, program.version, call.procedure.number, serial, error)
+        finally:
+            _closeAll(fds)
 
     def _wait(
         self, program: Program, call: Call, serial: int, result: Deferred[Any], fds: list[int]
     ) -> None:
         """Answer when C{result} fires; beyond the limit of calls in flight, read no further ones."""
-        pending = self._pending
-        if pending is None:
-            pending = self._pending = set()
         self.inFlight += 1
         if self.inFlight >= self.server.limits.clientRequests:
             self.server.counters.held += 1
             self.hold()
-        pending.add(result)
 
         def done(outcome: Any) -> None:
-            pending.discard(result)
             self.inFlight -= 1
             _closeAll(fds)
+            if not self.inFlight and self._closed is not None:
+                closed, self._closed = self._closed, None
+                for connection in closed:
+                    self.server.closeConnection(connection)
             if self.connectionIsLost:
                 if isinstance(outcome, Failure) and not outcome.check(VirtError, CancelledError):
                     log.failure("{call} failed after its client left", outcome, call=call.procedure)

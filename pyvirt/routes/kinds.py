@@ -137,17 +137,21 @@ def readable(params: list[TypedParam], flags: int) -> list[TypedParam]:
     return [param for param in params if param.type != VIR_TYPED_PARAM_STRING]
 
 
+def withStrings(arguments: Arguments, fds: Sequence[int] = ()) -> list[Any]:
+    """The procedure's arguments, with the word in C{flags}, the last, that strings are known."""
+    return [*arguments[:-1], arguments[-1] | VIR_TYPED_PARAM_STRING_OKAY]
+
+
 def typedGetter(method: str, position: int) -> Route:
     """
     Typed parameters in two steps: with 0 at C{position} how many there are, else at most that many.
 
-    The last argument is C{flags}; C{VIR_TYPED_PARAM_STRING_OKAY} in it is about the caller, and is not
-    shown to the driver.
+    Drivers may always answer with strings, and are told so; callers that did not say in C{flags} that they know
+    of them do not get them.
     """
 
     def into(arguments: Arguments, fds: Sequence[int]) -> Sequence[Any]:
-        own = list(arguments)
-        own[-1] &= ~VIR_TYPED_PARAM_STRING_OKAY
+        own = withStrings(arguments)
         del own[position]
         return own
 

@@ -46,6 +46,7 @@ from pyvirt.routes.kinds import (
     streamAfter,
     typedGetter,
     withDescriptors,
+    withStrings,
 )
 
 _MAXIMUM_LIVE = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_VCPU_MAXIMUM
@@ -109,7 +110,7 @@ def _cpuStatsArguments(arguments: Arguments, fds: Sequence[int]) -> Sequence[Any
     dom, nparams, startCPU, ncpus, flags = arguments
     if nparams == 0 and startCPU > 0:
         startCPU = 0
-    return dom, startCPU, ncpus, flags
+    return dom, startCPU, ncpus, flags | c.VIR_TYPED_PARAM_STRING_OKAY
 
 
 def _hasCurrent(value: Any, arguments: Arguments) -> bool:
@@ -242,6 +243,8 @@ REMOTE: Final[Mapping[str, Route]] = {
     "nodeGetMemoryParameters": typedGetter("nodeGetMemoryParameters", 0),
     "nodeGetSEVInfo": typedGetter("nodeGetSEVInfo", 0),
     "networkPortGetParameters": typedGetter("networkPortGetParameters", 1),
+    "domainGetPerfEvents": Route("domainGetPerfEvents", withStrings),
+    "domainGetLaunchSecurityInfo": Route("domainGetLaunchSecurityInfo", withStrings),
     "domainGetSchedulerParameters": Route(
         "domainGetSchedulerParametersFlags",
         lambda arguments, fds: (arguments[0], c.VIR_DOMAIN_AFFECT_CURRENT),

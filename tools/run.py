@@ -2,6 +2,7 @@
 C{make run}: the daemon in the foreground, on the test driver, with all its state in C{.run} of this checkout.
 
 Once the daemon answers, prints the lines by which virsh and our own command reach it.  Control-C ends it.
+An argument names another folder for the state.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import zlib
 from urllib.parse import quote
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-STATE = os.path.join(TOP, ".run")
+STATE = os.path.abspath(sys.argv[1]) if sys.argv[1:] else os.path.join(TOP, ".run")
 
 #: Longest address of a UNIX socket, in bytes, without the zero that ends it.
 LONGEST = 107
@@ -28,20 +29,20 @@ DEADLINE = 30.0
 
 def rootFolder() -> str:
     """
-    The daemon's root: C{.run}, or if that makes addresses of sockets too long, a private folder with a short path.
+    The daemon's root: the state folder, or if that makes addresses of sockets too long, a private folder with a short path.
 
     @raise SystemExit: that folder is somebody else's.
     """
     if len(os.fsencode(os.path.join(STATE, "libvirt-sock-ro"))) <= LONGEST:
         return STATE
     folder = os.path.join(
-        tempfile.gettempdir(), f"pyvirt-{os.getuid()}-{zlib.crc32(os.fsencode(TOP)):08x}"
+        tempfile.gettempdir(), f"pyvirt-{os.getuid()}-{zlib.crc32(os.fsencode(STATE)):08x}"
     )
     os.makedirs(folder, mode=0o700, exist_ok=True)
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         sys.exit(f"{folder} is not a private folder of yours: remove it and try again")
-    print(f"The path of this checkout is too long for sockets, so the state is in {folder}")
+    print(f"This folder's path is too long for sockets, so the state is in {folder}")
     return folder
 
 
@@ -78,7 +79,8 @@ def main() -> int:
         )
     twistd = os.path.join(os.path.dirname(sys.executable), "twistd")
     command = [twistd, "--nodaemon", "--pidfile=", "pyvirt", "--config", config, "--root", root]
-    daemon = subprocess.Popen(command, cwd=TOP)
+    modules = os.pathsep.join(filter(None, [TOP, os.environ.get("PYTHONPATH")]))
+    daemon = subprocess.Popen(command, cwd=TOP, env={**os.environ, "PYTHONPATH": modules})
     # Control-C reaches both of us; the daemon ends in order and we report how.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: daemon.terminate())

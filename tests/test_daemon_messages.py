@@ -363,6 +363,16 @@ class AuthenticationTests(SynchronousTestCase):
         world.clock.advance(1000)
         self.assertFalse(peer.isClosed)
 
+    def test_packetSize(self) -> None:
+        """Before it a packet has at most a mebibyte, then as much as anybody's."""
+        world = World()
+        for done in (False, True):
+            peer = world.peer(auth="sasl")
+            if done:
+                peer.session.authenticationSucceeded()
+            peer.send((2 << 20).to_bytes(4, "big"))
+            self.assertEqual(peer.transport.aborted, not done)
+
     def test_deadline(self) -> None:
         """A client that never authenticates is dropped after a while, logged and counted."""
         world = World(authenticationDeadline=30.0)

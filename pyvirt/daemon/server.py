@@ -7,6 +7,8 @@ wait in the sockets' queues, as with libvirtd.
 
 from __future__ import annotations
 
+import socket
+import struct
 from typing import Any, Protocol
 
 import attrs
@@ -28,6 +30,8 @@ from pyvirt.routes import Router
 __all__ = ["Counters", "Limits", "Server", "SessionFactory"]
 
 log = Logger()
+
+_CREDENTIALS = struct.Struct("iII")
 
 
 class IOpens(Protocol):
@@ -178,9 +182,19 @@ class Server:
 
     def describe(self, session: Session) -> str:
         """Say who a client is, for logs."""
-        peer = session.transport.getPeer()
+        transport = session.transport
+        peer = transport.getPeer()
         host = getattr(peer, "host", None)
-        return f"client {host}:{peer.port}" if host else "client of a local socket"
+        if host:
+            return f"client {host}:{peer.port}"
+        try:
+            credentials = transport.socket.getsockopt(
+                socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+            )
+        except (AttributeError, OSError):
+            return "a local client"
+        pid, user, _ = _CREDENTIALS.unpack(credentials)
+        return f"local client (pid {pid}, user {user})"
 
     def sessionStarted(self, session: Session) -> None:
         """Count a client in."""

@@ -22,6 +22,7 @@ from pyvirt.daemon.subscriptions import Subscriptions
 from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.message import (
+    LENGTH_MAX,
     PAYLOAD,
     MessageType,
     Status,
@@ -47,6 +48,8 @@ _REPLY = int(MessageType.REPLY)
 _REPLY_WITH_FDS = int(MessageType.REPLY_WITH_FDS)
 _REMOTE = REMOTE.number
 _CONNECT_RO = 1
+_ANONYMOUS_MAX = 1 << 20
+"""The longest packet from a client that has not authenticated: room for any credentials."""
 
 log = Logger()
 
@@ -81,6 +84,8 @@ class Session(RPCServer):
         self.server = server
         self.auth = auth
         self.authenticated = auth == "none"
+        if not self.authenticated:
+            self.frames.maximum = _ANONYMOUS_MAX
         self.readOnly = readOnly
         self.calls = server.calls
 
@@ -109,6 +114,7 @@ class Session(RPCServer):
         """The client has shown who it is; it may call anything now."""
         if not self.authenticated:
             self.authenticated = True
+            self.frames.maximum = LENGTH_MAX
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None

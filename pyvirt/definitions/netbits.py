@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 import attrs
 
 from pyvirt.definitions.kinds import (
-    boolean,
     UINT,
-    UINT_NZ,
     Kind,
+    boolean,
     choice,
     custom,
     integer,
@@ -236,9 +235,10 @@ class VirtualPort:
 
     def settle(self, node: Node, context: Context) -> VirtualPort:
         """The type says which parameters there are."""
-        network = node.getparent().get("type") == "network"
+        parent = node.getparent()
+        network = parent.tag != "interface" or parent.get("type") == "network"
         if self.type is None:
-            if not network:
+            if parent.tag == "interface" and not network:
                 raise xmlError("missing required virtualport type", 0)
             return self
         needed, allowed = _PARAMETERS[self.type]

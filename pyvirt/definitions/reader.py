@@ -26,7 +26,6 @@ MAX_LENGTH = 4 * 1024 * 1024
 MAX_DEPTH = 128
 
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
-_CARET_WIDTH = 80
 
 
 def _parser() -> etree.XMLParser:
@@ -107,7 +106,7 @@ def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:
         shown, dashes = "(null)", 0
     else:
         shown = lines[line - 1] if 0 < line <= len(lines) else ""
-        dashes = max(0, min(column - 1, _CARET_WIDTH))
+        dashes = max(0, column - 1)
     return virtError(
         ErrorCode.XML_DETAIL, f"{label}:{line}: {text}\n{shown}\n{'-' * dashes}^", domain
     )

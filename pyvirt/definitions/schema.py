@@ -9,6 +9,8 @@ reader and a writer are compiled once per class, on first use, as straight-line 
 Hooks a class may define:
  - C{readElement(cls, node, context)}: reads instead of the compiled reader (which is L{reader}).
  - C{xmlLast}: of several elements of one name the last counts, not the first.
+ - C{xmlOmitEmpty}: an element in which nothing stands is not written.
+ - C{xmlOpen}: an element in which nothing stands has two tags all the same.
  - C{prepare(cls, node, context)}: complains before any field is read.
  - C{settle(self, node, context)}: checks what was read and returns it, or something else in its place.
  - C{writeElement(self, out, indent, tag, context)}: writes instead of the compiled writer (L{writer}).
@@ -445,6 +447,8 @@ def _compileWriter(cls: type) -> Writer:
             "  if len(s) > len(ind) + len(tag) + 1: out[mark] = s + '/>\\n'",
             "  else: out.pop()",
         ]
+    elif getattr(cls, "xmlOpen", False):
+        lines.append(" if len(out) == mark + 1: out[mark] = f'{s}>\\n{ind}</{tag}>\\n'")
     else:
         lines.append(" if len(out) == mark + 1: out[mark] = s + '/>\\n'")
     lines += [" else:", "  out[mark] = s + '>\\n'", "  out.append(f'{ind}</{tag}>\\n')"]

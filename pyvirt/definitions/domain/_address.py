@@ -17,7 +17,6 @@ from pyvirt.definitions.kinds import (
     SWITCH,
     TEXT,
     UINT,
-    UINT_NZ,
     Kind,
     integer,
     internal,
@@ -33,7 +32,6 @@ from pyvirt.definitions.schema import (
     plainReader,
     plainWriter,
 )
-
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Address", "Boot", "BootDevice", "Device", "PCIAddress", "RomDevice"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyvirt.definitions.domain._address import DriveAddress, PlainAddress
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Input

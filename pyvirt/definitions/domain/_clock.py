@@ -14,6 +14,7 @@ from pyvirt.definitions.kinds import (
     ULONG_NZ,
     choice,
     integer,
+    internal,
     unsupported,
     xmlError,
 )
@@ -87,11 +88,15 @@ class Clock:
             changes.update(adjustment=str(value), basis=self.basis or "utc")
         elif kind == "timezone":
             if self.timezone is None:
-                raise xmlError("missing 'timezone' attribute for clock with offset='timezone'")
+                raise internal("missing 'timezone' attribute for clock with offset='timezone'")(
+                    "", node, ""
+                )
             changes["timezone"] = self.timezone
         elif kind == "absolute":
             if self.start is None:
-                raise xmlError("missing 'start' attribute for clock with offset='absolute'")
+                raise internal("missing 'start' attribute for clock with offset='absolute'")(
+                    "", node, ""
+                )
             changes["start"] = self.start
         return attrs.evolve(self, **changes)
 

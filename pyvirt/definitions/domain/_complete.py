@@ -13,14 +13,14 @@ from typing import Any
 import attrs
 
 from pyvirt.definitions.domain._address import CCIDAddress, DriveAddress
-from pyvirt.definitions.domain._chardev import CharSource, Console, Serial, Target
+from pyvirt.definitions.domain._chardev import Console, Serial, Target
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
-from pyvirt.definitions.domain._display import Input, Video, VideoModel
+from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
 from pyvirt.definitions.domain._small import CID, Smartcard
-from pyvirt.definitions.domain._top import Devices, DomainDefinition, Memory
+from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.domain._tune import IOThread, IOThreadIds, NUMAMemory, NUMATune
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
@@ -358,8 +358,8 @@ def _interfaces(interfaces: tuple[Interface, ...], random: Random) -> tuple[Inte
 
 def _port(port: Any, random: Random) -> Any:
     """Make up the identifiers that a virtual port needs."""
-    from pyvirt.definitions.uuids import formatUUID
     from pyvirt.definitions.netbits import PortParameters
+    from pyvirt.definitions.uuids import formatUUID
 
     parameters = port.parameters or PortParameters()
     changes: dict[str, Any] = {}
@@ -481,9 +481,7 @@ def insertController(controllers: list[Controller], new: Controller) -> None:
         other = controllers[position]
         if other.type != new.type:
             continue
-        if (other.index or 0) > (new.index or 0):
-            place = position
-        elif new.master is None and other.master is not None and other.index == new.index:
+        if (other.index or 0) > (new.index or 0) or (new.master is None and other.master is not None and other.index == new.index):
             place = position
         elif place == -1:
             place = position + 1

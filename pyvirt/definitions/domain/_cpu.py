@@ -10,18 +10,12 @@ import attrs
 
 from pyvirt.definitions.kinds import (
     BOOLEAN,
-    FILLED,
     SWITCH,
-    TEXT,
     UINT,
     Kind,
     choice,
     custom,
-    escape,
     integer,
-    internal,
-    number,
-    unsupported,
     xmlError,
 )
 from pyvirt.definitions.reader import Node
@@ -29,10 +23,7 @@ from pyvirt.definitions.schema import (
     Context,
     attribute,
     element,
-    elementAttribute,
     elements,
-    present,
-    special,
     text,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledText
@@ -370,7 +361,7 @@ class CPU:
         if self.migratable is not None and mode not in ("host-passthrough", "maximum"):
             raise virtError(
                 ErrorCode.CONFIG_UNSUPPORTED,
-                f"Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode",
+                "Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode",
                 ErrorDomain.CPU,
             )
         model = self.model

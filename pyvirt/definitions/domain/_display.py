@@ -15,7 +15,6 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     SWITCH,
-    UINT_NZ,
     Kind,
     choice,
     custom,
@@ -414,7 +413,7 @@ def _ports(value: Graphics) -> tuple[int, bool]:
         if value.autoport or value.port in (None, 0, -1):
             return (0, True)
         return (value.port or 0, False)
-    if value.port == -1 or value.port is None and value.autoport is not False:
+    if value.port == -1 or (value.port is None and value.autoport is not False):
         return (-1, True)
     if value.autoport or not value.port:
         return (-1, True)

@@ -9,14 +9,8 @@ from typing import Any, ClassVar
 import attrs
 
 from pyvirt.definitions.kinds import (
-    BOOLEAN,
-    FILLED,
     SWITCH,
-    TEXT,
-    UINT,
-    Kind,
     choice,
-    custom,
     integer,
     missingAttribute,
     unsupported,
@@ -28,11 +22,8 @@ from pyvirt.definitions.schema import (
     attribute,
     element,
     elementAttribute,
-    elements,
     present,
-    reader,
     special,
-    writer,
 )
 from pyvirt.definitions.units import scaled, scaledKiB
 
@@ -60,7 +51,7 @@ class APIC:
     eoi: bool | None = attribute(SWITCH)
 
 
-HYPERV = "relaxed vapic spinlocks vpindex runtime synic stimer reset vendor_id frequencies reenlightenment tlbflush ipi evmcs avic".split()
+HYPERV = ["relaxed", "vapic", "spinlocks", "vpindex", "runtime", "synic", "stimer", "reset", "vendor_id", "frequencies", "reenlightenment", "tlbflush", "ipi", "evmcs", "avic"]
 
 
 @attrs.frozen(kw_only=True)
@@ -114,6 +105,7 @@ class VendorId(RequiredState):
 class HyperV:
     """Enlightenments for guests that know Hyper-V."""
 
+    xmlOpen: ClassVar[bool] = True
     xmlLast: ClassVar[bool] = True
 
     mode: str = attribute(choice("custom passthrough"), default="custom")
@@ -166,13 +158,14 @@ class DirtyRing(RequiredState):
         return self
 
 
-KVM = "hidden hint-dedicated poll-control pv-ipi dirty-ring".split()
+KVM = ["hidden", "hint-dedicated", "poll-control", "pv-ipi", "dirty-ring"]
 
 
 @attrs.frozen(kw_only=True)
 class KVMFeatures:
     """What KVM shows to the guest."""
 
+    xmlOpen: ClassVar[bool] = True
     xmlLast: ClassVar[bool] = True
 
     hidden: RequiredState | None = element(RequiredState)
@@ -206,6 +199,7 @@ class Passthrough(RequiredState):
 class XenFeatures:
     """What Xen does for the guest."""
 
+    xmlOpen: ClassVar[bool] = True
     xmlLast: ClassVar[bool] = True
 
     e820Host: RequiredState | None = element(RequiredState, "e820_host")
@@ -219,13 +213,7 @@ class XenFeatures:
                 raise unsupported("unsupported Xen feature: {text}")(child.tag, child, "")
 
 
-CAPABILITIES = (
-    "audit_control audit_write block_suspend chown dac_override dac_read_Search fowner fsetid "
-    "ipc_lock ipc_owner kill lease linux_immutable mac_admin mac_override mknod net_admin "
-    "net_bind_service net_broadcast net_raw setgid setfcap setpcap setuid sys_admin sys_boot "
-    "sys_chroot sys_module sys_nice sys_pacct sys_ptrace sys_rawio sys_resource sys_time "
-    "sys_tty_config syslog wake_alarm"
-).split()
+CAPABILITIES = ["audit_control", "audit_write", "block_suspend", "chown", "dac_override", "dac_read_search", "fowner", "fsetid", "ipc_lock", "ipc_owner", "kill", "lease", "linux_immutable", "mac_admin", "mac_override", "mknod", "net_admin", "net_bind_service", "net_broadcast", "net_raw", "setgid", "setfcap", "setpcap", "setuid", "sys_admin", "sys_boot", "sys_chroot", "sys_module", "sys_nice", "sys_pacct", "sys_ptrace", "sys_rawio", "sys_resource", "sys_time", "sys_tty_config", "syslog", "wake_alarm"]
 
 
 @attrs.frozen(kw_only=True)
@@ -327,6 +315,8 @@ class IOAPIC:
 class HPT:
     """The page table of POWER guests."""
 
+    xmlOmitEmpty: ClassVar[bool] = True
+
     resizing: str | None = attribute(choice("none enabled disabled required", absent="none"))
     maxpagesize: int | None = special(
         tags="maxpagesize",
@@ -369,10 +359,7 @@ def _valued(name: str, words: str) -> Any:
     return elementAttribute(name, "value", choice(words), required=True)
 
 
-FEATURES = (
-    "acpi apic pae hap viridian privnet hyperv kvm pvspinlock capabilities pmu vmport gic smm "
-    "ioapic hpt vmcoreinfo htm nested-hv msrs ccf-assist xen cfpc sbbc ibs tcg"
-).split()
+FEATURES = ["acpi", "apic", "pae", "hap", "viridian", "privnet", "hyperv", "kvm", "pvspinlock", "capabilities", "pmu", "vmport", "gic", "smm", "ioapic", "hpt", "vmcoreinfo", "htm", "nested-hv", "msrs", "ccf-assist", "xen", "cfpc", "sbbc", "ibs", "tcg"]
 
 
 @attrs.frozen(kw_only=True)

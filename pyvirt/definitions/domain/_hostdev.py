@@ -15,13 +15,10 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
     UINT,
-    Kind,
     choice,
     escape,
     integer,
-    internal,
     missingAttribute,
-    number,
     unsupported,
     xmlError,
 )
@@ -31,7 +28,6 @@ from pyvirt.definitions.schema import (
     Context,
     attribute,
     element,
-    elementAttribute,
     elements,
     plainReader,
     plainWriter,
@@ -322,7 +318,7 @@ class HostDev(RomDevice):
         if kind != "scsi" and self.rawio is not None:
             raise xmlError("rawio is only supported for scsi host device")
         if kind not in ("mdev", "scsi_host") and self.model is not None:
-            raise xmlError(f"'model' attribute in <hostdev> is only supported when type='mdev'")
+            raise xmlError("'model' attribute in <hostdev> is only supported when type='mdev'")
         if kind == "mdev" and mode == "subsystem":
             if self.model is None:
                 raise missingAttribute(node, "model")

@@ -16,12 +16,10 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     SWITCH,
-    UINT,
     UINT_NZ,
     Kind,
     choice,
     custom,
-    escape,
     integer,
     invalidAttribute,
     missingAttribute,
@@ -45,10 +43,8 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
-    present,
     special,
 )
-
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -58,9 +54,7 @@ TYPES = (
     "user ethernet vhostuser server client mcast network bridge internal direct hostdev udp vdpa "
     "null vds"
 )
-NEED_SOURCE = (
-    "vhostuser server client mcast network bridge internal direct hostdev udp vdpa vds"
-).split()
+NEED_SOURCE = ["vhostuser", "server", "client", "mcast", "network", "bridge", "internal", "direct", "hostdev", "udp", "vdpa", "vds"]
 
 
 def _readMAC(text: str, node: Node, name: str) -> str:

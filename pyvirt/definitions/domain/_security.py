@@ -12,14 +12,11 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
     UINT,
-    Kind,
     choice,
     custom,
     escape,
     integer,
     missingAttribute,
-    number,
-    unsupported,
     xmlError,
 )
 from pyvirt.definitions.reader import Node, xmlText
@@ -29,9 +26,8 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
-    special,
-    text,
 )
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["PM", "IdMap", "KeyWrap", "LaunchSecurity", "Perf", "Seclabel", "SysInfo"]
 
@@ -323,9 +319,9 @@ def _checkGroup(group: str, found: dict[str, str]) -> None:
             not match
             or not 1 <= int(match[1]) <= 12
             or not 1 <= int(match[2]) <= 31
-            or (len(match[3]) == 4 and not 1900 <= int(match[3]))
+            or (len(match[3]) == 4 and not int(match[3]) >= 1900)
         ):
-            raise xmlError("Invalid BIOS 'date' format")
+            raise virtError(ErrorCode.XML_DETAIL, "Invalid BIOS 'date' format", ErrorDomain.DOMAIN)
     if group == "system" and "uuid" in found:
         from pyvirt.definitions.uuids import formatUUID, parseUUID
 

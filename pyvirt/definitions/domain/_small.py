@@ -16,13 +16,11 @@ from pyvirt.definitions.domain._chardev import (
     readCharSource,
     writeCharSource,
 )
-from pyvirt.definitions.domain._common import DeviceLabel, VirtioDriver, VirtioOptions
+from pyvirt.definitions.domain._common import VirtioDriver, VirtioOptions
 from pyvirt.definitions.domain._cpu import setKind
 from pyvirt.definitions.kinds import (
     BOOLEAN,
-    FILLED,
     SWITCH,
-    UINT,
     UINT_NZ,
     Kind,
     choice,
@@ -44,11 +42,9 @@ from pyvirt.definitions.schema import (
     elementAttribute,
     elements,
     plainReader,
-    plainWriter,
     present,
     reader,
     special,
-    text,
     writer,
 )
 from pyvirt.definitions.units import scale, scaledKiB

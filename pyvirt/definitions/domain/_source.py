@@ -17,13 +17,12 @@ from pyvirt.definitions.domain._common import DeviceLabel
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
-    Kind,
     TEXT,
     UINT,
+    Kind,
     choice,
     custom,
     integer,
-    internal,
     xmlError,
 )
 from pyvirt.definitions.reader import Node

@@ -4,16 +4,14 @@ A domain as a whole: its general part, and the groups that hold the rest.
 
 from __future__ import annotations
 
-import uuid as uuids
 from typing import Any, ClassVar
 
 import attrs
-from lxml import etree
 
 from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
 from pyvirt.definitions.domain._clock import Clock
-from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.domain._controller import Controller
+from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Audio, Graphics, Input, Sound, Video
 from pyvirt.definitions.domain._features import Features
@@ -71,18 +69,16 @@ from pyvirt.definitions.kinds import (
     unsupported,
     xmlError,
 )
+from pyvirt.definitions.metadata import metadataText
 from pyvirt.definitions.reader import Node, parseTree, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
     element,
-    elementAttribute,
     elements,
     plainWriter,
-    present,
     reader,
     special,
-    text,
     writer,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledKiB
@@ -275,60 +271,6 @@ def _writeMetadata(value: str, out: list[str], indent: str, context: Context) ->
     out.append(f"{indent}{value}\n")
 
 
-def metadataText(node: Node, indent: str = "  ") -> str:
-    """
-    Return the metadata element as it is written: only elements of a namespace, each namespace once.
-
-    Text and comments between them are dropped; what is inside of them stays, in the way of the XML
-    library, which quotes with double quotes.
-    """
-    seen: set[str] = set()
-    kept = []
-    for child in node:
-        if not isinstance(child.tag, str) or not child.tag.startswith("{"):
-            continue
-        space = child.tag[1:].partition("}")[0]
-        if space not in seen:
-            seen.add(space)
-            kept.append(child)
-    if not kept:
-        return "<metadata/>"
-    parts = ["<metadata>"]
-    for child in kept:
-        text = etree.tostring(child, encoding="unicode", with_tail=False)
-        clean = etree.fromstring(text, _METADATA)
-        dumped = etree.tostring(clean, encoding="unicode", pretty_print=True).rstrip("\n")
-        if _hasText(clean):
-            parts.append(f"{indent}  {dumped}")
-        else:
-            parts.append(_indented(clean, dumped, indent + "  "))
-    parts.append(f"{indent}</metadata>")
-    return "\n".join(parts)
-
-
-_METADATA = etree.XMLParser(
-    remove_blank_text=True, resolve_entities=False, no_network=True, strip_cdata=False
-)
-
-
-def _hasText(node: Node) -> bool:
-    """Return whether there is text that indentation would change."""
-    return bool(len(node) and (node.text or any(child.tail for child in node)))
-
-
-def _indented(node: Node, dumped: str, indent: str) -> str:
-    """Indent what the XML library wrote, but not the lines that belong to text."""
-    if "\n" not in dumped:
-        return indent + dumped
-    out: list[str] = []
-    plain = etree.tostring(node, encoding="unicode")
-    if "\n" in plain:
-        return indent + dumped.replace("\n  ", "\n  " + indent)[:] if False else indent + dumped
-    for line in dumped.split("\n"):
-        out.append(indent + line)
-    return "\n".join(out)
-
-
 @attrs.frozen(kw_only=True)
 class VCPUs:
     """How many processors there are, now and at most, and where they may run."""
@@ -407,7 +349,7 @@ class VCPUList:
     vcpus: tuple[VCPU, ...] = elements(VCPU, "vcpu")
 
 
-OS_TYPES = frozenset("hvm xen linux exe uml xenpvh".split())
+OS_TYPES = frozenset(["hvm", "xen", "linux", "exe", "uml", "xenpvh"])
 
 
 def checkType(kids: dict[str, list[Node]]) -> None:
@@ -428,17 +370,11 @@ def checkType(kids: dict[str, list[Node]]) -> None:
 
 
 ARCHITECTURES = frozenset(
-    (
-        "alpha armv6l armv7l armv7b aarch64 cris i686 ia64 lm32 loongarch64 m68k microblaze "
-        "microblazeel mips mipsel mips64 mips64el or32 parisc parisc64 ppc ppc64 ppc64le ppcemb "
-        "riscv32 riscv64 s390 s390x sh4 sh4eb sparc sparc64 unicore32 x86_64 xtensa xtensaeb"
-    ).split()
+    ["alpha", "armv6l", "armv7l", "armv7b", "aarch64", "cris", "i686", "ia64", "lm32", "loongarch64", "m68k", "microblaze", "microblazeel", "mips", "mipsel", "mips64", "mips64el", "or32", "parisc", "parisc64", "ppc", "ppc64", "ppc64le", "ppcemb", "riscv32", "riscv64", "s390", "s390x", "sh4", "sh4eb", "sparc", "sparc64", "unicore32", "x86_64", "xtensa", "xtensaeb"]
 )
 
 LIFECYCLE = "destroy restart rename-restart preserve coredump-destroy coredump-restart"
-DOMAIN_TYPES = (
-    "qemu kqemu kvm xen lxc uml openvz test vmware hyperv vbox phyp parallels bhyve vz none hvf"
-).split()
+DOMAIN_TYPES = ["qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp", "parallels", "bhyve", "vz", "none", "hvf"]
 
 
 def _action(name: str, default: str, words: str = LIFECYCLE) -> Any:

@@ -10,16 +10,11 @@ import attrs
 
 from pyvirt.definitions.domain._cpu import setKind
 from pyvirt.definitions.kinds import (
-    BOOLEAN,
-    FILLED,
-    SWITCH,
     UINT,
-    UINT_NZ,
     Kind,
     choice,
     custom,
     integer,
-    internal,
     missingAttribute,
     number,
     unsupported,
@@ -34,7 +29,6 @@ from pyvirt.definitions.schema import (
     elements,
     present,
     special,
-    text,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledKiB, scaledText
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError

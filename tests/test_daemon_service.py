@@ -549,15 +549,25 @@ class ProgramTests(SynchronousTestCase):
             cwd=self.folder,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start it and return once it is ready, which it says in its log."""
+    def start(
+        self, *arguments: str, prelude: str = "", fds: tuple[int, ...] = (), **more: str
+    ) -> subprocess.Popen[str]:
+        """
+        Start it and return once it is ready, which it says in its log.
+
+        @param prelude: code that runs before, in the same process.
+        @param more: variables of its environment.
+        """
+        command = self.twistd(*arguments)
+        command[2] = prelude + command[2]
         running = subprocess.Popen(
-            self.twistd(*arguments),
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONPATH": CHECKOUT},
+            env={**os.environ, "PYTHONPATH": CHECKOUT, **more},
             cwd=self.folder,
+            pass_fds=fds,
         )
 
         def end() -> None:
@@ -649,6 +659,33 @@ class ProgramTests(SynchronousTestCase):
             (done.returncode, done.stderr),
             (1, "pyvirt: --root /no/such/folder: there is no such folder\n"),
         )
+
+    def test_socketActivation(self) -> None:
+        """Started by systemd it serves the socket it was given, says when it is ready and when it stops."""
+        self.write()
+        given = os.path.join(self.folder, "given-sock")
+        notified = os.path.join(self.folder, "notify")
+        with (
+            openUNIX(given, mode=0o600) as listening,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        ):
+            manager.bind(notified)
+            manager.settimeout(20)
+            running = self.start(
+                *("--config", self.conf),
+                prelude=f"import os; os.dup2({listening.fileno()}, 3)\n"
+                "os.environ['LISTEN_PID'] = str(os.getpid())\n",
+                fds=(listening.fileno(),),
+                LISTEN_FDS="1",
+                NOTIFY_SOCKET=notified,
+            )
+            self.assertIn(f"READY=1\nMAINPID={running.pid}\n".encode(), manager.recv(1000))
+            self.assertEqual(ask(given, ("authList", ())), [[0]])
+            self.assertFalse(os.path.exists(self.socket))
+            running.terminate()
+            self.assertEqual(manager.recv(1000), b"STOPPING=1")
+            running.wait(20)
+        self.assertTrue(os.path.exists(given))
 
     def test_help(self) -> None:
         """Its help says what it is, where it serves and what each option does."""

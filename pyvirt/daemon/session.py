@@ -8,7 +8,6 @@ session holds little until it is used, for most of thousands of connections are 
 from __future__ import annotations
 
 import os
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -216,8 +215,7 @@ class Session(RPCServer):
         if found is None:
             if self.connection is None:
                 raise notOpen()
-            numbers = getattr(self.connection, "callbackNumbers", None)
-            found = self._subscriptions = Subscriptions(self, numbers or count())
+            found = self._subscriptions = Subscriptions(self)
         return found
 
     def sendEvent(self, packet: bytes) -> None:

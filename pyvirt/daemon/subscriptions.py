@@ -8,7 +8,8 @@ there is for the event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -90,12 +91,9 @@ class Subscriptions:
 
     __slots__ = ("_numbers", "_registrations", "_session")
 
-    def __init__(self, session: Session, numbers: Iterator[int]) -> None:
-        """
-        @param numbers: gives the ids of registrations.
-        """
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._numbers = numbers
+        self._numbers = count()
         self._registrations: list[Registration] = []
 
     def register(
@@ -173,7 +171,9 @@ class Subscriptions:
             subscription.cancel()
             return -1
         registration.subscription = subscription
-        registration.number = next(self._numbers)
+        # Drivers that number their subscriptions do so for all their connections, as libvirt's do.
+        number = getattr(subscription, "number", None)
+        registration.number = next(self._numbers) if number is None else number
         return registration.number
 
     def deregister(self, kind: EventKind, number: int) -> None:

@@ -27,6 +27,9 @@ from pyvirt.protocols.message import FDS_MAX
 
 __all__ = ["PacketProtocol"]
 
+_LOOK = 8
+"""After how many packets to look at the clock."""
+
 _LARGE = 65536
 """Packets above this size do not wait for the others of their turn."""
 
@@ -37,6 +40,7 @@ class PacketProtocol(Protocol):
     Carry packets over any stream transport.
 
     @ivar burst: how many packets are handled before other connections get a turn.
+    @ivar turn: how many seconds they may take, more or less.
     @ivar held: while True no packet is taken from the backlog; see L{hold} and L{release}.
     @ivar clogged: the transport has more to write than it likes; the peer does not read.
     @ivar stopsReadingWhenClogged: a server reads no further calls from a peer that does not read replies.  A
@@ -46,6 +50,7 @@ class PacketProtocol(Protocol):
     log = Logger()
     transport: Any  # any stream transport: TCP, UNIX, TLS, an SSH channel, a pipe, a test's
     burst = 128
+    turn = 0.005
     stopsReadingWhenClogged = False
 
     # What most connections never need, or need for a moment, takes no room in each of them.
@@ -106,7 +111,7 @@ class PacketProtocol(Protocol):
         if self.frames.error is not None and not self.connectionIsLost:
             if self._backlog:
                 self.held = False
-                self._handle(self._drained())
+                self._handleBacklog()
             self.brokenBy(str(self.frames.error))
 
     def fileDescriptorReceived(self, descriptor: int) -> None:
@@ -132,21 +137,32 @@ class PacketProtocol(Protocol):
 
     # Packets in
 
-    def _drained(self) -> list[bytes]:
-        packets = list(self._backlog or ())
-        self._backlog = None
-        return packets
+    def _handleBacklog(self) -> None:
+        """Handle the next burst of what was kept."""
+        backlog = self._backlog or deque()
+        if len(backlog) <= self.burst:
+            self._backlog = None
+            self._handle(list(backlog), fresh=False)
+        else:
+            self._handle([backlog.popleft() for _ in range(self.burst)], fresh=False)
 
-    def _handle(self, packets: list[bytes]) -> None:
-        """Handle packets until the burst is used up or work is held back; keep the rest."""
+    def _handle(self, packets: list[bytes], fresh: bool = True) -> None:
+        """
+        Handle packets until the burst is used up or work is held back; keep the rest.
+
+        @param fresh: whether urgent ones may be among them.
+        """
         batch: list[bytes] = []
         self._batch = batch
         try:
             handled = 0
+            end = self.clock.seconds() + self.turn if len(packets) > _LOOK else 0.0
             for packet in packets:
                 if handled >= self.burst or self.held or self.connectionIsLost:
                     break
                 if self.clogged and self.stopsReadingWhenClogged:
+                    break
+                if handled and not handled % _LOOK and self.clock.seconds() > end:
                     break
                 handled += 1
                 fds: list[int] = []
@@ -162,16 +178,20 @@ class PacketProtocol(Protocol):
             self._batch = None
             if batch:
                 self._write(batch[0] if len(batch) == 1 else b"".join(batch))
-        if handled < len(packets) and not self.connectionIsLost:
-            rest = [each for each in packets[handled:] if not self.urgentReceived(each)]
+        if self.connectionIsLost:
+            return
+        if handled < len(packets):
+            rest = packets[handled:]
+            if fresh:
+                rest = [each for each in rest if not self.urgentReceived(each)]
             if self._backlog:
                 self._backlog.extendleft(reversed(rest))
             elif rest:
                 self._backlog = deque(rest)
-            if self._backlog:
-                self._pauseReading()
-                if not self.held:
-                    self._later()
+        if self._backlog:
+            self._pauseReading()
+            if not self.held:
+                self._later()
 
     def _later(self) -> None:
         if self._turn is None and not self.connectionIsLost:
@@ -180,7 +200,7 @@ class PacketProtocol(Protocol):
     def _continue(self) -> None:
         self._turn = None
         if self._backlog and not self.held and not self._mayNotRead():
-            self._handle(self._drained())
+            self._handleBacklog()
         self._resumeReading()
 
     def hold(self) -> None:

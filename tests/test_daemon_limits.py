@@ -120,6 +120,22 @@ class CallLimitTests(SynchronousTestCase):
         self.assertEqual(burst + len(loud.received()), 5000)
         self.assertEqual(loud.transport.producerState, "producing")
 
+    def test_longTurn(self) -> None:
+        """A turn is shorter when its calls take long."""
+        world = World()
+        peer = world.peer().open()
+
+        def slow() -> str:
+            world.clock.rightNow += 0.002  # a blocking driver: nothing else happens meanwhile
+            return "host"
+
+        world.driver.hostname = slow
+        peer.send(peer.packet("connectGetHostname") * 100)
+        self.assertEqual(len(peer.received()), 8)
+        self.assertEqual(peer.transport.producerState, "paused")
+        world.clock.advance(1)
+        self.assertEqual(len(peer.received()), 92)
+
     def test_lostWithCallsWaiting(self) -> None:
         """What a client that leaves has asked for goes on; the connection is closed behind the last call."""
         world = World()

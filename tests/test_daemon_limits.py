@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import random
 import struct
+import tracemalloc
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,7 +17,7 @@ from pyvirt.errors import VirtError
 from pyvirt.protocols.keepalive import PING, PONG
 from pyvirt.protocols.message import unpackHeader
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
-from tests.daemonfixture import DOMAIN, URI, Peer, World
+from tests.daemonfixture import DOMAIN, URI, MemoryTransport, Peer, World
 
 SUSPENDED = Event(EventKind.DOMAIN, 0, DOMAIN, (3, 0))
 
@@ -479,6 +480,30 @@ class LeakTests(SynchronousTestCase):
         peers.clear()
         del peer
         self.assertEqual(self.sessions(), before)
+
+    def test_idleMemory(self) -> None:
+        """An idle session takes little memory, and gives it back."""
+        world = World()
+        transports = [MemoryTransport() for _ in range(500)]
+        world.peer().call("authList")
+        gc.collect()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        before, _ = tracemalloc.get_traced_memory()
+        for each in transports:
+            world.daemon.protocol().makeConnection(each)
+        gc.collect()
+        during, _ = tracemalloc.get_traced_memory()
+        self.assertLess((during - before) / len(transports), 1000)
+        for session in list(world.server.sessions):
+            session.connectionLost()
+            session.transport.producer = None
+        transports.clear()
+        del session, each
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+        # What is left is the set's table, which grew with its peak.
+        self.assertLess((after - before) / 500, 100)
 
     def test_answersAfterwards(self) -> None:
         """An answer that comes after its client left is dropped, an unexpected failure logged."""

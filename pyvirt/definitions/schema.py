@@ -267,7 +267,7 @@ class _Later:
     def __call__(self, *arguments: Any) -> Any:
         if self._reads:
             return _readers[self._cls](*arguments)
-        return _writers[self._cls](*arguments)  # type: ignore[func-returns-value]
+        return _writers[self._cls](*arguments)
 
 
 def _classOf(kind: Any) -> type | None:
@@ -398,7 +398,13 @@ def _compileReader(cls: type) -> Reader:
         lines.append(f" return CLS({given}).settle(node, context)")
     else:
         lines.append(f" return CLS({given})")
-    return _run(lines, space, f"<reader of {cls.__name__}>", "read")
+    compiled: Reader = _run(lines, space, f"<reader of {cls.__name__}>", "read")
+    return compiled
+
+
+def _asWriter(compiled: Any) -> Writer:
+    made: Writer = compiled
+    return made
 
 
 def _run(lines: list[str], space: dict[str, Any], label: str, name: str) -> Any:
@@ -438,7 +444,7 @@ def _compileWriter(cls: type) -> Writer:
             lines.append(" if len(s) > len(ind) + len(tag) + 1: out.append(s + '/>\\n')")
         else:
             lines.append(" out.append(s + '/>\\n')")
-        return _run(lines, space, f"<writer of {cls.__name__}>", "write")
+        return _asWriter(_run(lines, space, f"<writer of {cls.__name__}>", "write"))
     lines += [" mark = len(out)", " out.append(s)", " inner = ind + '  '"]
     _elementsSource(specs, lines, space, "v", "")
     if omit:
@@ -452,7 +458,7 @@ def _compileWriter(cls: type) -> Writer:
     else:
         lines.append(" if len(out) == mark + 1: out[mark] = s + '/>\\n'")
     lines += [" else:", "  out[mark] = s + '>\\n'", "  out.append(f'{ind}</{tag}>\\n')"]
-    return _run(lines, space, f"<writer of {cls.__name__}>", "write")
+    return _asWriter(_run(lines, space, f"<writer of {cls.__name__}>", "write"))
 
 
 def _attributesSource(

@@ -61,7 +61,7 @@ class ZPCI:
 class Address:
     """An address of any type; C{type} says which."""
 
-    type: ClassVar[str]
+    type: str
 
     @classmethod
     def readElement(cls, node: Node, context: Context) -> Address | None:

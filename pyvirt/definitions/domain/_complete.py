@@ -103,13 +103,14 @@ def _internal(detail: str) -> Exception:
 def _bootOrder(devices: Devices) -> None:
     """Complain where two devices have one place in the order of booting."""
     seen: set[int | None] = set()
-    for device in (
+    bootable: tuple[Any, ...] = (
         *devices.disks,
         *devices.interfaces,
         *devices.filesystems,
         *devices.hostdevs,
         *devices.redirdevs,
-    ):
+    )
+    for device in bootable:
         if device.boot is not None:
             if device.boot.order in seen:
                 raise unsupported(
@@ -454,9 +455,10 @@ def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
 
 def _hostdevs(devices: Devices) -> tuple[HostDev, ...]:
     """Give SCSI devices of the host a free unit."""
+    placed: tuple[Any, ...] = (*devices.disks, *devices.hostdevs)
     taken = {
         (device.address.controller, device.address.unit)
-        for device in (*devices.disks, *devices.hostdevs)
+        for device in placed
         if isinstance(device.address, DriveAddress)
         and (isinstance(device, HostDev) or (device.target and device.target.bus == "scsi"))
     }
@@ -481,7 +483,9 @@ def insertController(controllers: list[Controller], new: Controller) -> None:
         other = controllers[position]
         if other.type != new.type:
             continue
-        if (other.index or 0) > (new.index or 0) or (new.master is None and other.master is not None and other.index == new.index):
+        if (other.index or 0) > (new.index or 0) or (
+            new.master is None and other.master is not None and other.index == new.index
+        ):
             place = position
         elif place == -1:
             place = position + 1

@@ -134,7 +134,7 @@ _VALID_TO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\Z").match
 
 def _readValidTo(text: str, node: Node, name: str) -> str:
     if not _VALID_TO(text):
-        raise xmlError(f"cannot parse password validity time '{text}', expect YYYY-MM-DDTHH:MM:SS")(
+        raise internal(f"cannot parse password validity time '{text}', expect YYYY-MM-DDTHH:MM:SS")(
             "", node, ""
         )
     return text
@@ -361,9 +361,8 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
     if kind in ("vnc", "spice"):
         if context.secure:
             head += _word("passwd", value.passwd)
-            if value.passwd is not None:
-                head += _word("passwdValidTo", value.passwdValidTo)
         if value.passwd is not None:
+            head += _word("passwdValidTo", value.passwdValidTo)
             head += _word("connected", value.connected)
     if kind in ("vnc", "rdp", "spice"):
         for listen in value.listens:

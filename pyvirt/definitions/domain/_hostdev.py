@@ -100,7 +100,8 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
         text = xmlText(kids[tag]) if tag in kids else ""
         if not text:
             raise xmlError(f"Missing {what} device")
-        return HostSource(**{tag: text})
+        values[tag] = text
+        return HostSource(**values)
     policy = node.get("startupPolicy")
     if policy is not None:
         if kind != "usb":

@@ -54,7 +54,20 @@ TYPES = (
     "user ethernet vhostuser server client mcast network bridge internal direct hostdev udp vdpa "
     "null vds"
 )
-NEED_SOURCE = ["vhostuser", "server", "client", "mcast", "network", "bridge", "internal", "direct", "hostdev", "udp", "vdpa", "vds"]
+NEED_SOURCE = [
+    "vhostuser",
+    "server",
+    "client",
+    "mcast",
+    "network",
+    "bridge",
+    "internal",
+    "direct",
+    "hostdev",
+    "udp",
+    "vdpa",
+    "vds",
+]
 
 
 def _readMAC(text: str, node: Node, name: str) -> str:

@@ -445,7 +445,8 @@ def _spread(scheds: tuple[Sched, ...], name: str) -> tuple[Sched, ...]:
         for number in numbers:
             if number in found:
                 raise xmlError(f"'{name.rstrip('s')}sched' attributes '{name}' must not overlap")
-            found[number] = attrs.evolve(sched, **{name: frozenset([number])})
+            change: dict[str, Any] = {name: frozenset([number])}
+            found[number] = attrs.evolve(sched, **change)
     return tuple(found[number] for number in sorted(found))
 
 

@@ -1,0 +1,218 @@
+"""
+Interfaces of the host: XML to frozen values and back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.kinds import UINT_NZ, Kind, choice, custom, integer, xmlError
+from pyvirt.definitions.reader import Node, parseTree
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    elements,
+    present,
+    reader,
+    writer,
+)
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
+
+__all__ = ["InterfaceDefinition", "formatInterface", "parseInterface"]
+
+_DOMAIN = ErrorDomain.INTERFACE
+
+
+def bad(detail: str) -> VirtError:
+    """Make the error of an interface that says something impossible."""
+    return xmlError(detail, _DOMAIN)
+
+
+def complaint(message: str) -> Any:
+    """Make the complaint about a bad word."""
+    return custom(message, ErrorCode.XML_ERROR, _DOMAIN)
+
+
+@attrs.frozen(kw_only=True)
+class DHCP:
+    """The address comes from a server."""
+
+    peerdns: str | None = attribute(
+        choice("yes no", error=complaint("unknown dhcp peerdns value {text}"))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class IP:
+    """An address."""
+
+    address: str | None = attribute()
+    prefix: int | None = attribute(integer(signed=True, keepZero=False))
+
+
+@attrs.frozen(kw_only=True)
+class Protocol:
+    """Addresses of one family."""
+
+    xmlOpen: ClassVar[bool] = True
+
+    family: str = attribute(
+        choice("ipv4 ipv6", error=complaint("unsupported protocol family '{text}'")),
+        required=True,
+        missing=lambda node: bad("protocol misses the family attribute"),
+    )
+    autoconf: bool = present()
+    dhcp: DHCP | None = element(DHCP)
+    ips: tuple[IP, ...] = elements(IP, "ip")
+    gateway: str | None = elementAttribute("route", "gateway")
+
+    def settle(self, node: Node, context: Context) -> Protocol:
+        """Addresses without an address are none; only IPv6 configures itself."""
+        return attrs.evolve(
+            self,
+            ips=tuple(ip for ip in self.ips if ip.address is not None),
+            autoconf=self.autoconf and self.family == "ipv6",
+        )
+
+
+@attrs.frozen(kw_only=True)
+class MIIMon:
+    """How a bond watches its links, in milliseconds."""
+
+    freq: int | None = attribute(
+        integer(error=complaint("bond interface miimon freq missing or invalid")),
+        required=True,
+        missing=lambda node: bad("bond interface miimon freq missing or invalid"),
+    )
+    downdelay: int | None = attribute(
+        integer(keepZero=False, error=complaint("bond interface miimon downdelay invalid"))
+    )
+    updelay: int | None = attribute(
+        integer(keepZero=False, error=complaint("bond interface miimon updelay invalid"))
+    )
+    carrier: str | None = attribute(
+        choice("netif ioctl", error=complaint("unknown mii bonding carrier {text}"))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class ARPMon:
+    """How a bond asks for its neighbours, in milliseconds."""
+
+    interval: int | None = attribute(
+        integer(error=complaint("bond interface arpmon interval missing or invalid")),
+        required=True,
+        missing=lambda node: bad("bond interface arpmon interval missing or invalid"),
+    )
+    target: str | None = attribute(
+        required=True, missing=lambda node: bad("bond interface arpmon target missing")
+    )
+    validate: str | None = attribute(
+        choice("none active backup all", error=complaint("unknown arp bonding validate {text}"))
+    )
+
+
+MODES = "balance-rr active-backup balance-xor broadcast 802.3ad balance-tlb balance-alb"
+
+
+@attrs.frozen(kw_only=True)
+class Bond:
+    """Interfaces that act as one."""
+
+    xmlOpen: ClassVar[bool] = True
+
+    mode: str | None = attribute(choice(MODES, error=complaint("unknown bonding mode {text}")))
+    miimon: MIIMon | None = element(MIIMon)
+    arpmon: ARPMon | None = element(ARPMon)
+    interfaces: tuple[InterfaceDefinition, ...] = elements(lambda: InterfaceDefinition, "interface")
+
+
+@attrs.frozen(kw_only=True)
+class Bridge:
+    """A switch that interfaces are plugged into."""
+
+    xmlOpen: ClassVar[bool] = True
+
+    stp: str | None = attribute(
+        Kind(lambda text, node, name: text if text in ("on", "off") else None)
+    )
+    delay: str | None = attribute()
+    interfaces: tuple[InterfaceDefinition, ...] = elements(lambda: InterfaceDefinition, "interface")
+
+
+@attrs.frozen(kw_only=True)
+class VLAN:
+    """A tagged part of another interface."""
+
+    tag: str | None = attribute(
+        required=True, missing=lambda node: bad("vlan interface misses the tag attribute")
+    )
+    device: str | None = elementAttribute("interface", "name")
+
+    def settle(self, node: Node, context: Context) -> VLAN:
+        """The other interface has a name."""
+        if self.device is None:
+            raise bad("vlan interface misses name attribute")
+        return self
+
+
+TYPES = "ethernet bridge bond vlan"
+
+
+@attrs.frozen(kw_only=True)
+class InterfaceDefinition:
+    """An interface of the host, or a part of one."""
+
+    xmlOpen: ClassVar[bool] = True
+    xmlReadOrder: ClassVar[str] = "type name start mtu"
+
+    type: str | None = attribute(choice(TYPES), required=True)
+    name: str | None = attribute(required=True, missing=lambda node: bad("interface has no name"))
+    start: str | None = elementAttribute(
+        "start",
+        "mode",
+        choice("none onboot hotplug", error=complaint("unknown interface startmode {text}")),
+    )
+    mtu: int | None = elementAttribute("mtu", "size", UINT_NZ)
+    protocols: tuple[Protocol, ...] = elements(Protocol, "protocol")
+    mac: str | None = elementAttribute("mac", "address")
+    bridge: Bridge | None = element(Bridge)
+    bond: Bond | None = element(Bond)
+    vlan: VLAN | None = element(VLAN)
+
+    def settle(self, node: Node, context: Context) -> InterfaceDefinition:
+        """Each type has an element of its own."""
+        kind = self.type or ""
+        inner = node.getparent() is not None
+        if kind in ("bridge", "bond", "vlan") and getattr(self, kind) is None:
+            raise bad(f"{kind} interface misses the {kind} element")
+        changes: dict[str, Any] = {
+            name: None for name in ("bridge", "bond", "vlan") if name != kind
+        }
+        if inner:
+            changes.update(start=None)
+        if kind != "ethernet":
+            changes["mac"] = None
+        return attrs.evolve(self, **changes)
+
+
+def parseInterface(xml: str) -> InterfaceDefinition:
+    """
+    Parse a definition.
+
+    @raise VirtError: as libvirt says it.
+    """
+    node = parseTree(xml, "interface", label="(interface_definition)", domain=_DOMAIN)
+    found: InterfaceDefinition = reader(InterfaceDefinition)(node, Context())
+    return found
+
+
+def formatInterface(definition: InterfaceDefinition) -> str:
+    """Write a definition in libvirt's canonical form."""
+    out: list[str] = []
+    writer(InterfaceDefinition)(definition, out, "", "interface", Context())
+    return "".join(out)

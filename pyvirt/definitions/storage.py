@@ -1,0 +1,535 @@
+"""
+Storage pools and volumes: XML to frozen values and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import attrs
+
+from pyvirt.definitions.domain._source import Encryption
+from pyvirt.definitions.kinds import (
+    BOOLEAN,
+    FILLED,
+    Kind,
+    choice,
+    escape,
+    number,
+    xmlError,
+)
+from pyvirt.definitions.reader import Node, parseTree, xmlText
+from pyvirt.definitions.schema import (
+    Context,
+    attribute,
+    element,
+    elementAttribute,
+    elements,
+    present,
+    reader,
+    special,
+    writer,
+)
+from pyvirt.definitions.units import scale
+from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = [
+    "PoolDefinition",
+    "VolumeDefinition",
+    "completedPool",
+    "formatPool",
+    "formatVolume",
+    "parsePool",
+    "parseVolume",
+]
+
+_DOMAIN = ErrorDomain.STORAGE
+
+
+def bad(detail: str) -> VirtError:
+    """Make the error of a pool or volume that says something impossible."""
+    return xmlError(detail, _DOMAIN)
+
+
+def _element(tag: str) -> Any:
+    """A field of an element whose text is kept as it is."""
+    return element(FILLED, tag)
+
+
+def _octal(text: str, node: Node, name: str) -> int:
+    value = number(text, 8)
+    if value is None or value > 0o7777:
+        raise bad("malformed octal mode")
+    return value
+
+
+def _identity(what: str) -> Kind:
+    def read(text: str, node: Node, name: str) -> int | None:
+        value = number(text, bits=32, signed=True) if text.startswith("-") else number(text)
+        if value is None or (value < 0 and value != -1):
+            raise bad(f"malformed {what} element")
+        return value if value >= 0 else None
+
+    return Kind(read)
+
+
+@attrs.frozen(kw_only=True)
+class Permissions:
+    """Mode and owner of files."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    mode: int | None = element(Kind(_octal, lambda value: f"0{value:o}"))
+    owner: int | None = element(_identity("owner"))
+    group: int | None = element(_identity("group"))
+    label: str | None = element(FILLED)
+
+
+@attrs.frozen(kw_only=True)
+class PoolHost:
+    """A server of a pool."""
+
+    name: str | None = attribute(
+        required=True, missing=lambda node: bad("missing storage pool host name")
+    )
+    port: str | None = attribute(Kind(lambda text, node, name: _hostPort(text)))
+
+
+def _hostPort(text: str) -> str | None:
+    value = number(text, signed=True)
+    if value is None:
+        raise bad(f"Invalid port number: {text}")
+    return str(value) if value else None
+
+
+@attrs.frozen(kw_only=True)
+class PoolDevice:
+    """A device that a pool lies on."""
+
+    path: str | None = attribute(
+        required=True, missing=lambda node: bad("missing storage pool source device path")
+    )
+    partSeparator: bool | None = attribute(BOOLEAN, "part_separator")
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the device."""
+        more = ""
+        if value.partSeparator is not None:
+            more = f" part_separator='{'yes' if value.partSeparator else 'no'}'"
+        out.append(f"{indent}<{tag} path='{escape(value.path or '')}'{more}/>\n")
+
+
+@attrs.frozen(kw_only=True)
+class ParentAddress:
+    """The PCI address of a SCSI host."""
+
+    address: Any = None
+
+
+@attrs.frozen(kw_only=True)
+class Adapter:
+    """A SCSI host."""
+
+    xmlOrder: ClassVar[str] = "type parent managed wwnn wwpn name"
+
+    type: str | None = attribute(choice("scsi_host fc_host"), default="scsi_host")
+    name: str | None = attribute()
+    parent: str | None = attribute()
+    managed: bool | None = attribute(BOOLEAN)
+    wwnn: str | None = attribute()
+    wwpn: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class PoolSecret:
+    """The secret of a pool's authentication."""
+
+    usage: str | None = attribute()
+    uuid: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
+class PoolAuth:
+    """Who opens a pool."""
+
+    type: str | None = attribute()
+    username: str | None = attribute()
+    secret: PoolSecret | None = element(PoolSecret)
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Complain of what is missing."""
+        if node.get("username") is None:
+            raise bad("missing username for auth")
+        kind = node.get("type")
+        if kind is None:
+            raise bad("missing auth type")
+        if kind not in ("chap", "ceph"):
+            raise bad(f"unknown auth type '{kind}'")
+        if not any(child.tag == "secret" for child in node):
+            raise bad("Missing <secret> element in auth")
+
+
+@attrs.frozen(kw_only=True)
+class Initiator:
+    """Who connects to an iSCSI target."""
+
+    iqn: str | None = elementAttribute("iqn", "name")
+
+
+_FORMATS = {
+    "fs": ("auto ext2 ext3 ext4 ufs iso9660 udf gfs gfs2 vfat hfs+ xfs ocfs2 vmfs", "auto"),
+    "netfs": ("auto nfs glusterfs cifs", "auto"),
+    "disk": ("unknown dos dvh gpt mac bsd pc98 sun lvm2", "unknown"),
+    "logical": ("unknown lvm2 auto", "lvm2"),
+}
+
+
+@attrs.frozen(kw_only=True)
+class PoolSource:
+    """What a pool lies on."""
+
+    xmlOpen: ClassVar[bool] = True
+
+    hosts: tuple[PoolHost, ...] = elements(PoolHost, "host")
+    devices: tuple[PoolDevice, ...] = elements(PoolDevice, "device")
+    dir: str | None = elementAttribute("dir", "path")
+    adapter: Adapter | None = element(Adapter)
+    name: str | None = element(FILLED)
+    initiator: Initiator | None = element(Initiator)
+    auth: PoolAuth | None = element(PoolAuth)
+    format: str | None = elementAttribute("format", "type")
+    protocol: str | None = elementAttribute("protocol", "ver")
+    vendor: str | None = elementAttribute("vendor", "name")
+    product: str | None = elementAttribute("product", "name")
+
+    def settle(self, node: Node, context: Context) -> PoolSource:
+        """A format is one that the type of pool knows."""
+        kind = node.getparent().get("type")
+        known = _FORMATS.get(kind)
+        if known is None:
+            return attrs.evolve(self, format=None)
+        words, default = known
+        if self.format is not None and self.format not in words.split():
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED, f"unknown pool format type {self.format}", _DOMAIN
+            )
+        return attrs.evolve(self, format=self.format or default)
+
+
+@attrs.frozen(kw_only=True)
+class PoolTarget:
+    """Where the volumes of a pool are found."""
+
+    path: str | None = element(FILLED)
+    permissions: Permissions | None = element(Permissions)
+
+
+@attrs.frozen(kw_only=True)
+class PoolFeatures:
+    """Features of the file system of a pool."""
+
+    cow: bool | None = elementAttribute("cow", "state", BOOLEAN)
+
+
+TYPES = "dir fs netfs logical disk iscsi iscsi-direct scsi mpath rbd sheepdog gluster zfs vstorage"
+
+
+def _readUUID(node: Node, kids: dict[str, list[Node]], context: Context) -> bytes | None:
+    found = kids.get("uuid")
+    text = xmlText(found[0]) if found else ""
+    if not text:
+        return None
+    value = parseUUID(text)
+    if value is None:
+        raise bad("malformed uuid element")
+    return value
+
+
+@attrs.frozen(kw_only=True)
+class PoolDefinition:
+    """
+    A storage pool.
+
+    @ivar uuid: 16 bytes, or None before one is made up.
+    """
+
+    xmlReadOrder: ClassVar[str] = "type source name uuid"
+
+    type: str = attribute(choice(TYPES), required=True)
+    name: str | None = element(FILLED)
+    uuid: bytes | None = special(
+        tags="uuid",
+        read=_readUUID,
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<uuid>{formatUUID(value)}</uuid>\n"
+        ),
+    )
+    sizes: Any = special(
+        write=lambda value, out, indent, context: out.extend(
+            f"{indent}<{name} unit='bytes'>{amount}</{name}>\n" for name, amount in value
+        ),
+    )
+    features: PoolFeatures | None = element(PoolFeatures)
+    source: PoolSource = element(PoolSource, default=PoolSource())
+    target: PoolTarget | None = element(PoolTarget)
+
+    def settle(self, node: Node, context: Context) -> PoolDefinition:
+        """Check what the type needs, and say where volumes are found."""
+        kind, source = self.type, self.source
+        if source == PoolSource() and kind in _FORMATS:
+            source = attrs.evolve(source, format=_FORMATS[kind][1])
+        name = self.name
+        if name is None and kind in ("logical", "zfs", "gluster", "rbd", "sheepdog", "vstorage"):
+            name = source.name
+        if name is None:
+            raise bad("missing pool source name element")
+        if "/" in name:
+            raise bad(f"name {name} cannot contain '/'")
+        served = ("netfs", "iscsi", "iscsi-direct", "gluster", "rbd", "sheepdog")
+        if kind in served and not source.hosts:
+            raise bad("missing storage pool source host name")
+        if kind in ("netfs",) and source.dir is None:
+            raise bad("missing storage pool source path")
+        if kind in ("fs", "disk", "iscsi-direct") and not source.devices:
+            raise bad("missing storage pool source device name")
+        if kind == "iscsi-direct" and (source.initiator is None or source.initiator.iqn is None):
+            raise virtError(ErrorCode.CONFIG_UNSUPPORTED, "missing initiator IQN", _DOMAIN)
+        if kind == "scsi" and source.adapter is None:
+            raise bad("missing storage pool source adapter")
+        if source.name is None and kind in ("logical", "zfs", "gluster", "vstorage"):
+            source = attrs.evolve(source, name=name)
+        target = self.target or PoolTarget()
+        if kind == "logical" and target.path is None:
+            target = attrs.evolve(target, path=f"/dev/{source.name}")
+        elif kind == "zfs":
+            target = attrs.evolve(target, path=f"/dev/zvol/{source.name}")
+        elif kind in ("rbd", "sheepdog", "gluster", "iscsi-direct"):
+            target = None  # type: ignore[assignment]
+        elif target.path is None:
+            raise bad("missing storage pool target path")
+        if target is not None and target.path is not None:
+            target = attrs.evolve(target, path=cleanPath(target.path))
+        if kind == "gluster" and source.dir is None:
+            source = attrs.evolve(source, dir="/")
+        if kind == "rbd" and source.name is None:
+            raise bad("element 'name' is mandatory for RBD pool")
+        if kind == "sheepdog" and source.name is None:
+            source = attrs.evolve(source, name=name)
+        return attrs.evolve(self, name=name, source=source, target=target)
+
+
+def cleanPath(path: str) -> str:
+    """Remove doubled and trailing slashes."""
+    lead = "//" if path.startswith("//") and not path.startswith("///") else ""
+    parts = [part for part in path.split("/") if part]
+    if not path.startswith("/"):
+        return "/".join(parts)
+    return (lead or "/") + "/".join(parts)
+
+
+def parsePool(xml: str) -> PoolDefinition:
+    """
+    Parse a definition of a pool.
+
+    @raise VirtError: as libvirt says it.
+    """
+    node = parseTree(xml, "pool", label="(storage_pool_definition)", domain=_DOMAIN)
+    found: PoolDefinition = reader(PoolDefinition)(node, Context())
+    return found
+
+
+def completedPool(definition: PoolDefinition, *, random: Callable[[int], bytes]) -> PoolDefinition:
+    """
+    Make up what identifies the pool where the definition does not say.
+
+    @param random: C{(count)} to that many random bytes.
+    """
+    if definition.uuid is not None:
+        return definition
+    value = bytearray(random(16))
+    value[6] = value[6] & 0x0F | 0x40
+    value[8] = value[8] & 0x3F | 0x80
+    return attrs.evolve(definition, uuid=bytes(value))
+
+
+def formatPool(
+    definition: PoolDefinition, *, capacity: int = 0, allocation: int = 0, available: int = 0
+) -> str:
+    """
+    Write a definition in libvirt's canonical form.
+
+    @param capacity: how much the pool holds, in bytes.
+    @param allocation: how much of it is taken.
+    @param available: how much is free.
+    """
+    sizes = (("capacity", capacity), ("allocation", allocation), ("available", available))
+    out: list[str] = []
+    writer(PoolDefinition)(attrs.evolve(definition, sizes=sizes), out, "", "pool", Context())
+    return "".join(out)
+
+
+VOLUME_FORMATS = "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk"
+VOLUME_TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
+
+
+def _amount(tag: str) -> Any:
+    def read(node: Node, kids: dict[str, list[Node]], context: Context) -> int | None:
+        if tag not in kids:
+            return None
+        found = kids[tag][0]
+        text = xmlText(found)
+        if not text:
+            return None
+        value = number(text, bits=64)
+        if value is None:
+            raise bad("malformed capacity element")
+        return scale(value, found.get("unit"), 1)
+
+    return special(
+        tags=tag,
+        read=read,
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<{tag} unit='bytes'>{value}</{tag}>\n"
+        ),
+    )
+
+
+def _format(text: str, node: Node, name: str) -> str | None:
+    if text not in VOLUME_FORMATS.split():
+        raise virtError(ErrorCode.CONFIG_UNSUPPORTED, f"unknown volume format type {text}", _DOMAIN)
+    return text
+
+
+@attrs.frozen(kw_only=True)
+class VolumeFeatures:
+    """Features of an image."""
+
+    lazyRefcounts: bool = present("lazy_refcounts")
+    extendedL2: bool = present("extended_l2")
+
+
+@attrs.frozen(kw_only=True)
+class VolumeTarget:
+    """What a volume is."""
+
+    path: str | None = element(FILLED)
+    format: str | None = elementAttribute("format", "type", Kind(_format))
+    permissions: Permissions | None = element(Permissions)
+    encryption: Encryption | None = element(Encryption)
+    compat: str | None = element(FILLED)
+    clusterSize: int | None = special(
+        tags="clusterSize",
+        read=lambda node, kids, context: (
+            scale(
+                number(xmlText(kids["clusterSize"][0]), bits=64) or 0,
+                kids["clusterSize"][0].get("unit"),
+                1,
+            )
+            if "clusterSize" in kids
+            else None
+        ),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<clusterSize unit='B'>{value}</clusterSize>\n"
+        ),
+    )
+    features: VolumeFeatures | None = element(VolumeFeatures)
+
+
+@attrs.frozen(kw_only=True)
+class VolumeBacking:
+    """The image that a volume is laid over."""
+
+    path: str | None = element(FILLED)
+    format: str | None = elementAttribute("format", "type", Kind(_format), default="raw")
+    permissions: Permissions | None = element(Permissions)
+
+
+def _volumeType(text: str, node: Node, name: str) -> str:
+    if text not in VOLUME_TYPES:
+        raise virtError(ErrorCode.CONFIG_UNSUPPORTED, f"unknown volume type '{text}'", _DOMAIN)
+    return text
+
+
+@attrs.frozen(kw_only=True)
+class VolumeDefinition:
+    """
+    A storage volume.
+
+    @ivar key: what identifies it on its host; given by the pool.
+    @ivar capacity: its size as guests see it, in bytes.
+    @ivar allocation: how much of it is taken from the pool, in bytes.
+    """
+
+    xmlReadOrder: ClassVar[str] = "name backingStore capacity allocation type target"
+
+    type: str | None = attribute(Kind(_volumeType))
+    name: str = special(
+        tags="name",
+        read=lambda node, kids, context: _volumeName(kids),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<name>{escape(value)}</name>\n"
+        ),
+    )
+    key: str | None = special(
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<key>{escape(value)}</key>\n"
+        )
+    )
+    capacity: int | None = _amount("capacity")
+    allocation: int | None = _amount("allocation")
+    target: VolumeTarget = element(VolumeTarget, default=VolumeTarget())
+    backingStore: VolumeBacking | None = element(VolumeBacking)
+
+    def settle(self, node: Node, context: Context) -> VolumeDefinition:
+        """A size must be there; what is allocated is all of it where nothing else is said."""
+        backing = self.backingStore
+        if backing is not None and backing.path is None:
+            backing = None
+        if self.capacity is None:
+            if backing is None or not context.extra:
+                raise bad("missing capacity element")
+            return attrs.evolve(self, backingStore=backing)
+        allocation = self.allocation
+        if allocation is None:
+            allocation = self.capacity
+        target = self.target
+        if target.format is None:
+            target = attrs.evolve(target, format="raw")
+        return attrs.evolve(self, allocation=allocation, backingStore=backing, target=target)
+
+
+def _volumeName(kids: dict[str, list[Node]]) -> str:
+    found = kids.get("name")
+    name = xmlText(found[0]) if found else ""
+    if not name:
+        raise bad("missing volume name element")
+    return name
+
+
+def parseVolume(xml: str, *, capacityOptional: bool = False) -> VolumeDefinition:
+    """
+    Parse a definition of a volume.
+
+    @param capacityOptional: whether the size may be that of another volume, as for a clone.
+    @raise VirtError: as libvirt says it.
+    """
+    node = parseTree(xml, "volume", label="(storage_volume_definition)", domain=_DOMAIN)
+    found: VolumeDefinition = reader(VolumeDefinition)(node, Context(extra=capacityOptional))
+    return found
+
+
+def formatVolume(definition: VolumeDefinition, *, type: str = "file") -> str:
+    """
+    Write a definition in libvirt's canonical form.
+
+    @param type: what the volume is for its pool, where the definition does not say.
+    """
+    out: list[str] = []
+    if definition.type is None:
+        definition = attrs.evolve(definition, type=type)
+    writer(VolumeDefinition)(definition, out, "", "volume", Context())
+    return "".join(out)

@@ -139,7 +139,7 @@ def idleMemory(daemon: Daemon) -> float:
 
 
 def startup(daemon: Daemon) -> float:
-    """Milliseconds from the start of the process to the first accepted connection."""
+    """Milliseconds from the start of the process to the first answer."""
     fresh = type(daemon)()
     fresh.stop()
     return fresh.startup * 1000

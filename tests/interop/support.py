@@ -19,6 +19,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -128,7 +129,7 @@ class Daemon:
     @ivar socketPath: its read-write UNIX socket.
     @ivar port: its TCP port on 127.0.0.1.
     @ivar pid: its process.
-    @ivar startup: seconds from the start of the process to the first accepted connection.
+    @ivar startup: seconds from the start of the process to the first answer.
     """
 
     label = ""
@@ -164,7 +165,7 @@ class Daemon:
                 preexec_fn=_diesWithParent,
             )
         self.pid = self._process.pid
-        self._waitFor(lambda: self.connect().close(), started)
+        self._waitFor(self._ask, started)
         self.startup = time.monotonic() - started
         self._waitFor(lambda: self.connect(tcp=True).close(), started)
         if os.geteuid() == 0:  # a user's own daemon has no read-only socket
@@ -207,6 +208,13 @@ class Daemon:
                 time.sleep(0.003)
             else:
                 return
+
+    def _ask(self) -> None:
+        # Accepting a connection is the system's work; only an answer says that the daemon is there.
+        with self.connect() as connection:
+            connection.sendall(struct.pack(">IIIiIII", 28, 0x20008086, 1, 66, 0, 1, 0))
+            if not connection.recv(4):
+                raise ConnectionError("it hung up")
 
     def connect(self, tcp: bool = False, readOnly: bool = False) -> socket.socket:
         """

@@ -24,6 +24,7 @@ from pyvirt.routes.family import domainOf, function
 from pyvirt.routes.kinds import Arguments
 from pyvirt.routes.limits import Limit, limiter
 from pyvirt.routes.outcomes import Outcome, outcome
+from pyvirt.routes.table import SWALLOWED
 
 Handler = Callable[..., Any]
 """Takes the arguments, and the descriptors that came with the call if any; returns the result or a Deferred."""
@@ -47,14 +48,21 @@ class Router:
     """
 
     def __init__(
-        self, connection: IConnection, readOnly: bool = False, permits: Permits | None = None
+        self,
+        connection: IConnection,
+        readOnly: bool = False,
+        permits: Permits | None = None,
+        inDaemon: bool = True,
     ) -> None:
         """
         @param permits: asked for each object in a list, before it is counted or named; None: all are seen.
+        @param inDaemon: answer as a daemon does, limits of its replies included; else as the library does
+            that opens the driver in its own process.
         """
         self.connection = connection
         self.readOnly = readOnly
         self._permits = permits
+        self._inDaemon = inDaemon
         self._handlers: dict[Procedure, Handler] = {}
 
     def call(self, procedure: Procedure, arguments: Arguments, fds: Sequence[int] = ()) -> Any:
@@ -93,13 +101,18 @@ class Router:
         found = outcome(procedure)
         if found.session is not None:
             raise NotRouted(f"{procedure.name}: {found.session}")
-        check = _joined(limiter(procedure), checker(procedure, self.readOnly))
+        limit = limiter(procedure) if self._inDaemon else None
+        check = _joined(limit, checker(procedure, self.readOnly))
         if found.attribute is not None:
             return _attribute(self.connection, found.attribute, check)
         method = self._method(found)
         if method is None:
-            return _unsupported(procedure, check)
-        return self._compile(procedure, found, method, check)
+            handler = _unsupported(procedure, check)
+        else:
+            handler = self._compile(procedure, found, method, check)
+        if self._inDaemon and procedure.name in SWALLOWED:
+            return _fallingBack(handler, None, SWALLOWED[procedure.name])
+        return handler
 
     def _method(self, found: Outcome) -> Callable[..., Any] | None:
         """Find the contract's method on the connection, or None if the driver does not have it."""
@@ -223,11 +236,11 @@ def _attribute(connection: IConnection, name: str, check: Check | None) -> Handl
     return answer
 
 
-def _fallingBack(method: Callable[..., Any], code: int, value: Any) -> Callable[..., Any]:
-    """Take the error C{code} of C{method} for the answer C{value}."""
+def _fallingBack(method: Callable[..., Any], code: int | None, value: Any) -> Callable[..., Any]:
+    """Take the error C{code} of C{method}, None: any error, for the answer C{value}."""
 
     def trapped(failure: Failure) -> Any:
-        if isinstance(failure.value, VirtError) and failure.value.code == code:
+        if isinstance(failure.value, VirtError) and code in (None, failure.value.code):
             return value
         return failure
 
@@ -235,7 +248,7 @@ def _fallingBack(method: Callable[..., Any], code: int, value: Any) -> Callable[
         try:
             answer = method(*arguments)
         except VirtError as error:
-            if error.code != code:
+            if code not in (None, error.code):
                 raise
             return value
         if type(answer) in _WAITING:

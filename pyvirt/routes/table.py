@@ -21,10 +21,11 @@ from pyvirt.drivers.interfaces.values import (
     TypedParam,
     VcpuPlacement,
 )
-from pyvirt.errorcodes import ErrorCode
+from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument
 from pyvirt.routes.kinds import (
     Arguments,
     DescriptorAnswer,
+    Into,
     Route,
     characters,
     constant,
@@ -146,14 +147,27 @@ NODE_DEVICE_CAPS: Final[Mapping[str, int]] = {
 """A capability's name in XML, and the flag that lists the devices that have it."""
 
 
-def _deviceFlags(arguments: Arguments, fds: Sequence[int]) -> Sequence[Any]:
-    """Active devices, with a capability if one is named; a flag that no device has stands for an unknown one."""
-    cap = arguments[0]
-    flags = c.VIR_CONNECT_LIST_NODE_DEVICES_ACTIVE
-    return (flags if cap is None else flags | NODE_DEVICE_CAPS.get(cap, 0),)
+def _deviceFlags(function: str) -> Into:
+    """Devices with a capability if one is named; the older functions have no flags of their own."""
+
+    def into(arguments: Arguments, fds: Sequence[int]) -> Sequence[Any]:
+        cap, flags = arguments[0], arguments[-1]
+        if flags:
+            raise InvalidArgument(
+                f"unsupported flags (0x{flags:x}) in function {function}",
+                domain=ErrorDomain.NODEDEV,
+                str1=function,
+                str2="flags",
+                int1=0,
+                int2=0,
+            )
+        return (0 if cap is None else NODE_DEVICE_CAPS.get(cap, 0),)
+
+    return into
 
 
 def _devices(value: Any, arguments: Arguments) -> Any:
+    """Leave out everything if the capability is one that nobody knows."""
     cap = arguments[0]
     return value if cap is None or cap in NODE_DEVICE_CAPS else []
 
@@ -331,13 +345,13 @@ REMOTE: Final[Mapping[str, Route]] = {
     "connectListNWFilters": legacyNames("connectListAllNWFilters", 0),
     "nodeNumOfDevices": Route(
         "connectListAllNodeDevices",
-        _deviceFlags,
+        _deviceFlags("virNodeNumOfDevices"),
         lambda value, arguments: len(_devices(value, arguments)),
         lists=True,
     ),
     "nodeListDevices": Route(
         "connectListAllNodeDevices",
-        _deviceFlags,
+        _deviceFlags("virNodeListDevices"),
         lambda value, arguments: [ref.name for ref in _devices(value, arguments)[: arguments[1]]],
         lists=True,
     ),
@@ -373,7 +387,7 @@ REMOTE: Final[Mapping[str, Route]] = {
     "domainDetachDevice": Route("domainDetachDeviceFlags", first(c.VIR_DOMAIN_AFFECT_LIVE)),
     "domainGetMaxVcpus": Route("domainGetVcpusFlags", first(_MAXIMUM_LIVE)),
     "domainSetVcpus": Route("domainSetVcpusFlags", first(c.VIR_DOMAIN_AFFECT_LIVE)),
-    "domainPinVcpu": Route("domainPinVcpuFlags", first(c.VIR_DOMAIN_AFFECT_LIVE)),
+    "domainPinVcpu": Route("domainPinVcpuFlags", first(c.VIR_DOMAIN_AFFECT_CURRENT)),
     "domainSetMaxMemory": Route("domainSetMemoryFlags", first(c.VIR_DOMAIN_MEM_MAXIMUM)),
     "domainSetMemory": Route("domainSetMemoryFlags", first(c.VIR_DOMAIN_AFFECT_LIVE)),
     "domainAbortJob": Route("domainAbortJobFlags", first(0)),
@@ -428,6 +442,9 @@ FALLBACKS: Final[Mapping[str, tuple[int, Any]]] = {
     "domainHasCurrentSnapshot": (ErrorCode.NO_DOMAIN_SNAPSHOT, None),
 }
 """Procedures for which a certain error of the contract's method is an ordinary answer, and which."""
+
+SWALLOWED: Final[Mapping[str, Any]] = {"domainGetSecurityLabelList": ([], -1)}
+"""Procedures that a daemon answers with success whatever fails, and what it answers then."""
 
 CONNECTION: Final[Mapping[str, str]] = {
     "connectGetURI": "uri",

@@ -11,11 +11,63 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from pyvirt.confsyntax import Entry, parse
 from pyvirt.daemon.config import KEYS, Config, ConfigError, loadConfig, readConfig
-from pyvirt.daemon.confsyntax import Entry, parse
 from pyvirt.daemon.paths import Paths, defaultConfigFile
 
-LENS = ["listen_tls", "listen_tcp", "tls_port", "tcp_port", "listen_addr", "unix_sock_group", "unix_sock_ro_perms", "unix_sock_rw_perms", "unix_sock_admin_perms", "unix_sock_dir", "auth_unix_ro", "auth_unix_rw", "auth_tcp", "auth_tls", "tcp_min_ssf", "key_file", "cert_file", "ca_file", "crl_file", "tls_no_verify_certificate", "tls_no_sanity_certificate", "tls_allowed_dn_list", "tls_priority", "sasl_allowed_username_list", "access_drivers", "min_workers", "max_workers", "max_clients", "max_queued_clients", "max_anonymous_clients", "max_client_requests", "prio_workers", "admin_min_workers", "admin_max_workers", "admin_max_clients", "admin_max_queued_clients", "admin_max_client_requests", "log_level", "log_filters", "log_outputs", "audit_level", "audit_logging", "keepalive_interval", "keepalive_count", "keepalive_required", "admin_keepalive_interval", "admin_keepalive_count", "admin_keepalive_required", "host_uuid", "host_uuid_source", "ovs_timeout"]
+LENS = [
+    "listen_tls",
+    "listen_tcp",
+    "tls_port",
+    "tcp_port",
+    "listen_addr",
+    "unix_sock_group",
+    "unix_sock_ro_perms",
+    "unix_sock_rw_perms",
+    "unix_sock_admin_perms",
+    "unix_sock_dir",
+    "auth_unix_ro",
+    "auth_unix_rw",
+    "auth_tcp",
+    "auth_tls",
+    "tcp_min_ssf",
+    "key_file",
+    "cert_file",
+    "ca_file",
+    "crl_file",
+    "tls_no_verify_certificate",
+    "tls_no_sanity_certificate",
+    "tls_allowed_dn_list",
+    "tls_priority",
+    "sasl_allowed_username_list",
+    "access_drivers",
+    "min_workers",
+    "max_workers",
+    "max_clients",
+    "max_queued_clients",
+    "max_anonymous_clients",
+    "max_client_requests",
+    "prio_workers",
+    "admin_min_workers",
+    "admin_max_workers",
+    "admin_max_clients",
+    "admin_max_queued_clients",
+    "admin_max_client_requests",
+    "log_level",
+    "log_filters",
+    "log_outputs",
+    "audit_level",
+    "audit_logging",
+    "keepalive_interval",
+    "keepalive_count",
+    "keepalive_required",
+    "admin_keepalive_interval",
+    "admin_keepalive_count",
+    "admin_keepalive_required",
+    "host_uuid",
+    "host_uuid_source",
+    "ovs_timeout",
+]
 """The keys that libvirtd's file may have, as its editors' grammar lists them."""
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import attrs
 
-from pyvirt.daemon.confsyntax import ConfigError, Value, parse
+from pyvirt.confsyntax import ConfigError, Value, parse
 
 __all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
 

@@ -31,6 +31,7 @@ _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 def _parser() -> etree.XMLParser:
     """Make a parser; its log then holds the errors of one document alone."""
     return etree.XMLParser(
+        encoding="utf-8",
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -65,6 +66,10 @@ def parseTree(
     """
     if len(xml) > MAX_LENGTH:
         raise virtError(ErrorCode.XML_DETAIL, f"{label}: document is too large", domain)
+    if "<!ENTITY" in xml:
+        raise virtError(
+            ErrorCode.XML_DETAIL, f"{label}: declarations of entities are not taken", domain
+        )
     data = xml.encode("utf-8", "surrogateescape")
     try:
         # A declared encoding would contradict that this is text already.

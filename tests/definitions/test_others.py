@@ -1,0 +1,82 @@
+"""
+Networks, storage and host interfaces: libvirtd's canonical form and words, from observations of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from pyvirt.definitions import interface, network, storage
+from pyvirt.errors import VirtError
+from tests.definitions.vectors import masked, otherCases
+
+BYTES = random.Random(1).randbytes
+
+
+def definedNetwork(xml: str) -> str:
+    """Return a network as it is written back."""
+    return network.formatNetwork(network.completed(network.parseNetwork(xml), random=BYTES))
+
+
+def definedPool(xml: str) -> str:
+    """Return a pool as the test driver writes it back."""
+    definition = storage.completedPool(storage.parsePool(xml), random=BYTES)
+    return storage.formatPool(definition, capacity=100 << 30, available=100 << 30)
+
+
+def definedVolume(xml: str) -> str:
+    """Return a volume as the test driver writes it back."""
+    definition = storage.parseVolume(xml)
+    path = f"/default-pool/{definition.name}"
+    target = attrs.evolve(definition.target, path=path)
+    return storage.formatVolume(attrs.evolve(definition, key=path, target=target))
+
+
+def definedInterface(xml: str) -> str:
+    """Return an interface as it is written back."""
+    return interface.formatInterface(interface.parseInterface(xml))
+
+
+class ObservedTests(SynchronousTestCase):
+    """What libvirtd was seen to answer."""
+
+    maxDiff = None
+
+    def compare(self, kind: str, define: Callable[[str], str], least: int) -> None:
+        cases = otherCases(kind)
+        self.assertGreaterEqual(len(cases), least)
+        for xml, expected in cases:
+            answer: str | tuple[int, int, str | None]
+            try:
+                answer = masked(define(xml), xml)
+            except VirtError as error:
+                answer = (int(error.code), int(error.domain), error.message)
+            self.assertEqual(answer, expected, xml)
+
+    def test_networks(self) -> None:
+        """
+        Networks are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("network", definedNetwork, 40)
+
+    def test_pools(self) -> None:
+        """
+        Pools are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("pool", definedPool, 40)
+
+    def test_volumes(self) -> None:
+        """
+        Volumes are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("volume", definedVolume, 12)
+
+    def test_interfaces(self) -> None:
+        """
+        Interfaces are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("interface", definedInterface, 20)

@@ -1,0 +1,62 @@
+"""
+Which class does the operations of which contract.
+
+Each is imported when it is first asked for, so that a connection costs what is done with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from zope.interface import classImplements
+from zope.interface.interface import InterfaceClass
+
+from pyvirt.drivers.interfaces.definition import IDomainDefinition
+from pyvirt.drivers.interfaces.events import (
+    IDomainEvents,
+    INetworkEvents,
+    INodeDeviceEvents,
+    IStoragePoolEvents,
+)
+from pyvirt.drivers.interfaces.host import IHost
+from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
+from pyvirt.drivers.interfaces.resources import IDomainResources
+
+__all__ = ["COMPONENTS", "componentClass"]
+
+
+def _later(module: str, name: str) -> Callable[[], Any]:
+    return lambda: getattr(import_module(f"pyvirt.drivers.test.{module}"), name)
+
+
+def componentClass(interface: InterfaceClass) -> Any:
+    """
+    Return the class whose instances do the operations of a contract, None if nothing does.
+
+    The class says that it implements the contract; operations that libvirt's test driver does not have are
+    absent from it, so that asking for them answers that they are not supported.
+    """
+    made = COMPONENTS.get(interface)
+    if made is None:
+        return None
+    found: type = made()
+    if not interface.implementedBy(found):
+        classImplements(found, interface)
+    return found
+
+
+_EVENTS = _later("events", "Events")
+
+#: For each contract, what returns the class: it is called with the world.
+COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
+    IHost: _later("host", "Host"),
+    IDomainDefinition: _later("definition", "DomainDefinitions"),
+    IDomainLifecycle: _later("lifecycle", "DomainLifecycle"),
+    IDomainResources: _later("resources", "DomainResources"),
+    IDomainEvents: _EVENTS,
+    INetworkEvents: _EVENTS,
+    IStoragePoolEvents: _EVENTS,
+    INodeDeviceEvents: _EVENTS,
+}

@@ -1,0 +1,213 @@
+"""
+What the test driver knows of CPUs: the names of models, and what several hosts have in common.
+
+Which features a model has is not known here; so the CPU in common is found for hosts of one model.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pyvirt import constants as c
+from pyvirt.definitions.kinds import escape
+from pyvirt.definitions.reader import parseTree, xmlText
+from pyvirt.drivers.test.refusals import checkFlags, invalidArgument
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = ["baseline", "modelNames"]
+
+_X86 = [
+    "486",
+    "pentium",
+    "pentium2",
+    "pentium3",
+    "pentiumpro",
+    "coreduo",
+    "n270",
+    "core2duo",
+    "qemu32",
+    "kvm32",
+    "cpu64-rhel5",
+    "cpu64-rhel6",
+    "qemu64",
+    "kvm64",
+    "Conroe",
+    "Penryn",
+    "Nehalem",
+    "Nehalem-IBRS",
+    "Westmere",
+    "Westmere-IBRS",
+    "SandyBridge",
+    "SandyBridge-IBRS",
+    "IvyBridge",
+    "IvyBridge-IBRS",
+    "Haswell-noTSX",
+    "Haswell-noTSX-IBRS",
+    "Haswell",
+    "Haswell-IBRS",
+    "Broadwell-noTSX",
+    "Broadwell-noTSX-IBRS",
+    "Broadwell",
+    "Broadwell-IBRS",
+    "Skylake-Client",
+    "Skylake-Client-IBRS",
+    "Skylake-Client-noTSX-IBRS",
+    "Skylake-Server",
+    "Skylake-Server-IBRS",
+    "Skylake-Server-noTSX-IBRS",
+    "Cascadelake-Server",
+    "Cascadelake-Server-noTSX",
+    "Icelake-Client",
+    "Icelake-Client-noTSX",
+    "Icelake-Server",
+    "Icelake-Server-noTSX",
+    "Cooperlake",
+    "Snowridge",
+    "athlon",
+    "phenom",
+    "Opteron_G1",
+    "Opteron_G2",
+    "Opteron_G3",
+    "Opteron_G4",
+    "Opteron_G5",
+    "EPYC",
+    "EPYC-IBPB",
+    "EPYC-Rome",
+    "EPYC-Milan",
+    "Dhyana",
+]
+_POWER = ["POWER6", "POWER7", "POWER8", "POWER9", "POWER10", "POWERPC_e5500", "POWERPC_e6500"]
+
+#: Models by architecture; none where a CPU cannot be picked by its model.
+_MODELS: dict[str, list[str]] = {
+    "i686": _X86,
+    "x86_64": _X86,
+    "ppc64": _POWER,
+    "ppc64le": _POWER,
+    **{name: [] for name in ("armv6l", "armv7l", "armv7b", "aarch64", "s390", "s390x")},
+}
+_OTHERS = [
+    "alpha",
+    "cris",
+    "ia64",
+    "lm32",
+    "m68k",
+    "microblaze",
+    "microblazeel",
+    "mips",
+    "mipsel",
+    "mips64",
+    "mips64el",
+    "openrisc",
+    "parisc",
+    "parisc64",
+    "ppc",
+    "ppcemb",
+    "riscv32",
+    "riscv64",
+    "sh4",
+    "sh4eb",
+    "sparc",
+    "sparc64",
+    "unicore32",
+    "xtensa",
+    "xtensaeb",
+]
+
+
+def _unknown(arch: str) -> VirtError:
+    return virtError(
+        ErrorCode.NO_SUPPORT,
+        f"'{arch}' architecture is not supported by CPU driver",
+        ErrorDomain.CPU,
+    )
+
+
+def modelNames(arch: str) -> list[str]:
+    """
+    Return the CPU models of an architecture; an empty list where models have no names.
+
+    @raise VirtError: there is no such architecture, or nothing is known of its CPUs.
+    """
+    models = _MODELS.get(arch)
+    if models is None:
+        if arch in _OTHERS:
+            raise _unknown(arch)
+        raise invalidArgument(f"cannot find architecture {arch}")
+    return list(models)
+
+
+class _CPU(NamedTuple):
+    arch: str
+    model: str
+    vendor: str | None
+    features: tuple[str, ...]
+
+
+def _xmlError(detail: str) -> VirtError:
+    return virtError(ErrorCode.XML_ERROR, detail, ErrorDomain.CPU)
+
+
+def _parse(xml: str) -> _CPU:
+    node = parseTree(xml, None, label="(CPU_definition)", domain=ErrorDomain.CPU)
+    if node.tag != "cpu":
+        raise _xmlError("XML does not contain expected 'cpu' element")
+    arch = node.findtext("arch")
+    if not arch:
+        raise _xmlError("Missing CPU architecture")
+    if arch not in _MODELS and arch not in _OTHERS:
+        raise _xmlError("Unknown CPU architecture")
+    model = node.find("model")
+    name = xmlText(model) if model is not None else ""
+    features: list[str] = []
+    for feature in node.findall("feature"):
+        feature = feature.get("name")
+        if not feature:
+            raise _xmlError("Missing CPU feature name")
+        if feature in features:
+            raise _xmlError(f"CPU feature '{feature}' specified more than once")
+        features.append(feature)
+    if not name:
+        raise _xmlError("Missing CPU model name")
+    return _CPU(arch, name, node.findtext("vendor"), tuple(features))
+
+
+def baseline(documents: list[str], flags: int) -> str:
+    """
+    Return the CPU that all hosts have in common, as a definition for guests.
+
+    @raise VirtError: their architectures or models differ, or a document is wrong.
+    """
+    checkFlags("testConnectBaselineCPU", flags, c.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES)
+    if not documents:
+        raise invalidArgument("no CPUs given", ErrorDomain.CPU)
+    cpus = [_parse(document) for document in documents]
+    first = cpus[0]
+    for cpu in cpus:
+        if cpu.arch != first.arch:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR,
+                "CPUs are incompatible: architectures differ",
+                ErrorDomain.CPU,
+            )
+        if not _MODELS.get(cpu.arch):
+            raise _unknown(cpu.arch)
+        if cpu.model not in _MODELS[cpu.arch]:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR, f"Unknown CPU model {cpu.model}", ErrorDomain.CPU
+            )
+    if flags or any(cpu.model != first.model for cpu in cpus):
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED,
+            "the features of CPU models are not known",
+            ErrorDomain.CPU,
+        )
+    common = [name for name in first.features if all(name in cpu.features for cpu in cpus)]
+    vendors = {cpu.vendor for cpu in cpus}
+    out = ["<cpu mode='custom' match='exact'>\n"]
+    out.append(f"  <model fallback='forbid'>{first.model}</model>\n")
+    if len(vendors) == 1 and first.vendor is not None:
+        out.append(f"  <vendor>{escape(first.vendor)}</vendor>\n")
+    out += [f"  <feature policy='require' name='{escape(name)}'/>\n" for name in common]
+    out.append("</cpu>\n")
+    return "".join(out)

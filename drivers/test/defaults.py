@@ -1,0 +1,54 @@
+"""
+What is on the host of C{test:///default} before anybody changes it.
+"""
+
+from __future__ import annotations
+
+from pyvirt import constants as c
+from pyvirt.drivers.test.world import Cell, World
+
+__all__ = ["furnish"]
+
+DOMAIN = """\
+<domain type='test'>
+  <name>test</name>
+  <uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>
+  <memory unit='KiB'>8388608</memory>
+  <currentMemory unit='KiB'>2097152</currentMemory>
+  <vcpu placement='static'>2</vcpu>
+  <os>
+    <type arch='i686'>hvm</type>
+    <boot dev='hd'/>
+  </os>
+  <devices>
+    <disk type='file' device='disk'>
+      <source file='/guest/diskimage1'/>
+      <target dev='vda' bus='virtio'/>
+      <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
+    </disk>
+    <interface type='network'>
+      <mac address='aa:bb:cc:dd:ee:ff'/>
+      <source network='default'/>
+      <target dev='testnet0'/>
+      <address type='pci' domain='0x0000' bus='0x00' slot='0x01' function='0x0'/>
+    </interface>
+    <memballoon model='virtio'>
+      <address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>
+    </memballoon>
+  </devices>
+</domain>
+"""
+
+
+CELLS = (
+    Cell(2097152, ((4, 524288), (2048, 0), (1048576, 0)), tuple(range(8))),
+    Cell(4194304, ((8, 524288), (2048, 0), (1048576, 0)), tuple(range(8, 16))),
+)
+
+
+def furnish(world: World) -> None:
+    """Put everything in its place."""
+    world.cells = CELLS
+    domain, _ = world.domains.add(world.parse(DOMAIN))
+    domain.persistent = True
+    world.start(domain, c.VIR_DOMAIN_RUNNING_UNKNOWN)

@@ -1,0 +1,120 @@
+"""
+The host that a connection sees: its domains and all else, and the clock it lives by.
+
+A L{World} knows nothing of connections.  Operations are grouped in components, one class per contract, which
+hold nothing themselves; one of each serves every connection to the world.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from twisted.internet.interfaces import IReactorTime
+from zope.interface.interface import InterfaceClass
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition, completed, parseDomain
+from pyvirt.drivers.events import EventHub
+from pyvirt.drivers.interfaces.events import Event, EventKind
+from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
+from pyvirt.drivers.test.domain import Domain, DomainTable
+
+__all__ = ["Cell", "World"]
+
+Random = Callable[[int], bytes]
+
+#: What the host is, where a file does not say otherwise.
+NODE = NodeInfo("i686", 3145728, 16, 1400, 2, 2, 2, 2)
+
+
+class Cell(NamedTuple):
+    """A node of the host: memory in KiB, sizes of pages in KiB with how many there are, numbers of CPUs."""
+
+    memory: int
+    pages: tuple[tuple[int, int], ...]
+    cpus: tuple[int, ...]
+
+
+class World:
+    """
+    One host with all that is on it.
+
+    @ivar clock: tells the time, in seconds since 1970 where it is the reactor.
+    @ivar random: makes up UUIDs and hardware addresses.
+    @ivar node: what the host is.
+    @ivar cells: its nodes of memory; none if it is described by a file.
+    """
+
+    def __init__(self, clock: IReactorTime, random: Random = os.urandom) -> None:
+        self.clock = clock
+        self.random = random
+        self.hub = EventHub()
+        self.node = NODE
+        self.cells: tuple[Cell, ...] = ()
+        self.domains = DomainTable()
+        self._lastID = 0
+        self._components: dict[InterfaceClass, object | None] = {}
+
+    def component(self, interface: InterfaceClass) -> object | None:
+        """Return what does the operations of a contract, None if nothing does."""
+        try:
+            return self._components[interface]
+        except KeyError:
+            from pyvirt.drivers.test.components import componentClass
+
+            made = componentClass(interface)
+            component = self._components[interface] = None if made is None else made(self)
+            return component
+
+    def now(self) -> int:
+        """Return the time in whole microseconds."""
+        return int(self.clock.seconds() * 1000000)
+
+    # Domains
+
+    def parse(self, xml: str) -> DomainDefinition:
+        """
+        Read the definition of a domain and complete it.
+
+        @raise VirtError: it is wrong.
+        """
+        return completed(parseDomain(xml), random=self.random)
+
+    def start(self, domain: Domain, reason: int) -> None:
+        """Let a domain run."""
+        self._lastID += 1
+        domain.state = c.VIR_DOMAIN_RUNNING
+        domain.reason = reason
+        if domain.persistent and domain.pending is None:
+            domain.pending = domain.definition
+        self.domains.identify(domain, self._lastID)
+
+    def stop(self, domain: Domain, reason: int) -> None:
+        """Let a domain run no more; it is what it was to be, from now on."""
+        if domain.pending is not None:
+            domain.definition, domain.pending = domain.pending, None
+        domain.state = c.VIR_DOMAIN_SHUTOFF
+        domain.reason = reason
+        self.domains.identify(domain, -1)
+
+    def tell(self, domain: Domain, event: int, detail: int, ref: DomainRef | None = None) -> None:
+        """
+        Tell of a domain's life, with C{VIR_DOMAIN_EVENT_*} and its detail.
+
+        @param ref: what it was known by when that happened, if that is not what it is known by now.
+        """
+        self.hub.emit(
+            Event(
+                EventKind.DOMAIN,
+                c.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                domain.ref if ref is None else ref,
+                (event, detail),
+            ),
+            domain.uuid,
+        )
+
+    def tellDomain(self, domain: Domain, eventID: int, *details: Any) -> None:
+        """Tell of something else about a domain: C{VIR_DOMAIN_EVENT_ID_*}."""
+        self.hub.emit(Event(EventKind.DOMAIN, eventID, domain.ref, details), domain.uuid)

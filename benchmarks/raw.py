@@ -99,6 +99,10 @@ class RawClient:
         done = received // replySize
         while received < sent * replySize:
             received += len(receive(1 << 18))
+        # An error would be longer than the reply: had there been any, the next answer would not be found.
+        if received != sent * replySize:
+            raise ValueError("other replies came than were asked for")
+        self.ask("connectGetLibVersion")
         return done / elapsed
 
     def repeated(self, window: int, seconds: float) -> float:

@@ -16,6 +16,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pyvirt.daemon.answers import Streaming, closeAll, discard, letGo, streaming
 from pyvirt.daemon.calls import PROGRAMS, Call, lookup, notOpen, rpcError
 from pyvirt.daemon.subscriptions import Subscriptions
 from pyvirt.drivers.interfaces.driver import IConnection
@@ -308,12 +309,12 @@ class Session(RPCServer):
     ) -> None:
         """Answer a call that is not plain, not known yet or not welcome."""
         if self.closing:
-            _closeAll(fds)
+            closeAll(fds)
             return
         try:
             self._dispatch(program, version, number, serial, status, packet, fds)
         except VirtError as error:
-            _closeAll(fds)
+            closeAll(fds)
             self.replyError(program, version, number, serial, error)
 
     def _dispatch(
@@ -332,27 +333,33 @@ class Session(RPCServer):
         found, procedure = lookup(program, version, number)
         if procedure.needsAuthentication and not self.authenticated:
             raise rpcError("authentication required")
+        if procedure.stream is not None and serial in self.streams:
+            raise rpcError(f"serial {serial} belongs to an open stream")
         call = self.server.call(procedure)
         offset = PAYLOAD + 4 if unpackHeader(packet)[4] == _CALL_WITH_FDS else PAYLOAD
         try:
             arguments, _ = call.decode(packet, offset)
         except XDRError:
             self._undecodable(found, number, serial)
-            _closeAll(fds)
+            closeAll(fds)
             return
         try:
             result = self._run(call, arguments, serial, fds)
             if isinstance(result, Deferred):
+                if call.procedure.stream is not None:
+                    result.addCallback(streaming, call.procedure, arguments)
                 self._wait(found, call, serial, result, fds)
                 return
         except VirtError:
             raise
         except Exception:
             self._driverFailed(found, call, serial, Failure())
-            _closeAll(fds)
+            closeAll(fds)
             return
+        if call.procedure.stream is not None:
+            result = streaming(result, call.procedure, arguments)
         self._answer(found, call, serial, result)
-        _closeAll(fds)
+        closeAll(fds)
 
     def _run(self, call: Call, arguments: tuple[Any, ...], serial: int, fds: list[int]) -> Any:
         if call.run is not None:
@@ -364,8 +371,12 @@ class Session(RPCServer):
 
     def _answer(self, program: Program, call: Call, serial: int, result: Any) -> None:
         fds: list[int] | None = None
+        end: Any = None
+        sparse = False
         if result.__class__ is DescriptorAnswer:
             result, fds = result.value, list(result.fds)
+        elif result.__class__ is Streaming:
+            result, end, sparse = result
         try:
             payload = call.encode((result,)) if call.hasResult else b""
             type = _REPLY
@@ -376,11 +387,16 @@ class Session(RPCServer):
                 program.number, program.version, call.procedure.number, type, serial, 0, payload
             )
         except XDRError as problem:
-            _closeAll(fds or [])
+            closeAll(fds or [])
+            letGo(end)
             self._unencodable(program, call, serial, problem)
             return
         if not fds:
             self.send(packet)
+            if end is not None:
+                from pyvirt.protocols.streams import ServerStream
+
+                ServerStream(self, program, call.procedure, serial, sparse).join(end)
             return
         try:
             self.sendWithDescriptors(packet, fds)
@@ -392,7 +408,7 @@ class Session(RPCServer):
             )
             self.replyError(program.number, program.version, call.procedure.number, serial, error)
         finally:
-            _closeAll(fds)
+            closeAll(fds)
 
     def _wait(
         self, program: Program, call: Call, serial: int, result: Deferred[Any], fds: list[int]
@@ -405,12 +421,13 @@ class Session(RPCServer):
 
         def done(outcome: Any) -> None:
             self.inFlight -= 1
-            _closeAll(fds)
+            closeAll(fds)
             if not self.inFlight and self._closed is not None:
                 closed, self._closed = self._closed, None
                 for connection in closed:
                     self.server.closeConnection(connection)
             if self.connectionIsLost:
+                discard(outcome)
                 if isinstance(outcome, Failure) and not outcome.check(VirtError, CancelledError):
                     log.failure("{call} failed after its client left", outcome, call=call.procedure)
                 return
@@ -457,8 +474,3 @@ class Session(RPCServer):
             ErrorDomain.RPC,
         )
         self.replyError(program.number, program.version, call.procedure.number, serial, error)
-
-
-def _closeAll(fds: list[int]) -> None:
-    while fds:
-        os.close(fds.pop())

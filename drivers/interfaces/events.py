@@ -56,7 +56,7 @@ Listener = Callable[[Event], None]
 class ISubscription(Interface):
     """What a subscription returns."""
 
-    def cancel() -> None:
+    def cancel() -> Answer[None]:
         """Hear no more.  The listener is not called again, not even for events already under way."""
 
 

@@ -9,4 +9,6 @@ from pyvirt.protocols.programs.lxc import PROGRAM as LXC
 from pyvirt.protocols.programs.qemu import PROGRAM as QEMU
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 
+__all__ = ["ADMIN", "ALL", "KEEPALIVE", "LOCK", "LOG", "LXC", "QEMU", "REMOTE"]
+
 ALL: tuple[Program, ...] = (REMOTE, QEMU, LXC, ADMIN, KEEPALIVE, LOCK, LOG)

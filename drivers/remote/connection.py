@@ -1,0 +1,215 @@
+"""
+An open connection to a daemon: calls go out, events come in, and its end is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.logger import Logger
+from zope.interface import implementer
+from zope.interface.interface import InterfaceClass
+
+from pyvirt.drivers.interfaces.calling import ICaller
+from pyvirt.drivers.interfaces.driver import IConnection
+from pyvirt.drivers.interfaces.events import EventKind, ISubscription, Listener
+from pyvirt.drivers.remote import messages
+from pyvirt.drivers.remote.messages import REGISTRATION
+from pyvirt.drivers.remote.protocol import RemoteProtocol
+from pyvirt.errors import VirtError
+from pyvirt.protocols.message import PAYLOAD
+from pyvirt.protocols.procedures import Procedure, Program
+from pyvirt.protocols.programs import REMOTE
+from pyvirt.protocols.xdr import XDRError
+
+__all__ = ["RemoteConnection"]
+
+_log = Logger()
+
+CLOSE_TIMEOUT = 10.0
+"""Seconds that a daemon has to answer that it closed, before the socket is closed all the same."""
+
+_CLOSE = REMOTE.byName["connectClose"]
+_CLOSED_EVENT = REMOTE.byName["connectEventConnectionClosed"]
+
+
+@implementer(IConnection, ICaller)
+class RemoteConnection:
+    """
+    A daemon's connection, used from here.
+
+    @ivar uri: the URI as the user gave it.
+    @ivar keepalive: whether the daemon answers keepalive messages.
+    @ivar features: numbers of the features that it said it has.
+    @ivar secureTransport: nobody on the way can read or change what is said.
+    @ivar encryptedTransport: what is said is encrypted on the way.
+    """
+
+    def __init__(
+        self, protocol: RemoteProtocol, uri: str, *, secure: bool, encrypted: bool
+    ) -> None:
+        self.protocol = protocol
+        self.uri = uri
+        self.keepalive = False
+        self.secureTransport = secure
+        self.encryptedTransport = encrypted
+        self._listeners: dict[tuple[EventKind, int], Listener] = {}
+        self._early: dict[tuple[EventKind, int], list[Any]] = {}
+        self._registering = 0
+        self.features: set[int] = set()
+        self._lossListeners: list[Callable[[int], None]] = []
+        self._closed: Deferred[None] | None = None
+        protocol.onMessage = self._messageReceived
+        protocol.onLost = self._lost
+
+    # ICaller
+
+    def call(
+        self,
+        program: Program,
+        procedure: Procedure,
+        arguments: tuple[Any, ...],
+        fds: Sequence[int] = (),
+    ) -> Deferred[Any]:
+        """Send a call; see L{ICaller.call}."""
+        payload = procedure.argumentCodec.encode(arguments)
+        return self.protocol.callEncoded(program, procedure, payload, fds=fds)
+
+    def openStream(
+        self, program: Program, procedure: Procedure, arguments: tuple[Any, ...]
+    ) -> Deferred[Any]:
+        """Send a call with a stream; see L{ICaller.openStream}."""
+        from pyvirt.drivers.remote.streams import openStream
+
+        return openStream(self.protocol, program, procedure, arguments)
+
+    def subscribe(
+        self, kind: EventKind, eventID: int, ref: Any, listener: Listener
+    ) -> Deferred[ISubscription]:
+        """Register with the daemon; see L{ICaller.subscribe}."""
+        if kind is EventKind.NODE_DEVICE and ref is not None:
+            ref = ref if isinstance(ref, tuple) else (ref,)
+        return Deferred.fromCoroutine(self._subscribe(kind, (eventID, ref), listener))
+
+    def subscribeMonitor(
+        self, dom: Any, event: str | None, flags: int, listener: Listener
+    ) -> Deferred[ISubscription]:
+        """Register for events of the monitor; see L{ICaller.subscribeMonitor}."""
+        return Deferred.fromCoroutine(
+            self._subscribe(EventKind.MONITOR, (dom, event, flags), listener)
+        )
+
+    async def _subscribe(
+        self, kind: EventKind, arguments: tuple[Any, ...], listener: Listener
+    ) -> ISubscription:
+        how = REGISTRATION[kind]
+        # Events may come in the same read as the answer that tells their number: keep those, until known.
+        self._registering += 1
+        try:
+            number = await self.protocol.call(how.program, how.register, arguments)
+        finally:
+            self._registering -= 1
+        self._listeners[kind, number] = listener
+        for event in self._early.pop((kind, number), ()):
+            listener(event)
+        if not self._registering:
+            self._early.clear()
+        return Registration(self, kind, number)
+
+    def whenLost(self, listener: Callable[[int], None]) -> None:
+        """Tell when the connection ends; see L{ICaller.whenLost}."""
+        self._lossListeners.append(listener)
+
+    def setKeepAlive(self, interval: int, count: int) -> int:
+        """Watch the daemon; see L{ICaller.setKeepAlive}."""
+        if not self.keepalive:
+            return 1
+        self.protocol.startKeepalive(interval, count)
+        return 0
+
+    # IConnection
+
+    def component(self, interface: InterfaceClass) -> object | None:
+        """Nothing: this connection takes procedures."""
+        return None
+
+    def isAlive(self) -> bool:
+        """Whether the socket is open, as far as is known."""
+        return not self.protocol.connectionIsLost
+
+    def isSecure(self) -> bool:
+        """Whether the transport is; the daemon's side is asked by procedure."""
+        return self.secureTransport
+
+    def isEncrypted(self) -> bool:
+        """Whether the transport is."""
+        return self.encryptedTransport
+
+    def close(self) -> Deferred[None]:
+        """Take leave of the daemon and close the socket; fires when it is closed.  Never fails."""
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        if self.protocol.connectionIsLost:
+            return
+        self._lossListeners.clear()
+        try:
+            leaving = self.protocol.call(REMOTE, _CLOSE, ())
+            await leaving.addTimeout(CLOSE_TIMEOUT, self.protocol.clock)
+        except (VirtError, TimeoutError):
+            pass
+        if not self.protocol.connectionIsLost:
+            self._closed = Deferred()
+            self.protocol.stopKeepalive()
+            self.protocol.close()
+            await self._closed
+
+    # From the protocol
+
+    def _lost(self, reason: int) -> None:
+        self._listeners.clear()
+        listeners, self._lossListeners = self._lossListeners, []
+        for listener in listeners:
+            listener(reason)
+        if self._closed is not None:
+            closed, self._closed = self._closed, None
+            closed.callback(None)
+
+    def _messageReceived(self, program: int, number: int, packet: bytes) -> None:
+        if program == REMOTE.number and number == _CLOSED_EVENT.number:
+            (reason,), _ = _CLOSED_EVENT.argumentCodec.decode(packet, PAYLOAD)
+            for told in list(self._lossListeners):
+                told(reason)
+            return
+        try:
+            found = messages.read(program, number, packet)
+        except XDRError as problem:
+            _log.warn("a message from the daemon cannot be read: {problem}", problem=problem)
+            return
+        if found is None:
+            return
+        callbackID, event = found
+        listener = self._listeners.get((event.kind, callbackID))
+        if listener is not None:
+            listener(event)
+        elif self._registering:
+            self._early.setdefault((event.kind, callbackID), []).append(event)
+
+
+@implementer(ISubscription)
+class Registration:
+    """A registration with the daemon."""
+
+    def __init__(self, connection: RemoteConnection, kind: EventKind, number: int) -> None:
+        self.connection = connection
+        self.kind = kind
+        self.number = number
+
+    def cancel(self) -> Deferred[None]:
+        """Hear no more at once, and tell the daemon; fails as it answers."""
+        connection = self.connection
+        connection._listeners.pop((self.kind, self.number), None)
+        how = REGISTRATION[self.kind]
+        return maybeDeferred(connection.protocol.call, how.program, how.deregister, (self.number,))

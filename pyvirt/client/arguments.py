@@ -1,0 +1,155 @@
+"""
+What the binding's C layer does to arguments: whole numbers wrap or overflow, wrong types are refused, absent
+text is told by the C function's own name for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from pyvirt.errors import VirtError, argumentError
+from pyvirt.protocols import xdr
+from pyvirt.protocols.procedures import Procedure
+from pyvirt.routes.family import domainOf, function
+
+__all__ = ["coerce", "parseUUID"]
+
+_C_NAMES = {
+    "connectCompareCPU": {"xml": "xmlDesc"},
+    "connectCompareHypervisorCPU": {"xmlcpu": "xmlCPU"},
+    "connectDomainXMLToNative": {"domainXML": "domainXml"},
+    "domainBlockCopy": {"path": "disk"},
+    "domainBlockJobAbort": {"path": "disk"},
+    "domainBlockJobSetSpeed": {"path": "disk"},
+    "domainBlockPeek": {"path": "disk"},
+    "domainBlockPull": {"path": "disk"},
+    "domainBlockRebase": {"path": "disk"},
+    "domainBlockStats": {"path": "disk"},
+    "domainBlockStatsFlags": {"path": "disk"},
+    "domainGetBlockInfo": {"path": "disk"},
+    "domainGetBlockJobInfo": {"path": "disk"},
+    "domainRename": {"newName": "new_name"},
+    "domainRestore": {"from_": "from"},
+    "domainRestoreFlags": {"from_": "from"},
+    "domainSetVcpu": {"cpumap": "vcpumap"},
+    "interfaceLookupByMACString": {"mac": "macstr"},
+    "networkCreateXML": {"xml": "xmlDesc"},
+    "networkCreateXMLFlags": {"xml": "xmlDesc"},
+    "networkPortCreateXML": {"xml": "xmldesc"},
+    "nwfilterBindingLookupByPortDev": {"name": "portdev"},
+    "nwfilterDefineXML": {"xml": "xmlDesc"},
+    "nwfilterDefineXMLFlags": {"xml": "xmlDesc"},
+    "storagePoolCreateXML": {"xml": "xmlDesc"},
+    "storageVolCreateXML": {"xml": "xmlDesc"},
+    "storageVolCreateXMLFrom": {"xml": "xmlDesc"},
+}
+"""Where the C function calls an argument differently from the wire."""
+
+_RANGES = {"i": (-(1 << 31), (1 << 31) - 1), "q": (-(1 << 63), (1 << 63) - 1)}
+_MASKS = {"I": (1 << 32) - 1, "Q": (1 << 64) - 1}
+
+
+def coerce(procedure: Procedure, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """
+    Make arguments fit the wire.
+
+    Unsigned numbers keep their lowest bits, as the binding lets them.
+
+    @raise TypeError: an argument has the wrong type.
+    @raise OverflowError: a signed number is too large.
+    @raise VirtError: text is None where there must be some (C{INVALID_ARG}).
+    """
+    return tuple(map(lambda step, value: step(value), _steps(procedure), arguments))
+
+
+@cache
+def _steps(procedure: Procedure) -> list[Callable[[Any], Any]]:
+    return [_step(procedure, name, kind) for name, kind in procedure.arguments]
+
+
+def _step(procedure: Procedure, name: str, kind: xdr.Type) -> Callable[[Any], Any]:
+    if isinstance(kind, xdr.Scalar):
+        return _number(kind.code)
+    if isinstance(kind, xdr.String):
+        return _text(procedure, name)
+    if isinstance(kind, xdr.Maybe) and isinstance(kind.element, xdr.String):
+        text = _text(procedure, name)
+        return lambda value: None if value is None else text(value)
+    return _same
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _number(code: str) -> Callable[[Any], Any]:
+    if code in _MASKS:
+        mask = _MASKS[code]
+        top = mask.bit_length()
+
+        def wrapped(value: Any) -> int:
+            number: int = value.__index__() if hasattr(value, "__index__") else _noInteger(value)
+            if number >> 64 not in (0, -1) and top == 64:
+                raise OverflowError("Python int too large to convert to C long")
+            return number & mask
+
+        return wrapped
+    if code in _RANGES:
+        low, high = _RANGES[code]
+
+        def ranged(value: Any) -> int:
+            number: int = value.__index__() if hasattr(value, "__index__") else _noInteger(value)
+            if number > high:
+                raise OverflowError("signed integer is greater than maximum")
+            if number < low:
+                raise OverflowError("signed integer is less than minimum")
+            return number
+
+        return ranged
+    return float
+
+
+def _noInteger(value: Any) -> int:
+    raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
+
+
+def _text(procedure: Procedure, name: str) -> Callable[[Any], str]:
+    def text(value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if value is None:
+            raise absent(procedure, name)
+        raise TypeError(
+            f"{function(procedure)}() argument '{name}' must be str or None, "
+            f"not {type(value).__name__}"
+        )
+
+    return text
+
+
+def absent(procedure: Procedure, name: str) -> VirtError:
+    """Make the error that an argument must not be absent."""
+    cName = _C_NAMES.get(procedure.name, {}).get(name, name)
+    return argumentError(function(procedure), cName, "must not be NULL", domainOf(procedure))
+
+
+def parseUUID(text: str) -> bytes | None:
+    """
+    Read a UUID as libvirt does: 32 digits, blanks around them, hyphens between bytes.
+
+    @return: 16 bytes, or None if it is no UUID.
+    """
+    rest = text.strip(" \t\n\r\f\v")
+    found = bytearray()
+    while len(found) < 16:
+        rest = rest.lstrip("-")
+        try:
+            if len(rest) < 2 or not rest[:2].isalnum():
+                return None
+            found.append(int(rest[:2], 16))
+        except ValueError:
+            return None
+        rest = rest[2:]
+    return bytes(found) if not rest else None

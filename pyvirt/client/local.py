@@ -1,0 +1,160 @@
+"""
+A driver in this process, called by procedures: L{LocalCaller} stands where the wire would be.
+
+It answers what a daemon's session answers itself (URI, security, features), asks the driver through the
+routes for everything else, and subscribes to the driver's own events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+from zope.interface.interface import InterfaceClass
+
+from pyvirt.client.arguments import coerce
+from pyvirt.drivers.interfaces.calling import ICaller
+from pyvirt.drivers.interfaces.driver import IConnection
+from pyvirt.drivers.interfaces.events import (
+    EventKind,
+    IDomainEvents,
+    IMonitorEvents,
+    INetworkEvents,
+    INodeDeviceEvents,
+    ISecretEvents,
+    IStoragePoolEvents,
+    ISubscription,
+    Listener,
+)
+from pyvirt.drivers.interfaces.values import Answer
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.protocols.procedures import Procedure, Program
+from pyvirt.routes import DescriptorAnswer, Router, StreamAnswer
+
+__all__ = ["LocalCaller"]
+
+_EVENTS: dict[EventKind, tuple[InterfaceClass, str, str, int]] = {
+    EventKind.DOMAIN: (
+        IDomainEvents,
+        "domainEventSubscribe",
+        "virConnectDomainEventRegisterAny",
+        ErrorDomain.DOMAIN,
+    ),
+    EventKind.NETWORK: (
+        INetworkEvents,
+        "networkEventSubscribe",
+        "virConnectNetworkEventRegisterAny",
+        ErrorDomain.NETWORK,
+    ),
+    EventKind.STORAGE_POOL: (
+        IStoragePoolEvents,
+        "storagePoolEventSubscribe",
+        "virConnectStoragePoolEventRegisterAny",
+        ErrorDomain.STORAGE,
+    ),
+    EventKind.NODE_DEVICE: (
+        INodeDeviceEvents,
+        "nodeDeviceEventSubscribe",
+        "virConnectNodeDeviceEventRegisterAny",
+        ErrorDomain.NODEDEV,
+    ),
+    EventKind.SECRET: (
+        ISecretEvents,
+        "secretEventSubscribe",
+        "virConnectSecretEventRegisterAny",
+        ErrorDomain.SECRET,
+    ),
+}
+
+
+@implementer(ICaller)
+class LocalCaller:
+    """
+    Calls a driver's connection.
+
+    @ivar connection: the driver's.
+    """
+
+    def __init__(self, connection: IConnection, readOnly: bool = False) -> None:
+        self.connection = connection
+        self.router = Router(connection, readOnly)
+        self._session: dict[str, Callable[..., Any]] = {
+            "connectGetURI": lambda: connection.uri,
+            "connectIsSecure": lambda: connection.isSecure(),
+            "connectSupportsFeature": lambda feature: True,
+            "connectRegisterCloseCallback": lambda: None,
+            "connectUnregisterCloseCallback": lambda: None,
+        }
+
+    def call(
+        self,
+        program: Program,
+        procedure: Procedure,
+        arguments: tuple[Any, ...],
+        fds: Sequence[int] = (),
+    ) -> Answer[Any]:
+        """Ask the driver; see L{ICaller.call}."""
+        own = self._session.get(procedure.name)
+        if own is not None:
+            return own(*arguments)
+        answer = self.router.call(procedure, coerce(procedure, arguments), fds)
+        if "reply" not in procedure.fds:
+            return answer
+        return answer.addCallback(_descriptors) if _waits(answer) else _descriptors(answer)
+
+    def openStream(
+        self, program: Program, procedure: Procedure, arguments: tuple[Any, ...]
+    ) -> Answer[Any]:
+        """Ask the driver for a stream; see L{ICaller.openStream}."""
+        answer = self.router.call(procedure, coerce(procedure, arguments))
+        return answer.addCallback(_stream) if _waits(answer) else _stream(answer)
+
+    def subscribe(
+        self, kind: EventKind, eventID: int, ref: Any, listener: Listener
+    ) -> Answer[ISubscription]:
+        """Hear the driver's events; see L{ICaller.subscribe}."""
+        interface, method, api, domain = _EVENTS[kind]
+        component = self.connection.component(interface)
+        if component is None:
+            raise virtError(ErrorCode.NO_SUPPORT, api, domain)
+        answer: Answer[ISubscription] = getattr(component, method)(eventID, ref, listener)
+        return answer
+
+    def subscribeMonitor(
+        self, dom: Any, event: str | None, flags: int, listener: Listener
+    ) -> Answer[ISubscription]:
+        """Hear the monitor's events; see L{ICaller.subscribeMonitor}."""
+        component = self.connection.component(IMonitorEvents)
+        if component is None:
+            raise virtError(
+                ErrorCode.NO_SUPPORT, "virConnectDomainQemuMonitorEventRegister", ErrorDomain.NONE
+            )
+        answer: Answer[ISubscription] = component.monitorEventSubscribe(  # type: ignore[attr-defined]
+            dom, event, flags, listener
+        )
+        return answer
+
+    def whenLost(self, listener: Callable[[int], None]) -> None:
+        """A driver in this process is not lost."""
+
+    def setKeepAlive(self, interval: int, count: int) -> int:
+        """There is nobody to watch."""
+        raise virtError(ErrorCode.NO_SUPPORT, "virConnectSetKeepAlive", ErrorDomain.NONE)
+
+
+def _waits(answer: Any) -> bool:
+    return isinstance(answer, Deferred)
+
+
+def _descriptors(answer: Any) -> tuple[Any, list[int]]:
+    if isinstance(answer, DescriptorAnswer):
+        return answer.value, list(answer.fds)
+    return answer, []
+
+
+def _stream(answer: Any) -> tuple[Any, Any]:
+    if isinstance(answer, StreamAnswer):
+        return answer.value, answer.stream
+    raise TypeError(f"{answer!r} has no stream")

@@ -1,0 +1,158 @@
+"""
+What all handles of one connection share: who answers calls, who hears events, how it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pyvirt.client.calls import Calls
+from pyvirt.client.events import EventQueue
+from pyvirt.client.local import LocalCaller
+from pyvirt.client.registry import EventRegistry
+from pyvirt.drivers.interfaces.calling import ICaller
+from pyvirt.drivers.interfaces.driver import IConnection
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.protocols.programs import LXC, QEMU, REMOTE
+
+if TYPE_CHECKING:
+    from pyvirt.protocols.programs.lxc import LXC as LXCStubs
+    from pyvirt.protocols.programs.qemu import QEMU as QEMUStubs
+    from pyvirt.protocols.programs.remote import Remote
+
+__all__ = ["Session", "Stubs"]
+
+_log = Logger()
+
+FEATURE_TYPED_STRINGS = 9
+FEATURE_NETWORK_UPDATE_ORDER = 16
+
+CloseCallback = Callable[[int], None]
+
+
+class Stubs:
+    """
+    The procedures as one view of a connection calls them.
+
+    @ivar remote: the main program.
+    @ivar qemu: what only QEMU has.
+    @ivar lxc: what only LXC has.
+    @ivar calls: the main program, with the ways to call that stubs cannot describe.
+    """
+
+    __slots__ = ("calls", "lxc", "qemu", "qemuCalls", "remote")
+
+    def __init__(
+        self,
+        caller: ICaller,
+        clock: IReactorTime,
+        readOnly: bool | None,
+        deadline: float | None = None,
+    ) -> None:
+        self.calls = Calls(caller, REMOTE, clock, readOnly, deadline)
+        self.remote = cast("Remote", self.calls)
+        self.qemuCalls = Calls(caller, QEMU, clock, readOnly, deadline)
+        self.qemu = cast("QEMUStubs", self.qemuCalls)
+        self.lxc = cast("LXCStubs", Calls(caller, LXC, clock, readOnly, deadline))
+
+
+class Session:
+    """
+    One open connection.
+
+    @ivar connection: the driver's.
+    @ivar caller: who answers calls.
+    @ivar queue: events on their way to callbacks.
+    @ivar events: who hears which events.
+    @ivar closed: the user closed it.
+    @ivar lifecycleCallbacks: callbacks registered in the oldest style, to their ids and opaque values.
+    """
+
+    def __init__(self, connection: IConnection, clock: IReactorTime, readOnly: bool) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.readOnly = readOnly
+        self.closed = False
+        if ICaller.providedBy(connection):
+            self.caller: ICaller = cast(ICaller, connection)
+            self._checks: bool | None = readOnly
+        else:
+            self.caller = LocalCaller(connection, readOnly)
+            self._checks = None
+        self.queue = EventQueue(clock, self.overflowed)
+        self.events = EventRegistry(self.caller, self.queue)
+        self._closeCallback: CloseCallback | None = None
+        self._features: dict[int, bool] = {}
+        self.lifecycleCallbacks: dict[Any, tuple[int, Any]] = {}
+        self.caller.whenLost(self._lost)
+
+    def stubs(self, deadline: float | None = None) -> Stubs:
+        """Make the procedures, with a deadline or without."""
+        return Stubs(self.caller, self.clock, self._checks, deadline)
+
+    async def feature(self, remote: Any, number: int) -> bool:
+        """Whether the far side has a feature; asked once."""
+        known = self._features.get(number)
+        if known is None:
+            known = self._features[number] = bool(await remote.connectSupportsFeature(number))
+        return known
+
+    def setCloseCallback(self, callback: CloseCallback) -> None:
+        """
+        Have C{callback} called with the reason when the connection is lost.
+
+        @raise VirtError: there is one already (C{OPERATION_INVALID}).
+        """
+        if self._closeCallback is not None:
+            raise virtError(
+                ErrorCode.OPERATION_INVALID,
+                "A close callback is already registered",
+                ErrorDomain.REMOTE,
+            )
+        self._closeCallback = callback
+
+    def dropCloseCallback(self) -> None:
+        """
+        Forget the callback.
+
+        @raise VirtError: there is none (C{OPERATION_INVALID}).
+        """
+        if self._closeCallback is None:
+            raise virtError(
+                ErrorCode.OPERATION_INVALID,
+                "A different callback was requested",
+                ErrorDomain.REMOTE,
+            )
+        self._closeCallback = None
+
+    def forgetCloseCallback(self) -> None:
+        """Forget the callback, if there is one."""
+        self._closeCallback = None
+
+    def _lost(self, reason: int) -> None:
+        callback, self._closeCallback = self._closeCallback, None
+        if callback is not None:
+            # Behind the events that came before it.
+            self.queue.put(lambda: callback(reason), mustKeep=True)
+
+    def overflowed(self) -> None:
+        """The queue's policy is to give the connection up."""
+        transport = getattr(getattr(self.connection, "protocol", None), "transport", None)
+        if transport is not None:
+            transport.abortConnection()
+
+    async def close(self) -> None:
+        """Close for good: no callback is called any more."""
+        if self.closed:
+            return
+        self.closed = True
+        self._closeCallback = None
+        self.events.forget()
+        self.queue.stop()
+        answer = self.connection.close()
+        if answer is not None:
+            await answer

@@ -1,0 +1,124 @@
+"""
+The driver table: who opens which URI.
+
+Drivers are found through the entry points C{pyvirt.drivers}, loaded when a table first looks for one.  Local
+drivers are asked first, the remote one last; the first that accepts a URI opens it, and its failure is final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint, entry_points
+from inspect import isawaitable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.uri import URI, parseURI
+
+__all__ = ["GROUP", "DriverTable", "loadFactories", "noDriver"]
+
+GROUP = "pyvirt.drivers"
+"""The group of entry points; each is called without arguments and returns an L{IDriverFactory}."""
+
+_BUILT_IN = {
+    "test": "pyvirt.drivers.test:factory",
+    "remote": "pyvirt.drivers.remote:factory",
+}
+"""What there is even when the distribution is not installed, as in a checkout."""
+
+_log = Logger()
+
+
+def loadFactories() -> list[IDriverFactory]:
+    """
+    Load every driver that is installed, and make a factory of each.
+
+    One that cannot be loaded is logged and left out: the others go on.
+    """
+    found = {each.name: each for each in entry_points(group=GROUP)}
+    for name, value in _BUILT_IN.items():
+        found.setdefault(name, EntryPoint(name, value, GROUP))
+    factories: list[IDriverFactory] = []
+    for name in sorted(found):
+        try:
+            make: Callable[[], IDriverFactory] = found[name].load()
+            factories.append(make())
+        except Exception:
+            _log.failure("The driver {driver} cannot be loaded", driver=name)
+    return factories
+
+
+class DriverTable:
+    """
+    The drivers of one client or one daemon.
+
+    Each table has factories of its own, so that what drivers share between connections (such as the state of
+    C{test:///default}) is shared within the table.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        factories: Iterable[IDriverFactory] | None = None,
+        *,
+        remote: bool = True,
+    ) -> None:
+        """
+        @param reactor: given to drivers: time, network and processes.
+        @param factories: the drivers; None: all that are installed.
+        @param remote: whether other daemons may be asked; a daemon itself must not.
+        """
+        self.reactor = reactor
+        self._remote = remote
+        self._given = None if factories is None else list(factories)
+        self._ordered: list[IDriverFactory] | None = None
+
+    @property
+    def factories(self) -> list[IDriverFactory]:
+        """The factories in the order in which they are asked."""
+        if self._ordered is None:
+            found = loadFactories() if self._given is None else self._given
+            if not self._remote:
+                found = [each for each in found if each.local]
+            self._ordered = sorted(found, key=lambda each: not each.local)
+        return self._ordered
+
+    def context(self, **details: Any) -> OpenContext:
+        """Make the context for L{open}: this table's reactor, and what C{details} say."""
+        return OpenContext(reactor=self.reactor, **details)
+
+    def open(self, uri: str | None, context: OpenContext | None = None) -> Deferred[IConnection]:
+        """
+        Open a URI.
+
+        @param uri: None or empty: whatever a driver finds.
+        @param context: read-only, flags and the like; None: read-write.
+        @return: fires with the driver's connection.  Fails with L{VirtError}: the URI is none
+            (C{INTERNAL_ERROR}), no driver takes it (C{NO_CONNECT}), or the driver cannot open it.
+        """
+        return Deferred.fromCoroutine(
+            self._open(uri or None, self.context() if context is None else context)
+        )
+
+    async def _open(self, text: str | None, context: OpenContext) -> IConnection:
+        uri: URI | None = None
+        if text is not None:
+            uri = parseURI(text)
+            if not uri.scheme:
+                raise noDriver(f"URI '{text}' does not include a driver name")
+        for factory in self.factories:
+            if factory.local and uri is not None and uri.isRemote:
+                continue
+            if factory.accepts(uri):
+                opened = factory.open(uri, context)
+                return await opened if isawaitable(opened) else opened
+        raise noDriver(text or "<null>")
+
+
+def noDriver(detail: str) -> VirtError:
+    """Make the error that nothing opens a URI."""
+    return virtError(ErrorCode.NO_CONNECT, detail, ErrorDomain.NONE)

@@ -4,6 +4,7 @@ What the tests of the daemon share: a driver that does as told, and a client of 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -100,6 +101,14 @@ class FixtureConnection:
         self.driver.waiting.append(waiting)
         return waiting
 
+    def domainOpenGraphics(self, dom: DomainRef, idx: int, flags: int, fds: list[int]) -> Any:
+        self.driver.given = [os.fstat(each).st_ino for each in fds]
+        return self.driver.graphics
+
+    def domainOpenGraphicsFD(self, dom: DomainRef, idx: int, flags: int) -> int:
+        self.driver.opened = os.open("/dev/null", os.O_RDONLY)
+        return self.driver.opened
+
     # Events
 
     def _subscribe(self, kind: EventKind, eventID: int, ref: Any, listener: Any) -> Subscription:
@@ -137,6 +146,9 @@ class FixtureDriver:
         self.waiting: list[Deferred[Any]] = []
         self.opening: list[Callable[[], None]] | None = None
         self.type: Any = "FIXTURE"
+        self.graphics: Any = None
+        self.given: list[int] = []
+        self.opened = -1
         self.hostname: Callable[[], Any] = lambda: "host"
 
     def open(self, uri: str | None, context: OpenContext) -> Any:

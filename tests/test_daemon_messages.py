@@ -4,6 +4,7 @@ What the daemon answers to calls of every kind, as libvirtd 9.0.0 was seen to do
 
 from __future__ import annotations
 
+import os
 import struct
 
 from twisted.internet.defer import Deferred, fail
@@ -470,6 +471,35 @@ class DriverTests(SynchronousTestCase):
                 "virConnectNumOfNetworks",
             ),
         )
+
+    def test_descriptorsAbsent(self) -> None:
+        """A call that needs a descriptor and has none is refused."""
+        procedure = REMOTE.byName["domainOpenGraphics"]
+        payload = procedure.argumentCodec.encode((DOMAIN, 0, 0))
+        missing = internal("No FD available at slot 0")
+        for kind, data in ((0, payload), (4, b"\0\0\0\0" + payload)):
+            answer = self.peer.ask(self.peer.raw(procedure.number, data, type=kind))
+            self.assertEqual(answer.error, missing)
+
+    def test_descriptorsUnannounced(self) -> None:
+        """A call that announces descriptors which never came ends the connection."""
+        payload = REMOTE.byName["domainOpenGraphics"].argumentCodec.encode((DOMAIN, 0, 0))
+        packet = self.peer.raw(249, b"\0\0\0\2" + payload, type=4) + b"\0\0"
+        self.peer.send(packet)
+        self.assertTrue(self.peer.transport.aborted)
+
+    def test_tooManyDescriptors(self) -> None:
+        """So does one that announces more than 32."""
+        self.peer.send(self.peer.raw(249, b"\0\0\0\x21" + b"\0" * 60, type=4))
+        self.assertTrue(self.peer.transport.aborted)
+
+    def test_descriptorsElsewhere(self) -> None:
+        """Over what is no UNIX socket a descriptor cannot be sent: an error, and it is closed."""
+        self.assertEqual(
+            self.peer.error("domainOpenGraphicsFD", DOMAIN, 0, 0),
+            internal("Sending file descriptors is not supported on this socket"),
+        )
+        self.assertRaises(OSError, os.fstat, self.world.driver.opened)
 
     def test_everyProcedure(self) -> None:
         """Every procedure, called with nothing, is answered once and never crashes the daemon."""

@@ -32,7 +32,7 @@ from pyvirt.drivers.interfaces.driver import IStatefulDriver
 from pyvirt.protocols import message
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 from pyvirt.transports.listeners import ListenError, openTCP, openUNIX
-from tests.daemonfixture import URI, FixtureDriver, Message
+from tests.daemonfixture import DOMAIN, URI, FixtureDriver, Message
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -317,6 +317,51 @@ class ServiceTests(TestCase):
             self.assertEqual(service.server.sessions, set())
             idle.settimeout(5)
             self.assertEqual(idle.recv(10), b"")
+
+    async def test_descriptors(self) -> None:
+        """Descriptors come with calls and go with replies over UNIX sockets; nobody's stay open."""
+        service = self.make()
+        service.startService()
+        await service.started
+        await deferLater(reactor, 0, lambda: None)  # the reactor has opened its own by now
+        before = len(os.listdir("/proc/self/fd"))
+
+        def client() -> tuple[Message, Message, int]:
+            with socket.socket(socket.AF_UNIX) as each:
+                each.settimeout(10)
+                each.connect(service.paths.socket)
+
+                def exchange(name: str, arguments: tuple[Any, ...], fds: list[int]) -> Message:
+                    procedure = REMOTE.byName[name]
+                    payload = procedure.argumentCodec.encode(arguments)
+                    if fds:
+                        payload = len(fds).to_bytes(4, "big") + payload
+                    kind = 4 if fds else 0
+                    packet = message.pack(REMOTE.number, 1, procedure.number, kind, 1, 0, payload)
+                    each.sendall(packet)
+                    for fd in fds:
+                        socket.send_fds(each, [b"\0"], [fd])
+                    data = each.recv(4)
+                    return Message(data + each.recv(int.from_bytes(data, "big") - 4))
+
+                exchange("connectOpen", (URI, 0), [])
+                inside, outside = socket.socketpair()
+                with inside, outside:
+                    node = os.fstat(inside.fileno()).st_ino
+                    given = exchange("domainOpenGraphics", (DOMAIN, 0, 0), [inside.fileno()])
+                taken = exchange("domainOpenGraphicsFD", (DOMAIN, 0, 0), [])
+                _, received, _, _ = socket.recv_fds(each, 1, 4)
+                with os.fdopen(received[0]) as file:
+                    self.assertEqual(os.fstat(file.fileno()).st_rdev, os.stat("/dev/null").st_rdev)
+                return given, taken, node
+
+        given, taken, node = await deferToThread(client)
+        self.assertIsNone(given.result)
+        self.assertEqual(self.driver.given, [node])
+        self.assertEqual((taken.type, taken.status), (5, 0))
+        while service.server.sessions:
+            await deferLater(reactor, 0.005, lambda: None)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
     async def test_adopted(self) -> None:
         """Sockets of the service manager are served instead, and their files are left to it."""

@@ -18,6 +18,7 @@ from pyvirt.definitions.schema import (
     elements,
     present,
     reader,
+    replaced,
     writer,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
@@ -72,7 +73,7 @@ class Protocol:
 
     def settle(self, node: Node, context: Context) -> Protocol:
         """Addresses without an address are none; only IPv6 configures itself."""
-        return attrs.evolve(
+        return replaced(
             self,
             ips=tuple(ip for ip in self.ips if ip.address is not None),
             autoconf=self.autoconf and self.family == "ipv6",
@@ -197,7 +198,7 @@ class InterfaceDefinition:
             changes.update(start=None)
         if kind != "ethernet":
             changes["mac"] = None
-        return attrs.evolve(self, **changes)
+        return replaced(self, **changes)
 
 
 def parseInterface(xml: str) -> InterfaceDefinition:

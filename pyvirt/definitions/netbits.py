@@ -22,7 +22,7 @@ from pyvirt.definitions.kinds import (
     xmlError,
 )
 from pyvirt.definitions.reader import Node
-from pyvirt.definitions.schema import Context, attribute, element, elements, plainWriter
+from pyvirt.definitions.schema import Context, attribute, element, elements, plainWriter, replaced
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Bandwidth", "Limits", "Tag", "VirtualPort", "Vlan", "parseMAC"]
@@ -171,8 +171,8 @@ class Vlan:
                     "vlan tag",
                     0,
                 )
-            return attrs.evolve(self, trunk=True)
-        return attrs.evolve(self, trunk=self.trunk or None)
+            return replaced(self, trunk=True)
+        return replaced(self, trunk=self.trunk or None)
 
 
 def _portNumber(name: str, most: int, phrase: str) -> Kind:
@@ -289,7 +289,7 @@ class IPAddress:
                     ErrorCode.INVALID_ARG, f"Invalid peer '{peer}' in <ip>", ErrorDomain.DOMAIN
                 )
             peer = canonical(peer)
-        return attrs.evolve(self, family=family, address=canonical(self.address), peer=peer)
+        return replaced(self, family=family, address=canonical(self.address), peer=peer)
 
 
 def checkRoute(route: Route, where: str) -> Route:

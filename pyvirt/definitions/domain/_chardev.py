@@ -30,6 +30,7 @@ from pyvirt.definitions.schema import (
     Context,
     attribute,
     reader,
+    replaced,
     writer,
 )
 
@@ -67,7 +68,7 @@ class Reconnect:
     def settle(self, node: Node, context: Context) -> Reconnect:
         """A timeout means something only where reconnecting is on."""
         if not self.enabled:
-            return attrs.evolve(self, timeout=None)
+            return replaced(self, timeout=None)
         if self.timeout is None:
             from pyvirt.definitions.kinds import missingAttribute
 

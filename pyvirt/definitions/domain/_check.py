@@ -11,6 +11,7 @@ from typing import Any
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Input
+from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
 from pyvirt.definitions.domain._source import FileSource, NetworkSource
 from pyvirt.definitions.domain._top import DomainDefinition
@@ -109,6 +110,8 @@ def check(definition: DomainDefinition) -> None:
             raise internal("USB host device must use 'usb' address type")
         if host.type == "scsi_host" and kind not in ("pci", "ccw"):
             raise refuse("SCSI_host host device must use 'pci' or 'ccw' address type")
+    if len(devices.videos) > 1 and any(v.model.type == "none" for v in devices.videos):
+        raise refuse("a 'none' video type must be the only video device defined for the domain")
     for video in devices.videos:
         if (
             video.driver is not None
@@ -149,6 +152,9 @@ def checkDomain(definition: DomainDefinition) -> None:
                     f"can't add memory backend for guest node '{node}' as the guest has only "
                     f"'{cells}' NUMA nodes configured"
                 )
+    for position, host in enumerate(devices.hostdevs):
+        if any(sameDevice(other, host) for other in devices.hostdevs[:position]):
+            raise xmlError("Hostdev already exists in the domain configuration")
     targets: dict[str | None, Disk] = {}
     for disk in devices.disks:
         name = disk.target.dev if disk.target is not None else None
@@ -162,12 +168,12 @@ def checkDomain(definition: DomainDefinition) -> None:
     for controller in devices.controllers:
         if controller.type == "usb":
             continue
-        key = (controller.type, controller.index)
-        if key in seen:
+        place = (controller.type, controller.index)
+        if place in seen:
             raise xmlError(
                 f"Multiple '{controller.type}' controllers with index '{controller.index}'"
             )
-        seen.add(key)
+        seen.add(place)
     checkAliases(definition)
     if os.type.name == "exe" and os.init is None:
         raise xmlError("init binary must be specified")
@@ -190,6 +196,22 @@ def checkDomain(definition: DomainDefinition) -> None:
             checkPool(thread)
     if definition.defaultiothread is not None:
         checkPool(definition.defaultiothread)
+
+
+def sameDevice(one: HostDev, other: HostDev) -> bool:
+    """Return whether two devices of the host are one."""
+    if (one.mode, one.type) != (other.mode, other.type):
+        return False
+    if one.type == "usb":
+        if one.source.bus and one.source.device:
+            return (one.source.bus, one.source.device) == (other.source.bus, other.source.device)
+        return (one.source.vendor, one.source.product) == (
+            other.source.vendor,
+            other.source.product,
+        )
+    if one.type == "pci":
+        return one.source.pci == other.source.pci
+    return one.source == other.source
 
 
 def checkPool(pool: Any) -> None:

@@ -19,7 +19,7 @@ from pyvirt.definitions.kinds import (
     xmlError,
 )
 from pyvirt.definitions.reader import Node
-from pyvirt.definitions.schema import Context, attribute, element, elements
+from pyvirt.definitions.schema import Context, attribute, element, elements, replaced
 
 __all__ = ["CatchUp", "Clock", "Timer"]
 
@@ -98,7 +98,7 @@ class Clock:
                     "", node, ""
                 )
             changes["start"] = self.start
-        return attrs.evolve(self, **changes)
+        return replaced(self, **changes)
 
 
 def _adjustment(text: str) -> int:

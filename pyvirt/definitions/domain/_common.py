@@ -10,7 +10,7 @@ import attrs
 
 from pyvirt.definitions.kinds import BOOLEAN, SWITCH, choice, xmlError
 from pyvirt.definitions.reader import Node
-from pyvirt.definitions.schema import Context, attribute, element
+from pyvirt.definitions.schema import Context, attribute, element, replaced
 
 __all__ = ["DeviceLabel", "VirtioDriver", "VirtioOptions"]
 
@@ -44,10 +44,10 @@ class DeviceLabel:
     def settle(self, node: Node, context: Context) -> DeviceLabel:
         """A skipped label is nothing else; a label that is not applied is refused."""
         if self.labelskip:
-            return attrs.evolve(self, relabel=None)
-        label = attrs.evolve(self, labelskip=None)
+            return replaced(self, relabel=None)
+        label = replaced(self, labelskip=None)
         if label.relabel is None:
-            label = attrs.evolve(label, relabel=True)
+            label = replaced(label, relabel=True)
         if label.label is not None and not label.relabel:
             model = label.model or "NULL"
             raise xmlError(f"Cannot specify a label if relabelling is turned off. model={model}")

@@ -10,12 +10,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import attrs
-
 from pyvirt.definitions.domain._address import CCIDAddress, DriveAddress
 from pyvirt.definitions.domain._chardev import Console, Serial, Target
 from pyvirt.definitions.domain._controller import Controller
-from pyvirt.definitions.domain._disk import Disk
+from pyvirt.definitions.domain._disk import Disk, guessBus
 from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
@@ -23,6 +21,7 @@ from pyvirt.definitions.domain._small import CID, Smartcard
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.domain._tune import IOThread, IOThreadIds, NUMAMemory, NUMATune
 from pyvirt.definitions.kinds import unsupported, xmlError
+from pyvirt.definitions.schema import replaced
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Random", "completed", "randomMAC", "randomUUID"]
@@ -64,9 +63,9 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     changes.update(_threads(definition))
     os = definition.os
     if os.type.name is None and definition.bootloader is not None:
-        os = attrs.evolve(os, type=attrs.evolve(os.type, name="xen"))
+        os = replaced(os, type=replaced(os.type, name="xen"))
     if os.type.arch is None:
-        os = attrs.evolve(os, type=attrs.evolve(os.type, arch="i686"))
+        os = replaced(os, type=replaced(os.type, arch="i686"))
     devices = _devices(definition, random)
     if os.type.name == "hvm":
         _bootOrder(devices)
@@ -76,10 +75,10 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
             )("", None, "")
     if os.type.name == "hvm" and not os.boot and not _bootsByDevice(devices):
         if definition.bootloader is None:
-            os = attrs.evolve(os, boot=("hd",))
+            os = replaced(os, boot=("hd",))
     changes["os"] = os
     changes["devices"] = devices
-    return attrs.evolve(definition, **changes)
+    return replaced(definition, **changes)
 
 
 def checkNumbers(definition: DomainDefinition) -> None:
@@ -129,7 +128,7 @@ def _memory(definition: DomainDefinition) -> dict[str, Any]:
         raise xmlError("Memory size must be specified via <memory> or in the <numa> configuration")
     changes: dict[str, Any] = {}
     if amount != definition.memory.amount:
-        changes["memory"] = attrs.evolve(definition.memory, amount=amount)
+        changes["memory"] = replaced(definition.memory, amount=amount)
     current = definition.currentMemory
     if not current or current > amount:
         changes["currentMemory"] = amount
@@ -156,10 +155,10 @@ def _processors(definition: DomainDefinition) -> dict[str, Any]:
         and tune.memory.placement == "auto"
         and vcpu.cpuset is None
     ):
-        return {"vcpu": attrs.evolve(vcpu, placement="auto")}
+        return {"vcpu": replaced(vcpu, placement="auto")}
     if vcpu.placement == "auto" and (tune is None or tune.memory is None):
         memory = NUMAMemory(mode="strict", placement="auto")
-        return {"numatune": attrs.evolve(tune or NUMATune(), memory=memory)}
+        return {"numatune": replaced(tune or NUMATune(), memory=memory)}
     return {}
 
 
@@ -199,8 +198,8 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
     """Complete each kind of device, and add those that others need."""
     devices = definition.devices
     changes: dict[str, Any] = {}
-    disks = [_placed(disk) for disk in devices.disks]
-    changes["disks"] = _sortedDisks(disks)
+    # Disks are in the order of their names, but only among those that named the same bus.
+    changes["disks"] = tuple(_placed(_onBus(disk)) for disk in _sortedDisks(devices.disks))
     changes["serials"], changes["consoles"] = _consoles(definition)
     changes["parallels"] = _numbered(devices.parallels)
     changes["interfaces"] = _interfaces(devices.interfaces, random)
@@ -208,10 +207,10 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
     changes["videos"] = _videos(_withVideo(devices))
     changes["smartcards"] = _smartcards(devices)
     if devices.vsock is not None and (devices.vsock.cid is None or devices.vsock.cid == CID()):
-        changes["vsock"] = attrs.evolve(devices.vsock, cid=CID(auto=True))
-    changes["hostdevs"] = _hostdevs(devices)
-    devices = attrs.evolve(devices, **changes)
-    return attrs.evolve(devices, controllers=_controllers(devices))
+        changes["vsock"] = replaced(devices.vsock, cid=CID(auto=True))
+    changes["hostdevs"] = _hostdevs(replaced(devices, disks=changes["disks"]))
+    devices = replaced(devices, **changes)
+    return replaced(devices, controllers=_controllers(devices))
 
 
 _DISK_NAME = re.compile(r"(?:fd|hd|sd|vd|xvd|ubd)([a-z]+)(\d*)\Z").match
@@ -226,6 +225,14 @@ def diskIndex(name: str) -> int:
     for letter in found[1]:
         index = index * 26 + ord(letter) - ord("a") + 1
     return index - 1
+
+
+def _onBus(disk: Disk) -> Disk:
+    """Give a disk that names no bus the one that its name is usual on."""
+    target = disk.target
+    if target is None or target.bus is not None or target.dev is None:
+        return disk
+    return replaced(disk, target=replaced(target, bus=guessBus(target.dev, disk.device)))
 
 
 def _placed(disk: Disk) -> Disk:
@@ -247,10 +254,10 @@ def _placed(disk: Disk) -> Disk:
         address = DriveAddress(controller=index // 2, unit=index % 2)
     else:
         return disk
-    return attrs.evolve(disk, address=address)
+    return replaced(disk, address=address)
 
 
-def _sortedDisks(disks: list[Disk]) -> tuple[Disk, ...]:
+def _sortedDisks(disks: Iterable[Disk]) -> tuple[Disk, ...]:
     """Keep the disks of one bus in the order of their names."""
     done: list[Disk] = []
     for disk in disks:
@@ -275,15 +282,35 @@ def _numbered(ports: Iterable[Any]) -> tuple[Any, ...]:
     for port in ports:
         if port.target.port is None:
             highest = max((other.target.port for other in done), default=-1)
-            port = attrs.evolve(port, target=attrs.evolve(port.target, port=highest + 1))
+            port = replaced(port, target=replaced(port.target, port=highest + 1))
         done.append(port)
     return tuple(done)
+
+
+def _consolePorts(consoles: Iterable[Console]) -> list[Console]:
+    """Number the consoles; only a serial one may ask for a number."""
+    done: list[Console] = []
+    for console in consoles:
+        if console.target.port is None or console.target.type not in (None, "serial"):
+            highest = max((other.target.port or 0 for other in done), default=-1)
+            console = replaced(console, target=replaced(console.target, port=highest + 1))
+        done.append(console)
+    return done
+
+
+_CONSOLE_SERIALS = (
+    None,
+    "isa-serial",
+    "spapr-vio-serial",
+    "system-serial",
+    "sclp-serial",
+)
 
 
 def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[Console, ...]]:
     """The first console of a full guest is its first serial port, seen again."""
     devices = definition.devices
-    serials, consoles = list(devices.serials), list(devices.consoles)
+    serials, consoles = list(devices.serials), _consolePorts(devices.consoles)
     if definition.os.type.name == "hvm":
         if consoles and consoles[0].target.type in (None, "serial"):
             if not serials:
@@ -296,7 +323,7 @@ def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[C
                         address=first.address,
                     )
                 ]
-            consoles[0] = attrs.evolve(
+            consoles[0] = replaced(
                 consoles[0],
                 source=serials[0].source,
                 target=Target(
@@ -307,31 +334,24 @@ def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[C
                 acpiIndex=serials[0].acpiIndex,
                 address=serials[0].address,
             )
-        elif (
-            serials
-            and not consoles
-            and serials[0].target.type
-            in (None, "isa-serial", "spapr-vio-serial", "system-serial", "sclp-serial")
-        ):
-            consoles = [
-                Console(
-                    source=serials[0].source,
-                    target=Target(type="serial", port=serials[0].target.port or 0),
-                    alias=serials[0].alias,
-                    acpiIndex=serials[0].acpiIndex,
-                    address=serials[0].address,
-                )
-            ]
+        elif serials and serials[0].target.type in _CONSOLE_SERIALS:
+            port = serials[0]
+            seen = Console(
+                source=port.source,
+                target=Target(type="serial", port=port.target.port or 0),
+                alias=port.alias,
+                acpiIndex=port.acpiIndex,
+                address=port.address,
+            )
+            consoles.insert(0, seen)
     done: list[Console] = []
     for position, console in enumerate(consoles):
         target = console.target
         if position and target.type in (None, "serial") and definition.os.type.name == "hvm":
             raise unsupported("Only the first console can be a serial port")("", None, "")
         if target.type is None:
-            target = attrs.evolve(target, type="serial")
-        if target.port is None:
-            target = attrs.evolve(target, port=position)
-        done.append(attrs.evolve(console, target=target))
+            target = replaced(target, type="serial")
+        done.append(replaced(console, target=target))
     return _numbered(serials), tuple(done)
 
 
@@ -343,17 +363,17 @@ def _interfaces(interfaces: tuple[Interface, ...], random: Random) -> tuple[Inte
     for nic in interfaces:
         changes: dict[str, Any] = {}
         if nic.mac is None or nic.mac.address is None:
-            changes["mac"] = attrs.evolve(nic.mac or MAC(), address=randomMAC(random))
+            changes["mac"] = replaced(nic.mac or MAC(), address=randomMAC(random))
         if nic.target is None or nic.target.dev is None:
             while f"testnet{number}" in taken:
                 number += 1
             name = f"testnet{number}"
             taken.add(name)
-            changes["target"] = attrs.evolve(nic.target or NetTarget(), dev=name)
+            changes["target"] = replaced(nic.target or NetTarget(), dev=name)
         port = nic.virtualport
         if port is not None:
             changes["virtualport"] = _port(port, random)
-        done.append(attrs.evolve(nic, **changes) if changes else nic)
+        done.append(replaced(nic, **changes) if changes else nic)
     return tuple(done)
 
 
@@ -370,7 +390,7 @@ def _port(port: Any, random: Random) -> Any:
         changes["interfaceid"] = formatUUID(randomUUID(random))
     if not changes:
         return port
-    return attrs.evolve(port, parameters=attrs.evolve(parameters, **changes))
+    return replaced(port, parameters=replaced(parameters, **changes))
 
 
 def _smartcards(devices: Devices) -> tuple[Smartcard, ...]:
@@ -387,7 +407,7 @@ def _smartcards(devices: Devices) -> tuple[Smartcard, ...]:
             while (0, slot) in taken:
                 slot += 1
             taken.add((0, slot))
-            card = attrs.evolve(card, address=CCIDAddress(slot=slot))
+            card = replaced(card, address=CCIDAddress(slot=slot))
         done.append(card)
     return tuple(done)
 
@@ -403,7 +423,7 @@ def _inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
                 bus = "virtio"
             else:
                 bus = "usb"
-            item = attrs.evolve(item, bus=bus)
+            item = replaced(item, bus=bus)
         done.append(item)
     return tuple(done)
 
@@ -448,7 +468,7 @@ def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
                 changes["heads"] = 1
         if kind != "none" and position == 0 and not any(other.model.primary for other in videos):
             changes["primary"] = True
-        done.append(attrs.evolve(video, model=attrs.evolve(model, **changes)))
+        done.append(replaced(video, model=replaced(model, **changes)))
     first = [video for video in done if video.model.primary]
     return tuple(first + [video for video in done if not video.model.primary])
 
@@ -471,19 +491,19 @@ def _hostdevs(devices: Devices) -> tuple[HostDev, ...]:
                 if unit == 7:
                     controller, unit = controller + 1, 0
             taken.add((controller, unit))
-            device = attrs.evolve(device, address=DriveAddress(controller=controller, unit=unit))
+            device = replaced(device, address=DriveAddress(controller=controller, unit=unit))
         done.append(device)
     return tuple(done)
 
 
 def insertController(controllers: list[Controller], new: Controller) -> None:
-    """Put a controller behind those of its type that have a lower index."""
+    """Put a controller behind those of its type that have a lower index or none."""
     place = -1
     for position in range(len(controllers) - 1, -1, -1):
         other = controllers[position]
         if other.type != new.type:
             continue
-        if (other.index or 0) > (new.index or 0) or (
+        if (new.index is not None and other.index is not None and other.index > new.index) or (
             new.master is None and other.master is not None and other.index == new.index
         ):
             place = position
@@ -494,15 +514,22 @@ def insertController(controllers: list[Controller], new: Controller) -> None:
 
 def _controllers(devices: Devices) -> tuple[Controller, ...]:
     """Number the controllers and add those that addresses of other devices name."""
-    done: list[Controller] = []
-    used = {(other.type, other.index) for other in devices.controllers}
+    given: list[Controller] = []
     for controller in devices.controllers:
+        insertController(given, controller)
+    # SCSI devices of the host are plugged in before numbers are given, so theirs come first.
+    for device in devices.hostdevs:
+        if device.type == "scsi" and isinstance(device.address, DriveAddress):
+            _supply(given, "scsi", device.address.controller)
+    done: list[Controller] = []
+    used = {(other.type, other.index) for other in given}
+    for controller in given:
         if controller.index is None:
             index = 0
             while (controller.type, index) in used:
                 index += 1
             used.add((controller.type, index))
-            controller = attrs.evolve(controller, index=index)
+            controller = replaced(controller, index=index)
         done.append(controller)
     highest: dict[str, int] = {}
 
@@ -516,9 +543,6 @@ def _controllers(devices: Devices) -> tuple[Controller, ...]:
             )
             if kind:
                 need(kind, disk.address.controller)
-    for device in devices.hostdevs:
-        if device.type == "scsi" and isinstance(device.address, DriveAddress):
-            need("scsi", device.address.controller)
     for channel in devices.channels:
         if channel.target.type == "virtio":
             need("virtio-serial", getattr(channel.address, "controller", 0))
@@ -528,8 +552,21 @@ def _controllers(devices: Devices) -> tuple[Controller, ...]:
     for card in devices.smartcards:
         if getattr(card.address, "controller", 0) == 0:
             need("ccid", 0)
-    for kind in ("scsi", "ide", "fdc", "sata", "virtio-serial", "ccid"):
-        for index in range(highest.get(kind, -1) + 1):
-            if not any(other.type == kind and other.index == index for other in done):
-                insertController(done, Controller(type=kind, index=index))
+    for kind in ("scsi", "fdc", "ide", "sata", "virtio-serial", "ccid"):
+        if kind in highest:
+            _supply(done, kind, highest[kind])
     return tuple(done)
+
+
+#: More controllers than these are never made up.
+_MOST = 1024
+
+
+def _supply(controllers: list[Controller], kind: str, highest: int) -> None:
+    """Add the controllers of a type that are missing up to an index."""
+    there = {other.index for other in controllers if other.type == kind}
+    controllers.extend(
+        Controller(type=kind, index=index)
+        for index in range(min(highest, _MOST) + 1)
+        if index not in there
+    )

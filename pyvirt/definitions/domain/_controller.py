@@ -24,6 +24,7 @@ from pyvirt.definitions.schema import (
     attribute,
     element,
     elementAttribute,
+    replaced,
     special,
 )
 from pyvirt.definitions.units import scaledKiB
@@ -177,4 +178,4 @@ class Controller(Device):
             changes.update(maxGrantFrames=None, maxEventChannels=None)
         if self.type != "pci":
             changes.update(modelName=None, target=None, pcihole64=None)
-        return attrs.evolve(self, **changes)
+        return replaced(self, **changes)

@@ -24,6 +24,7 @@ from pyvirt.definitions.schema import (
     attribute,
     element,
     elements,
+    replaced,
     text,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledText
@@ -276,9 +277,9 @@ class NUMA:
                         raise xmlError(
                             f"NUMA cells {number} and {other} have overlapping vCPU ids",
                         )
-            placed[number] = attrs.evolve(cell, id=number)
+            placed[number] = replaced(cell, id=number)
         cells = [placed[number] for number in range(len(placed))]
-        return attrs.evolve(self, cells=_distances(cells))
+        return replaced(self, cells=_distances(cells))
 
 
 def _distances(cells: list[Cell]) -> tuple[Cell, ...]:
@@ -314,7 +315,7 @@ def _distances(cells: list[Cell]) -> tuple[Cell, ...]:
         row = table.get(cell.id or 0)
         if row:
             siblings = tuple(Sibling(id=key, value=row[key]) for key in sorted(row))
-            cell = attrs.evolve(cell, distances=Distances(siblings=siblings))
+            cell = replaced(cell, distances=Distances(siblings=siblings))
         done.append(cell)
     return tuple(done)
 
@@ -368,7 +369,7 @@ class CPU:
         if model is not None and not model.name and model.vendor_id is None:
             model = None
         if model is not None and not model.name:
-            model = attrs.evolve(model, name=None)
+            model = replaced(model, name=None)
         if model is None and mode == "custom":
             if self.vendor is not None:
                 raise xmlError("CPU vendor specified without CPU model", ErrorDomain.CPU)
@@ -389,11 +390,11 @@ class CPU:
                 changes.update(mode=None, match=None, check=None)
             else:
                 changes.update(mode=mode, match=self.match or "exact")
-                changes["model"] = attrs.evolve(model, fallback=model.fallback or "allow")
+                changes["model"] = replaced(model, fallback=model.fallback or "allow")
         else:
             changes["match"] = None
             if mode == "host-passthrough" or mode == "maximum":
                 changes["model"] = None
             elif model is not None:
-                changes["model"] = attrs.evolve(model, fallback=model.fallback or "allow")
-        return attrs.evolve(self, **changes)
+                changes["model"] = replaced(model, fallback=model.fallback or "allow")
+        return replaced(self, **changes)

@@ -38,12 +38,13 @@ from pyvirt.definitions.schema import (
     elementAttribute,
     present,
     reader,
+    replaced,
     special,
     writer,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["BackingStore", "Disk"]
+__all__ = ["BackingStore", "Disk", "guessBus"]
 
 FORMATS = "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk"
 
@@ -109,7 +110,7 @@ class DiskDriver(VirtioOptions):
     def settle(self, node: Node, context: Context) -> DiskDriver:
         """C{aio} is an old name of C{raw}."""
         if self.type == "aio":
-            return attrs.evolve(self, type="raw")
+            return replaced(self, type="raw")
         return self
 
 
@@ -328,7 +329,7 @@ class Disk(BootDevice):
         changes: dict[str, Any] = {"startup": None}
         source = self.source
         if self.startup is not None and source is not None:
-            changes["source"] = attrs.evolve(source, startupPolicy=self.startup)
+            changes["source"] = replaced(source, startupPolicy=self.startup)
         if self.auth is not None and source is not None and source.auth is not None:
             raise unsupported("an <auth> definition already found for disk source")("", node, "")
         if self.encryption is not None and source is not None and source.encryption is not None:
@@ -337,14 +338,11 @@ class Disk(BootDevice):
             )
         if self.wwn is not None and not _WWN(self.wwn):
             raise virtError(ErrorCode.INTERNAL_ERROR, f"Malformed wwn: {self.wwn}", 0)
-        if target.bus is None:
-            bus = _guessBus(target.dev, self.device)
-            changes["target"] = attrs.evolve(target, bus=bus)
         if self.source is None:
             changes["type"] = "file"
         if self.device == "cdrom":
             changes["readonly"] = True
-        return attrs.evolve(self, **changes) if changes else self
+        return replaced(self, **changes) if changes else self
 
 
 _WWN = re.compile(r"(?:0x)?[0-9a-fA-F]{16}\Z").match
@@ -384,7 +382,7 @@ def _readTarget(kids: dict[str, list[Node]], context: Context) -> DiskTarget:
     return target
 
 
-def _guessBus(dev: str, device: str | None) -> str:
+def guessBus(dev: str, device: str | None) -> str:
     """Return the bus that the name of a disk is usual on."""
     if device == "floppy":
         return "fdc"

@@ -34,6 +34,7 @@ from pyvirt.definitions.schema import (
     elementAttribute,
     elements,
     reader,
+    replaced,
     special,
     writer,
 )
@@ -247,7 +248,7 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
             if listen.type == "address":
                 if graphics.listen and listen is graphics.listens[0]:
                     if listen.address is None:
-                        listen = attrs.evolve(listen, address=graphics.listen)
+                        listen = replaced(listen, address=graphics.listen)
                     elif listen.address != graphics.listen:
                         raise refuse(
                             f"graphics 'listen' attribute '{graphics.listen}' must match 'address' "
@@ -260,7 +261,7 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
             if listen.socket is not None and listen.type != "socket":
                 raise xmlError("'socket' attribute is valid only for listen type 'socket'")
             if listen.type == "network" and context.inactive:
-                listen = attrs.evolve(listen, address=None)
+                listen = replaced(listen, address=None)
             listens.append(listen)
         if graphics.socket is not None and kind == "vnc" and not listens:
             listens.append(Listen(type="socket", socket=graphics.socket))
@@ -279,7 +280,7 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
             ):
                 listens[0] = Listen(type="none")
         changes.update(listens=tuple(listens), listen=None, socket=None)
-    return attrs.evolve(graphics, **changes) if changes else graphics
+    return replaced(graphics, **changes) if changes else graphics
 
 
 def _flag(name: str, value: bool | None) -> str:
@@ -469,7 +470,7 @@ class VideoModel:
     def settle(self, node: Node, context: Context) -> VideoModel:
         """Remember that heads were spoken of, if only to have none."""
         if self.heads is None and node.get("heads") is not None:
-            return attrs.evolve(self, headsGiven=True)
+            return replaced(self, headsGiven=True)
         return self
 
 

@@ -23,6 +23,7 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     present,
+    replaced,
     special,
 )
 from pyvirt.definitions.units import scaled, scaledKiB
@@ -88,7 +89,7 @@ class SpinLocks(RequiredState):
     def settle(self, node: Node, context: Context) -> SpinLocks:
         """Check the number, where it counts."""
         if not self.state:
-            return attrs.evolve(self, retries=None)
+            return replaced(self, retries=None)
         if self.retries is None:
             raise missingAttribute(node, "retries")
         if self.retries < 0xFFF:
@@ -107,7 +108,7 @@ class VendorId(RequiredState):
     def settle(self, node: Node, context: Context) -> VendorId:
         """Check the name, where it counts."""
         if not self.state:
-            return attrs.evolve(self, value=None)
+            return replaced(self, value=None)
         if self.value is None:
             raise xmlError("missing 'value' attribute for HyperV feature 'vendor_id'")
         if len(self.value.encode()) > 12:
@@ -166,7 +167,7 @@ class DirtyRing(RequiredState):
     def settle(self, node: Node, context: Context) -> DirtyRing:
         """Check the size, where it counts."""
         if not self.state:
-            return attrs.evolve(self, size=None)
+            return replaced(self, size=None)
         if self.size is None:
             raise missingAttribute(node, "size")
         if self.size & (self.size - 1) or not 1024 <= self.size <= 65536:
@@ -208,7 +209,7 @@ class Passthrough(RequiredState):
 
     def settle(self, node: Node, context: Context) -> Passthrough:
         """A mode counts only where it is on."""
-        return self if self.state else attrs.evolve(self, mode=None)
+        return self if self.state else replaced(self, mode=None)
 
 
 @attrs.frozen(kw_only=True)
@@ -339,7 +340,7 @@ class SMM(State):
 
     def settle(self, node: Node, context: Context) -> SMM:
         """A size counts only where it is on."""
-        return self if self.state else attrs.evolve(self, tseg=None)
+        return self if self.state else replaced(self, tseg=None)
 
 
 def _tsegText(value: int, indent: str) -> str:

@@ -33,6 +33,7 @@ from pyvirt.definitions.schema import (
     plainWriter,
     present,
     reader,
+    replaced,
     special,
     writer,
 )
@@ -336,4 +337,4 @@ class HostDev(RomDevice):
             changes["managed"] = bool(self.managed)
         else:
             changes["managed"] = None
-        return attrs.evolve(self, **changes)
+        return replaced(self, **changes)

@@ -43,6 +43,7 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    replaced,
     special,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID
@@ -253,9 +254,7 @@ class FilterRef:
 
     def settle(self, node: Node, context: Context) -> FilterRef:
         """Parameters are written by name."""
-        return attrs.evolve(
-            self, parameters=tuple(sorted(self.parameters, key=lambda p: p.name or ""))
-        )
+        return replaced(self, parameters=tuple(sorted(self.parameters, key=lambda p: p.name or "")))
 
 
 @attrs.frozen(kw_only=True)
@@ -552,12 +551,12 @@ class Interface(RomDevice):
         if source is not None:
             source = NetSource(**{name: getattr(source, name) for name in _COUNTS[kind]})
             if kind == "direct" and source.mode is None:
-                source = attrs.evolve(source, mode="vepa")
+                source = replaced(source, mode="vepa")
             if kind == "hostdev" and source.pci is not None:
-                source = attrs.evolve(source, pci=filled(source.pci))
+                source = replaced(source, pci=filled(source.pci))
             if source.switchid is not None:
                 raw = parseUUID(source.switchid)
-                source = attrs.evolve(source, switchid=formatUUID(raw) if raw else None)
+                source = replaced(source, switchid=formatUUID(raw) if raw else None)
             changes["source"] = source
         if self.filterref is not None and (self.filterref.filter is None or kind not in _FILTERED):
             changes["filterref"] = None
@@ -565,5 +564,5 @@ class Interface(RomDevice):
         if target is not None and target.dev is not None and context.inactive:
             for prefix in ("vnet", "macvtap", "macvlan"):
                 if target.dev.startswith(prefix):
-                    changes["target"] = attrs.evolve(target, dev=None)
-        return attrs.evolve(self, **changes) if changes else self
+                    changes["target"] = replaced(target, dev=None)
+        return replaced(self, **changes) if changes else self

@@ -34,6 +34,7 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    replaced,
     special,
     text,
 )
@@ -101,7 +102,7 @@ class Loader:
     def settle(self, node: Node, context: Context) -> Loader:
         """An image is a ROM unless something else is said."""
         if self.type is None and self.path is not None:
-            return attrs.evolve(self, type="rom")
+            return replaced(self, type="rom")
         return self
 
 
@@ -125,10 +126,10 @@ def _withPorts(source: DiskSource) -> DiskSource:
         return source
     port = _PORTS.get(source.protocol or "")
     hosts = tuple(
-        attrs.evolve(host, port=port) if host.port is None and host.socket is None else host
+        replaced(host, port=port) if host.port is None and host.socket is None else host
         for host in source.hosts
     )
-    return attrs.evolve(source, hosts=hosts)
+    return replaced(source, hosts=hosts)
 
 
 @attrs.frozen(kw_only=True)
@@ -324,4 +325,4 @@ class OS:
             )
         if kind != "hvm":
             changes.update(boot=(), bootmenu=None, bios=None, acpiTable=None)
-        return attrs.evolve(self, **changes)
+        return replaced(self, **changes)

@@ -26,6 +26,7 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    replaced,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -108,9 +109,7 @@ class KeyWrap:
                     f"{cipher.name}"
                 )
             seen[cipher.name or ""] = cipher
-        return attrs.evolve(
-            self, ciphers=tuple(seen[name] for name in ("aes", "dea") if name in seen)
-        )
+        return replaced(self, ciphers=tuple(seen[name] for name in ("aes", "dea") if name in seen))
 
 
 @attrs.frozen(kw_only=True)

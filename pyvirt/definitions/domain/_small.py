@@ -44,6 +44,7 @@ from pyvirt.definitions.schema import (
     plainReader,
     present,
     reader,
+    replaced,
     special,
     writer,
 )
@@ -357,10 +358,10 @@ class MemoryDevice(Device):
         if target is None:
             raise xmlError("missing <target> element for <memory> device")
         if self.model != "nvdimm":
-            target = attrs.evolve(target, label=None, readonly=False)
+            target = replaced(target, label=None, readonly=False)
         if self.model != "virtio-mem":
-            target = attrs.evolve(target, block=None, requested=None)
-        return attrs.evolve(self, target=target)
+            target = replaced(target, block=None, requested=None)
+        return replaced(self, target=target)
 
 
 @attrs.frozen(kw_only=True)
@@ -481,7 +482,7 @@ class RedirDev(BootDevice):
             raise xmlError(f"unknown redirdev character device type '{kind}'")
         source = readCharSource(kind, node, context)
         if kind == "spicevmc":
-            source = attrs.evolve(source, type="spicevmc")
+            source = replaced(source, type="spicevmc")
         device = reader(BootDevice)(node, context)
         return cls(
             source=source,
@@ -945,11 +946,11 @@ class Filesystem(BootDevice):
             if self.type == "ram" and source.usage is None:
                 raise xmlError("missing 'usage' attribute for RAM filesystem")
             if self.type == "ram":
-                source = attrs.evolve(source, units="KiB")
+                source = replaced(source, units="KiB")
             changes["source"] = source
         if self.accessmode is None:
             changes["accessmode"] = "passthrough"
-        return attrs.evolve(self, **changes)
+        return replaced(self, **changes)
 
 
 def _space(kids: dict[str, list[Node]], tag: str) -> int | None:

@@ -35,6 +35,7 @@ from pyvirt.definitions.schema import (
     plainReader,
     plainWriter,
     reader,
+    replaced,
     special,
     text,
     writer,
@@ -141,7 +142,7 @@ class Host:
         if self.transport == "unix":
             if self.socket is None:
                 raise xmlError("missing socket for unix transport")
-            return attrs.evolve(self, name=None, port=None)
+            return replaced(self, name=None, port=None)
         if self.socket is not None:
             raise xmlError(
                 f"transport '{self.transport or 'tcp'}' does not support socket attribute"
@@ -342,7 +343,7 @@ def _nvmeAddress(node: Node, kids: dict[str, list[Node]], context: Context) -> A
 
 
 def _writeNVMeAddress(value: Any, out: list[str], indent: str, context: Context) -> None:
-    plainWriter(PCIAddress)(attrs.evolve(value, type=None), out, indent, "address", context)
+    plainWriter(PCIAddress)(replaced(value, type=None), out, indent, "address", context)
 
 
 @attrs.frozen(kw_only=True)

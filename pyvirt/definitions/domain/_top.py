@@ -147,7 +147,7 @@ class Devices:
             if counts.get(tag, 0) > 1:
                 raise internal(f"only a single {what} device is supported")("", node, "")
         if counts.get("tpm", 0) > 2:
-            raise unsupported(
+            raise custom(
                 "a maximum of two TPM devices is supported, one of them being a TPM Proxy device"
             )("", node, "")
         return self

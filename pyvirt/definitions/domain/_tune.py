@@ -28,6 +28,7 @@ from pyvirt.definitions.schema import (
     elementAttribute,
     elements,
     present,
+    replaced,
     special,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledKiB, scaledText
@@ -303,7 +304,7 @@ class Sched:
             if self.priority is None:
                 raise missingAttribute(node, "priority")
             return self
-        return attrs.evolve(self, priority=None)
+        return replaced(self, priority=None)
 
 
 @attrs.frozen(kw_only=True)
@@ -423,7 +424,7 @@ class CPUTune:
                     f"duplicate vcpupin for vcpu '{pin.vcpu}'",
                     ErrorDomain.DOMAIN,
                 )
-        return attrs.evolve(
+        return replaced(
             self,
             vcpupins=tuple(pins),
             iothreadpins=tuple(sorted(self.iothreadpins, key=lambda pin: pin.iothread)),
@@ -446,7 +447,7 @@ def _spread(scheds: tuple[Sched, ...], name: str) -> tuple[Sched, ...]:
             if number in found:
                 raise xmlError(f"'{name.rstrip('s')}sched' attributes '{name}' must not overlap")
             change: dict[str, Any] = {name: frozenset([number])}
-            found[number] = attrs.evolve(sched, **change)
+            found[number] = replaced(sched, **change)
     return tuple(found[number] for number in sorted(found))
 
 
@@ -477,8 +478,8 @@ class NUMAMemory:
                 raise xmlError(
                     "nodeset for NUMA memory tuning must be set if 'placement' is 'static'"
                 )
-            return attrs.evolve(self, placement=None)
-        return attrs.evolve(self, placement="auto", nodeset=None)
+            return replaced(self, placement=None)
+        return replaced(self, placement="auto", nodeset=None)
 
 
 @attrs.frozen(kw_only=True)

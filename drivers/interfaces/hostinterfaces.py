@@ -13,37 +13,85 @@ class IHostInterfaces(Interface):
     """Network interfaces of the host."""
 
     def interfaceLookupByName(name: str) -> Answer[InterfaceRef]:
-        """virInterfaceLookupByName."""
+        """
+        Find an interface by its name.
+
+        @raise NoSuchInterface: there is none.
+        """
 
     def interfaceLookupByMACString(mac: str) -> Answer[InterfaceRef]:
-        """virInterfaceLookupByMACString."""
+        """
+        Find an interface by its MAC address, whatever the case of its letters.
+
+        @raise NoSuchInterface: there is none.
+        @raise VirtError: C{MULTIPLE_INTERFACES}: several have it.
+        """
 
     def interfaceGetXMLDesc(iface: InterfaceRef, flags: int) -> Answer[str]:
-        """virInterfaceGetXMLDesc."""
+        """
+        Describe an interface.
+
+        @param flags: C{VIR_INTERFACE_XML_INACTIVE}: as it is configured, not as it is.
+        @return: an C{<interface>} document.
+        """
 
     def interfaceDefineXML(xml: str, flags: int) -> Answer[InterfaceRef]:
-        """virInterfaceDefineXML."""
+        """
+        Configure an interface, or anew the one with the same name.
+
+        @param flags: C{VIR_INTERFACE_DEFINE_VALIDATE}: against the schema.
+        """
 
     def interfaceUndefine(iface: InterfaceRef) -> Answer[None]:
-        """virInterfaceUndefine."""
+        """Forget an interface's configuration."""
 
     def interfaceCreate(iface: InterfaceRef, flags: int) -> Answer[None]:
-        """virInterfaceCreate."""
+        """
+        Bring an interface up.
+
+        @param flags: none yet.
+        @raise OperationInvalid: it is up already.
+        """
 
     def interfaceDestroy(iface: InterfaceRef, flags: int) -> Answer[None]:
-        """virInterfaceDestroy."""
+        """
+        Bring an interface down; its configuration stays.
+
+        @param flags: none yet.
+        @raise OperationInvalid: it is down already.
+        """
 
     def interfaceIsActive(iface: InterfaceRef) -> Answer[bool]:
-        """virInterfaceIsActive."""
+        """Whether the interface is up."""
 
     def interfaceChangeBegin(flags: int) -> Answer[None]:
-        """virInterfaceChangeBegin."""
+        """
+        From here on changes can be undone together.
+
+        @param flags: none yet.
+        @raise OperationInvalid: that is so already.
+        """
 
     def interfaceChangeCommit(flags: int) -> Answer[None]:
-        """virInterfaceChangeCommit."""
+        """
+        Keep the changes since L{interfaceChangeBegin}.
+
+        @param flags: none yet.
+        @raise OperationInvalid: it was not called.
+        """
 
     def interfaceChangeRollback(flags: int) -> Answer[None]:
-        """virInterfaceChangeRollback."""
+        """
+        Undo the changes since L{interfaceChangeBegin}.
+
+        @param flags: none yet.
+        @raise OperationInvalid: it was not called.
+        """
 
     def connectListAllInterfaces(flags: int) -> Answer[list[InterfaceRef]]:
-        """virConnectListAllInterfaces."""
+        """
+        List interfaces.
+
+        @param flags: bitwise-OR of C{VIR_CONNECT_LIST_INTERFACES_*}; 0: all.
+        @return: in any order; at most 16384.
+        """

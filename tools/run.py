@@ -106,7 +106,7 @@ def main() -> int:
         print("(virsh is not installed here: apt install libvirt-clients)\n")
     print("Control-C ends it.", flush=True)
     status = daemon.wait()
-    return 0 if status in (0, -signal.SIGTERM) else 1
+    return 0 if status in (0, -signal.SIGINT, -signal.SIGTERM) else 1
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from zope.interface import implementer
 from pyvirt.daemon.server import Limits
 from pyvirt.drivers.interfaces.driver import IConnection, OpenContext
 from pyvirt.drivers.interfaces.events import Event, EventKind
+from pyvirt.drivers.interfaces.streams import IStreamSink, IStreamSource
 from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols import message
 from pyvirt.protocols.framing import FrameReader
 from pyvirt.protocols.procedures import Procedure, Program
@@ -43,6 +44,48 @@ class Subscription:
 
     def cancel(self) -> None:
         self.driver.listeners.remove(self.entry)
+
+
+@implementer(IStreamSource)
+class Source:
+    """A driver's stream that a client reads; a test pushes into its C{sink}."""
+
+    def __init__(self) -> None:
+        self.sink: Any = None
+        self.history: list[str] = []
+
+    def start(self, sink: Any) -> None:
+        self.sink = sink
+        self.history.append("started")
+
+    def pauseProducing(self) -> None:
+        self.history.append("paused")
+
+    def resumeProducing(self) -> None:
+        self.history.append("resumed")
+
+    def stopProducing(self) -> None:
+        self.history.append("stopped")
+
+
+@implementer(IStreamSink)
+class Sink:
+    """A driver's stream that a client writes; remembers what came."""
+
+    def __init__(self) -> None:
+        self.history: list[Any] = []
+
+    def write(self, data: bytes) -> None:
+        self.history.append(data)
+
+    def writeHole(self, length: int) -> None:
+        self.history.append(length)
+
+    def finish(self) -> None:
+        self.history.append("finished")
+
+    def abort(self, error: VirtError) -> None:
+        self.history.append("aborted")
 
 
 class FixtureConnection:
@@ -109,6 +152,17 @@ class FixtureConnection:
         self.driver.opened = os.open("/dev/null", os.O_RDONLY)
         return self.driver.opened
 
+    # Streams
+
+    def storageVolDownload(self, vol: Any, offset: int, length: int, flags: int) -> Any:
+        return self.driver.stream()
+
+    def storageVolUpload(self, vol: Any, offset: int, length: int, flags: int) -> Any:
+        return self.driver.stream()
+
+    def domainScreenshot(self, dom: DomainRef, screen: int, flags: int) -> Any:
+        return "image/png", self.driver.stream()
+
     # Events
 
     def _subscribe(self, kind: EventKind, eventID: int, ref: Any, listener: Any) -> Subscription:
@@ -147,6 +201,7 @@ class FixtureDriver:
         self.opening: list[Callable[[], None]] | None = None
         self.type: Any = "FIXTURE"
         self.graphics: Any = None
+        self.stream: Callable[[], Any] = lambda: None
         self.given: list[int] = []
         self.opened = -1
         self.hostname: Callable[[], Any] = lambda: "host"

@@ -9,27 +9,24 @@ from typing import Any, NamedTuple
 
 from pyvirt.drivers.interfaces.streams import IStreamSink, IStreamSource
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
-from pyvirt.protocols.procedures import Procedure
 from pyvirt.routes import DescriptorAnswer, StreamAnswer
 
 __all__ = ["Streaming", "closeAll", "discard", "letGo", "streaming"]
 
 
 class Streaming(NamedTuple):
-    """What a call with a stream answers: its result, the driver's end, and whether holes may travel."""
+    """What a call with a stream answers: its result, the driver's end, and the call's arguments."""
 
     value: Any
     end: Any
-    sparse: bool
+    arguments: tuple[Any, ...]
 
 
-def streaming(answer: Any, procedure: Procedure, arguments: tuple[Any, ...]) -> Any:
+def streaming(answer: Any, arguments: tuple[Any, ...]) -> Any:
     """Make a L{Streaming} of what the router answers for a call with a stream."""
     if answer.__class__ is not StreamAnswer:
         return answer
-    from pyvirt.protocols.streams import takesHoles
-
-    return Streaming(answer.value, answer.stream, takesHoles(procedure, arguments))
+    return Streaming(answer.value, answer.stream, arguments)
 
 
 def discard(outcome: Any) -> None:

@@ -333,8 +333,6 @@ class Session(RPCServer):
         found, procedure = lookup(program, version, number)
         if procedure.needsAuthentication and not self.authenticated:
             raise rpcError("authentication required")
-        if procedure.stream is not None and serial in self.streams:
-            raise rpcError(f"serial {serial} belongs to an open stream")
         call = self.server.call(procedure)
         offset = PAYLOAD + 4 if unpackHeader(packet)[4] == _CALL_WITH_FDS else PAYLOAD
         try:
@@ -347,7 +345,7 @@ class Session(RPCServer):
             result = self._run(call, arguments, serial, fds)
             if isinstance(result, Deferred):
                 if call.procedure.stream is not None:
-                    result.addCallback(streaming, call.procedure, arguments)
+                    result.addCallback(streaming, arguments)
                 self._wait(found, call, serial, result, fds)
                 return
         except VirtError:
@@ -357,7 +355,7 @@ class Session(RPCServer):
             closeAll(fds)
             return
         if call.procedure.stream is not None:
-            result = streaming(result, call.procedure, arguments)
+            result = streaming(result, arguments)
         self._answer(found, call, serial, result)
         closeAll(fds)
 
@@ -372,11 +370,11 @@ class Session(RPCServer):
     def _answer(self, program: Program, call: Call, serial: int, result: Any) -> None:
         fds: list[int] | None = None
         end: Any = None
-        sparse = False
+        arguments: tuple[Any, ...] = ()
         if result.__class__ is DescriptorAnswer:
             result, fds = result.value, list(result.fds)
         elif result.__class__ is Streaming:
-            result, end, sparse = result
+            result, end, arguments = result
         try:
             payload = call.encode((result,)) if call.hasResult else b""
             type = _REPLY
@@ -394,9 +392,9 @@ class Session(RPCServer):
         if not fds:
             self.send(packet)
             if end is not None:
-                from pyvirt.protocols.streams import ServerStream
+                from pyvirt.protocols.streams import serveStream  # most sessions have none
 
-                ServerStream(self, program, call.procedure, serial, sparse).join(end)
+                serveStream(self, program, call.procedure, serial, arguments, end)
             return
         try:
             self.sendWithDescriptors(packet, fds)

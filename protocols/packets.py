@@ -43,6 +43,7 @@ class PacketProtocol(Protocol):
     @ivar turn: how many seconds they may take, more or less.
     @ivar held: while True no packet is taken from the backlog; see L{hold} and L{release}.
     @ivar clogged: the transport has more to write than it likes; the peer does not read.
+    @ivar readingStopped: see L{stopReading}.
     @ivar stopsReadingWhenClogged: a server reads no further calls from a peer that does not read replies.  A
         client must go on reading, or both would wait for each other.
     """
@@ -56,6 +57,7 @@ class PacketProtocol(Protocol):
     # What most connections never need, or need for a moment, takes no room in each of them.
     held = False
     clogged = False
+    readingStopped = False
     connectionIsLost = False
     _backlog: deque[bytes] | None = None
     _batch: list[bytes] | None = None
@@ -214,11 +216,23 @@ class PacketProtocol(Protocol):
             if self._backlog:
                 self._later()
 
+    def stopReading(self) -> None:
+        """Take no further bytes from the transport until L{startReading}; packets already here go on."""
+        self.readingStopped = True
+        self._pauseReading()
+
+    def startReading(self) -> None:
+        """Take bytes again."""
+        self.readingStopped = False
+        self._resumeReading()
+
     def _pauseReading(self) -> None:
         self.transport.pauseProducing()
 
     def _resumeReading(self) -> None:
-        if not (self._backlog or self.connectionIsLost or self._mayNotRead()):
+        if not (
+            self._backlog or self.readingStopped or self.connectionIsLost or self._mayNotRead()
+        ):
             self.transport.resumeProducing()
 
     def _mayNotRead(self) -> bool:

@@ -7,16 +7,18 @@ what a procedure means.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from pyvirt.errors import ErrorDomain, OutcomeUnknown, RPCError, VirtError
 from pyvirt.protocols import keepalive, message
+from pyvirt.protocols.inflow import Inflow
 from pyvirt.protocols.keepalive import Keepalive
 from pyvirt.protocols.message import PAYLOAD, MessageType, Status, unpackHeader
 from pyvirt.protocols.packets import PacketProtocol
@@ -29,7 +31,15 @@ _STREAMS = (MessageType.STREAM, MessageType.STREAM_HOLE)
 
 
 class IncomingStream(Protocol):
-    """What L{RPCPeer.streams} holds: it is given each packet of its serial."""
+    """
+    What L{RPCPeer.streams} holds: it is given each packet of its serial.
+
+    @ivar waiting: bytes that nobody has taken from it yet, as L{Inflow} counts them.
+    @ivar moved: something was taken since this was last set to False.
+    """
+
+    waiting: int
+    moved: bool
 
     def packetReceived(self, type: int, status: int, packet: bytes) -> None:
         """Take a packet of type C{STREAM} or C{STREAM_HOLE}."""
@@ -40,6 +50,15 @@ class IncomingStream(Protocol):
     def unclogged(self) -> None:
         """The transport takes data again."""
 
+    def stalled(self) -> None:
+        """Others have waited too long for what nobody takes from this stream."""
+
+    def callFailed(self) -> None:
+        """The call that was to open the stream has failed."""
+
+    def callForgotten(self) -> None:
+        """The call has opened the stream, after whoever made it had cancelled it."""
+
 
 class RPCPeer(PacketProtocol):
     """
@@ -47,12 +66,20 @@ class RPCPeer(PacketProtocol):
 
     @ivar streams: open streams by serial.
     @ivar keepalive: watches the peer once started, or None.
+    @ivar streamLimit: bytes of stream data that are remembered before reading stops; see L{Inflow}.
+    @ivar streamPatience: seconds that reading stays stopped while a stream takes nothing.
+    @ivar givesStreamsUp: whether a stream that takes nothing for so long is ended.
     """
+
+    keepalive: Keepalive | None = None
+    streamLimit = 1 << 20
+    streamPatience = 10.0
+    givesStreamsUp = True
+    _inflow: Inflow | None = None
 
     def __init__(self, clock: IReactorTime) -> None:
         super().__init__(clock)
         self.streams: dict[int, IncomingStream] = {}
-        self.keepalive: Keepalive | None = None
 
     def startKeepalive(self, interval: float, count: int) -> None:
         """
@@ -102,8 +129,36 @@ class RPCPeer(PacketProtocol):
             stream.packetReceived(type, status, packet)
 
     def unclogged(self) -> None:
-        for stream in list(self.streams.values()):
-            stream.unclogged()
+        streams = self.streams
+        for serial in list(streams):
+            if self.clogged or self.connectionIsLost:
+                break
+            stream = streams.pop(serial, None)
+            if stream is not None:
+                # The next time another one is the first.
+                streams[serial] = stream
+                stream.unclogged()
+
+    @property
+    def answersDue(self) -> bool:
+        """Whether the peer owes an answer, so that reading must not stop."""
+        return False
+
+    @property
+    def inflow(self) -> Inflow:
+        """The count of stream data that waits here; made when the first stream asks for it."""
+        inflow = self._inflow
+        if inflow is None:
+            inflow = self._inflow = Inflow(self)
+        return inflow
+
+    def inflowStopped(self) -> None:
+        """Too much stream data waits here: read no further."""
+        self.stopReading()
+
+    def inflowResumed(self) -> None:
+        """Read again."""
+        self.startReading()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
@@ -111,17 +166,8 @@ class RPCPeer(PacketProtocol):
         streams, self.streams = self.streams, {}
         for stream in streams.values():
             stream.connectionLost(reason)
-
-
-class _Call:
-    """A call on its way: whom to tell, and how to read the answer."""
-
-    __slots__ = ("deferred", "fds", "procedure")
-
-    def __init__(self, procedure: Procedure) -> None:
-        self.procedure = procedure
-        self.deferred: Deferred[Any] | None = None
-        self.fds = False
+        if self._inflow is not None:
+            self._inflow.stop()
 
 
 class RPCClient(RPCPeer):
@@ -132,9 +178,14 @@ class RPCClient(RPCPeer):
     reactor leave in one write.
     """
 
+    streamLimit = 16 << 20
+    streamPatience = 5.0
+    givesStreamsUp = False
+
     def __init__(self, clock: IReactorTime) -> None:
         super().__init__(clock)
-        self._calls: dict[int, _Call] = {}
+        # A cancelled call stays, so that its serial is not given again before its late reply has come.
+        self._calls: dict[int, tuple[Procedure, Deferred[Any]]] = {}
         self._serial = 0
         self._outgoing: list[bytes] = []
         self._lost: Failure | None = None
@@ -162,15 +213,25 @@ class RPCClient(RPCPeer):
             is garbled; with L{OutcomeUnknown} when the connection is lost first.  Cancelling forgets the
             call, not its serial: the operation may still happen.
         """
-        call = _Call(procedure)
-        deferred: Deferred[Any] = Deferred(lambda _: self._forget(call))
-        call.deferred = deferred
-        if self._lost is not None:
-            call.deferred = None
-            deferred.errback(self._lostError(self._lost))
-            return deferred
         try:
             payload = procedure.argumentCodec.encode(arguments)
+        except (XDRError, TypeError) as problem:
+            return fail(_rpcError(f"cannot send {procedure.name}: {problem}"))
+        return self.callEncoded(program, procedure, payload, fds=fds, stream=stream)
+
+    def callEncoded(
+        self,
+        program: Program,
+        procedure: Procedure,
+        payload: bytes,
+        *,
+        fds: Sequence[int] = (),
+        stream: Callable[[int], IncomingStream] | None = None,
+    ) -> Deferred[Any]:
+        """Call a procedure, as L{call}, with arguments that its codec has encoded."""
+        if self._lost is not None:
+            return fail(self.closedError(self._lost))
+        try:
             type = MessageType.CALL
             if fds:
                 type = MessageType.CALL_WITH_FDS
@@ -187,11 +248,17 @@ class RPCClient(RPCPeer):
             else:
                 self.send(packet)
         except (XDRError, TypeError) as problem:
-            call.deferred = None
-            deferred.errback(_rpcError(f"cannot send {procedure.name}: {problem}"))
-            return deferred
-        self._calls[serial] = call
+            return fail(_rpcError(f"cannot send {procedure.name}: {problem}"))
+        deferred: Deferred[Any] = Deferred()
+        self._calls[serial] = procedure, deferred
+        if self._inflow is not None:
+            self._inflow.resume()
         return deferred
+
+    @property
+    def answersDue(self) -> bool:
+        """Whether a call waits for its answer."""
+        return bool(self._calls)
 
     def _nextSerial(self) -> int:
         serial = self._serial
@@ -200,9 +267,6 @@ class RPCClient(RPCPeer):
             if serial not in self._calls and serial not in self.streams:
                 self._serial = serial
                 return serial
-
-    def _forget(self, call: _Call) -> None:
-        call.deferred = None
 
     def send(self, packet: bytes) -> None:
         if self._batch is not None or self.connectionIsLost:
@@ -216,6 +280,10 @@ class RPCClient(RPCPeer):
         outgoing, self._outgoing = self._outgoing, []
         if outgoing and not self.connectionIsLost:
             self._write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+
+    def writeNow(self, packet: bytes) -> None:
+        self._flush()
+        super().writeNow(packet)
 
     def close(self) -> None:
         self._flush()
@@ -244,18 +312,23 @@ class RPCClient(RPCPeer):
         self, packet: bytes, serial: int, number: int, type: int, status: int, fds: list[int]
     ) -> None:
         call = self._calls.pop(serial, None)
-        if call is None or call.procedure.number != number:
+        if call is None or call[0].number != number:
             self.brokenBy(f"reply to procedure {number} with serial {serial}, which nobody called")
             return
-        deferred = call.deferred
-        if status == Status.ERROR:
-            self.streams.pop(serial, None)
-        if deferred is None:
+        procedure, deferred = call
+        if status and self.streams:
+            stream = self.streams.get(serial)
+            if stream is not None:
+                stream.callFailed()
+        if deferred.called:  # cancelled
+            for fd in fds:
+                os.close(fd)
+            stream = self.streams.get(serial)
+            if stream is not None:
+                stream.callForgotten()
             return
-        call.deferred = None
-        procedure = call.procedure
         try:
-            if status == Status.OK:
+            if not status:
                 offset = PAYLOAD + 4 if type == MessageType.REPLY_WITH_FDS else PAYLOAD
                 values, _ = procedure.resultCodec.decode(packet, offset)
                 result: Any = values[0] if values else None
@@ -279,12 +352,16 @@ class RPCClient(RPCPeer):
         self._lost = reason
         super().connectionLost(reason)
         calls, self._calls = self._calls, {}
-        for call in calls.values():
-            if call.deferred is not None:
-                deferred, call.deferred = call.deferred, None
-                deferred.errback(self._lostError(reason))
+        for _, deferred in calls.values():
+            if not deferred.called:
+                deferred.errback(self.lostError(reason))
 
-    def _lostError(self, reason: Failure) -> VirtError:
+    def closedError(self, reason: Failure) -> VirtError:
+        """Make the error of a call that was never sent, the connection being lost."""
+        return self.lostError(reason)
+
+    def lostError(self, reason: Failure) -> VirtError:
+        """Make the error of a call whose answer did not come before the connection was lost."""
         detail = str(self.closeReason) if self.closeReason else reason.getErrorMessage()
         return OutcomeUnknown(
             f"the connection to the server was lost: {detail}",

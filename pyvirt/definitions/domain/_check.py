@@ -175,6 +175,19 @@ def checkDomain(definition: DomainDefinition) -> None:
             )
         seen.add(place)
     checkAliases(definition)
+    backing = definition.memoryBacking
+    if backing is not None and backing.hugepages is not None:
+        for page in backing.hugepages.pages:
+            for number in sorted(page.nodeset or ()):
+                if number >= cells:
+                    raise detail(f"hugepages: node {number} not found")
+    checkTimers(definition)
+    cpu = definition.cpu
+    if cpu is not None and cpu.check is not None and cpu.mode is None:
+        raise refuse("check attribute specified for CPU with no model")
+    tune = definition.cputune
+    if tune is not None:
+        checkTune(definition)
     if os.type.name == "exe" and os.init is None:
         raise xmlError("init binary must be specified")
     if "/" in definition.name:
@@ -212,6 +225,48 @@ def sameDevice(one: HostDev, other: HostDev) -> bool:
     if one.type == "pci":
         return one.source.pci == other.source.pci
     return one.source == other.source
+
+
+def checkTimers(definition: DomainDefinition) -> None:
+    """Each timer has some options and not others."""
+    for timer in definition.clock.timers:
+        name = timer.name
+        if name in ("kvmclock", "hypervclock", "armvtimer") and timer.tickpolicy is not None:
+            raise refuse(f"timer {name} doesn't support setting of timer tickpolicy")
+        if timer.tickpolicy != "catchup" and timer.catchup is not None:
+            raise xmlError(
+                "setting of timer catchup policies is only supported with tickpolicy='catchup'"
+            )
+        if name != "tsc" and timer.frequency is not None:
+            raise refuse(f"timer {name} doesn't support setting of timer frequency")
+        if name != "tsc" and timer.mode is not None:
+            raise refuse(f"timer {name} doesn't support setting of timer mode")
+        if name not in ("platform", "rtc") and timer.track is not None:
+            raise refuse(f"timer {name} doesn't support setting of timer track")
+
+
+_QUOTA = 17592186044415
+
+
+def checkTune(definition: DomainDefinition) -> None:
+    """Shares, periods and quotas have bounds; pins are of threads that are there."""
+    tune = definition.cputune
+    assert tune is not None
+    threads = (
+        {each.id for each in definition.iothreadids.threads} if definition.iothreadids else set()
+    )
+    if not threads:
+        threads = set(range(1, (definition.iothreads or 0) + 1))
+    if tune.shares is not None and not 2 <= tune.shares <= 262144:
+        raise refuse("Value of cputune 'shares' must be in range [2, 262144]")
+    for name in ("", "global_", "emulator_", "iothread_"):
+        word = name.rstrip("_")
+        period = getattr(tune, f"{word}Period" if word else "period")
+        quota = getattr(tune, f"{word}Quota" if word else "quota")
+        if period is not None and not 1000 <= period <= 1000000:
+            raise refuse(f"Value of cputune '{name}period' must be in range [1000, 1000000]")
+        if quota is not None and quota >= 0 and not 1000 <= quota <= _QUOTA:
+            raise refuse(f"Value of cputune '{name}quota' must be in range [1000, {_QUOTA}]")
 
 
 def checkPool(pool: Any) -> None:
@@ -332,12 +387,11 @@ def checkDisk(disk: Disk) -> None:
                     f"Invalid address type '{address.type}' for the disk '{target.dev}' with the "
                     f"bus type '{bus}'"
                 )
-        elif bus == "usb":
-            if address.type != "usb":
-                raise refuse(
-                    f"Invalid address type '{address.type}' for the disk '{target.dev}' with the "
-                    f"bus type '{bus}'"
-                )
+        elif bus == "usb" and address.type != "usb":
+            raise refuse(
+                f"Invalid address type '{address.type}' for the disk '{target.dev}' with the "
+                f"bus type '{bus}'"
+            )
     if bus != "virtio":
         if disk.model is not None:
             raise refuse(f"disk model '{disk.model}' not supported for bus '{bus}'")

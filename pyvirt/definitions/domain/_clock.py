@@ -74,7 +74,12 @@ class Clock:
     def settle(self, node: Node, context: Context) -> Clock:
         """Keep what belongs to the offset."""
         kind = self.offset
-        changes: dict[str, Any] = dict(adjustment=None, basis=None, timezone=None, start=None)
+        changes: dict[str, Any] = {
+            "adjustment": None,
+            "basis": None,
+            "timezone": None,
+            "start": None,
+        }
         adjustment = self.adjustment
         if kind in ("utc", "localtime"):
             if adjustment is not None:

@@ -11,6 +11,7 @@ import attrs
 from pyvirt.definitions.kinds import BOOLEAN, SWITCH, choice, xmlError
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import Context, attribute, element, replaced
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["DeviceLabel", "VirtioDriver", "VirtioOptions"]
 
@@ -43,6 +44,13 @@ class DeviceLabel:
 
     def settle(self, node: Node, context: Context) -> DeviceLabel:
         """A skipped label is nothing else; a label that is not applied is refused."""
+        for other in node.itersiblings("seclabel", preceding=True):
+            if other.get("model") == self.model:
+                raise virtError(
+                    ErrorCode.XML_DETAIL,
+                    f"seclabel for model {self.model or '(null)'} is already provided",
+                    ErrorDomain.DOMAIN,
+                )
         if self.labelskip:
             return replaced(self, relabel=None)
         label = replaced(self, labelskip=None)

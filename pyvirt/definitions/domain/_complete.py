@@ -18,7 +18,7 @@ from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
 from pyvirt.definitions.domain._small import CID, Smartcard
-from pyvirt.definitions.domain._top import Devices, DomainDefinition
+from pyvirt.definitions.domain._top import VCPU, Devices, DomainDefinition, VCPUList
 from pyvirt.definitions.domain._tune import IOThread, IOThreadIds, NUMAMemory, NUMATune
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
@@ -149,17 +149,38 @@ def _processors(definition: DomainDefinition) -> dict[str, Any]:
     """Placement of processors follows that of memory."""
     vcpu = definition.vcpu
     tune = definition.numatune
+    changes: dict[str, Any] = {}
+    if definition.cputune is not None and definition.cputune.vcpupins:
+        pins = tuple(pin for pin in definition.cputune.vcpupins if pin.vcpu < vcpu.maximum)
+        changes["cputune"] = replaced(definition.cputune, vcpupins=pins)
+    if definition.vcpus is not None:
+        if definition.vcpus.vcpus:
+            given = {each.id: each for each in definition.vcpus.vcpus}
+            full = tuple(
+                given.get(number) or VCPU(id=number, enabled=False, hotpluggable=True)
+                for number in range(vcpu.maximum)
+            )
+            full = tuple(
+                replaced(each, hotpluggable=not each.enabled) if each.hotpluggable is None else each
+                for each in full
+            )
+            online = sum(each.enabled for each in full)
+            vcpu = replaced(vcpu, current=None if online == vcpu.maximum else online)
+            changes["vcpu"] = vcpu
+            changes["vcpus"] = VCPUList(vcpus=full)
+        else:
+            changes["vcpus"] = None
     if (
         tune is not None
         and tune.memory is not None
         and tune.memory.placement == "auto"
         and vcpu.cpuset is None
     ):
-        return {"vcpu": replaced(vcpu, placement="auto")}
+        return {**changes, "vcpu": replaced(vcpu, placement="auto")}
     if vcpu.placement == "auto" and (tune is None or tune.memory is None):
         memory = NUMAMemory(mode="strict", placement="auto")
-        return {"numatune": replaced(tune or NUMATune(), memory=memory)}
-    return {}
+        return {**changes, "numatune": replaced(tune or NUMATune(), memory=memory)}
+    return changes
 
 
 def _threads(definition: DomainDefinition) -> dict[str, Any]:
@@ -276,13 +297,16 @@ def _sortedDisks(disks: Iterable[Disk]) -> tuple[Disk, ...]:
     return tuple(done)
 
 
-def _numbered(ports: Iterable[Any]) -> tuple[Any, ...]:
-    """Give each port without a number the next one."""
+def _numbered(ports: tuple[Any, ...] | list[Any]) -> tuple[Any, ...]:
+    """Give each port without a number the one after the highest."""
     done: list[Any] = []
+    highest = max(
+        (-1 if port.target.port is None else port.target.port for port in ports), default=-1
+    )
     for port in ports:
         if port.target.port is None:
-            highest = max((other.target.port for other in done), default=-1)
-            port = replaced(port, target=replaced(port.target, port=highest + 1))
+            highest += 1
+            port = replaced(port, target=replaced(port.target, port=highest))
         done.append(port)
     return tuple(done)
 
@@ -290,10 +314,9 @@ def _numbered(ports: Iterable[Any]) -> tuple[Any, ...]:
 def _consolePorts(consoles: Iterable[Console]) -> list[Console]:
     """Number the consoles; only a serial one may ask for a number."""
     done: list[Console] = []
-    for console in consoles:
+    for position, console in enumerate(consoles):
         if console.target.port is None or console.target.type not in (None, "serial"):
-            highest = max((other.target.port or 0 for other in done), default=-1)
-            console = replaced(console, target=replaced(console.target, port=highest + 1))
+            console = replaced(console, target=replaced(console.target, port=position))
         done.append(console)
     return done
 
@@ -310,7 +333,7 @@ _CONSOLE_SERIALS = (
 def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[Console, ...]]:
     """The first console of a full guest is its first serial port, seen again."""
     devices = definition.devices
-    serials, consoles = list(devices.serials), _consolePorts(devices.consoles)
+    serials, consoles = list(_numbered(devices.serials)), _consolePorts(devices.consoles)
     if definition.os.type.name == "hvm":
         if consoles and consoles[0].target.type in (None, "serial"):
             if not serials:

@@ -16,15 +16,17 @@ from pyvirt.definitions.kinds import (
     choice,
     custom,
     integer,
+    unsupported,
     xmlError,
 )
-from pyvirt.definitions.reader import Node
+from pyvirt.definitions.reader import Node, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
     element,
     elements,
     replaced,
+    special,
     text,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledText
@@ -274,9 +276,9 @@ class NUMA:
             if cell.cpus is not None:
                 for other, earlier in sorted(placed.items()):
                     if earlier.cpus is not None and earlier.cpus & cell.cpus:
-                        raise xmlError(
-                            f"NUMA cells {number} and {other} have overlapping vCPU ids",
-                        )
+                        raise unsupported(
+                            f"NUMA cells {number} and {other} have overlapping vCPU ids"
+                        )("", node, "")
             placed[number] = replaced(cell, id=number)
         cells = [placed[number] for number in range(len(placed))]
         return replaced(self, cells=_distances(cells))
@@ -332,23 +334,18 @@ class CPU:
     """
 
     xmlOmitEmpty: ClassVar[bool] = True
-    xmlReadOrder: ClassVar[str] = "mode migratable match check model vendor topology cache"
+    xmlReadOrder: ClassVar[str] = (
+        "mode migratable match check model vendorCheck vendor topology cache"
+    )
 
     mode: str | None = attribute(choice(MODES, error=fromCPU("Invalid mode attribute '{text}'")))
-    match: str | None = attribute(
-        choice(
-            "minimum exact strict", error=fromCPU("Invalid match attribute for CPU specification")
-        )
-    )
-    check: str | None = attribute(
-        choice(
-            "default none partial full",
-            error=fromCPU("Invalid check attribute for CPU specification"),
-            absent="default",
-        )
-    )
+    match: str | None = attribute(choice("minimum exact strict"))
+    check: str | None = attribute(choice("default none partial full", absent="default"))
     migratable: bool | None = attribute(SWITCH)
     model: CPUModel | None = element(CPUModel)
+    vendorCheck: None = special(
+        tags="vendor model", read=lambda node, kids, context: _checkVendor(kids)
+    )
     vendor: str | None = element()
     topology: Topology | None = element(Topology)
     cache: CPUCache | None = element(CPUCache)
@@ -384,10 +381,10 @@ class CPU:
                     f"CPU feature '{feature.name}' specified more than once", ErrorDomain.CPU
                 )
             names.add(feature.name or "")
-        changes: dict[str, Any] = dict(model=model)
+        changes: dict[str, Any] = {"model": model}
         if mode == "custom":
             if model is None:
-                changes.update(mode=None, match=None, check=None)
+                changes.update(mode=None, match=None)
             else:
                 changes.update(mode=mode, match=self.match or "exact")
                 changes["model"] = replaced(model, fallback=model.fallback or "allow")
@@ -398,3 +395,9 @@ class CPU:
             elif model is not None:
                 changes["model"] = replaced(model, fallback=model.fallback or "allow")
         return replaced(self, **changes)
+
+
+def _checkVendor(kids: dict[str, list[Node]]) -> None:
+    """A vendor goes with a model."""
+    if "vendor" in kids and ("model" not in kids or not xmlText(kids["model"][0])):
+        raise xmlError("CPU vendor specified without CPU model", ErrorDomain.CPU)

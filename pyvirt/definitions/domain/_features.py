@@ -153,7 +153,7 @@ class HyperV:
 
     def settle(self, node: Node, context: Context) -> HyperV:
         """Passthrough takes all that the host has; nothing else is said."""
-        return HyperV(mode="passthrough") if self.mode == "passthrough" else self
+        return self
 
 
 @attrs.frozen(kw_only=True)
@@ -295,6 +295,9 @@ class Capabilities:
         """Write the element unless it says nothing."""
         if value.policy == "default" and not value.states:
             return
+        if not value.states:
+            out.append(f"{indent}<{tag} policy='{value.policy}'/>\n")
+            return
         out.append(f"{indent}<{tag} policy='{value.policy}'>\n")
         out.extend(
             f"{indent}  <{name} state='{'on' if on else 'off'}'/>\n" for name, on in value.states
@@ -411,7 +414,7 @@ class TCG:
 
 
 def _valued(name: str, words: str) -> Any:
-    return elementAttribute(name, "value", choice(words), required=True)
+    return elementAttribute(name, "value", choice(words))
 
 
 FEATURES = [

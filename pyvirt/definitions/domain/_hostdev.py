@@ -330,7 +330,7 @@ class HostDev(RomDevice):
                 self.model, node, "model"
             )
         source = readHostSource(mode, kind, sources[0], context)
-        changes: dict[str, Any] = dict(source=source)
+        changes: dict[str, Any] = {"source": source}
         if kind != "scsi":
             changes.update(readonly=False, shareable=False)
         if mode == "subsystem":

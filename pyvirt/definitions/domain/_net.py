@@ -445,9 +445,8 @@ def checkNetSource(node: Node, kids: dict[str, list[Node]]) -> None:
             )
         elif kind == "vhostuser" and name == "mode":
             choice("server client").read(text, source, name)
-        elif name == "switchid":
-            if parseUUID(text) is None:
-                raise invalidAttribute(text, source, name, "UUID")
+        elif name == "switchid" and parseUUID(text) is None:
+            raise invalidAttribute(text, source, name, "UUID")
     if kind == "direct" and source.get("mode") is not None:
         choice("vepa private bridge passthrough").read(source.get("mode"), source, "mode")
     if kind == "udp":

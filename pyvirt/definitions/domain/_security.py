@@ -17,6 +17,7 @@ from pyvirt.definitions.kinds import (
     escape,
     integer,
     missingAttribute,
+    unsupported,
     xmlError,
 )
 from pyvirt.definitions.reader import Node, xmlText
@@ -26,6 +27,7 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    plainWriter,
     replaced,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
@@ -37,7 +39,6 @@ __all__ = ["PM", "IdMap", "KeyWrap", "LaunchSecurity", "Perf", "Seclabel", "SysI
 class Seclabel:
     """The security label of the guest's process."""
 
-    xmlOmitEmpty: ClassVar[bool] = True
     xmlReadOrder: ClassVar[str] = "type relabel"
 
     type: str | None = attribute(choice("none dynamic static"))
@@ -47,22 +48,32 @@ class Seclabel:
     imagelabel: str | None = element()
     baselabel: str | None = element()
 
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write a label, unless nothing was said of it but a model."""
+        if value.type is not None:
+            plainWriter(Seclabel)(value, out, indent, tag, context)
+
     def settle(self, node: Node, context: Context) -> Seclabel:
         """Say what the type implies."""
         kind = self.type
         relabel = self.relabel
         if kind is None:
-            return Seclabel()
+            return Seclabel(model=self.model)
         if kind == "none":
             if relabel:
-                raise xmlError("resource relabeling is not compatible with 'none' label type")
+                raise unsupported("resource relabeling is not compatible with 'none' label type")(
+                    "", node, ""
+                )
             relabel = None
         elif kind == "dynamic":
             if relabel is False:
-                raise xmlError("dynamic label type must use resource relabeling")
+                raise unsupported("dynamic label type must use resource relabeling")("", node, "")
             relabel = True
         else:
             relabel = bool(relabel)
+        if self.model == "none" and kind == "dynamic":
+            return Seclabel(type="none", model="none")
         label, image, base = self.label, self.imagelabel, self.baselabel
         if kind == "static" or (kind == "dynamic" and not context.inactive):
             if not label:
@@ -169,10 +180,10 @@ class IdMap:
         """Ranges are in order, and both kinds are there."""
         uids = tuple(sorted(self.uids, key=lambda entry: entry.start or 0))
         gids = tuple(sorted(self.gids, key=lambda entry: entry.start or 0))
+        if bool(uids) != bool(gids):
+            raise unsupported("uid and gid should be mapped both")("", node, "")
         if (uids and uids[0].start) or (gids and gids[0].start):
-            from pyvirt.definitions.kinds import unsupported as refuse
-
-            raise refuse("You must map the root user of container")("", node, "")
+            raise unsupported("You must map the root user of container")("", node, "")
         return IdMap(uids=uids, gids=gids)
 
 
@@ -326,5 +337,7 @@ def _checkGroup(group: str, found: dict[str, str]) -> None:
 
         raw = parseUUID(found["uuid"])
         if raw is None:
-            raise xmlError("malformed <sysinfo> uuid element")
+            raise virtError(
+                ErrorCode.XML_DETAIL, "malformed <sysinfo> uuid element", ErrorDomain.DOMAIN
+            )
         found["uuid"] = formatUUID(raw)

@@ -78,6 +78,7 @@ from pyvirt.definitions.schema import (
     elements,
     plainWriter,
     reader,
+    replaced,
     special,
     writer,
 )
@@ -433,6 +434,7 @@ DOMAIN_TYPES = [
 
 
 def _action(name: str, default: str, words: str = LIFECYCLE) -> Any:
+    """A field of what is done at the end of a life."""
     return element(
         choice(words, error=unsupported(f"unknown {name} action: {{text}}")), name, default=default
     )
@@ -515,6 +517,44 @@ class DomainDefinition:
     seclabels: tuple[Seclabel, ...] = elements(Seclabel, "seclabel")
     keywrap: KeyWrap | None = element(KeyWrap)
     launchSecurity: LaunchSecurity | None = element(LaunchSecurity)
+
+    def settle(self, node: Node, context: Context) -> DomainDefinition:
+        """Check what only the whole can tell; take the UUID that the firmware tells."""
+        models: set[str | None] = set()
+        labels = self.seclabels
+        if len(labels) > 1 and any(label.model is None for label in labels):
+            if not all(label.model is None for label in labels):
+                raise xmlError("missing security model when using multiple labels")
+        for label in labels:
+            if label.model in models:
+                raise virtError(
+                    ErrorCode.XML_DETAIL,
+                    f"seclabel for model {label.model or '(null)'} is already provided",
+                    ErrorDomain.DOMAIN,
+                )
+            models.add(label.model)
+        for event, action in (("poweroff", self.onPoweroff), ("reboot", self.onReboot)):
+            if action.startswith("coredump"):
+                raise unsupported(f"Lifecycle event '{event}' doesn't support '{action}' action")(
+                    "", node, ""
+                )
+        if self.vcpus is not None:
+            for vcpu in self.vcpus.vcpus:
+                if (vcpu.id or 0) >= self.vcpu.maximum:
+                    raise xmlError(f"vcpu id '{vcpu.id}' is out of range of maximum vcpu count")
+        for info in self.sysinfos:
+            told = dict(dict(info.groups).get("system", ())).get("uuid")
+            if told is not None:
+                value = parseUUID(told)
+                if self.uuid is None:
+                    return replaced(self, uuid=value)
+                if value != self.uuid:
+                    raise virtError(
+                        ErrorCode.XML_DETAIL,
+                        "UUID mismatch between <uuid> and <sysinfo>",
+                        ErrorDomain.DOMAIN,
+                    )
+        return self
 
     @property
     def id(self) -> int | None:

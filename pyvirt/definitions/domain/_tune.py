@@ -4,6 +4,7 @@ How a domain shares the host: memory, block IO, processors, NUMA nodes, IO threa
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, ClassVar
 
 import attrs
@@ -20,7 +21,7 @@ from pyvirt.definitions.kinds import (
     unsupported,
     xmlError,
 )
-from pyvirt.definitions.reader import Node
+from pyvirt.definitions.reader import Node, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -102,7 +103,7 @@ class Page:
     def settle(self, node: Node, context: Context) -> Page:
         """A page has a size."""
         if not self.size:
-            raise xmlError("hugepage size can't be zero")
+            raise virtError(ErrorCode.XML_DETAIL, "hugepage size can't be zero", ErrorDomain.DOMAIN)
         return self
 
 
@@ -167,9 +168,9 @@ def _bound(tag: str, bits: int = 32) -> Any:
         integer(
             bits=bits,
             keepZero=False,
-            error=lambda text, node, name: xmlError(
-                f"could not parse {name.replace('_', ' ')} {text}"
-            ),
+            error=lambda text, node, name: unsupported(
+                f"could not parse {name.replace('_', ' ')} {{text}}"
+            )(text, node, name),
         ),
         tag,
     )
@@ -189,7 +190,7 @@ class BlkioDevice:
     def settle(self, node: Node, context: Context) -> BlkioDevice:
         """A device has a path."""
         if self.path is None:
-            raise xmlError("missing per-device path")
+            raise unsupported("missing per-device path")("", node, "")
         return self
 
 
@@ -207,7 +208,7 @@ class BlkioTune:
         seen: set[str | None] = set()
         for device in self.devices:
             if device.path in seen:
-                raise xmlError(f"duplicate blkio device path '{device.path}'")
+                raise unsupported(f"duplicate blkio device path '{device.path}'")("", node, "")
             seen.add(device.path)
         return self
 
@@ -416,8 +417,15 @@ class CPUTune:
 
     def settle(self, node: Node, context: Context) -> CPUTune:
         """Sort pins; write one scheduler for each processor or thread."""
+        threads = _threadsOf(node.getparent())
+        for thread in self.iothreadpins:
+            if thread.iothread not in threads:
+                raise unsupported(f"Cannot find 'iothread' : {thread.iothread}")("", node, "")
+        for tag in ("emulatorpin", "emulatorsched"):
+            if sum(child.tag == tag for child in node) > 1:
+                raise xmlError(f"only one {tag} is supported")
         pins = sorted(self.vcpupins, key=lambda pin: pin.vcpu)
-        for pin, after in zip(pins, pins[1:], strict=False):
+        for pin, after in itertools.pairwise(pins):
             if pin.vcpu == after.vcpu:
                 raise virtError(
                     ErrorCode.INTERNAL_ERROR,
@@ -433,6 +441,18 @@ class CPUTune:
         )
 
 
+def _threadsOf(domain: Node) -> set[int]:
+    """Return the numbers of the IO threads of a domain."""
+    count = number(xmlText(found)) if (found := domain.find("iothreads")) is not None else 0
+    numbers = {number(each.get("id") or "") for each in domain.findall("iothreadids/iothread")}
+    known = {each for each in numbers if each is not None}
+    free = 1
+    while len(known) < min(count or 0, 65536):
+        known.add(free)
+        free += 1
+    return known
+
+
 def _spread(scheds: tuple[Sched, ...], name: str) -> tuple[Sched, ...]:
     """Give each processor or thread a scheduler of its own, in order."""
     found: dict[int, Sched] = {}
@@ -443,11 +463,11 @@ def _spread(scheds: tuple[Sched, ...], name: str) -> tuple[Sched, ...]:
             raise xmlError(f"Missing attribute '{name}' in element '{element}'")
         if not numbers:
             raise xmlError(f"'{name.rstrip('s')}sched' scheduler bitmap '' is empty")
-        for number in numbers:
-            if number in found:
+        for thread in numbers:
+            if thread in found:
                 raise xmlError(f"'{name.rstrip('s')}sched' attributes '{name}' must not overlap")
-            change: dict[str, Any] = {name: frozenset([number])}
-            found[number] = replaced(sched, **change)
+            change: dict[str, Any] = {name: frozenset([thread])}
+            found[thread] = replaced(sched, **change)
     return tuple(found[number] for number in sorted(found))
 
 
@@ -472,12 +492,12 @@ class NUMAMemory:
 
     def settle(self, node: Node, context: Context) -> NUMAMemory:
         """A set of nodes makes the placement static, and the other way round."""
-        placement = self.placement or ("auto" if self.nodeset is None else "static")
+        placement = self.placement or "static"
         if placement == "static":
             if self.nodeset is None:
-                raise xmlError(
+                raise unsupported(
                     "nodeset for NUMA memory tuning must be set if 'placement' is 'static'"
-                )
+                )("", node, "")
             return replaced(self, placement=None)
         return replaced(self, placement="auto", nodeset=None)
 
@@ -504,6 +524,15 @@ class NUMATune:
     memory: NUMAMemory | None = element(NUMAMemory)
     memnodes: tuple[MemNode, ...] = elements(MemNode, "memnode")
 
+    def settle(self, node: Node, context: Context) -> NUMATune:
+        """There is one, and it speaks of cells only where there are any."""
+        parent = node.getparent()
+        if sum(child.tag == "numatune" for child in parent) > 1:
+            raise xmlError("only one numatune is supported")
+        if self.memnodes and parent.find("cpu/numa/cell") is None:
+            raise xmlError("Element 'memnode' is invalid without any guest NUMA cells")
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class Resource:
@@ -511,3 +540,9 @@ class Resource:
 
     partition: str | None = element()
     appid: str | None = elementAttribute("fibrechannel", "appid")
+
+    def settle(self, node: Node, context: Context) -> Resource:
+        """There is one."""
+        if sum(child.tag == "resource" for child in node.getparent()) > 1:
+            raise xmlError("only one resource element is supported")
+        return self

@@ -37,7 +37,7 @@ class IDomainTuning(Interface):
     def domainGetMemoryParameters(dom: DomainRef, flags: int) -> Answer[list[TypedParam]]:
         """
         Tell the limits of a domain's memory (C{VIR_DOMAIN_MEMORY_*}), in KiB;
-        C{VIR_DOMAIN_MEMORY_PARAM_UNLIMITED}: none.
+        9007199254740991: none.
 
         @param flags: one of C{VIR_DOMAIN_AFFECT_*}, and C{VIR_TYPED_PARAM_STRING_OKAY}.
         @return: at most 16 parameters.

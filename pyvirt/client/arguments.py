@@ -9,12 +9,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from pyvirt.errors import VirtError, argumentError
+from pyvirt.errors import argumentError
 from pyvirt.protocols import xdr
 from pyvirt.protocols.procedures import Procedure
 from pyvirt.routes.family import domainOf, function
 
-__all__ = ["coerce", "parseUUID"]
+__all__ = ["coerce", "parseUUID", "requireText"]
 
 _C_NAMES = {
     "connectCompareCPU": {"xml": "xmlDesc"},
@@ -47,6 +47,11 @@ _C_NAMES = {
 }
 """Where the C function calls an argument differently from the wire."""
 
+_TEXT_FIRST = frozenset(
+    ("domainAttachDevice", "domainDetachDevice", "networkCreateXML", "nwfilterDefineXML")
+)
+"""Where absent text is told even to those who may only look."""
+
 _RANGES = {"i": (-(1 << 31), (1 << 31) - 1), "q": (-(1 << 63), (1 << 63) - 1)}
 _MASKS = {"I": (1 << 32) - 1, "Q": (1 << 64) - 1}
 
@@ -55,13 +60,16 @@ def coerce(procedure: Procedure, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """
     Make arguments fit the wire.
 
-    Unsigned numbers keep their lowest bits, as the binding lets them.
+    Unsigned numbers keep their lowest bits, as the binding lets them.  None stays: whether it may be there is
+    for the checks of the call to say.
 
     @raise TypeError: an argument has the wrong type.
     @raise OverflowError: a signed number is too large.
-    @raise VirtError: text is None where there must be some (C{INVALID_ARG}).
     """
-    return tuple(map(lambda step, value: step(value), _steps(procedure), arguments))
+    fitting = tuple(map(lambda step, value: step(value), _steps(procedure), arguments))
+    if procedure.name in _TEXT_FIRST:
+        requireText(procedure, fitting)
+    return fitting
 
 
 @cache
@@ -72,12 +80,9 @@ def _steps(procedure: Procedure) -> list[Callable[[Any], Any]]:
 def _step(procedure: Procedure, name: str, kind: xdr.Type) -> Callable[[Any], Any]:
     if isinstance(kind, xdr.Scalar):
         return _number(kind.code)
-    if isinstance(kind, xdr.String):
-        return _text(procedure, name)
-    if isinstance(kind, xdr.Maybe) and isinstance(kind.element, xdr.String):
-        text = _text(procedure, name)
-        return lambda value: None if value is None else text(value)
-    return _same
+    if isinstance(kind, xdr.Maybe):
+        kind = kind.element
+    return _text(procedure, name) if isinstance(kind, xdr.String) else _same
 
 
 def _same(value: Any) -> Any:
@@ -115,12 +120,10 @@ def _noInteger(value: Any) -> int:
     raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
 
 
-def _text(procedure: Procedure, name: str) -> Callable[[Any], str]:
-    def text(value: Any) -> str:
-        if isinstance(value, str):
+def _text(procedure: Procedure, name: str) -> Callable[[Any], str | None]:
+    def text(value: Any) -> str | None:
+        if value is None or isinstance(value, str):
             return value
-        if value is None:
-            raise absent(procedure, name)
         raise TypeError(
             f"{function(procedure)}() argument '{name}' must be str or None, "
             f"not {type(value).__name__}"
@@ -129,10 +132,20 @@ def _text(procedure: Procedure, name: str) -> Callable[[Any], str]:
     return text
 
 
-def absent(procedure: Procedure, name: str) -> VirtError:
-    """Make the error that an argument must not be absent."""
-    cName = _C_NAMES.get(procedure.name, {}).get(name, name)
-    return argumentError(function(procedure), cName, "must not be NULL", domainOf(procedure))
+def requireText(procedure: Procedure, arguments: tuple[Any, ...]) -> None:
+    """
+    Refuse None where the wire must have text; the checks of the call come before this.
+
+    @raise VirtError: an argument is None (C{INVALID_ARG}).
+    """
+    for value, (name, kind) in zip(arguments, procedure.arguments, strict=True):
+        if value is None and isinstance(kind, xdr.String):
+            raise argumentError(
+                function(procedure),
+                _C_NAMES.get(procedure.name, {}).get(name, name),
+                "must not be NULL",
+                domainOf(procedure),
+            )
 
 
 def parseUUID(text: str) -> bytes | None:

@@ -14,12 +14,12 @@ from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from pyvirt.client.arguments import coerce
+from pyvirt.client.arguments import coerce, requireText
 from pyvirt.drivers.interfaces.calling import ICaller
 from pyvirt.errors import ErrorCode, ErrorDomain, RPCError, VirtError, virtError
 from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.xdr import XDRError
-from pyvirt.routes.checks import checker
+from pyvirt.routes.checks import Check, checker, readOnlyCheck
 
 __all__ = ["Calls"]
 
@@ -75,6 +75,9 @@ class Calls:
             try:
                 if check is not None:
                     check(arguments)
+            except (VirtError, TypeError):
+                return coerced(arguments)
+            try:
                 answer = send(program, procedure, arguments)
             except VirtError:
                 return fail()
@@ -88,6 +91,7 @@ class Calls:
                 fitting = coerce(procedure, arguments)
                 if check is not None:
                     check(fitting)
+                requireText(procedure, fitting)
                 answer = send(program, procedure, fitting)
             except VirtError:
                 return fail()
@@ -97,8 +101,20 @@ class Calls:
 
         return call if self.deadline is None else self._limited(procedure, call)
 
-    def _checker(self, procedure: Procedure) -> Callable[[tuple[Any, ...]], None] | None:
+    def _checker(self, procedure: Procedure) -> Check | None:
         return None if self.readOnly is None else checker(procedure, self.readOnly)
+
+    def refuse(self, procedure: Procedure) -> None:
+        """
+        Refuse what a read-only connection may not call at all.
+
+        For checks that libvirt makes after this one, and the caller before anything is sent.
+
+        @raise OperationDenied: it may not.
+        """
+        check = readOnlyCheck(procedure) if self.readOnly else None
+        if check is not None and not procedure.readOnly.allowed:
+            check(())
 
     def withDescriptors(
         self, procedure: Procedure, arguments: tuple[Any, ...], fds: Sequence[int]
@@ -108,9 +124,11 @@ class Calls:
         def call() -> Deferred[Any]:
             try:
                 check = self._checker(procedure)
+                fitting = coerce(procedure, arguments)
                 if check is not None:
-                    check(arguments)
-                answer = self.caller.call(self.program, procedure, arguments, fds)
+                    check(fitting, fds)
+                requireText(procedure, fitting)
+                answer = self.caller.call(self.program, procedure, fitting, fds)
             except VirtError:
                 return fail()
             return answer if isinstance(answer, Deferred) else succeed(answer)
@@ -123,9 +141,11 @@ class Calls:
         def call() -> Deferred[Any]:
             try:
                 check = self._checker(procedure)
+                fitting = coerce(procedure, arguments)
                 if check is not None:
-                    check(arguments)
-                answer = self.caller.openStream(self.program, procedure, arguments)
+                    check(fitting)
+                requireText(procedure, fitting)
+                answer = self.caller.openStream(self.program, procedure, fitting)
             except VirtError:
                 return fail()
             return answer if isinstance(answer, Deferred) else succeed(answer)

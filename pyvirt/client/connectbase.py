@@ -6,7 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred, fail
+
 from pyvirt.client.session import Session, Stubs
+from pyvirt.errors import VirtError, argumentError
+from pyvirt.protocols.programs import REMOTE
 
 if TYPE_CHECKING:
     from pyvirt.client.connect import Connect
@@ -33,6 +37,15 @@ class ConnectBase:
         """This connection, by the type that handles know."""
         connect: Any = self
         return connect  # type: ignore[no-any-return]
+
+    def _refused(self, name: str, argument: str, problem: str, domain: int) -> Deferred[Any]:
+        """Fail as libvirt's own check of an argument does, which comes after that for read-only connections."""
+        procedure = REMOTE.byName[name]
+        try:
+            self._stubs.calls.refuse(procedure)
+        except VirtError:
+            return fail()
+        return fail(argumentError(procedure.api or name, argument, problem, domain))
 
     def c_pointer(self) -> int:
         """Return a number that tells this connection from others."""

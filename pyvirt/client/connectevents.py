@@ -89,12 +89,12 @@ class ConnectEvents(ConnectBase):
     async def _register(
         self, kind: EventKind, handle: Handle | None, eventID: int, cb: Callback, opaque: Any
     ) -> int:
+        if not callable(cb):
+            raise TypeError(f"the callback is no callable: {cb!r}")
         prefix, _ = _NAMES[kind]
         shape = SHAPES.get((kind, eventID))
         if shape is None:
             raise failed(f"{prefix}RegisterAny")
-        if not callable(cb):
-            raise TypeError(f"the callback is no callable: {cb!r}")
         ref = None if handle is None else handle._ref
         cls = _CLASSES[kind]
         connect = self._connect

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 
 from pyvirt.client.connectbase import ConnectBase
 from pyvirt.client.deferring import deferred
-from pyvirt.client.params import HINTS, byHints, byTypes
+from pyvirt.client.params import HINTS, byHints, byTypes, needSome
 from pyvirt.client.shapes import characters, dictionary, listOf, pairs, zero
 from pyvirt.constants import VIR_TYPED_PARAM_STRING_OKAY
-from pyvirt.errors import ErrorDomain, argumentError
 
 __all__ = ["ConnectHost"]
 
@@ -153,6 +152,7 @@ class ConnectHost(ConnectBase):
 
         @raise LookupError: there are none, or a name is not known.
         """
+        needSome(params)
         known = await self._memoryParameters(flags)
         await self._remote.nodeSetMemoryParameters(byTypes(params, known), flags)
         return 0
@@ -193,19 +193,13 @@ class ConnectHost(ConnectBase):
         """
         if not pages:
             raise LookupError("Need non-empty dictionary to pages attribute")
-        if not cellCount:
-            raise argumentError(
-                "virNodeAllocPages", "cellCount", "must not be zero", ErrorDomain.DOMAIN
-            )
         return await self._remote.nodeAllocPages(
             list(pages), list(pages.values()), startCell, cellCount, flags
         )
 
     def baselineCPU(self, xmlCPUs: list[str], flags: int = 0) -> Deferred[str]:
         """Fire with the XML of the best CPU that all the described ones can be."""
-        return self._baseline("virConnectBaselineCPU", xmlCPUs) or (
-            self._remote.connectBaselineCPU(list(xmlCPUs), flags)
-        )
+        return self._remote.connectBaselineCPU(list(xmlCPUs or ()), flags)
 
     def baselineHypervisorCPU(
         self,
@@ -217,16 +211,9 @@ class ConnectHost(ConnectBase):
         flags: int = 0,
     ) -> Deferred[str]:
         """As L{baselineCPU}, of what the hypervisor can give to guests."""
-        return self._baseline("virConnectBaselineHypervisorCPU", xmlCPUs) or (
-            self._remote.connectBaselineHypervisorCPU(
-                emulator, arch, machine, virttype, list(xmlCPUs), flags
-            )
+        return self._remote.connectBaselineHypervisorCPU(
+            emulator, arch, machine, virttype, list(xmlCPUs or ()), flags
         )
-
-    def _baseline(self, api: str, xmlCPUs: list[str] | None) -> Deferred[str] | None:
-        if xmlCPUs:
-            return None
-        return fail(argumentError(api, "xmlCPUs", "must not be NULL", ErrorDomain.DOMAIN))
 
     @deferred
     async def setIdentity(self, params: dict[str, Any], flags: int = 0) -> int:

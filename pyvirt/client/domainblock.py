@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domainresources import DomainResources
-from pyvirt.client.params import HINTS, byHints, byTypes
+from pyvirt.client.params import HINTS, byHints, byTypes, needSome
 from pyvirt.client.shapes import dictionary, zero
 
 __all__ = ["DomainBlock"]
@@ -53,6 +53,7 @@ class DomainBlock(DomainResources):
 
         @raise LookupError: there are none, or a name is not known.
         """
+        needSome(params)
         known = byTypes(params, await self._ioTune(disk, flags))
         await self._remote.domainSetBlockIoTune(self._ref, disk, known, flags)
         return 0

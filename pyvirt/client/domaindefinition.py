@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domainlifecycle import DomainLifecycle
 from pyvirt.client.shapes import zero
-from pyvirt.errors import ErrorDomain, argumentError
 from pyvirt.protocols.programs import REMOTE
 
 __all__ = ["DomainDefinition"]
@@ -79,12 +78,6 @@ class DomainDefinition(DomainLifecycle):
 
         They stay associated as long as this connection is open.
         """
-        if not files:
-            return fail(
-                argumentError(
-                    "virDomainFDAssociate", "nfds", "must not be zero", ErrorDomain.DOMAIN
-                )
-            )
         return self._conn._stubs.calls.withDescriptors(
             REMOTE.byName["domainFDAssociate"], (self._ref, name, flags), list(files)
         ).addCallback(zero)

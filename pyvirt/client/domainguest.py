@@ -148,6 +148,10 @@ class DomainGuest(DomainResources):
         """
         if len(keycodes) != nkeycodes or nkeycodes > KEYCODES_MAX:
             return fail(VirtError("virDomainSendKey() failed"))
+        if not nkeycodes:
+            return self._conn._refused(
+                "domainSendKey", "nkeycodes", "must be greater than zero", ErrorDomain.DOMAIN
+            )
         return self._remote.domainSendKey(
             self._ref, codeset, holdtime, list(keycodes), flags
         ).addCallback(zero)

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domainlifecycle import DomainLifecycle
-from pyvirt.client.params import HINTS, byHints, byTypes
+from pyvirt.client.params import HINTS, byHints, byTypes, needSome
 from pyvirt.client.shapes import bitMap, cpuMap, dictionary, zero
 
 __all__ = ["DomainResources"]
@@ -196,6 +196,7 @@ class DomainResources(DomainLifecycle):
 
         @raise LookupError: there are none, or a name is not known.
         """
+        needSome(params)
         known = byTypes(params, await self._scheduler())
         await self._remote.domainSetSchedulerParameters(self._ref, known)
         return 0
@@ -203,6 +204,7 @@ class DomainResources(DomainLifecycle):
     @deferred
     async def setSchedulerParametersFlags(self, params: dict[str, Any], flags: int = 0) -> int:
         """As L{setSchedulerParameters}, now or at the next start: C{VIR_DOMAIN_AFFECT_*}."""
+        needSome(params)
         known = byTypes(params, await self._schedulerFlags(flags))
         await self._remote.domainSetSchedulerParametersFlags(self._ref, known, flags)
         return 0
@@ -225,6 +227,7 @@ class DomainResources(DomainLifecycle):
 
         @raise LookupError: there are none, or a name is not known.
         """
+        needSome(params)
         known = byTypes(params, await self._blkio(flags))
         await self._remote.domainSetBlkioParameters(self._ref, known, flags)
         return 0
@@ -247,6 +250,7 @@ class DomainResources(DomainLifecycle):
 
         @raise LookupError: there are none, or a name is not known.
         """
+        needSome(params)
         known = byTypes(params, await self._memory(flags))
         await self._remote.domainSetMemoryParameters(self._ref, known, flags)
         return 0
@@ -269,6 +273,7 @@ class DomainResources(DomainLifecycle):
 
         @raise LookupError: there are none, or a name is not known.
         """
+        needSome(params)
         known = byTypes(params, await self._numa(flags))
         await self._remote.domainSetNumaParameters(self._ref, known, flags)
         return 0
@@ -297,6 +302,7 @@ class DomainResources(DomainLifecycle):
 
         @raise LookupError: there are none, or a name is not known.
         """
+        needSome(params)
         known = byTypes(params, await self._interface(device, flags))
         await self._remote.domainSetInterfaceParameters(self._ref, device, known, flags)
         return 0
@@ -314,6 +320,7 @@ class DomainResources(DomainLifecycle):
 
         @raise LookupError: there are none, or a name is not known.
         """
+        needSome(params)
         asked = await self._withStrings(flags)
         known = byTypes(params, await self._remote.domainGetPerfEvents(self._ref, asked))
         await self._remote.domainSetPerfEvents(self._ref, known, flags)

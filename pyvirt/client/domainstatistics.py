@@ -97,7 +97,7 @@ class DomainStatistics(DomainResources):
     @deferred
     async def diskErrors(self, flags: int = 0) -> dict[str, int]:
         """Fire with the disks that had errors and which: C{VIR_DOMAIN_DISK_ERROR_*}."""
-        count = (await self._remote.domainGetDiskErrors(self._ref, 0, flags))[1]
+        count = (await self._remote.domainGetDiskErrors(self._ref, 0, 0))[1]
         if not count:
             return {}
         return pairs((await self._remote.domainGetDiskErrors(self._ref, count, flags))[0])

@@ -13,7 +13,7 @@ from typing import Any
 from pyvirt import constants
 from pyvirt.protocols.structs import TypedParam
 
-__all__ = ["HINTS", "byHints", "byTypes"]
+__all__ = ["HINTS", "byHints", "byTypes", "needSome"]
 
 INT = constants.VIR_TYPED_PARAM_INT
 UINT = constants.VIR_TYPED_PARAM_UINT
@@ -55,14 +55,26 @@ def typed(name: str, type: int, value: Any) -> TypedParam:
     return TypedParam(name, type, integer)
 
 
+def needSome(values: Mapping[str, Any]) -> None:
+    """
+    Refuse to set nothing.
+
+    @raise LookupError: there is nothing.
+    @raise TypeError: it is no dictionary.
+    """
+    if not isinstance(values, dict):
+        raise TypeError("parameters must be a dictionary")
+    if not values:
+        raise LookupError("Need non-empty dictionary to set attributes")
+
+
 def byTypes(values: Mapping[str, Any], known: Iterable[TypedParam]) -> list[TypedParam]:
     """
     Make parameters of C{values}, each with the type that C{known} has for its name.
 
     @raise LookupError: there are none, or a name is not known.
     """
-    if not values:
-        raise LookupError("Need non-empty dictionary to set attributes")
+    needSome(values)
     types = {param[0]: param[1] for param in known}
     found = []
     for name, value in values.items():

@@ -42,6 +42,10 @@ def uuidBytes(uuid: Any, function: str) -> bytes:
     @raise VirtError: there are not 16.
     """
     data = uuid.encode() if isinstance(uuid, str) else uuid
-    if not isinstance(data, bytes | bytearray) or len(data) != 16:
+    if data is None:
+        raise failed(function)
+    if not isinstance(data, bytes | bytearray):
+        raise TypeError(f"a UUID must be bytes, not {type(uuid).__name__}")
+    if len(data) != 16:
         raise failed(function)
     return bytes(data)

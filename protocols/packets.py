@@ -30,6 +30,10 @@ __all__ = ["PacketProtocol"]
 _LOOK = 8
 """After how many packets to look at the clock."""
 
+_HELD_PACKETS = 64
+_HELD_BYTES = 1 << 18
+"""How much is kept, and reading goes on, while work is held back."""
+
 _LARGE = 65536
 """Packets above this size do not wait for the others of their turn."""
 
@@ -108,6 +112,7 @@ class PacketProtocol(Protocol):
         if packets:
             if self._backlog:
                 self._backlog.extend([each for each in packets if not self.urgentReceived(each)])
+                self._keep()
             else:
                 self._handle(packets)
         if self.frames.error is not None and not self.connectionIsLost:
@@ -191,9 +196,20 @@ class PacketProtocol(Protocol):
             elif rest:
                 self._backlog = deque(rest)
         if self._backlog:
-            self._pauseReading()
+            self._keep()
             if not self.held:
                 self._later()
+
+    def _keep(self) -> None:
+        """
+        Stop reading while there is a backlog.
+
+        While work is held back, which may take long, some more is read all the same: urgent packets come
+        behind what has to wait.
+        """
+        backlog = self._backlog or ()
+        if not self.held or len(backlog) > _HELD_PACKETS or sum(map(len, backlog)) > _HELD_BYTES:
+            self._pauseReading()
 
     def _later(self) -> None:
         if self._turn is None and not self.connectionIsLost:

@@ -86,7 +86,6 @@ class CallLimitTests(SynchronousTestCase):
         peer = world.peer().open()
         peer.send(b"".join(peer.packet("domainSuspend", DOMAIN) for _ in range(8)))
         self.assertEqual(len(world.driver.waiting), 3)
-        self.assertEqual(peer.transport.producerState, "paused")
         peer.session.dataReceived(PING)
         (pong,) = peer.received()
         self.assertEqual(pong.packet, PONG)
@@ -97,6 +96,23 @@ class CallLimitTests(SynchronousTestCase):
             self.assertEqual(len(world.driver.waiting), min(8, answered + 4))
         self.assertEqual(peer.session.inFlight, 0)
         self.assertEqual(peer.transport.producerState, "producing")
+
+    def test_heldBytes(self) -> None:
+        """What waits behind them is bounded: then nothing is read until they are answered."""
+        name = "x" * 40000
+        for size, most in ((0, 65), (40000, 7)):
+            world = World(clientRequests=1)
+            peer = world.peer().open()
+            peer.send(peer.packet("domainSuspend", DOMAIN))
+            sent = 0
+            while peer.transport.producerState == "producing":
+                peer.send(peer.packet("domainLookupByName", name[:size]))
+                sent += 1
+            self.assertEqual(sent, most)
+            world.driver.waiting[0].callback(None)
+            world.clock.advance(0)
+            self.assertEqual(len(peer.received()), 1 + sent)
+            self.assertEqual(peer.transport.producerState, "producing")
 
     def test_slowCallDelaysNobody(self) -> None:
         """While one client's calls wait another's are answered, and its own quick ones too."""

@@ -234,6 +234,22 @@ class SlowReaderTests(SynchronousTestCase):
         self.assertFalse(peer.transport.aborted)
         self.assertEqual(len(peer.received()), 2000)
 
+    def test_neverReadsTheEnd(self) -> None:
+        """A client that asks to close and then does not read is cut off after a while."""
+        world = World()
+        peer = world.peer().open()
+        peer.send(peer.packet("connectClose"))
+        peer.transport.fill()
+        world.clock.advance(0)
+        self.assertTrue(peer.transport.disconnecting)
+        world.clock.advance(29.9)
+        self.assertFalse(peer.transport.aborted)
+        world.clock.advance(0.2)
+        self.assertTrue(peer.transport.aborted)
+        self.assertEqual(world.server.counters.slow, 1)
+        peer.lose()
+        self.assertEqual(world.clock.getDelayedCalls(), [])
+
     def test_partialPacket(self) -> None:
         """What is kept of a packet that never ends is what came of it, no more."""
         peer = World().peer()

@@ -48,6 +48,8 @@ _REPLY = int(MessageType.REPLY)
 _REPLY_WITH_FDS = int(MessageType.REPLY_WITH_FDS)
 _REMOTE = REMOTE.number
 _CONNECT_RO = 1
+_CLOSING = 30.0
+"""Seconds that a client has to read what was sent before the connection was closed."""
 _ANONYMOUS_MAX = 1 << 20
 """The longest packet from a client that has not authenticated: room for any credentials."""
 
@@ -155,6 +157,14 @@ class Session(RPCServer):
     def close(self) -> None:
         if not self.connectionIsLost:
             super().close()
+            if self.clogged and self._deadline is None:
+                self._deadline = self.clock.callLater(_CLOSING, self._closingExpired)
+
+    def _closingExpired(self) -> None:
+        self._deadline = None
+        log.warn("{peer} does not read the end of its connection, cutting it", peer=self.peer)
+        self.server.counters.slow += 1
+        self.transport.abortConnection()
 
     # The driver's side
 

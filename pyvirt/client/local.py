@@ -79,7 +79,7 @@ class LocalCaller:
 
     def __init__(self, connection: IConnection, readOnly: bool = False) -> None:
         self.connection = connection
-        self.router = Router(connection, readOnly)
+        self.router = Router(connection, readOnly, inDaemon=False)
         self._session: dict[str, Callable[..., Any]] = {
             "connectGetURI": lambda: connection.uri,
             "connectIsSecure": lambda: connection.isSecure(),

@@ -56,10 +56,7 @@ def _indented(node: Node, dumped: str, indent: str) -> str:
     """Indent what the XML library wrote, but not the lines that belong to text."""
     if "\n" not in dumped:
         return indent + dumped
-    out: list[str] = []
     plain = etree.tostring(node, encoding="unicode")
     if "\n" in plain:
         return indent + dumped
-    for line in dumped.split("\n"):
-        out.append(indent + line)
-    return "\n".join(out)
+    return "\n".join(indent + line for line in dumped.split("\n"))

@@ -74,13 +74,12 @@ class Limits:
             raise virtError(
                 ErrorCode.CONFIG_UNSUPPORTED, "'peak' and 'burst' require 'average' attribute", 0
             )
-        if node.tag == "outbound" and get("floor") is not None:
-            if node.get("floor").strip("0"):
-                raise virtError(
-                    ErrorCode.CONFIG_UNSUPPORTED,
-                    "'floor' attribute allowed only in <inbound> element",
-                    0,
-                )
+        if node.tag == "outbound" and (get("floor") or "0").strip("0"):
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED,
+                "'floor' attribute allowed only in <inbound> element",
+                0,
+            )
 
 
 def _readClass(text: str, node: Node, name: str) -> int | None:

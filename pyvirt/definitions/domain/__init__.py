@@ -4,6 +4,22 @@ Domain definitions: XML to frozen values and back.
 
 from pyvirt.definitions.domain._check import check
 from pyvirt.definitions.domain._complete import completed
-from pyvirt.definitions.domain._top import DomainDefinition, formatDomain, parseDomain
+from pyvirt.definitions.domain._top import (
+    Devices,
+    DomainDefinition,
+    formatDevice,
+    formatDomain,
+    parseDevice,
+    parseDomain,
+)
 
-__all__ = ["DomainDefinition", "check", "completed", "formatDomain", "parseDomain"]
+__all__ = [
+    "Devices",
+    "DomainDefinition",
+    "check",
+    "completed",
+    "formatDevice",
+    "formatDomain",
+    "parseDevice",
+    "parseDomain",
+]

@@ -73,9 +73,9 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
             raise unsupported(
                 "per-device boot elements cannot be used together with os/boot elements"
             )("", None, "")
-    if os.type.name == "hvm" and not os.boot and not _bootsByDevice(devices):
-        if definition.bootloader is None:
-            os = replaced(os, boot=("hd",))
+    byDevice = _bootsByDevice(devices)
+    if os.type.name == "hvm" and not os.boot and not byDevice and definition.bootloader is None:
+        os = replaced(os, boot=("hd",))
     changes["os"] = os
     changes["devices"] = devices
     return replaced(definition, **changes)

@@ -366,11 +366,11 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
             head += _word("passwdValidTo", value.passwdValidTo)
             head += _word("connected", value.connected)
     if kind in ("vnc", "rdp", "spice"):
-        for listen in value.listens:
-            body.append(
-                f"{inner}<listen type='{listen.type}'{_word('address', listen.address)}"
-                f"{_word('network', listen.network)}{_word('socket', listen.socket)}/>\n"
-            )
+        body.extend(
+            f"{inner}<listen type='{listen.type}'{_word('address', listen.address)}"
+            f"{_word('network', listen.network)}{_word('socket', listen.socket)}/>\n"
+            for listen in value.listens
+        )
     if kind == "spice":
         for channel in value.channels:
             if channel.mode != "any":

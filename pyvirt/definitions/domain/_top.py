@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import attrs
+from lxml import etree
 
 from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
 from pyvirt.definitions.domain._clock import Clock
@@ -86,7 +87,14 @@ from pyvirt.definitions.units import formatSet, parseSet, scaledKiB
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["Devices", "DomainDefinition", "formatDomain", "parseDomain"]
+__all__ = [
+    "Devices",
+    "DomainDefinition",
+    "formatDevice",
+    "formatDomain",
+    "parseDevice",
+    "parseDomain",
+]
 
 
 _SINGLE = {
@@ -522,9 +530,9 @@ class DomainDefinition:
         """Check what only the whole can tell; take the UUID that the firmware tells."""
         models: set[str | None] = set()
         labels = self.seclabels
-        if len(labels) > 1 and any(label.model is None for label in labels):
-            if not all(label.model is None for label in labels):
-                raise xmlError("missing security model when using multiple labels")
+        unnamed = sum(label.model is None for label in labels)
+        if 0 < unnamed < len(labels):
+            raise xmlError("missing security model when using multiple labels")
         for label in labels:
             if label.model in models:
                 raise virtError(
@@ -593,4 +601,65 @@ def formatDomain(
     writer(DomainDefinition)(definition, out, "", "domain", context)
     if id is not None and id >= 0:
         out[0] = out[0].replace("'>", f"' id='{id}'>", 1) if "' xmlns" not in out[0] else out[0]
+    return "".join(out)
+
+
+#: Elements inside of C{devices} that a device may be given as by itself, and where they are kept.
+_DEVICES: dict[str, tuple[str, Any]] = {
+    "disk": ("disks", Disk),
+    "controller": ("controllers", Controller),
+    "lease": ("leases", Lease),
+    "filesystem": ("filesystems", Filesystem),
+    "interface": ("interfaces", Interface),
+    "smartcard": ("smartcards", Smartcard),
+    "serial": ("serials", Serial),
+    "parallel": ("parallels", Parallel),
+    "console": ("consoles", Console),
+    "channel": ("channels", Channel),
+    "input": ("inputs", Input),
+    "tpm": ("tpms", TPM),
+    "graphics": ("graphics", Graphics),
+    "sound": ("sounds", Sound),
+    "audio": ("audios", Audio),
+    "video": ("videos", Video),
+    "hostdev": ("hostdevs", HostDev),
+    "redirdev": ("redirdevs", RedirDev),
+    "hub": ("hubs", Hub),
+    "watchdog": ("watchdogs", Watchdog),
+    "memballoon": ("memballoon", MemBalloon),
+    "rng": ("rngs", RNG),
+    "nvram": ("nvram", NVRAM),
+    "panic": ("panics", Panic),
+    "shmem": ("shmems", Shmem),
+    "memory": ("memories", MemoryDevice),
+    "iommu": ("iommu", IOMMU),
+    "vsock": ("vsock", Vsock),
+}
+
+
+def parseDevice(xml: str) -> tuple[str, Any]:
+    """
+    Parse a device given by itself, as for plugging it in.
+
+    @return: the attribute of L{Devices} that such devices are kept in, and the device.
+    """
+    node = parseTree(xml, None, label="(device_definition)", domain=ErrorDomain.DOMAIN)
+    known = _DEVICES.get(node.tag)
+    if known is None:
+        raise xmlError(f"unknown device type '{node.tag}'")
+    name, cls = known
+    # Some readers look at the element around.
+    etree.Element("devices").append(node)
+    return name, reader(cls)(node, Context())
+
+
+def formatDevice(name: str, device: Any, *, secure: bool = False) -> str:
+    """
+    Write one device by itself.
+
+    @param name: the attribute of L{Devices} that it is kept in, as L{parseDevice} gives it.
+    """
+    tag = next(tag for tag, (kept, _) in _DEVICES.items() if kept == name)
+    out: list[str] = []
+    writer(_DEVICES[tag][1])(device, out, "", tag, Context(secure=secure))
     return "".join(out)

@@ -81,10 +81,20 @@ class Limits:
                 0,
             )
 
+    def settle(self, node: Node, context: Context) -> Limits:
+        """A floor is for interfaces that are plugged into a network."""
+        owner = node.getparent().getparent()
+        plugged = owner is None or (owner.tag == "interface" and owner.get("type") == "network")
+        if self.floor is not None and not plugged and owner.tag != "networkport":
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED, "floor attribute is not supported for this config", 0
+            )
+        return self
+
 
 def _readClass(text: str, node: Node, name: str) -> int | None:
     """Read a class, which only bandwidth of networks' ports has."""
-    if node.getparent().tag == "interface":
+    if node.getparent().tag in ("interface", "network", "portgroup"):
         raise virtError(
             ErrorCode.XML_DETAIL,
             "classID attribute not supported on <bandwidth> in this usage context",
@@ -109,17 +119,6 @@ class Bandwidth:
 
     def settle(self, node: Node, context: Context) -> Bandwidth | None:
         """A class is only for networks; an element without limits says nothing."""
-        if (
-            node.getparent().tag == "interface"
-            and node.getparent().get("type") != "network"
-            and self.inbound is not None
-            and self.inbound.floor is not None
-        ):
-            raise virtError(
-                ErrorCode.CONFIG_UNSUPPORTED,
-                "floor attribute is not supported for this config",
-                0,
-            )
         return None if self.inbound is None and self.outbound is None else self
 
     @staticmethod
@@ -237,7 +236,7 @@ class VirtualPort:
         parent = node.getparent()
         network = parent.tag != "interface" or parent.get("type") == "network"
         if self.type is None:
-            if parent.tag == "interface" and not network:
+            if parent.tag == "network" or (parent.tag == "interface" and not network):
                 raise xmlError("missing required virtualport type", 0)
             return self
         needed, allowed = _PARAMETERS[self.type]

@@ -320,6 +320,12 @@ class DNS:
     srvs: tuple[SRV, ...] = elements(SRV, "srv")
     hosts: tuple[DNSHost, ...] = elements(DNSHost, "host")
 
+    def settle(self, node: Node, context: Context) -> DNS:
+        """A server that is off has nothing to serve."""
+        if self.enable is False and (self.forwarders or self.txts or self.srvs or self.hosts):
+            raise bad(f"Extra data in disabled network '{nameOf(node)}'")
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class Lease:
@@ -518,30 +524,35 @@ class IP:
             raise bad(f"Invalid netmask '{netmask}' in network '{where}'")
         if family is None or family == "ipv4":
             if kind != "ipv4":
-                if family is None:
-                    raise bad(
-                        f"No family specified for non-IPv4 address '{address}' in network '{where}'"
-                    )
-                raise bad(
-                    f"IPv4 family specified for non-IPv4 address '{address}' in network '{where}'"
+                raise refused(
+                    f"{family or 'no'} family specified for non-IPv4 address '{address}' in "
+                    f"network '{where}'"
                 )
-            if netmask is not None and familyOf(netmask) != "ipv4":
-                raise bad(f"netmask address '{netmask}' not IPv4 in network '{where}'")
+            if netmask is not None:
+                if familyOf(netmask) != "ipv4":
+                    raise refused(
+                        f"Invalid netmask '{netmask}' for address '{address}' in network "
+                        f"'{where}' (both must be IPv4)"
+                    )
+                if prefix is not None and prefix.strip("0"):
+                    raise refused(
+                        f"Network '{where}' IP address cannot have both a prefix and a netmask"
+                    )
+            elif prefix is not None and (number(prefix) or 0) > 32:
+                raise refused(f"Invalid IPv4 prefix '{number(prefix)}' in network '{where}'")
         elif family == "ipv6":
             if kind != "ipv6":
-                raise bad(
+                raise refused(
                     f"Family 'ipv6' specified for non-IPv6 address '{address}' in network '{where}'"
                 )
             if netmask is not None:
-                raise bad(f"netmask not allowed for IPv6 address '{address}' in network '{where}'")
+                raise refused(
+                    f"netmask not allowed for IPv6 address '{address}' in network '{where}'"
+                )
+            if prefix is not None and (number(prefix) or 0) > 128:
+                raise refused(f"Invalid IPv6 prefix '{number(prefix)}' in network '{where}'")
         else:
             raise bad(f"Unrecognized family '{family}' in network '{where}'")
-        if netmask is not None and prefix is not None and prefix.strip("0"):
-            raise bad(
-                f"Network address '{address}' cannot have both a prefix and a netmask"
-                if False
-                else f"netmask and prefix are both specified in network '{where}'"
-            )
 
 
 @attrs.frozen(kw_only=True)
@@ -652,6 +663,7 @@ class NetworkDefinition:
     domain: DNSDomain | None = element(DNSDomain)
     dns: DNS | None = element(DNS)
     vlan: Vlan | None = element(Vlan)
+    portIsolated: bool | None = elementAttribute("port", "isolated", BOOLEAN)
     bandwidth: Bandwidth | None = element(Bandwidth)
     ips: tuple[IP, ...] = elements(IP, "ip")
     routes: tuple[NetworkRoute, ...] = elements(NetworkRoute, "route")

@@ -107,11 +107,10 @@ def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:
     else:
         line, column, text = 1, 1, "Document is empty"
     lines = data.decode("utf-8", "surrogateescape").splitlines()
-    if not data.strip():
+    shown = lines[line - 1] if data.strip() and 0 < line <= len(lines) else ""
+    dashes = max(0, column - 1)
+    if not shown:
         shown, dashes = "(null)", 0
-    else:
-        shown = lines[line - 1] if 0 < line <= len(lines) else ""
-        dashes = max(0, column - 1)
     return virtError(
         ErrorCode.XML_DETAIL, f"{label}:{line}: {text}\n{shown}\n{'-' * dashes}^", domain
     )

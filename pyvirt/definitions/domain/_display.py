@@ -272,6 +272,8 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
             if graphics.port == -1 and graphics.tlsPort == -1:
                 auto = True
             changes["autoport"] = auto
+            if auto and context.inactive:
+                changes.update(port=None, tlsPort=None)
             if (
                 not auto
                 and not graphics.port

@@ -107,7 +107,7 @@ def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:
     else:
         line, column, text = 1, 1, "Document is empty"
     lines = data.decode("utf-8", "surrogateescape").splitlines()
-    shown = lines[line - 1] if data.strip() and 0 < line <= len(lines) else ""
+    shown = lines[line - 1] if 0 < line <= len(lines) else ""
     dashes = max(0, column - 1)
     if not shown:
         shown, dashes = "(null)", 0

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from zope.interface import classImplements
+from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
@@ -21,8 +21,12 @@ from pyvirt.drivers.interfaces.events import (
     IStoragePoolEvents,
 )
 from pyvirt.drivers.interfaces.host import IHost
+from pyvirt.drivers.interfaces.hostinterfaces import IHostInterfaces
 from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
+from pyvirt.drivers.interfaces.networks import INetworks
+from pyvirt.drivers.interfaces.nodedevices import INodeDevices
 from pyvirt.drivers.interfaces.resources import IDomainResources
+from pyvirt.drivers.interfaces.storage import IStorage
 
 __all__ = ["COMPONENTS", "componentClass"]
 
@@ -43,7 +47,7 @@ def componentClass(interface: InterfaceClass) -> Any:
         return None
     found: type = made()
     if not interface.implementedBy(found):
-        classImplements(found, interface)
+        implementer(interface)(found)
     return found
 
 
@@ -55,6 +59,10 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IDomainDefinition: _later("definition", "DomainDefinitions"),
     IDomainLifecycle: _later("lifecycle", "DomainLifecycle"),
     IDomainResources: _later("resources", "DomainResources"),
+    INetworks: _later("networks", "Networks"),
+    IHostInterfaces: _later("hostinterfaces", "HostInterfaces"),
+    INodeDevices: _later("nodedevices", "NodeDevices"),
+    IStorage: _later("volumes", "Storage"),
     IDomainEvents: _EVENTS,
     INetworkEvents: _EVENTS,
     IStoragePoolEvents: _EVENTS,

@@ -16,67 +16,23 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["baseline", "modelNames"]
 
-_X86 = [
-    "486",
-    "pentium",
-    "pentium2",
-    "pentium3",
-    "pentiumpro",
-    "coreduo",
-    "n270",
-    "core2duo",
-    "qemu32",
-    "kvm32",
-    "cpu64-rhel5",
-    "cpu64-rhel6",
-    "qemu64",
-    "kvm64",
-    "Conroe",
-    "Penryn",
-    "Nehalem",
-    "Nehalem-IBRS",
-    "Westmere",
-    "Westmere-IBRS",
-    "SandyBridge",
-    "SandyBridge-IBRS",
-    "IvyBridge",
-    "IvyBridge-IBRS",
-    "Haswell-noTSX",
-    "Haswell-noTSX-IBRS",
-    "Haswell",
-    "Haswell-IBRS",
-    "Broadwell-noTSX",
-    "Broadwell-noTSX-IBRS",
-    "Broadwell",
-    "Broadwell-IBRS",
-    "Skylake-Client",
-    "Skylake-Client-IBRS",
-    "Skylake-Client-noTSX-IBRS",
-    "Skylake-Server",
-    "Skylake-Server-IBRS",
-    "Skylake-Server-noTSX-IBRS",
-    "Cascadelake-Server",
-    "Cascadelake-Server-noTSX",
-    "Icelake-Client",
-    "Icelake-Client-noTSX",
-    "Icelake-Server",
-    "Icelake-Server-noTSX",
-    "Cooperlake",
-    "Snowridge",
-    "athlon",
-    "phenom",
-    "Opteron_G1",
-    "Opteron_G2",
-    "Opteron_G3",
-    "Opteron_G4",
-    "Opteron_G5",
-    "EPYC",
-    "EPYC-IBPB",
-    "EPYC-Rome",
-    "EPYC-Milan",
-    "Dhyana",
-]
-_POWER = ["POWER6", "POWER7", "POWER8", "POWER9", "POWER10", "POWERPC_e5500", "POWERPC_e6500"]
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_X86 = _words(
+    "486 pentium pentium2 pentium3 pentiumpro coreduo n270 core2duo qemu32 kvm32 "
+    "cpu64-rhel5 cpu64-rhel6 qemu64 kvm64 Conroe Penryn Nehalem Nehalem-IBRS Westmere "
+    "Westmere-IBRS SandyBridge SandyBridge-IBRS IvyBridge IvyBridge-IBRS Haswell-noTSX "
+    "Haswell-noTSX-IBRS Haswell Haswell-IBRS Broadwell-noTSX Broadwell-noTSX-IBRS Broadwell "
+    "Broadwell-IBRS Skylake-Client Skylake-Client-IBRS Skylake-Client-noTSX-IBRS "
+    "Skylake-Server Skylake-Server-IBRS Skylake-Server-noTSX-IBRS Cascadelake-Server "
+    "Cascadelake-Server-noTSX Icelake-Client Icelake-Client-noTSX Icelake-Server "
+    "Icelake-Server-noTSX Cooperlake Snowridge athlon phenom Opteron_G1 Opteron_G2 "
+    "Opteron_G3 Opteron_G4 Opteron_G5 EPYC EPYC-IBPB EPYC-Rome EPYC-Milan Dhyana"
+)
+_POWER = _words("POWER6 POWER7 POWER8 POWER9 POWER10 POWERPC_e5500 POWERPC_e6500")
 
 #: Models by architecture; none where a CPU cannot be picked by its model.
 _MODELS: dict[str, list[str]] = {
@@ -86,33 +42,11 @@ _MODELS: dict[str, list[str]] = {
     "ppc64le": _POWER,
     **{name: [] for name in ("armv6l", "armv7l", "armv7b", "aarch64", "s390", "s390x")},
 }
-_OTHERS = [
-    "alpha",
-    "cris",
-    "ia64",
-    "lm32",
-    "m68k",
-    "microblaze",
-    "microblazeel",
-    "mips",
-    "mipsel",
-    "mips64",
-    "mips64el",
-    "openrisc",
-    "parisc",
-    "parisc64",
-    "ppc",
-    "ppcemb",
-    "riscv32",
-    "riscv64",
-    "sh4",
-    "sh4eb",
-    "sparc",
-    "sparc64",
-    "unicore32",
-    "xtensa",
-    "xtensaeb",
-]
+_OTHERS = _words(
+    "alpha cris ia64 lm32 m68k microblaze microblazeel mips mipsel mips64 mips64el openrisc "
+    "parisc parisc64 ppc ppcemb riscv32 riscv64 sh4 sh4eb sparc sparc64 unicore32 xtensa "
+    "xtensaeb"
+)
 
 
 def _unknown(arch: str) -> VirtError:

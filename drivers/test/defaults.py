@@ -5,6 +5,11 @@ What is on the host of C{test:///default} before anybody changes it.
 from __future__ import annotations
 
 from pyvirt import constants as c
+from pyvirt.definitions.interface import parseInterface
+from pyvirt.drivers.test.hostinterfaces import HostInterface
+from pyvirt.drivers.test.networks import Networks
+from pyvirt.drivers.test.nodedevices import FCHost, NodeDevice, SCSIHost, System
+from pyvirt.drivers.test.volumes import Storage
 from pyvirt.drivers.test.world import Cell, World
 
 __all__ = ["furnish"]
@@ -40,6 +45,79 @@ DOMAIN = """\
 """
 
 
+NETWORK = """\
+<network>
+  <name>default</name>
+  <uuid>dd8fe884-6c02-601e-7551-cca97df1c5df</uuid>
+  <forward mode='nat'/>
+  <bridge name='virbr0' stp='on' delay='0'/>
+  <ip address='192.168.122.1' netmask='255.255.255.0'>
+    <dhcp>
+      <range start='192.168.122.2' end='192.168.122.254'/>
+    </dhcp>
+  </ip>
+</network>
+"""
+
+INTERFACE = """\
+<interface type='ethernet' name='eth1'>
+  <start mode='onboot'/>
+  <mtu size='1492'/>
+  <protocol family='ipv4'>
+    <ip address='192.168.0.5' prefix='24'/>
+    <route gateway='192.168.0.1'/>
+  </protocol>
+  <mac address='aa:bb:cc:dd:ee:ff'/>
+</interface>
+"""
+
+POOL = """\
+<pool type='dir'>
+  <name>default-pool</name>
+  <uuid>dfe224cb-28fb-8dd0-c4b2-64eb3f0f4566</uuid>
+  <target>
+    <path>/default-pool</path>
+  </target>
+</pool>
+"""
+
+_FABRIC = "2000000043214321"
+
+DEVICES = (
+    NodeDevice(
+        "computer",
+        None,
+        System(
+            (
+                ("vendor", "Libvirt"),
+                ("version", "Test driver"),
+                ("serial", "123456"),
+                ("uuid", "11111111-2222-3333-4444-555555555555"),
+            ),
+            (
+                ("vendor", "Libvirt"),
+                ("version", "Test Driver"),
+                ("release_date", "01/22/2007"),
+            ),
+        ),
+    ),
+    NodeDevice(
+        "scsi_host1",
+        "computer",
+        SCSIHost(1, 0, FCHost("2000000012341234", "1000000012341234", _FABRIC), 0),
+    ),
+    NodeDevice(
+        "scsi_host2",
+        "computer",
+        SCSIHost(2, 1, FCHost("2000000056785678", "1000000056785678", "2000000087658765"), 0),
+    ),
+    NodeDevice(
+        "scsi_host11",
+        "scsi_host1",
+        SCSIHost(11, 10, FCHost("2000000034563456", "1000000034563456", _FABRIC)),
+    ),
+)
+
 CELLS = (
     Cell(2097152, ((4, 524288), (2048, 0), (1048576, 0)), tuple(range(8))),
     Cell(4194304, ((8, 524288), (2048, 0), (1048576, 0)), tuple(range(8, 16))),
@@ -49,6 +127,13 @@ CELLS = (
 def furnish(world: World) -> None:
     """Put everything in its place."""
     world.cells = CELLS
+    network = Networks(world).add(NETWORK)
+    network.active = network.persistent = True
+    interface = HostInterface(parseInterface(INTERFACE), active=True)
+    world.interfaces[interface.ref.name] = interface
+    pool = Storage(world).add(POOL)
+    pool.active = pool.persistent = True
+    world.devices.update((device.name, device) for device in DEVICES)
     domain, _ = world.domains.add(world.parse(DOMAIN))
     domain.persistent = True
     world.start(domain, c.VIR_DOMAIN_RUNNING_UNKNOWN)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface.interface import InterfaceClass
@@ -20,6 +20,13 @@ from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
 from pyvirt.drivers.test.domain import Domain, DomainTable
+
+if TYPE_CHECKING:
+    from pyvirt.definitions.interface import InterfaceDefinition
+    from pyvirt.drivers.test.hostinterfaces import HostInterface
+    from pyvirt.drivers.test.networks import Network
+    from pyvirt.drivers.test.nodedevices import NodeDevice
+    from pyvirt.drivers.test.pools import Pool
 
 __all__ = ["Cell", "World"]
 
@@ -44,6 +51,8 @@ class World:
     @ivar clock: tells the time, in seconds since 1970 where it is the reactor.
     @ivar random: makes up UUIDs and hardware addresses.
     @ivar node: what the host is.
+    @ivar networks: by name, as are pools, host interfaces and devices.
+    @ivar interfaceBackup: how the interfaces were when a change to them began, None if none did.
     @ivar cells: its nodes of memory; none if it is described by a file.
     """
 
@@ -54,6 +63,11 @@ class World:
         self.node = NODE
         self.cells: tuple[Cell, ...] = ()
         self.domains = DomainTable()
+        self.networks: dict[str, Network] = {}
+        self.pools: dict[str, Pool] = {}
+        self.interfaces: dict[str, HostInterface] = {}
+        self.interfaceBackup: list[InterfaceDefinition] | None = None
+        self.devices: dict[str, NodeDevice] = {}
         self._lastID = 0
         self._components: dict[InterfaceClass, object | None] = {}
 

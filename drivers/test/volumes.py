@@ -1,0 +1,162 @@
+"""
+Volumes of the test driver: names and sizes in a pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyvirt import constants as c
+from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.storage import VolumeTarget, formatVolume, parseVolume
+from pyvirt.drivers.interfaces.values import StoragePoolRef, StorageVolInfo, StorageVolRef
+from pyvirt.drivers.test.pools import CAPACITY, Pool, Pools, Volume
+from pyvirt.drivers.test.refusals import checkFlags, failed, internal, operationInvalid
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = ["Storage"]
+
+#: Pools whose volumes are not files with a format.
+_FORMATLESS = frozenset(("logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"))
+
+
+def _missing(detail: str) -> VirtError:
+    return virtError(ErrorCode.NO_STORAGE_VOL, detail, ErrorDomain.TEST)
+
+
+class Storage(Pools):
+    """Pools, and the volumes in them."""
+
+    def _volume(self, vol: StorageVolRef) -> tuple[Pool, Volume]:
+        """
+        Find a volume of an active pool.
+
+        @raise VirtError: there is none, or its pool is not active.
+        """
+        pool = self.find(vol.pool)
+        pool.checkActive()
+        return pool, self._inPool(pool, vol.name)
+
+    @staticmethod
+    def _inPool(pool: Pool, name: str) -> Volume:
+        volume = pool.volumes.get(name)
+        if volume is None:
+            raise _missing(f"no storage vol with matching name '{name}'")
+        return volume
+
+    def _search(self, found: Callable[[Volume], bool], complaint: str) -> StorageVolRef:
+        for pool in self._names.values():
+            if pool.active:
+                for volume in pool.volumes.values():
+                    if found(volume):
+                        return volume.ref
+        raise _missing(complaint)
+
+    def storagePoolListAllVolumes(self, pool: StoragePoolRef, flags: int) -> list[StorageVolRef]:
+        """List the volumes of an active pool."""
+        checkFlags("testStoragePoolListAllVolumes", flags)
+        found = self.find(pool.name)
+        if not found.active:
+            raise operationInvalid("storage pool is not active")
+        return [volume.ref for volume in found.volumes.values()]
+
+    def storageVolLookupByName(self, pool: StoragePoolRef, name: str) -> StorageVolRef:
+        """Find a volume of an active pool."""
+        found = self.find(pool.name)
+        found.checkActive()
+        return self._inPool(found, name).ref
+
+    def storageVolLookupByKey(self, key: str) -> StorageVolRef:
+        """Find a volume in the active pools."""
+        return self._search(
+            lambda volume: volume.ref.key == key, f"no storage vol with matching key '{key}'"
+        )
+
+    def storageVolLookupByPath(self, path: str) -> StorageVolRef:
+        """Find a volume in the active pools."""
+        return self._search(
+            lambda volume: volume.definition.target.path == path,
+            f"no storage vol with matching path '{path}'",
+        )
+
+    def storageVolCreateXML(self, pool: StoragePoolRef, xml: str, flags: int) -> StorageVolRef:
+        """Make a volume."""
+        checkFlags("testStorageVolCreateXML", flags, c.VIR_STORAGE_VOL_CREATE_VALIDATE)
+        found = self.find(pool.name)
+        found.checkActive()
+        return self.make(found, xml)
+
+    def storageVolCreateXMLFrom(
+        self, pool: StoragePoolRef, xml: str, clonevol: StorageVolRef, flags: int
+    ) -> StorageVolRef:
+        """Make a volume from another of the pool."""
+        checkFlags("testStorageVolCreateXMLFrom", flags, c.VIR_STORAGE_VOL_CREATE_VALIDATE)
+        found = self.find(pool.name)
+        found.checkActive()
+        return self.make(found, xml, clonevol)
+
+    def make(self, pool: Pool, xml: str, clone: StorageVolRef | None = None) -> StorageVolRef:
+        """
+        Make a volume in a pool, active or not.
+
+        @param clone: another volume of the pool that it is made from.
+        @raise VirtError: the definition is wrong, the name is taken or there is no room.
+        """
+        definition = parseVolume(xml)
+        if definition.name in pool.volumes:
+            raise failed("storage vol already exists")
+        if clone is not None and clone.name not in pool.volumes:
+            raise _missing(f"no storage vol with matching name '{clone.name}'")
+        allocation = definition.allocation or 0
+        if pool.allocation + allocation > CAPACITY:
+            raise internal(f"Not enough free space in pool for volume '{definition.name}'")
+        path = f"{pool.path}/{definition.name}"
+        target: VolumeTarget = replaced(definition.target, path=path)
+        kind = pool.definition.type
+        if kind in _FORMATLESS:
+            target = replaced(target, format=None)
+        elif kind == "disk" and target.format == "raw":
+            target = replaced(target, format="none")
+        definition = replaced(definition, key=path, target=target)
+        ref = StorageVolRef(pool.ref.name, definition.name, path)
+        pool.volumes[definition.name] = Volume(definition, ref)
+        pool.allocation += allocation
+        return ref
+
+    def storageVolDelete(self, vol: StorageVolRef, flags: int) -> None:
+        """Delete a volume."""
+        pool, volume = self._volume(vol)
+        checkFlags("testStorageVolDelete", flags)
+        pool.allocation -= volume.definition.allocation or 0
+        del pool.volumes[vol.name]
+
+    def storageVolGetInfoFlags(self, vol: StorageVolRef, flags: int) -> StorageVolInfo:
+        """Tell the sizes; there are no flags to tell others."""
+        if flags:
+            raise virtError(ErrorCode.NO_SUPPORT, "virStorageVolGetInfoFlags", ErrorDomain.STORAGE)
+        _, volume = self._volume(vol)
+        definition = volume.definition
+        return StorageVolInfo(
+            _VOLUME_TYPES.get(definition.type or "file", c.VIR_STORAGE_VOL_FILE),
+            definition.capacity or 0,
+            definition.allocation or 0,
+        )
+
+    def storageVolGetXMLDesc(self, vol: StorageVolRef, flags: int) -> str:
+        """Write a volume's definition."""
+        checkFlags("testStorageVolGetXMLDesc", flags)
+        return formatVolume(self._volume(vol)[1].definition)
+
+    def storageVolGetPath(self, vol: StorageVolRef) -> str:
+        """Tell where a volume is."""
+        return self._volume(vol)[1].definition.target.path or ""
+
+
+_VOLUME_TYPES = {
+    "file": c.VIR_STORAGE_VOL_FILE,
+    "block": c.VIR_STORAGE_VOL_BLOCK,
+    "dir": c.VIR_STORAGE_VOL_DIR,
+    "network": c.VIR_STORAGE_VOL_NETWORK,
+    "netdir": c.VIR_STORAGE_VOL_NETDIR,
+    "ploop": c.VIR_STORAGE_VOL_PLOOP,
+}

@@ -108,12 +108,12 @@ def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:
         line, column, text = 1, 1, "Document is empty"
     lines = data.decode("utf-8", "surrogateescape").splitlines()
     shown = lines[line - 1] if 0 < line <= len(lines) else ""
-    dashes = max(0, column - 1)
+    # The pointer's line keeps tabs, so that it points at what stands above; it counts bytes.
+    before = shown[: max(0, column - 1)].encode("utf-8", "surrogateescape")
+    pointer = "".join("\t" if each == 9 else "-" for each in before)
     if not shown:
-        shown, dashes = "(null)", 0
-    return virtError(
-        ErrorCode.XML_DETAIL, f"{label}:{line}: {text}\n{shown}\n{'-' * dashes}^", domain
-    )
+        shown = "(null)"
+    return virtError(ErrorCode.XML_DETAIL, f"{label}:{line}: {text}\n{shown}\n{pointer}^", domain)
 
 
 def xmlText(node: Node) -> str:

@@ -304,6 +304,11 @@ def _text(data: bytes) -> str:
     return data[: data.index(b"\0")].decode("utf-8", "surrogateescape")
 
 
+def _exactly(size: int) -> str:
+    """Return the C{struct} code of C{size} bytes and their padding."""
+    return f"{size}s" + "x" * (-size % 4)
+
+
 def _tooMany(count: int, limit: int) -> XDRError:
     return XDRError(f"count {count} is above the limit of {limit}")
 
@@ -424,7 +429,7 @@ class _Encoder(_Writer):
             case Opaque(exact=True):
                 self.emit(f"if len({name}) != {kind.limit}:")
                 self.emit(f"    raise XDRError(f'{{len({name})}} bytes where {kind.limit} travel')")
-                self.run.append((f"{kind.limit}s", name))
+                self.run.append((_exactly(kind.limit), name))
             case Opaque():
                 data = self.fresh("s")
                 self.emit(f"{data} = bytes({name}) if type({name}) is not bytes else {name}")
@@ -580,7 +585,7 @@ class _Decoder(_Writer):
                 self.emit(f"o += {size} + 3 & -4")
                 return name
             case Opaque(exact=True):
-                return self.take(f"{kind.limit}s")
+                return self.take(_exactly(kind.limit))
             case Opaque():
                 size = self.count(kind.limit)
                 name = self.fresh()

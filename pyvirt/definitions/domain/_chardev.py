@@ -310,6 +310,8 @@ class CharDevice:
                 break
         target = cls.readTarget(found, node, context)  # type: ignore[attr-defined]
         source = CharSource.readElement(node, context)
+        if source.type == "spicevmc" and target.type != "virtio":
+            raise unsupported("spicevmc device type only supports virtio")("", node, "")
         device = reader(Device)(node, context)
         values = {name: getattr(device, name) for name in ("alias", "acpiIndex", "address")}
         return cls(source=source, target=target, **values)  # type: ignore[call-arg]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyvirt.definitions.domain._chardev import CharSource
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Input
@@ -66,6 +67,22 @@ def check(definition: DomainDefinition) -> None:
             raise virtError(ErrorCode.NO_TARGET, where, ErrorDomain.DOMAIN)
     for nic in devices.interfaces:
         checkInterface(nic)
+    ports: tuple[Any, ...] = (*devices.serials, *devices.parallels, *devices.consoles)
+    for port in ports:
+        checkEnd(port.source)
+    for channel in devices.channels:
+        checkEnd(channel.source, channel.target.type == "virtio")
+    for smartcard in devices.smartcards:
+        checkEnd(smartcard.source)
+    for redirdev in devices.redirdevs:
+        checkEnd(redirdev.source)
+    for rng in devices.rngs:
+        checkEnd(rng.backend.source if rng.backend is not None else None)
+    for shmem in devices.shmems:
+        if "/" in shmem.name:
+            raise refuse("shmem name cannot include '/' character")
+        if shmem.name in (".", ".."):
+            raise refuse(f"shmem name cannot be equal to '{shmem.name}'")
     for controller in devices.controllers:
         checkController(controller)
     iommu = devices.iommu
@@ -107,7 +124,7 @@ def check(definition: DomainDefinition) -> None:
         if host.type == "scsi" and kind != "drive":
             raise internal("SCSI host device must use 'drive' address type")
         if host.type == "usb" and kind != "usb":
-            raise internal("USB host device must use 'usb' address type")
+            raise refuse("USB host device must use 'usb' address type")
         if host.type == "scsi_host" and kind not in ("pci", "ccw"):
             raise refuse("SCSI_host host device must use 'pci' or 'ccw' address type")
     if len(devices.videos) > 1 and any(v.model.type == "none" for v in devices.videos):
@@ -477,6 +494,36 @@ def checkInterface(nic: Interface) -> None:
             raise refuse(
                 "'reconnect' attribute unsupported 'server' mode for <interface type='vhostuser'>"
             )
+
+
+def checkEnd(source: CharSource | None, virtioChannel: bool = False) -> None:
+    """Check the host's end of a character device."""
+    if source is None:
+        return
+    kind = source.type
+    if kind in ("dev", "file", "pipe") or (kind == "unix" and not virtioChannel):
+        if not source.path:
+            raise internal("Missing source path attribute for char device")
+    elif kind == "nmdm":
+        if (source.master is None) != (source.slave is None):
+            raise internal("Should define both master and slave path attributes for nmdm device")
+    elif kind == "tcp":
+        if source.host is None:
+            raise internal("Missing source host attribute for char device")
+        if source.service is None:
+            raise internal("Missing source service attribute for char device")
+    elif kind == "udp":
+        if source.service is None:
+            raise internal("Missing source service attribute for char device")
+    elif kind in ("spiceport", "dbus") and source.channel is None:
+        raise refuse("Missing source channel attribute for char device")
+    if (
+        kind in ("tcp", "unix")
+        and source.mode == "bind"
+        and source.reconnect is not None
+        and source.reconnect.enabled
+    ):
+        raise internal("chardev reconnect is possible only for connect mode")
 
 
 def checkInput(item: Input) -> None:

@@ -229,6 +229,10 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
     changes["smartcards"] = _smartcards(devices)
     if devices.vsock is not None and (devices.vsock.cid is None or devices.vsock.cid == CID()):
         changes["vsock"] = replaced(devices.vsock, cid=CID(auto=True))
+    elif devices.vsock is not None and devices.vsock.cid is not None:
+        cid = devices.vsock.cid
+        if cid.auto is None:
+            changes["vsock"] = replaced(devices.vsock, cid=replaced(cid, auto=False))
     changes["hostdevs"] = _hostdevs(replaced(devices, disks=changes["disks"]))
     devices = replaced(devices, **changes)
     return replaced(devices, controllers=_controllers(devices))

@@ -217,7 +217,7 @@ class Panic(Device):
     model: str | None = attribute(
         choice(
             "default pseries isa hyperv s390 pvpanic",
-            error=internal("unknown panic model '{text}'"),
+            error=unsupported("unknown panic model '{text}'"),
             absent="default",
         )
     )
@@ -260,6 +260,12 @@ class Shmem(Device):
     )
     server: ShmemServer | None = element(ShmemServer)
     msi: MSI | None = element(MSI)
+
+    def settle(self, node: Node, context: Context) -> Shmem:
+        """Interrupts need a server; the oldest model has no roles."""
+        if self.msi is not None and self.server is None:
+            raise xmlError("msi option is only supported with a server")
+        return replaced(self, role=None) if self.model == "ivshmem" else self
 
 
 def _shmemSize(kids: dict[str, list[Node]]) -> int | None:

@@ -181,6 +181,10 @@ class HostileClientTests(SynchronousTestCase):
 
     def test_stalledStreams(self) -> None:
         """Streams that nobody reads hold up neither calls nor other clients."""
+        reader = Prober(self.daemon.connect())
+        self.addCleanup(reader.close)
+        started = reader.call(REMOTE, REMOTE.byName["domainScreenshot"], (self.domain, 0, 0))
+        self.assertEqual((started.error, started.result), (None, "image/png"))
         memory = self.daemon.memory()
         for _ in range(10):
             connection = self.connect()

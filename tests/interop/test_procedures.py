@@ -141,10 +141,12 @@ class CheckTests(SynchronousTestCase):
         for fd in answer.fds:
             os.close(fd)
         try:
-            router.call(procedure, arguments, fds)
+            result = router.call(procedure, arguments, fds)
         except VirtError as error:
             ours = error
         else:
+            if theirs is None and answer.result == result:
+                return None
             return f"{procedure.name}{arguments!r:.200}: no driver, and yet an answer"
         if theirs is not None and isCheck(procedure, theirs):
             if summary(theirs) == summary(ours):

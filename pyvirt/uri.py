@@ -18,9 +18,14 @@ __all__ = ["URI", "parseURI"]
 _FORM = re.compile(
     r"""
     (?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?
-    (?://(?:(?P<user>[^/?\#@]*)@)?(?P<host>\[[0-9A-Fa-f:.%A-Za-z0-9_-]*\]|[^/?\#:@\[\]]*)(?::(?P<port>[0-9]*))?)?
-    (?P<path>[^?\#]*)
-    (?:\?(?P<query>[^\#]*))?
+    (?:
+        //(?:(?P<user>[^/?\#@]*)@)?
+        (?P<host>\[[0-9A-Fa-f:.%A-Za-z0-9_-]*\]|[^/?\#:@\[\]]*)
+        (?::(?P<port>[0-9]*))?(?=[/?\#]|$)
+        | (?!//)
+    )
+    (?P<path>[^?\#\[\]]*)
+    (?:\?(?P<query>[^\#\[\]]*))?
     (?:\#(?P<fragment>.*))?
     """,
     re.VERBOSE | re.DOTALL,
@@ -100,7 +105,12 @@ def parseURI(text: str) -> URI:
     @raise VirtError: it is none (C{INTERNAL_ERROR}, as libvirt calls it).
     """
     match = _FORM.fullmatch(text)
-    if match is None or _BAD.search(text):
+    if (
+        match is None
+        or _BAD.search(text)
+        # Without a scheme, what a colon in the first segment would end is a scheme that is none.
+        or (not match["scheme"] and ":" in match["path"].partition("/")[0])
+    ):
         raise virtError(ErrorCode.INTERNAL_ERROR, f"Unable to parse URI {text}", ErrorDomain.URI)
     parts = match.groupdict()
     parameters = []

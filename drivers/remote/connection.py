@@ -22,6 +22,7 @@ from pyvirt.errors import VirtError
 from pyvirt.protocols.message import PAYLOAD
 from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.programs import REMOTE
+from pyvirt.protocols.streams import openStream
 from pyvirt.protocols.xdr import XDRError
 
 __all__ = ["RemoteConnection"]
@@ -81,8 +82,6 @@ class RemoteConnection:
         self, program: Program, procedure: Procedure, arguments: tuple[Any, ...]
     ) -> Deferred[Any]:
         """Send a call with a stream; see L{ICaller.openStream}."""
-        from pyvirt.drivers.remote.streams import openStream
-
         return openStream(self.protocol, program, procedure, arguments)
 
     def subscribe(

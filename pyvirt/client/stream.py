@@ -176,7 +176,7 @@ class Stream:
         def opened(answer: tuple[Any, Any]) -> Any:
             value, far = answer
             self._far = far
-            if hasattr(far, "attach"):
+            if hasattr(far, "attach") and self._direction is not Direction.READ:
                 far.attach(self._outbox)
             if hasattr(far, "start"):
                 self._inbox.source = far
@@ -290,18 +290,10 @@ class Stream:
             answer = far.finish()
             if isawaitable(answer):
                 await answer
-            elif self._direction is not Direction.READ:
-                await self._drained()
         elif not self._inbox.ended:
             far.stopProducing()
         self._check()
         return 0
-
-    async def _drained(self) -> None:
-        """Wait for the far end to agree, which it tells as the end of what comes from it."""
-        while not self._inbox.ended and hasattr(self._far, "start"):
-            self._inbox.items.clear()
-            await self._inbox.ready()
 
     @deferred
     async def abort(self) -> int:

@@ -3,5 +3,6 @@ For tests of programs that use pyvirt: the real client and the real daemon witho
 """
 
 from pyvirt.testing.daemon import MemoryDaemon, memoryDaemon
+from pyvirt.testing.memory import MemoryConnection, memoryConnection
 
-__all__ = ["MemoryDaemon", "memoryDaemon"]
+__all__ = ["MemoryConnection", "MemoryDaemon", "memoryConnection", "memoryDaemon"]

@@ -34,7 +34,7 @@ def show(value: Any) -> Any:
     return [kind.removeprefix("vir")]
 
 
-def showError(error: BaseException) -> Any:
+def showError(error: Any) -> Any:
     """Describe a failure: of libvirt's own all it carries, of others the kind."""
     if hasattr(error, "get_error_code"):
         return [
@@ -63,7 +63,9 @@ def parse(text: str) -> list[tuple[str, str]]:
 
 def main() -> None:
     """Run the steps by the stock binding and print what came of them."""
-    import libvirt  # type: ignore[import-not-found]
+    from importlib import import_module
+
+    libvirt: Any = import_module("libvirt")
 
     libvirt.registerErrorHandler(lambda context, error: None, None)
     names: dict[str, Any] = {}

@@ -186,7 +186,7 @@ def values(kind: xdr.Type, known: dict[type, Any]) -> tuple[Any, ...]:
             return STRINGS
         case xdr.Opaque(exact=True):
             return (bytes(kind.limit),)
-        case xdr.Opaque():
+        case xdr.Opaque() | xdr.Chars():
             return BYTES
         case xdr.Maybe():
             return (None, *values(kind.element, known))

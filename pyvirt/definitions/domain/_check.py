@@ -108,6 +108,9 @@ def check(definition: DomainDefinition) -> None:
         path = memory.source.path if memory.source is not None else None
         if memory.model == "nvdimm" and path is None:
             raise detail("path is required for model 'nvdimm'")
+        arch = definition.os.type.arch or ""
+        if memory.model == "nvdimm" and memory.uuid is not None and not arch.startswith("ppc64"):
+            raise refuse("UUID is not supported for NVDIMM device")
         if memory.model == "virtio-pmem" and path is None:
             raise detail("path is required for model 'virtio-pmem'")
     for tpm in devices.tpms:
@@ -302,7 +305,7 @@ def _where(disk: Disk) -> str:
         text = getattr(source, name, None)
         if text:
             return str(text)
-    return "(null)"
+    return "<null>"
 
 
 def checkAliases(definition: DomainDefinition) -> None:

@@ -254,6 +254,8 @@ def diskIndex(name: str) -> int:
 
 def _onBus(disk: Disk) -> Disk:
     """Give a disk that names no bus the one that its name is usual on."""
+    if disk.type == "vhostuser" and disk.snapshot is None:
+        disk = replaced(disk, snapshot="no")
     target = disk.target
     if target is None or target.bus is not None or target.dev is None:
         return disk

@@ -449,7 +449,7 @@ def _videoNumber(what: str) -> Kind:
 class VideoModel:
     """The graphics chip; memory in KiB."""
 
-    xmlOrder: ClassVar[str] = "type ram vram vram64 vgamem heads blob primary"
+    xmlOrder: ClassVar[str] = "type ram vram vram64 vgamem heads primary"
 
     type: str = attribute(
         choice(
@@ -465,7 +465,6 @@ class VideoModel:
     heads: int | None = attribute(_videoNumber("heads"))
     headsGiven: bool = False
     primary: bool | None = attribute(BOOLEAN)
-    blob: bool | None = attribute(SWITCH)
     acceleration: Acceleration | None = element(Acceleration)
     resolution: Resolution | None = element(Resolution)
 
@@ -516,10 +515,9 @@ def _writeCodecs(value: Any, out: list[str], indent: str, context: Context) -> N
 class Sound(Device):
     """A sound card."""
 
-    xmlOrder: ClassVar[str] = "model multichannel codecs audio alias acpiIndex address"
+    xmlOrder: ClassVar[str] = "model codecs audio alias acpiIndex address"
 
     model: str = attribute(choice("sb16 es1370 pcspk ac97 ich6 ich9 usb ich7"), required=True)
-    multichannel: bool | None = attribute(BOOLEAN)
     codecs: tuple[Codec, ...] = special(
         tags="codec",
         read=lambda node, kids, context: (

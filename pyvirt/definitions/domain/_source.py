@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import attrs
 
 from pyvirt.definitions.domain._address import PCIAddress
-from pyvirt.definitions.domain._chardev import CharSource, Reconnect
+from pyvirt.definitions.domain._chardev import Reconnect
 from pyvirt.definitions.domain._common import DeviceLabel
 from pyvirt.definitions.kinds import (
     BOOLEAN,
@@ -153,11 +153,45 @@ class Host:
 
 
 @attrs.frozen(kw_only=True)
+class ReservationsSource:
+    """The socket of the process that reserves."""
+
+    type: str | None = attribute()
+    path: str | None = attribute()
+    mode: str | None = attribute()
+
+
+@attrs.frozen(kw_only=True)
 class Reservations:
     """Persistent reservations of a SCSI disk."""
 
     managed: bool | None = attribute(BOOLEAN, required=True)
-    source: Any = element(CharSource)
+    source: ReservationsSource | None = element(ReservationsSource)
+
+    def settle(self, node: Node, context: Context) -> Reservations:
+        """Where they are not managed, somebody else's socket is named."""
+        source = self.source
+        if self.managed:
+            return self
+        for name, what in (
+            ("type", "connection type"),
+            ("path", "path"),
+            ("mode", "connection mode"),
+        ):
+            if source is None or getattr(source, name) is None:
+                raise xmlError(f"missing {what} for <reservations/>", ErrorDomain.STORAGE)
+        assert source is not None
+        if source.type != "unix":
+            raise xmlError(
+                f"unsupported connection type for <reservations/>: {source.type}",
+                ErrorDomain.STORAGE,
+            )
+        if source.mode != "client":
+            raise xmlError(
+                f"unsupported connection mode for <reservations/>: {source.mode}",
+                ErrorDomain.STORAGE,
+            )
+        return self
 
 
 @attrs.frozen(kw_only=True)
@@ -415,6 +449,8 @@ class NetworkSource(DiskSource):
             raise xmlError("missing name for disk source")
         if kind in ("gluster", "rbd") and "/" not in (self.name or ""):
             raise xmlError(f"can't split path '{self.name}' into pool name and image name")
+        if kind not in ("https", "ftps"):
+            return replaced(self, ssl=None)
         return self
 
 

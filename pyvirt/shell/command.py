@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pyvirt.shell.options import Kind, Option
 
 if TYPE_CHECKING:
-    from pyvirt.client import Connect, Domain
+    from pyvirt.client.connect import Connect
+    from pyvirt.client.domain import Domain
     from pyvirt.shell.session import Session
 
 __all__ = ["Command", "CommandError", "DomainCommand"]
@@ -120,7 +121,9 @@ class Command:
         """Give all texts of an option that may be repeated."""
         return [value for option, value in self._values if option.name == name]
 
-    def integer(self, name: str, minimum: int = -(1 << 31), maximum: int = (1 << 31) - 1) -> int | None:
+    def integer(
+        self, name: str, minimum: int = -(1 << 31), maximum: int = (1 << 31) - 1
+    ) -> int | None:
         """
         Give an option as a number: decimal, or hexadecimal after C{0x}.
 
@@ -154,10 +157,11 @@ class Command:
         """
         for option, value in self._values:
             if option.name == name:
-                size = _scaled(value, scale)
-                if size is None or size > maximum:
+                size, reason = _scaled(value, scale, maximum)
+                if size is None:
                     raise CommandError(
-                        f"Scaled numeric value '{value}' for <{name}> option is malformed or out of range"
+                        f"Scaled numeric value '{value}' for <{name}> option is malformed or out of range",
+                        *reason,
                     )
                 return size
         return None
@@ -211,9 +215,15 @@ class Command:
 
 
 class DomainCommand(Command):
-    """A command whose C{domain} option names one domain."""
+    """
+    A command whose C{domain} option names one domain.
+
+    @cvar byId: whether that may be its id; C{byUUID} and C{byName} likewise.
+    """
 
     byId: ClassVar[bool] = True
+    byUUID: ClassVar[bool] = True
+    byName: ClassVar[bool] = True
 
     async def domain(self) -> Domain:
         """
@@ -223,7 +233,7 @@ class DomainCommand(Command):
         """
         from pyvirt.shell.lookup import findDomain
 
-        return await findDomain(self, self.requiredText("domain"), byId=self.byId)
+        return await findDomain(self, self.typed, self.byId, self.byUUID, self.byName)
 
     @property
     def typed(self) -> str:
@@ -231,24 +241,26 @@ class DomainCommand(Command):
         return self.requiredText("domain")
 
 
-def _scaled(value: str, scale: int) -> int | None:
-    match = re.match(r"\s*\+?(\d+)\s*(.*)\Z", value, re.DOTALL)
-    if match is None:
-        return None
-    size, suffix = int(match[1]), match[2]
-    if not suffix:
-        return size * scale
+def _scaled(value: str, scale: int, maximum: int) -> tuple[int | None, tuple[str, ...]]:
+    """Give a size in bytes, or None and what the library says of it."""
+    match = re.match(r"\s*\+?(\d+)\s*(.*)\Z", value, re.DOTALL | re.ASCII)
+    if match is None or int(match[1]) >= 1 << 64:
+        return None, ()
+    number, suffix = int(match[1]), match[2]
     lowered = suffix.lower()
-    if lowered in ("b", "byte", "bytes"):
-        return size
-    power = _POWERS.get(lowered[0])
-    if power is None:
-        return None
-    if lowered[1:] in ("", "ib"):
-        return int(size * 1024**power)
-    if lowered[1:] == "b":
-        return int(size * 1000**power)
-    return None
+    if not suffix:
+        factor = scale
+    elif lowered in ("b", "byte", "bytes"):
+        factor = 1
+    elif lowered[0] in _POWERS and lowered[1:] in ("", "ib"):
+        factor = 1024 ** _POWERS[lowered[0]]
+    elif lowered[0] in _POWERS and lowered[1:] == "b":
+        factor = 1000 ** _POWERS[lowered[0]]
+    else:
+        return None, (f"invalid argument: unknown suffix '{suffix}'",)
+    if number and number > maximum // factor:
+        return None, (f"numerical overflow: value too large: {number}{suffix}",)
+    return number * factor, ()
 
 
 def optionForms(option: Option) -> tuple[str, str]:

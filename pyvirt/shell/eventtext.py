@@ -97,9 +97,7 @@ def _watchdog(name: str, action: int) -> str:
 
 
 def _ioError(name: str, source: str, device: str, action: int) -> str:
-    return (
-        f"event 'io-error' for domain '{name}': {source} ({device}) {_word(_IO_ERROR, action)}\n"
-    )
+    return f"event 'io-error' for domain '{name}': {source} ({device}) {_word(_IO_ERROR, action)}\n"
 
 
 def _ioErrorReason(name: str, source: str, device: str, action: int, reason: str) -> str:
@@ -208,9 +206,7 @@ def _memoryFailure(name: str, recipient: int, action: int, flags: int) -> str:
 
 
 def _memorySize(name: str, alias: str, size: int) -> str:
-    return (
-        f"event 'memory-device-size-change' for domain '{name}':\nalias: {alias}\nsize: {size}\n"
-    )
+    return f"event 'memory-device-size-change' for domain '{name}':\nalias: {alias}\nsize: {size}\n"
 
 
 #: All kinds; the index is the number under which a kind is registered.

@@ -72,8 +72,7 @@ def usage(program: str) -> str:
 
 def overview() -> str:
     """Give the text of C{help} without a word."""
-    groups = (f" {group.title} (help keyword '{group.keyword}'):\n" + "".join(_lines(group)) for group in GROUPS)
-    return "Grouped commands:\n\n" + "\n".join(groups) + "\n"
+    return "Grouped commands:\n\n" + "".join(f"{groupHelp(group)}\n" for group in GROUPS)
 
 
 def findGroup(word: str) -> Group | None:
@@ -86,7 +85,7 @@ def findGroup(word: str) -> Group | None:
 
 def groupHelp(group: Group) -> str:
     """List the commands of a group."""
-    return f" {group.title} (help keyword '{group.keyword}'):\n" + "".join(_lines(group)) + "\n"
+    return f" {group.title} (help keyword '{group.keyword}'):\n" + "".join(_lines(group))
 
 
 def commandHelp(command: type[Command]) -> str:

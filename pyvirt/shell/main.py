@@ -14,7 +14,7 @@ from pyvirt.shell.output import Output
 from pyvirt.shell.parsing import Syntax
 
 if TYPE_CHECKING:
-    from pyvirt.client import Connect
+    from pyvirt.client.connect import Connect
     from pyvirt.shell.parsing import Invocation
     from pyvirt.shell.session import Session
 

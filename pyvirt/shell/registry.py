@@ -39,42 +39,125 @@ GROUPS: tuple[Group, ...] = (
         "Domain Management",
         "domain",
         """
-        define      definitions
-        destroy     lifecycle
-        dumpxml     definitions
-        start       starting
-        undefine    undefining
+        autostart            identity
+        create               lifecycle
+        define               definitions
+        destroy              lifecycle
+        domhostname          identity
+        domid                identity
+        domname              identity
+        domrename            identity
+        domuuid              identity
+        dumpxml              definitions
+        managedsave          identity
+        managedsave-remove   identity
+        reboot               lifecycle
+        reset                lifecycle
+        resume               lifecycle
+        setmaxmem            resources
+        setmem               resources
+        setvcpus             resources
+        shutdown             lifecycle
+        start                starting
+        suspend              lifecycle
+        undefine             undefining
+        vcpucount            resources
+        vcpuinfo             monitoring
         """,
     ),
     _group(
         "Domain Monitoring",
         "monitor",
         """
-        dominfo     monitoring
-        list        listing
+        domblklist           monitoring
+        domiflist            monitoring
+        dominfo              monitoring
+        domstate             monitoring
+        list                 listing
         """,
     ),
-    _group("Domain Events", "events", "event watching"),
+    _group(
+        "Domain Events",
+        "events",
+        """
+        event                watching
+        """,
+    ),
     _group(
         "Host and Hypervisor",
         "host",
         """
-        hostname    host
-        uri         host
-        version     host
+        capabilities         hostresources
+        domcapabilities      hostresources
+        freecell             hostresources
+        hostname             host
+        maxvcpus             hostresources
+        nodecpumap           hostresources
+        nodeinfo             hostresources
+        sysinfo              hostresources
+        uri                  host
+        version              host
+        """,
+    ),
+    _group(
+        "Interface",
+        "interface",
+        """
+        iface-destroy        interfaces
+        iface-dumpxml        interfaces
+        iface-list           interfaces
+        iface-mac            interfaces
+        iface-name           interfaces
+        iface-start          interfaces
+        iface-undefine       interfaces
+        """,
+    ),
+    _group(
+        "Networking",
+        "network",
+        """
+        net-autostart        networks
+        net-create           networks
+        net-define           networks
+        net-destroy          networks
+        net-dumpxml          networks
+        net-info             networks
+        net-list             networks
+        net-name             networks
+        net-start            networks
+        net-undefine         networks
+        net-uuid             networks
+        """,
+    ),
+    _group(
+        "Storage Pool",
+        "pool",
+        """
+        pool-autostart       pools
+        pool-define          pools
+        pool-delete          pools
+        pool-destroy         pools
+        pool-dumpxml         pools
+        pool-info            pools
+        pool-list            pools
+        pool-name            pools
+        pool-refresh         pools
+        pool-start           pools
+        pool-undefine        pools
+        pool-uuid            pools
         """,
     ),
     _group(
         "Virsh itself",
         "virsh",
         """
-        cd          builtin
-        echo        builtin
-        exit        builtin
-        help        builtin
-        pwd         builtin
-        quit        builtin
-        connect     builtin
+        cd                   builtin
+        echo                 builtin
+        exit                 builtin
+        help                 builtin
+        pwd                  builtin
+        quit                 builtin
+        connect              builtin
         """,
     ),
 )

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 
-    from pyvirt.client import Connect
+    from pyvirt.client.connect import Connect
     from pyvirt.shell.session import Session
 
 __all__ = ["openConnection", "runInReactor"]

@@ -6,7 +6,7 @@ commands and reports how they failed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from pyvirt.errors import VirtError
 from pyvirt.shell.arguments import Settings
@@ -18,7 +18,7 @@ from pyvirt.shell.registry import commandClass, shape
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
 
-    from pyvirt.client import Connect
+    from pyvirt.client.connect import Connect
 
 __all__ = ["Quit", "Session"]
 
@@ -74,7 +74,7 @@ class Session:
         """The reactor, as a clock."""
         from twisted.internet import reactor
 
-        return reactor  # type: ignore[return-value]
+        return cast("IReactorTime", reactor)
 
     @property
     def connected(self) -> Connect:
@@ -102,6 +102,8 @@ class Session:
         @raise Syntax: it is wrong.
         """
         if len(words) == 1:
+            if not words[0]:
+                raise Syntax
             self.trace(1, f'commands: "{words[0]}"\n')
             return self.read(words[0])
         return parse(splitWords(words), shape, self._traceParsing)

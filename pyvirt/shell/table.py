@@ -63,7 +63,8 @@ class Table:
         lines = []
         for row in rows:
             cells = [
-                f" {shown}" + " " * (widths[at] - width + 2) for at, (shown, width) in enumerate(row[:-1])
+                f" {shown}" + " " * (widths[at] - width + 2)
+                for at, (shown, width) in enumerate(row[:-1])
             ]
             lines.append("".join(cells) + f" {row[-1][0]}\n")
         if not header:

@@ -141,9 +141,7 @@ class Connect(Command):
 
     name = "connect"
     brief = "(re)connect to hypervisor"
-    description = (
-        "Connect to local hypervisor. This is built-in command after shell start up."
-    )
+    description = "Connect to local hypervisor. This is built-in command after shell start up."
     options = (
         string("name", "hypervisor connection URI", emptyAllowed=True),
         flag("readonly", "read-only connection"),

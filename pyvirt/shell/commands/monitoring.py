@@ -8,8 +8,9 @@ from typing import Any
 
 from pyvirt.errors import ErrorCode, VirtError
 from pyvirt.shell.command import Command, CommandError, DomainCommand
-from pyvirt.shell.options import DOMAIN
-from pyvirt.shell.states import domainState
+from pyvirt.shell.options import DOMAIN, flag
+from pyvirt.shell.states import domainReason, domainState
+from pyvirt.shell.table import Table
 
 __all__ = ["COMMANDS"]
 
@@ -106,4 +107,156 @@ def _answer(value: object) -> str:
     return "yes" if value else "no"
 
 
-COMMANDS: tuple[type[Command], ...] = (DomainInformation,)
+class DomainState(DomainCommand):
+    """C{domstate}: whether a domain runs."""
+
+    name = "domstate"
+    brief = "domain state"
+    description = "Returns state about a domain."
+    options = (DOMAIN, flag("reason", "also print reason for the state"))
+
+    async def run(self) -> None:
+        domain = await self.domain()
+        state, reason = await domain.state(0)
+        text = domainState(state)
+        if self.given("reason"):
+            text = f"{text} ({domainReason(state, reason)})"
+        self.print(text)
+
+
+class ListBlocks(DomainCommand):
+    """C{domblklist}: the disks of a domain."""
+
+    name = "domblklist"
+    brief = "list all domain blocks"
+    description = "Get the summary of block devices for a domain."
+    options = (
+        DOMAIN,
+        flag("inactive", "get inactive rather than running configuration"),
+        flag("details", "additionally display the type and device value"),
+    )
+
+    async def run(self) -> None:
+        root = await definition(self, self.flags(inactive=2))
+        details = self.given("details")
+        table = Table(*(["Type", "Device"] if details else []), "Target", "Source")
+        for disk in root.findall("./devices/disk"):
+            target = disk.find("target")
+            if target is None or target.get("dev") is None:
+                raise CommandError("unable to query block list")
+            row = [target.get("dev"), _source(disk) or "-"]
+            if details:
+                row[:0] = [disk.get("type", "-"), disk.get("device", "disk")]
+            table.add(*row)
+        self.session.output(table.text(header=not self.session.settings.quiet))
+
+
+class ListInterfaces(DomainCommand):
+    """C{domiflist}: the network interfaces of a domain."""
+
+    name = "domiflist"
+    brief = "list all domain virtual interfaces"
+    description = "Get the summary of virtual interfaces for a domain."
+    options = (DOMAIN, flag("inactive", "get inactive rather than running configuration"))
+
+    async def run(self) -> None:
+        root = await definition(self, self.flags(inactive=2))
+        table = Table("Interface", "Type", "Source", "Model", "MAC")
+        for interface in root.findall("./devices/interface"):
+            source = interface.xpath(
+                "string(./source/@bridge|./source/@dev|./source/@network|./source/@name)"
+            )
+            table.add(
+                interface.xpath("string(./target/@dev)") or "-",
+                interface.get("type", ""),
+                source or "-",
+                interface.xpath("string(./model/@type)") or "-",
+                interface.xpath("string(./mac/@address)") or "-",
+            )
+        self.session.output(table.text(header=not self.session.settings.quiet))
+
+
+class Processors(DomainCommand):
+    """C{vcpuinfo}: where the processors of a domain run."""
+
+    name = "vcpuinfo"
+    brief = "detailed domain vcpu information"
+    description = "Returns basic information about the domain virtual CPUs."
+    options = (DOMAIN, flag("pretty", "return human readable output"))
+
+    async def run(self) -> None:
+        domain = await self.domain()
+        hosts = (await self.connection.getCPUMap(0))[0]
+        info = await domain.info()
+        try:
+            processors, places = await domain.vcpus()
+        except VirtError:
+            if info[0] != SHUT_OFF:
+                raise
+            processors, places = [], await domain.vcpuPinInfo(CONFIG)
+        for at, place in enumerate(places):
+            if at:
+                self.print("")
+            if processors:
+                self._running(*processors[at])
+            else:
+                self._field("VCPU:", at)
+                self._field("CPU:", "N/A")
+                self._field("State:", "N/A")
+                self._field("CPU time", "N/A")
+            self._affinity(place[:hosts], hosts)
+
+    def _running(self, number: int, state: int, time: int, host: int) -> None:
+        self._field("VCPU:", number)
+        self._field("CPU:", host)
+        self._field("State:", _PROCESSOR_STATES[state] if 0 <= state < 3 else "no state")
+        if time:
+            self._field("CPU time:", f"{time / 1e9:.1f}s")
+
+    def _affinity(self, place: Any, hosts: int) -> None:
+        if self.given("pretty"):
+            from pyvirt.shell.commands.hostresources import ranges
+
+            text = f"{ranges(list(place))} (out of {hosts})"
+        else:
+            text = "".join("y" if may else "-" for may in place)
+        self._field("CPU Affinity:", text)
+
+    def _field(self, title: str, value: object) -> None:
+        self.print(f"{title:<15} {value}")
+
+
+SHUT_OFF, CONFIG = 5, 2
+_PROCESSOR_STATES = ("offline", "running", "blocked")
+
+
+async def definition(command: DomainCommand, flags: int) -> Any:
+    """Give the definition of a command's domain, as a tree."""
+    from pyvirt.shell.xmltree import readTree
+
+    domain = await command.domain()
+    text = await domain.XMLDesc(flags)
+    return readTree(text)
+
+
+def _source(disk: Any) -> str:
+    """Say where the content of a disk is."""
+    if disk.get("type") == "nvme":
+        parts = [int(disk.xpath(f"string(./source/address/@{key})"), 16) for key in _PCI]
+        space = disk.xpath("string(./source/@namespace)")
+        return "nvme://{:04x}:{:02x}:{:02x}.{:d}/{}".format(*parts, space)
+    source: str = disk.xpath(
+        "string(./source/@file|./source/@dev|./source/@dir|./source/@name|./source/@volume)"
+    )
+    return source
+
+
+_PCI = ("domain", "bus", "slot", "function")
+
+COMMANDS: tuple[type[Command], ...] = (
+    DomainInformation,
+    DomainState,
+    ListBlocks,
+    ListInterfaces,
+    Processors,
+)

@@ -4,6 +4,7 @@ C{start}: run a domain that is defined.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import Any
@@ -58,9 +59,7 @@ class Start(DomainCommand):
         @return: False if the peer does not know how to; what was saved is removed then.
         """
         try:
-            await (
-                domain.createWithFiles(files, flags) if files else domain.createWithFlags(flags)
-            )
+            await (domain.createWithFiles(files, flags) if files else domain.createWithFlags(flags))
             return True
         except VirtError as error:
             if error.code not in (ErrorCode.NO_SUPPORT, ErrorCode.INVALID_ARG):
@@ -83,6 +82,11 @@ class Start(DomainCommand):
                 await domain.create()
         except VirtError as error:
             raise CommandError(f"Failed to start domain '{domain.name()}'") from error
+        except OSError as error:
+            raise CommandError(
+                f"Failed to start domain '{domain.name()}'",
+                f"Cannot duplicate FD {_unusable(files)}: {error.strerror}",
+            ) from None
 
 
 def passedFiles(command: Command) -> list[int]:
@@ -104,6 +108,16 @@ def passedFiles(command: Command) -> list[int]:
             raise CommandError(f"Unable to parse FD number '{word}'")
         files.append(int(match[1]))
     return files
+
+
+def _unusable(files: list[int]) -> int:
+    """Find the descriptor that is not open."""
+    for number in files:
+        try:
+            os.fstat(number)
+        except OSError:
+            return number
+    return files[-1]
 
 
 def attachConsole(command: Command) -> None:

@@ -172,13 +172,13 @@ class Undefine(DomainCommand):
 
         @raise CommandError: one that was chosen is not in the definition.
         """
-        from lxml import etree
+        from pyvirt.shell.xmltree import readTree
 
         try:
             text = await domain.XMLDesc(0)
         except VirtError as error:
             raise CommandError("Could not retrieve domain XML description") from error
-        root = etree.fromstring(text, etree.XMLParser(resolve_entities=False, no_network=True))
+        root = readTree(text)
         wanted = None if chosen is None else splitList(chosen)
         volumes: list[_Volume] = []
         for disk in root.findall("./devices/disk"):
@@ -205,9 +205,7 @@ class Undefine(DomainCommand):
                 try:
                     holder = await self.connection.storagePoolLookupByName(pool)
                 except VirtError:
-                    self.session.output(
-                        f"Storage pool '{pool}' for volume '{target}' not found."
-                    )
+                    self.session.output(f"Storage pool '{pool}' for volume '{target}' not found.")
                     return None
                 return await holder.storageVolLookupByName(source)
             return await self.connection.storageVolLookupByPath(source)

@@ -21,6 +21,7 @@ from pyvirt.protocols.programs.lxc import PROGRAM as LXC
 from pyvirt.protocols.programs.qemu import PROGRAM as QEMU
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 from pyvirt.protocols.xdr import Codec
+from pyvirt.routes.checks import check
 
 if TYPE_CHECKING:
     from pyvirt.daemon.session import Session
@@ -204,7 +205,10 @@ def _legacyDeregisterAny(session: Session, arguments: tuple[Any, ...]) -> None:
 
 
 def _monitorRegister(session: Session, arguments: tuple[Any, ...]) -> Any:
-    return session.subscriptions().registerMonitor(*arguments)
+    subscriptions = session.subscriptions()
+    readOnly = session.router is None or session.router.readOnly
+    check(QEMU.byName["connectDomainMonitorEventRegister"], arguments, readOnly)
+    return subscriptions.registerMonitor(*arguments)
 
 
 OWN: dict[Procedure, Answer] = {

@@ -5,47 +5,31 @@ Who a client says it speaks for, when a daemon in front of this one passes a cal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
-from pyvirt import constants
-from pyvirt.errors import ErrorCode, virtError
+from pyvirt import constants as c
+from pyvirt.drivers.interfaces.values import TypedParam
+from pyvirt.params import validateParams
 
 __all__ = ["checkIdentity"]
 
-_NAMES = ("", "int", "uint", "llong", "ullong", "double", "boolean", "string")
-_LLONG, _ULLONG, _STRING = 3, 4, 7
 _TYPES = {
-    constants.VIR_CONNECT_IDENTITY_USER_NAME: _STRING,
-    constants.VIR_CONNECT_IDENTITY_UNIX_USER_ID: _ULLONG,
-    constants.VIR_CONNECT_IDENTITY_GROUP_NAME: _STRING,
-    constants.VIR_CONNECT_IDENTITY_UNIX_GROUP_ID: _ULLONG,
-    constants.VIR_CONNECT_IDENTITY_PROCESS_ID: _LLONG,
-    constants.VIR_CONNECT_IDENTITY_PROCESS_TIME: _ULLONG,
-    constants.VIR_CONNECT_IDENTITY_SASL_USER_NAME: _STRING,
-    constants.VIR_CONNECT_IDENTITY_X509_DISTINGUISHED_NAME: _STRING,
-    constants.VIR_CONNECT_IDENTITY_SELINUX_CONTEXT: _STRING,
+    c.VIR_CONNECT_IDENTITY_USER_NAME: c.VIR_TYPED_PARAM_STRING,
+    c.VIR_CONNECT_IDENTITY_UNIX_USER_ID: c.VIR_TYPED_PARAM_ULLONG,
+    c.VIR_CONNECT_IDENTITY_GROUP_NAME: c.VIR_TYPED_PARAM_STRING,
+    c.VIR_CONNECT_IDENTITY_UNIX_GROUP_ID: c.VIR_TYPED_PARAM_ULLONG,
+    c.VIR_CONNECT_IDENTITY_PROCESS_ID: c.VIR_TYPED_PARAM_LLONG,
+    c.VIR_CONNECT_IDENTITY_PROCESS_TIME: c.VIR_TYPED_PARAM_ULLONG,
+    c.VIR_CONNECT_IDENTITY_SASL_USER_NAME: c.VIR_TYPED_PARAM_STRING,
+    c.VIR_CONNECT_IDENTITY_X509_DISTINGUISHED_NAME: c.VIR_TYPED_PARAM_STRING,
+    c.VIR_CONNECT_IDENTITY_SELINUX_CONTEXT: c.VIR_TYPED_PARAM_STRING,
 }
 
 
-def checkIdentity(parameters: Sequence[tuple[str, int, Any]]) -> dict[str, Any]:
+def checkIdentity(parameters: Sequence[TypedParam]) -> dict[str, Any]:
     """
     Check the parameters of an identity and return them by name.
 
-    @raise VirtError: one is unknown, has the wrong type or comes twice.
+    @raise VirtError: as L{validateParams} does.
     """
-    names = sorted(parameters, key=lambda each: each[0])
-    for one, other in pairwise(names):
-        if one[0] == other[0]:
-            raise virtError(ErrorCode.INVALID_ARG, f"parameter '{one[0]}' occurs multiple times")
-    for field, kind, _ in parameters:
-        expected = _TYPES.get(field)
-        if expected is None:
-            raise virtError(ErrorCode.ARGUMENT_UNSUPPORTED, f"parameter '{field}' not supported")
-        if kind != expected:
-            raise virtError(
-                ErrorCode.INVALID_ARG,
-                f"invalid type '{_NAMES[kind]}' for parameter '{field}',"
-                f" expected '{_NAMES[expected]}'",
-            )
-    return {field: value for field, _, value in parameters}
+    return validateParams(parameters, _TYPES)

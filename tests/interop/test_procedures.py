@@ -23,7 +23,7 @@ from pyvirt.protocols.structs import DomainRef, TypedParam
 from pyvirt.routes import PROGRAMS, Router, outcome
 from pyvirt.routes.family import function
 from tests.interop.prober import Arguments, Prober, attempts, references
-from tests.interop.support import LibvirtDaemon, requireLibvirtd
+from tests.interop.support import LibvirtDaemon, requireLibvirtd, servers
 
 FIRST_UNKNOWN = 444
 """The first procedure that libvirtd 9.0.0 does not know."""
@@ -259,3 +259,45 @@ class CheckTests(SynchronousTestCase):
             self.compare(router, prober, *byName[name], arguments) for name, arguments in cases
         ]
         self.assertEqual([], [each for each in found if each is not None])
+
+
+UNTRIED = ("connectOpen", "connectClose", "authPolkit")
+"""Calls after which a connection is another one, or whose answer depends on the host's policy."""
+
+
+class SessionTests(SynchronousTestCase):
+    """What the daemon answers itself, said to libvirtd and to pyvirt."""
+
+    def compareAll(self, readOnly: bool) -> None:
+        """Make every attempt at every call that belongs to the session."""
+        different = []
+        for program in PROGRAMS:
+            for procedure in program:
+                if procedure.kind is not Kind.CALL or procedure.name in UNTRIED:
+                    continue
+                found = outcome(procedure)
+                if found.session is None and found.attribute is None:
+                    continue
+                probers = [Prober(daemon.connect(readOnly=readOnly)) for daemon in servers()]
+                known = references(probers[0])
+                for arguments in attempts(procedure, known):
+                    theirs, ours = (
+                        prober.call(program, procedure, arguments) for prober in probers
+                    )
+                    if summary(theirs.error) != summary(ours.error) or theirs.result != ours.result:
+                        different.append(f"{procedure.name}{arguments!r:.200} {theirs} {ours}")
+                for prober in probers:
+                    prober.close()
+        self.assertEqual([], different[:20])
+
+    def test_readWrite(self) -> None:
+        """
+        Registrations, features and identities are taken and refused alike.
+        """
+        self.compareAll(readOnly=False)
+
+    def test_readOnly(self) -> None:
+        """
+        So they are on a read-only connection.
+        """
+        self.compareAll(readOnly=True)

@@ -24,7 +24,7 @@ from pyvirt.protocols._wirestream import (
     takesHoles,
 )
 from pyvirt.protocols.message import encodeError
-from pyvirt.protocols.procedures import Direction, Procedure, Program
+from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.rpc import RPCPeer
 
 __all__ = ["ServerStream", "serveStream"]
@@ -48,10 +48,10 @@ class ServerStream(WireStream):
         @param end: provides C{IStreamSource} if the client reads, C{IStreamSink} if it writes, both if it
             does both.
         """
-        direction = self.procedure.stream
-        if direction is not Direction.WRITE and IStreamSource.providedBy(end):
+        # Not by the procedure's direction: consoles, which go both ways, are written down as read.
+        if IStreamSource.providedBy(end):
             self.attach(end)
-        if direction is not Direction.READ and IStreamSink.providedBy(end):
+        if IStreamSink.providedBy(end):
             if IPacedSink.providedBy(end):
                 end.attach(self)
             self.start(end)

@@ -90,7 +90,7 @@ class Pipe:
         for protocol in (left, right):
             transport = PipeTransport()
             self.ends.append((protocol, transport))
-            protocol.makeConnection(transport)  # type: ignore[arg-type]
+            protocol.makeConnection(transport)
 
     def carry(self, index: int) -> bool:
         """Move bytes from one end to the other; return whether any moved."""

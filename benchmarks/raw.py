@@ -79,6 +79,8 @@ class RawClient:
         """
         Repeat a call with up to C{window} outstanding.
 
+        @param window: few enough that calls and replies fit the socket's buffers, for nothing is read while
+            sending.
         @param replySize: length of each reply, in bytes.
         @return: calls answered per second.
         """

@@ -51,8 +51,12 @@ def work(uri, what):
 def main():
     """Work for the time given."""
     uri, what, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
-    step = work(uri, what)
-    step()
+    libvirt.registerErrorHandler(lambda context, error: None, None)
+    try:
+        step = work(uri, what)
+        step()
+    except libvirt.libvirtError as error:
+        sys.exit("stock binding: %s" % error)
     print("ready", flush=True)
     sys.stdin.readline()
     done = 0

@@ -56,7 +56,7 @@ def main():
         step = work(uri, what)
         step()
     except libvirt.libvirtError as error:
-        sys.exit("stock binding: %s" % error)
+        sys.exit(f"stock binding: {error}")
     print("ready", flush=True)
     sys.stdin.readline()
     done = 0

@@ -245,6 +245,10 @@ class DomainTable:
             )
         return domain
 
+    def identified(self, uuid: bytes) -> Domain | None:
+        """Find a domain, or None."""
+        return self._uuids.get(uuid)
+
     def named(self, name: str) -> Domain | None:
         """Find a domain, or None."""
         return self._names.get(name)

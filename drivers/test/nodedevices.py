@@ -4,7 +4,9 @@ Devices of the test driver's host: a computer, and SCSI hosts that virtual ports
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
+
+import attrs
 
 from pyvirt import constants as c
 from pyvirt.definitions.kinds import escape
@@ -18,16 +20,20 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 __all__ = ["FCHost", "NodeDevice", "NodeDevices", "SCSIHost", "System"]
 
 
-class System(NamedTuple):
-    """What a computer says of itself."""
+@attrs.frozen
+class System:
+    """
+    What a computer says of itself.
+
+    @cvar name: what the capability is called.
+    @cvar flags: what lists may ask for to find it.
+    """
 
     hardware: tuple[tuple[str, str], ...]
     firmware: tuple[tuple[str, str], ...]
 
-    #: What the capability is called.
-    name = "system"
-    #: What lists may ask for to find it.
-    flags = c.VIR_CONNECT_LIST_NODE_DEVICES_CAP_SYSTEM
+    name: ClassVar[str] = "system"
+    flags: ClassVar[int] = c.VIR_CONNECT_LIST_NODE_DEVICES_CAP_SYSTEM
 
     def write(self, out: list[str]) -> None:
         """Write the capability."""
@@ -47,7 +53,8 @@ class FCHost(NamedTuple):
     fabric: str
 
 
-class SCSIHost(NamedTuple):
+@attrs.frozen
+class SCSIHost:
     """
     A SCSI host.
 
@@ -59,8 +66,7 @@ class SCSIHost(NamedTuple):
     fc: FCHost | None = None
     ports: int | None = None
 
-    #: As of L{System}.
-    name = "scsi_host"
+    name: ClassVar[str] = "scsi_host"
 
     @property
     def flags(self) -> int:
@@ -177,7 +183,7 @@ class NodeDevices:
         device = NodeDevice(
             _MADE,
             pattern.parent,
-            pattern.capability._replace(fc=fc._replace(wwnn=wwnn, wwpn=wwpn)),
+            attrs.evolve(pattern.capability, fc=fc._replace(wwnn=wwnn, wwpn=wwpn)),
         )
         self._names[_MADE] = device
         self._tell(device, c.VIR_NODE_DEVICE_EVENT_CREATED)

@@ -1,0 +1,71 @@
+"""
+Weights and limits of the host's block devices, as one text for each kind: C{path,value,path,value}.
+"""
+
+from __future__ import annotations
+
+from pyvirt.definitions.domain._tune import BlkioDevice
+from pyvirt.definitions.kinds import number
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.test.refusals import invalidArgument
+from pyvirt.errors import ErrorDomain
+
+__all__ = ["DEVICE_LIMITS", "deviceText", "mergedDevices"]
+
+#: Parameters, and the field of a device that each is about.
+DEVICE_LIMITS = {
+    "device_weight": "weight",
+    "device_read_iops_sec": "readIops",
+    "device_write_iops_sec": "writeIops",
+    "device_read_bytes_sec": "readBytes",
+    "device_write_bytes_sec": "writeBytes",
+}
+
+
+def deviceText(devices: tuple[BlkioDevice, ...], field: str) -> str:
+    """Write what one kind of limit is for each device that has one."""
+    return ",".join(
+        f"{device.path},{getattr(device, field)}" for device in devices if getattr(device, field)
+    )
+
+
+def _parse(parameter: str, text: str) -> dict[str, int]:
+    """Read paths and values; a 0 takes a limit away."""
+    if not text:
+        return {}
+    pieces = text.split(",")
+    if len(pieces) % 2:
+        raise invalidArgument(
+            f"unable to parse blkio device '{parameter}' '{text}'", ErrorDomain.DOMAIN
+        )
+    bits = 64 if parameter.endswith("bytes_sec") else 32
+    found: dict[str, int] = {}
+    for path, value in zip(pieces[::2], pieces[1::2], strict=True):
+        amount = number(value, bits=bits)
+        if amount is None:
+            raise invalidArgument(
+                f"invalid value '{value}' for parameter '{parameter}' of device '{path}'",
+                ErrorDomain.DOMAIN,
+            )
+        found[path] = amount
+    return found
+
+
+def mergedDevices(
+    devices: tuple[BlkioDevice, ...], parameter: str, text: str
+) -> tuple[BlkioDevice, ...]:
+    """
+    Return the devices with new limits of one kind; what is not named stays as it is.
+
+    @raise VirtError: the text is none.
+    """
+    field = DEVICE_LIMITS[parameter]
+    given = _parse(parameter, text)
+    merged = [
+        replaced(device, **{field: given.pop(device.path) or None})
+        if device.path in given
+        else device
+        for device in devices
+    ]
+    merged += [BlkioDevice(path=path, **{field: value or None}) for path, value in given.items()]
+    return tuple(merged)

@@ -1,0 +1,262 @@
+"""
+How guests share the host: memory, processors, nodes, weights.  What is set is written down and nothing more.
+"""
+
+from __future__ import annotations
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._tune import BlkioTune, MemTune, NUMAMemory, NUMATune
+from pyvirt.definitions.netbits import Bandwidth, Limits
+from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.units import formatSet, parseSet
+from pyvirt.drivers.interfaces.values import (
+    DomainRef,
+    SchedulerType,
+    SecurityLabel,
+    TypedParam,
+)
+from pyvirt.drivers.test.blkio import DEVICE_LIMITS, deviceText, mergedDevices
+from pyvirt.drivers.test.devices import interfaceOf
+from pyvirt.drivers.test.iotune import BlockIOTune
+from pyvirt.drivers.test.parameters import checkParameters
+from pyvirt.drivers.test.refusals import (
+    IMPACT,
+    checkFlags,
+    invalidArgument,
+    operationInvalid,
+)
+from pyvirt.errors import ErrorDomain
+
+__all__ = ["DomainTuning"]
+
+#: A limit of memory that is none, in KiB.
+UNLIMITED = 9007199254740991
+
+_MEMORY = {
+    "hard_limit": "hardLimit",
+    "soft_limit": "softLimit",
+    "swap_hard_limit": "swapHardLimit",
+}
+_MODES = ("strict", "preferred", "interleave", "restrictive")
+_BANDWIDTH = tuple(
+    (f"{direction}.{name}", direction, name)
+    for direction in ("inbound", "outbound")
+    for name in ("average", "peak", "burst", "floor")
+    if (direction, name) != ("outbound", "floor")
+)
+
+
+def _ullong(name: str, value: int) -> TypedParam:
+    return TypedParam(name, c.VIR_TYPED_PARAM_ULLONG, value)
+
+
+class DomainTuning(BlockIOTune):
+    """Sets and tells parameters."""
+
+    def domainGetSchedulerType(self, dom: DomainRef) -> SchedulerType:
+        """There is one scheduler, with one parameter."""
+        return SchedulerType("fair", 1)
+
+    def domainGetSchedulerParametersFlags(self, dom: DomainRef, flags: int) -> list[TypedParam]:
+        """Every guest has the same weight."""
+        checkFlags("testDomainGetSchedulerParametersFlags", flags)
+        self._find(dom)
+        return [TypedParam("weight", c.VIR_TYPED_PARAM_UINT, 50)]
+
+    def domainSetSchedulerParametersFlags(
+        self, dom: DomainRef, params: list[TypedParam], flags: int
+    ) -> None:
+        """Take a weight, which changes nothing."""
+        checkFlags("testDomainSetSchedulerParametersFlags", flags)
+        checkParameters(params, {"weight": c.VIR_TYPED_PARAM_UINT})
+        self._find(dom)
+
+    def domainGetSecurityLabel(self, dom: DomainRef) -> SecurityLabel:
+        """No guest has a label."""
+        self._find(dom)
+        return SecurityLabel(b"", 0)
+
+    def domainGetLaunchSecurityInfo(self, dom: DomainRef, flags: int) -> list[TypedParam]:
+        """Nothing is known of how a guest was launched."""
+        checkFlags("testDomainGetLaunchSecurityInfo", flags)
+        return []
+
+    def domainGetMemoryParameters(self, dom: DomainRef, flags: int) -> list[TypedParam]:
+        """Tell the limits of memory, in KiB."""
+        checkFlags("testDomainGetMemoryParameters", flags, IMPACT)
+        tune = self._find(dom).one(flags).memtune or MemTune()
+        return [
+            _ullong(name, UNLIMITED if value is None else value)
+            for name, value in ((name, getattr(tune, field)) for name, field in _MEMORY.items())
+        ]
+
+    def domainSetMemoryParameters(
+        self, dom: DomainRef, params: list[TypedParam], flags: int
+    ) -> None:
+        """Change the limits of memory."""
+        checkFlags("testDomainSetMemoryParameters", flags, IMPACT)
+        checkParameters(params, dict.fromkeys(_MEMORY, c.VIR_TYPED_PARAM_ULLONG))
+        given = {
+            _MEMORY[param.field]: None if param.value >= UNLIMITED else param.value
+            for param in params
+        }
+        domain = self._find(dom)
+        live, config = domain.impactOfOne(flags)
+
+        def changed(definition: DomainDefinition) -> DomainDefinition:
+            tune = replaced(definition.memtune or MemTune(), **given)
+            hard = UNLIMITED if tune.hardLimit is None else tune.hardLimit
+            swap = UNLIMITED if tune.swapHardLimit is None else tune.swapHardLimit
+            if ("hardLimit" in given or "swapHardLimit" in given) and hard > swap:
+                raise invalidArgument(
+                    "memory hard_limit tunable value must be lower than or equal to swap_hard_limit"
+                )
+            return replaced(definition, memtune=tune)
+
+        domain.changeBoth(live, config, changed)
+
+    def domainGetBlkioParameters(self, dom: DomainRef, flags: int) -> list[TypedParam]:
+        """Tell the weights and limits of block IO."""
+        checkFlags("testDomainGetBlkioParameters", flags, IMPACT)
+        tune = self._find(dom).one(flags).blkiotune or BlkioTune()
+        return [
+            TypedParam("weight", c.VIR_TYPED_PARAM_UINT, tune.weight or 0),
+            *(
+                TypedParam(name, c.VIR_TYPED_PARAM_STRING, deviceText(tune.devices, field))
+                for name, field in DEVICE_LIMITS.items()
+            ),
+        ]
+
+    def domainSetBlkioParameters(
+        self, dom: DomainRef, params: list[TypedParam], flags: int
+    ) -> None:
+        """Change weights and limits of block IO."""
+        checkFlags("testDomainSetBlkioParameters", flags, IMPACT)
+        checkParameters(
+            params,
+            {
+                "weight": c.VIR_TYPED_PARAM_UINT,
+                **dict.fromkeys(DEVICE_LIMITS, c.VIR_TYPED_PARAM_STRING),
+            },
+        )
+        domain = self._find(dom)
+        live, config = domain.impactOfOne(flags)
+
+        def changed(definition: DomainDefinition) -> DomainDefinition:
+            tune = definition.blkiotune or BlkioTune()
+            for param in params:
+                if param.field == "weight":
+                    tune = replaced(tune, weight=param.value or None)
+                else:
+                    devices = mergedDevices(tune.devices, param.field, param.value)
+                    tune = replaced(tune, devices=devices)
+            return replaced(definition, blkiotune=tune)
+
+        domain.changeBoth(live, config, changed)
+
+    def domainGetNumaParameters(self, dom: DomainRef, flags: int) -> list[TypedParam]:
+        """Tell which nodes memory comes from, and how strictly."""
+        checkFlags("testDomainGetNumaParameters", flags, IMPACT)
+        tune = self._find(dom).one(flags).numatune
+        memory = None if tune is None else tune.memory
+        mode = _MODES.index(memory.mode) if memory is not None and memory.mode in _MODES else 0
+        nodes = "" if memory is None or memory.nodeset is None else formatSet(memory.nodeset)
+        return [
+            TypedParam("numa_mode", c.VIR_TYPED_PARAM_INT, mode),
+            TypedParam("numa_nodeset", c.VIR_TYPED_PARAM_STRING, nodes),
+        ]
+
+    def domainSetNumaParameters(self, dom: DomainRef, params: list[TypedParam], flags: int) -> None:
+        """Change which nodes memory comes from; how strictly only while the guest does not run."""
+        checkFlags("testDomainSetNumaParameters", flags, IMPACT)
+        checkParameters(
+            params,
+            {"numa_mode": c.VIR_TYPED_PARAM_INT, "numa_nodeset": c.VIR_TYPED_PARAM_STRING},
+        )
+        mode: str | None = None
+        nodes: frozenset[int] | None = None
+        domain = self._find(dom)
+        live, config = domain.impactOfOne(flags)
+        for param in params:
+            if param.field == "numa_mode":
+                if not 0 <= param.value < len(_MODES):
+                    raise invalidArgument(f"unsupported numatune mode: '{param.value}'")
+                mode = _MODES[param.value]
+            else:
+                nodes = parseSet(param.value, size=128)
+                if not nodes:
+                    raise invalidArgument(
+                        f"Failed to parse bitmap '{param.value}'", ErrorDomain.NONE
+                    )
+
+        def changed(definition: DomainDefinition) -> DomainDefinition:
+            tune = definition.numatune or NUMATune()
+            memory = tune.memory or NUMAMemory()
+            if live and mode is not None and mode != memory.mode:
+                raise operationInvalid("can't change numatune mode for running domain")
+            if mode is not None:
+                memory = replaced(memory, mode=mode)
+            if nodes is not None:
+                memory = replaced(memory, nodeset=nodes, placement=None)
+            elif memory.nodeset is None and memory.placement is None:
+                return definition
+            return replaced(definition, numatune=replaced(tune, memory=memory))
+
+        domain.changeBoth(live, config, changed)
+
+    def domainGetInterfaceParameters(
+        self, dom: DomainRef, device: str, flags: int
+    ) -> list[TypedParam]:
+        """Tell the bounds of an interface's traffic, in KiB."""
+        checkFlags("testDomainGetInterfaceParameters", flags, IMPACT)
+        bandwidth = interfaceOf(self._find(dom).one(flags), device).bandwidth
+        found = []
+        for full, direction, name in _BANDWIDTH:
+            limits = getattr(bandwidth, direction, None)
+            found.append(TypedParam(full, c.VIR_TYPED_PARAM_UINT, getattr(limits, name, None) or 0))
+        return found
+
+    def domainSetInterfaceParameters(
+        self, dom: DomainRef, device: str, params: list[TypedParam], flags: int
+    ) -> None:
+        """Change the bounds of an interface's traffic; an average of 0 takes those of its direction away."""
+        checkFlags("testDomainSetInterfaceParameters", flags, IMPACT)
+        checkParameters(params, {full: c.VIR_TYPED_PARAM_UINT for full, _, _ in _BANDWIDTH})
+        given = {param.field: param.value for param in params}
+        domain = self._find(dom)
+        live, config = domain.impactOfOne(flags)
+
+        def changed(definition: DomainDefinition) -> DomainDefinition:
+            interface = interfaceOf(definition, device)
+            bandwidth = interface.bandwidth or Bandwidth()
+            for direction in ("inbound", "outbound"):
+                fresh = {
+                    name: given[full] or None
+                    for full, which, name in _BANDWIDTH
+                    if which == direction and full in given
+                }
+                if not fresh:
+                    continue
+                old = getattr(bandwidth, direction)
+                limits: Limits | None = None
+                if fresh.get("average") or fresh.get("floor"):
+                    limits = replaced(Limits(), **fresh)
+                elif "average" not in fresh and old is not None:
+                    limits = replaced(old, **fresh)
+                bandwidth = replaced(bandwidth, **{direction: limits})
+            if bandwidth.inbound is None and bandwidth.outbound is None:
+                bandwidth = None
+            fixed = replaced(interface, bandwidth=bandwidth)
+            devices = definition.devices
+            return replaced(
+                definition,
+                devices=replaced(
+                    devices,
+                    interfaces=tuple(
+                        fixed if each is interface else each for each in devices.interfaces
+                    ),
+                ),
+            )
+
+        domain.changeBoth(live, config, changed)

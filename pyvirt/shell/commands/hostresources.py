@@ -42,9 +42,12 @@ class DomainCapabilities(Command):
     )
 
     async def run(self) -> None:
-        words = [self.text(name) for name in ("emulatorbin", "arch", "machine", "virttype")]
+        emulator, architecture = self.text("emulatorbin"), self.text("arch")
+        machine, kind = self.text("machine"), self.text("virttype")
         try:
-            text = await self.connection.getDomainCapabilities(*words, 0)
+            text = await self.connection.getDomainCapabilities(
+                emulator, architecture, machine, kind, 0
+            )
         except VirtError as error:
             raise CommandError("failed to get emulator capabilities") from error
         self.print(text)
@@ -152,12 +155,12 @@ class NodeInformation(Command):
     async def run(self) -> None:
         try:
             # The client's getInfo gives the memory in MiB only, as the binding does.
-        info = await self.connection._remote.nodeGetInfo()
+            info = await self.connection._remote.nodeGetInfo()
         except VirtError as error:
             raise CommandError("failed to get node information") from error
         model, memory, processors, frequency, cells, sockets, cores, threads = info
         for title, value in (
-            ("CPU model:", model),
+            ("CPU model:", model.partition(b"\0")[0].decode("utf-8", "surrogateescape")),
             ("CPU(s):", processors),
             ("CPU frequency:", f"{frequency} MHz" if frequency else None),
             ("CPU socket(s):", sockets),

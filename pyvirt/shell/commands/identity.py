@@ -134,6 +134,8 @@ class ManagedSave(DomainCommand):
             await domain.managedSave(flags)
         except VirtError as error:
             raise CommandError(f"Failed to save domain '{self.typed}' state") from error
+        if self.given("verbose"):
+            self.session.streams.complain("\rManagedsave: [100 %]")
         self.tell(f"\nDomain '{self.typed}' state saved by libvirt")
 
 

@@ -89,6 +89,7 @@ class SetProcessors(DomainCommand):
         flags = self.flags(live=1, config=2, maximum=4, guest=8, hotpluggable=16)
         domain = await self.domain()
         count = self.unsigned("count")
+        assert count is not None
         if count == 0:
             raise CommandError("Can't set 0 processors for a VM")
         if flags or self.given("current"):

@@ -160,7 +160,7 @@ class WireStream:
         """Send what waits, until the transport has enough again."""
         outgoing, peer = self._outgoing, self.peer
         while outgoing and not peer.clogged:
-            peer.writeNow(outgoing.popleft())
+            peer.sendStream(outgoing.popleft())
         if self._sourcePaused and not self.clogged:
             self._sourcePaused = False
             if self._source is not None:
@@ -187,7 +187,7 @@ class WireStream:
         if self.clogged:
             self._outgoing.append(packet)
         else:
-            self.peer.writeNow(packet)
+            self.peer.sendStream(packet)
         self._pauseSource()
 
     def _pauseSource(self) -> None:

@@ -48,8 +48,8 @@ class PacketProtocol(Protocol):
     @ivar held: while True no packet is taken from the backlog; see L{hold} and L{release}.
     @ivar clogged: the transport has more to write than it likes; the peer does not read.
     @ivar readingStopped: see L{stopReading}.
-    @ivar stopsReadingWhenClogged: a server reads no further calls from a peer that does not read replies.  A
-        client must go on reading, or both would wait for each other.
+    @ivar stopsReadingWhenClogged: a server reads no further calls from a peer that does not read the replies
+        that it got since.  A client must go on reading, or both would wait for each other.
     """
 
     log = Logger()
@@ -67,6 +67,8 @@ class PacketProtocol(Protocol):
     _batch: list[bytes] | None = None
     _turn: Any = None
     _direct = False
+    _unread = 0
+    _streaming = False
     _behind: list[bytes | tuple[bytes, list[int]]] | None = None
     _sender: DescriptorSender | None = None
     _closing = False
@@ -167,7 +169,7 @@ class PacketProtocol(Protocol):
             for packet in packets:
                 if handled >= self.burst or self.held or self.connectionIsLost:
                     break
-                if self.clogged and self.stopsReadingWhenClogged:
+                if self.clogged and self._mayNotAnswer():
                     break
                 if handled and not handled % _LOOK and self.clock.seconds() > end:
                     break
@@ -217,7 +219,7 @@ class PacketProtocol(Protocol):
 
     def _continue(self) -> None:
         self._turn = None
-        if self._backlog and not self.held and not self._mayNotRead():
+        if self._backlog and not self.held and not self._mayNotAnswer():
             self._handleBacklog()
         self._resumeReading()
 
@@ -247,12 +249,12 @@ class PacketProtocol(Protocol):
 
     def _resumeReading(self) -> None:
         if not (
-            self._backlog or self.readingStopped or self.connectionIsLost or self._mayNotRead()
+            self._backlog or self.readingStopped or self.connectionIsLost or self._mayNotAnswer()
         ):
             self.transport.resumeProducing()
 
-    def _mayNotRead(self) -> bool:
-        return self.clogged and self.stopsReadingWhenClogged
+    def _mayNotAnswer(self) -> bool:
+        return self.stopsReadingWhenClogged and self.clogged and self._unread > _LARGE
 
     # Packets out
 
@@ -270,6 +272,8 @@ class PacketProtocol(Protocol):
             self._write(packet)
 
     def _write(self, data: bytes) -> None:
+        if self.clogged:
+            self._unread += len(data)
         if self._behind is not None:
             self._behind.append(data)
             return
@@ -295,6 +299,12 @@ class PacketProtocol(Protocol):
             packet = b"".join([*batch, packet])
             batch.clear()
         self._write(packet)
+
+    def sendStream(self, packet: bytes) -> None:
+        """Send a packet of a stream at once, so that L{clogged} tells whether more may follow."""
+        self._streaming = True
+        self.writeNow(packet)
+        self._streaming = False
 
     def holdOutput(self, sender: DescriptorSender) -> None:
         """Keep what is sent from now on until C{sender} has sent its descriptors."""
@@ -342,7 +352,9 @@ class PacketProtocol(Protocol):
 
     def pauseProducing(self) -> None:
         self.clogged = True
-        if self.stopsReadingWhenClogged:
+        # Streams wait when they have clogged it; calls beside them are answered for a while yet.
+        self._unread = 0 if self._streaming else _LARGE + 1
+        if self._mayNotAnswer():
             self._pauseReading()
 
     def resumeProducing(self) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 
     from pyvirt.client.connect import Connect
+    from pyvirt.drivertable import DriverTable
     from pyvirt.shell.session import Session
 
 __all__ = ["openConnection", "runInReactor"]
@@ -70,7 +71,23 @@ def openConnection(uri: str | None, readOnly: bool) -> Deferred[Connect]:
     from pyvirt.client.opening import openAuth
 
     flags = READ_ONLY if readOnly else 0
-    return openAuth(uri, [_CREDENTIALS, _askForCredentials, None], flags)
+    return openAuth(uri, [_CREDENTIALS, _askForCredentials, None], flags, table=_table(uri))
+
+
+def _table(uri: str | None) -> DriverTable | None:
+    """
+    Give a table with the remote driver alone for a URI that names a transport; None means all drivers.
+
+    No local driver takes such a URI, and loading them all would cost half of our time to start.
+    """
+    if uri is None or "+" not in uri.partition(":")[0]:
+        return None
+    from twisted.internet import reactor
+
+    from pyvirt.drivers.remote import factory
+    from pyvirt.drivertable import DriverTable
+
+    return DriverTable(reactor, [factory()])
 
 
 READ_ONLY = 1

@@ -34,7 +34,7 @@ class ChangeDirectory(Command):
         try:
             os.chdir(os.fsencode(folder))
         except OSError as error:
-            raise CommandError(f"cd: {folder}: {error.strerror}") from None
+            raise CommandError(f"cd: {error.strerror}: {folder}") from None
 
 
 class Echo(Command):

@@ -154,7 +154,7 @@ class RemoveManagedSave(DomainCommand):
         except VirtError as error:
             raise CommandError("Failed to check for domain managed save image") from error
         if not saved:
-            self.tell(f"Domain '{self.typed}' has no manage save image; removal skipped")
+            self.session.remark(f"Domain '{self.typed}' has no manage save image; removal skipped")
             return
         try:
             await domain.managedSaveRemove(0)

@@ -59,6 +59,10 @@ BINDING_PYTHON = "/usr/bin/python3"
 #: Seconds within which a daemon must answer, and a client must end.
 START_DEADLINE = 30.0
 CLIENT_DEADLINE = 60.0
+VIRSH_DEADLINE = 12.0
+
+#: Commands that virsh gives to a thread of its own.
+_MAY_HANG = re.compile(r"\b(save|managedsave|dump|migrate|blockcopy|blockcommit|blockpull)\b")
 
 _SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/usr/local/sbin"])
 _PR_SET_PDEATHSIG = 1
@@ -371,7 +375,12 @@ def _clientEnvironment() -> dict[str, str]:
     }
 
 
-def run(command: Sequence[str], input: str = "", cwd: str | None = None) -> Outcome:
+def run(
+    command: Sequence[str],
+    input: str = "",
+    cwd: str | None = None,
+    deadline: float = CLIENT_DEADLINE,
+) -> Outcome:
     """
     Run a client to its end.
 
@@ -383,7 +392,7 @@ def run(command: Sequence[str], input: str = "", cwd: str | None = None) -> Outc
         capture_output=True,
         env=_clientEnvironment(),
         cwd=cwd,
-        timeout=CLIENT_DEADLINE,
+        timeout=deadline,
     )
     return Outcome(
         done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"), done.returncode
@@ -399,7 +408,15 @@ def virsh(
     @param arguments: a command and its arguments; none starts a shell that reads C{input}.
     @param options: of virsh itself, C{--readonly} say.
     """
-    return run([requireVirsh(), *options, "-c", uri, *arguments], input, cwd)
+    command = [requireVirsh(), *options, "-c", uri, *arguments]
+    for _ in range(4):
+        try:
+            return run(command, input, cwd, deadline=VIRSH_DEADLINE)
+        except subprocess.TimeoutExpired:
+            # virsh 9.0.0 may miss that its worker is done when the daemon is fast, and wait for ever.
+            if not _MAY_HANG.search(" ".join(arguments) + input):
+                raise
+    return run(command, input, cwd)
 
 
 def runScript(script: str, *arguments: str, cwd: str | None = None) -> Outcome:

@@ -10,6 +10,7 @@ import attrs
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import formatDomain
+from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.refusals import checkFlags, operationInvalid
@@ -121,6 +122,8 @@ class DomainDefinitions:
     def domainDefineXMLFlags(self, xml: str, flags: int) -> DomainRef:
         """Define a domain, or redefine one with the same name and UUID."""
         checkFlags("testDomainDefineXMLFlags", flags, c.VIR_DOMAIN_DEFINE_VALIDATE)
+        if flags & c.VIR_DOMAIN_DEFINE_VALIDATE:
+            validate("domain", xml)
         world = self._world
         domain, old = world.domains.add(world.parse(xml))
         domain.persistent = True

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pyvirt import constants as c
 from pyvirt.definitions.interface import InterfaceDefinition, formatInterface, parseInterface
+from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import InterfaceRef
 from pyvirt.drivers.test.refusals import checkFlags, operationInvalid
 from pyvirt.drivers.test.world import World
@@ -91,6 +92,8 @@ class HostInterfaces:
     def interfaceDefineXML(self, xml: str, flags: int) -> InterfaceRef:
         """Define an interface, or redefine one of that name."""
         checkFlags("testInterfaceDefineXML", flags, c.VIR_INTERFACE_DEFINE_VALIDATE)
+        if flags & c.VIR_INTERFACE_DEFINE_VALIDATE:
+            validate("interface", xml)
         definition = parseInterface(xml)
         assert definition.name is not None
         known = self._world.interfaces.get(definition.name)

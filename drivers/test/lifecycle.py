@@ -5,6 +5,7 @@ Domains coming to life, pausing, ending.
 from __future__ import annotations
 
 from pyvirt import constants as c
+from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import ControlInfo, DomainInfo, DomainRef, DomainState
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.refusals import checkFlags, internal
@@ -55,6 +56,8 @@ class DomainLifecycle:
     def domainCreateXML(self, xmlDesc: str, flags: int, fds: list[int]) -> DomainRef:
         """Start a domain that is gone when it stops, unless one of that name is defined."""
         checkFlags("testDomainCreateXML", flags, c.VIR_DOMAIN_START_VALIDATE)
+        if flags & c.VIR_DOMAIN_START_VALIDATE:
+            validate("domain", xmlDesc)
         world = self._world
         domain, _ = world.domains.add(world.parse(xmlDesc), live=True, mustBeInactive=True)
         world.start(domain, c.VIR_DOMAIN_RUNNING_BOOTED)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pyvirt import constants as c
 from pyvirt.definitions.network import NetworkDefinition, completed, formatNetwork, parseNetwork
 from pyvirt.definitions.uuids import formatUUID
+from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import NetworkRef
 from pyvirt.drivers.test.refusals import checkFlags, internal, operationInvalid
@@ -150,6 +151,8 @@ class Networks:
     def networkDefineXMLFlags(self, xml: str, flags: int) -> NetworkRef:
         """Define a network."""
         checkFlags("testNetworkDefineXMLFlags", flags, c.VIR_NETWORK_DEFINE_VALIDATE)
+        if flags & c.VIR_NETWORK_DEFINE_VALIDATE:
+            validate("network", xml)
         network = self.add(xml)
         network.persistent = True
         self._tell(network, c.VIR_NETWORK_EVENT_DEFINED)
@@ -158,6 +161,8 @@ class Networks:
     def networkCreateXMLFlags(self, xml: str, flags: int) -> NetworkRef:
         """Start a network that is gone when it stops, unless it is defined too."""
         checkFlags("testNetworkCreateXMLFlags", flags, c.VIR_NETWORK_CREATE_VALIDATE)
+        if flags & c.VIR_NETWORK_CREATE_VALIDATE:
+            validate("network", xml)
         network = self.add(xml, live=True)
         network.active = True
         self._tell(network, c.VIR_NETWORK_EVENT_STARTED)

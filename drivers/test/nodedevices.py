@@ -11,6 +11,7 @@ import attrs
 from pyvirt import constants as c
 from pyvirt.definitions.kinds import escape
 from pyvirt.definitions.reader import parseTree, xmlText
+from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import NodeDeviceRef
 from pyvirt.drivers.test.refusals import checkFlags
@@ -175,6 +176,8 @@ class NodeDevices:
         Whatever is asked for, it looks like one that is there, but for its names.
         """
         checkFlags("testNodeDeviceCreateXML", flags, c.VIR_NODE_DEVICE_CREATE_XML_VALIDATE)
+        if flags & c.VIR_NODE_DEVICE_CREATE_XML_VALIDATE:
+            validate("nodedev", xmlDesc)
         wwnn, wwpn = self._port(xmlDesc)
         pattern = self._names.get(_PATTERN)
         if pattern is None or not isinstance(pattern.capability, SCSIHost):

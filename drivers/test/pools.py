@@ -13,6 +13,7 @@ from pyvirt.definitions.storage import (
     parsePool,
 )
 from pyvirt.definitions.uuids import formatUUID
+from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import StoragePoolInfo, StoragePoolRef, StorageVolRef
 from pyvirt.drivers.test.poolsources import conflicting, discovered
@@ -246,6 +247,8 @@ class Pools:
     def storagePoolDefineXML(self, xml: str, flags: int) -> StoragePoolRef:
         """Define a pool."""
         checkFlags("testStoragePoolDefineXML", flags, c.VIR_STORAGE_POOL_DEFINE_VALIDATE)
+        if flags & c.VIR_STORAGE_POOL_DEFINE_VALIDATE:
+            validate("pool", xml)
         pool = self.add(xml)
         pool.persistent = True
         self._tell(pool, c.VIR_STORAGE_POOL_EVENT_DEFINED)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pyvirt import constants as c
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.storage import VolumeTarget, formatVolume, parseVolume
+from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import StoragePoolRef, StorageVolInfo, StorageVolRef
 from pyvirt.drivers.test.pools import CAPACITY, Pool, Pools, Volume
 from pyvirt.drivers.test.refusals import checkFlags, failed, internal, operationInvalid
@@ -84,6 +85,8 @@ class Storage(Pools):
         checkFlags("testStorageVolCreateXML", flags, c.VIR_STORAGE_VOL_CREATE_VALIDATE)
         found = self.find(pool.name)
         found.checkActive()
+        if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
+            validate("volume", xml)
         return self.make(found, xml)
 
     def storageVolCreateXMLFrom(
@@ -93,6 +96,8 @@ class Storage(Pools):
         checkFlags("testStorageVolCreateXMLFrom", flags, c.VIR_STORAGE_VOL_CREATE_VALIDATE)
         found = self.find(pool.name)
         found.checkActive()
+        if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
+            validate("volume", xml)
         return self.make(found, xml, clonevol)
 
     def make(self, pool: Pool, xml: str, clone: StorageVolRef | None = None) -> StorageVolRef:

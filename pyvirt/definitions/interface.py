@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import attrs
 
 from pyvirt.definitions.kinds import UINT_NZ, Kind, choice, custom, integer, xmlError
-from pyvirt.definitions.reader import Node, parseTree
+from pyvirt.definitions.reader import Node, parseDocument
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -207,7 +207,7 @@ def parseInterface(xml: str) -> InterfaceDefinition:
 
     @raise VirtError: as libvirt says it.
     """
-    node = parseTree(xml, "interface", label="(interface_definition)", domain=_DOMAIN)
+    node = parseDocument("interface", xml)
     found: InterfaceDefinition = reader(InterfaceDefinition)(node, Context())
     return found
 

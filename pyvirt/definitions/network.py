@@ -32,7 +32,7 @@ from pyvirt.definitions.netbits import (
     familyOf,
     parseMAC,
 )
-from pyvirt.definitions.reader import Node, parseTree, xmlText
+from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -705,7 +705,7 @@ def parseNetwork(xml: str) -> NetworkDefinition:
 
     @raise VirtError: as libvirt says it.
     """
-    node = parseTree(xml, "network", label="(network_definition)", domain=_DOMAIN)
+    node = parseDocument("network", xml)
     found: NetworkDefinition = reader(NetworkDefinition)(node, Context())
     return found
 

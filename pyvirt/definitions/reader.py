@@ -8,14 +8,13 @@ a caret below it.
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from lxml import etree
 
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["Node", "parseTree", "xmlText"]
+__all__ = ["DOCUMENTS", "Document", "Node", "parseDocument", "parseTree", "parseWhole", "xmlText"]
 
 #: An element of a parsed tree.
 Node = Any
@@ -25,10 +24,58 @@ MAX_LENGTH = 4 * 1024 * 1024
 #: The deepest nesting taken.
 MAX_DEPTH = 128
 
-_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+
+class Document(NamedTuple):
+    """
+    A kind of document.
+
+    @ivar root: the name of its root element.
+    @ivar label: how errors call a document that is not well formed.
+    @ivar domain: the part of libvirt that reports such errors.
+    @ivar schema: the file that says what is valid.
+    """
+
+    root: str
+    label: str
+    domain: int
+    schema: str
 
 
-def _parser() -> etree.XMLParser:
+#: Every kind of document that is asked for by name.
+DOCUMENTS: dict[str, Document] = {
+    "domain": Document("domain", "(domain_definition)", ErrorDomain.DOMAIN, "domain.rng"),
+    "snapshot": Document(
+        "domainsnapshot", "(domain_snapshot)", ErrorDomain.DOMAIN_SNAPSHOT, "domainsnapshot.rng"
+    ),
+    "checkpoint": Document(
+        "domaincheckpoint",
+        "(domain_checkpoint)",
+        ErrorDomain.DOMAIN_CHECKPOINT,
+        "domaincheckpoint.rng",
+    ),
+    "backup": Document("domainbackup", "(domain_backup)", ErrorDomain.DOMAIN, "domainbackup.rng"),
+    "network": Document("network", "(network_definition)", ErrorDomain.NETWORK, "network.rng"),
+    "networkport": Document(
+        "networkport", "(networkport_definition)", ErrorDomain.NETWORK, "networkport.rng"
+    ),
+    "interface": Document(
+        "interface", "(interface_definition)", ErrorDomain.INTERFACE, "interface.rng"
+    ),
+    "pool": Document("pool", "(storage_pool_definition)", ErrorDomain.STORAGE, "storagepool.rng"),
+    "volume": Document(
+        "volume", "(storage_volume_definition)", ErrorDomain.STORAGE, "storagevol.rng"
+    ),
+    "nodedev": Document("device", "(node_device_definition)", ErrorDomain.NODEDEV, "nodedev.rng"),
+    "secret": Document("secret", "(definition_of_secret)", ErrorDomain.SECRET, "secret.rng"),
+    "nwfilter": Document("filter", "(nwfilter_definition)", ErrorDomain.NWFILTER, "nwfilter.rng"),
+    "nwfilterbinding": Document(
+        "filterbinding", "(nwfilterbinding_definition)", ErrorDomain.NWFILTER, "nwfilterbinding.rng"
+    ),
+    "cpu": Document("cpu", "(CPU_definition)", ErrorDomain.CPU, "cpu.rng"),
+}
+
+
+def _parser(blanks: bool = False) -> etree.XMLParser:
     """Make a parser; its log then holds the errors of one document alone."""
     return etree.XMLParser(
         encoding="utf-8",
@@ -38,13 +85,30 @@ def _parser() -> etree.XMLParser:
         dtd_validation=False,
         attribute_defaults=False,
         huge_tree=False,
-        remove_blank_text=True,
+        remove_blank_text=not blanks,
         remove_comments=False,
         strip_cdata=False,
     )
 
 
 _sound = _parser()
+_whole = _parser(True)
+
+
+def parseDocument(kind: str, xml: str) -> Node:
+    """
+    Parse a document of a kind in L{DOCUMENTS}.
+
+    @return: the root element.
+    @raise VirtError: as L{parseTree} does.
+    """
+    found = DOCUMENTS[kind]
+    return parseTree(xml, found.root, label=found.label, domain=found.domain)
+
+
+def parseWhole(xml: str) -> Node:
+    """Parse what L{parseTree} has taken once more, with blanks between elements; return its root."""
+    return etree.fromstring(xml.encode("utf-8", "surrogateescape"), _whole)
 
 
 def parseTree(

@@ -10,7 +10,7 @@ import attrs
 
 from pyvirt.definitions.domain import DomainDefinition, formatDomain
 from pyvirt.definitions.kinds import FILLED, choice, xmlError
-from pyvirt.definitions.reader import Node, parseTree
+from pyvirt.definitions.reader import Node, parseDocument
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -124,7 +124,7 @@ def parseSnapshot(xml: str) -> SnapshotDefinition:
 
     @raise VirtError: as libvirt says it.
     """
-    node = parseTree(xml, "domainsnapshot", label="(domain_snapshot)", domain=_DOMAIN)
+    node = parseDocument("snapshot", xml)
     found: SnapshotDefinition = reader(SnapshotDefinition)(node, Context())
     return found
 

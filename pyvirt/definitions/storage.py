@@ -19,7 +19,7 @@ from pyvirt.definitions.kinds import (
     number,
     xmlError,
 )
-from pyvirt.definitions.reader import Node, parseTree, xmlText
+from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -338,7 +338,7 @@ def parsePool(xml: str) -> PoolDefinition:
 
     @raise VirtError: as libvirt says it.
     """
-    node = parseTree(xml, "pool", label="(storage_pool_definition)", domain=_DOMAIN)
+    node = parseDocument("pool", xml)
     found: PoolDefinition = reader(PoolDefinition)(node, Context())
     return found
 
@@ -518,7 +518,7 @@ def parseVolume(xml: str, *, capacityOptional: bool = False) -> VolumeDefinition
     @param capacityOptional: whether the size may be that of another volume, as for a clone.
     @raise VirtError: as libvirt says it.
     """
-    node = parseTree(xml, "volume", label="(storage_volume_definition)", domain=_DOMAIN)
+    node = parseDocument("volume", xml)
     found: VolumeDefinition = reader(VolumeDefinition)(node, Context(extra=capacityOptional))
     return found
 

@@ -14,6 +14,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pyvirt import constants as c
+from pyvirt.definitions.validation import validate
+from pyvirt.errors import ErrorCode, VirtError
 from tests.definitions.test_domain import defined
 from tests.definitions.vectors import HERE, document, domainCases, masked
 from tests.interop.support import LibvirtDaemon, requireBinding, requireLibvirtd, run
@@ -25,7 +28,7 @@ connection = libvirt.open(sys.argv[1])
 answers = []
 for xml in json.load(sys.stdin):
     try:
-        domain = connection.defineXMLFlags(xml, 0)
+        domain = connection.defineXMLFlags(xml, int(sys.argv[2]))
         answers.append(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
         domain.undefine()
     except libvirt.libvirtError as error:
@@ -68,9 +71,11 @@ class LibvirtdTests(SynchronousTestCase):
         self.daemon = LibvirtDaemon()
         self.addCleanup(self.daemon.stop)
 
-    def ask(self, documents: list[str]) -> list[Any]:
+    def ask(self, documents: list[str], flags: int = 0) -> list[Any]:
         """Return what libvirtd answers to each document."""
-        outcome = run([self.python, "-c", SCRIPT, self.daemon.uri()], json.dumps(documents))
+        outcome = run(
+            [self.python, "-c", SCRIPT, self.daemon.uri(), str(flags)], json.dumps(documents)
+        )
         self.assertEqual(outcome.status, 0, outcome.stderr)
         answers: list[Any] = json.loads(outcome.stdout)
         return answers
@@ -94,3 +99,23 @@ class LibvirtdTests(SynchronousTestCase):
         Domains of several devices are answered alike.
         """
         self.compare(mixtures(1, MIXTURES))
+
+    def test_validated(self) -> None:
+        """
+        The schema refuses the same documents in the same words.
+        """
+        documents = [xml for xml, _ in domainCases()]
+        refused = 0
+        answers = self.ask(documents, c.VIR_DOMAIN_DEFINE_VALIDATE)
+        for xml, answer in zip(documents, answers, strict=True):
+            expected = None
+            if isinstance(answer, list) and answer[0] == ErrorCode.XML_INVALID_SCHEMA:
+                expected = answer[2]
+                refused += 1
+            try:
+                validate("domain", xml)
+                found = None
+            except VirtError as error:
+                found = error.message if error.code == ErrorCode.XML_INVALID_SCHEMA else None
+            self.assertEqual(found, expected, xml)
+        self.assertGreater(refused, 100)

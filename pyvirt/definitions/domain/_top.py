@@ -71,7 +71,7 @@ from pyvirt.definitions.kinds import (
     xmlError,
 )
 from pyvirt.definitions.metadata import metadataText
-from pyvirt.definitions.reader import Node, parseTree, xmlText
+from pyvirt.definitions.reader import Node, parseDocument, parseTree, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -576,7 +576,7 @@ def parseDomain(xml: str, *, inactive: bool = True) -> DomainDefinition:
 
     @raise VirtError: XML_DETAIL for text that is not well formed, and what libvirt says of the rest.
     """
-    node = parseTree(xml, "domain", label="(domain_definition)", domain=ErrorDomain.DOMAIN)
+    node = parseDocument("domain", xml)
     found: DomainDefinition = reader(DomainDefinition)(node, Context(inactive=inactive))
     return found
 

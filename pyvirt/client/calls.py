@@ -19,7 +19,7 @@ from pyvirt.drivers.interfaces.calling import ICaller
 from pyvirt.errors import ErrorCode, ErrorDomain, RPCError, VirtError, virtError
 from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.xdr import XDRError
-from pyvirt.routes.checks import Check, checker, readOnlyCheck
+from pyvirt.routes.checks import Check, checker
 
 __all__ = ["Calls"]
 
@@ -103,18 +103,6 @@ class Calls:
 
     def _checker(self, procedure: Procedure) -> Check | None:
         return None if self.readOnly is None else checker(procedure, self.readOnly)
-
-    def refuse(self, procedure: Procedure) -> None:
-        """
-        Refuse what a read-only connection may not call at all.
-
-        For checks that libvirt makes after this one, and the caller before anything is sent.
-
-        @raise OperationDenied: it may not.
-        """
-        check = readOnlyCheck(procedure) if self.readOnly else None
-        if check is not None and not procedure.readOnly.allowed:
-            check(())
 
     def withDescriptors(
         self, procedure: Procedure, arguments: tuple[Any, ...], fds: Sequence[int]

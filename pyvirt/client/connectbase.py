@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail
 from pyvirt.client.session import Session, Stubs
 from pyvirt.errors import VirtError, argumentError
 from pyvirt.protocols.programs import REMOTE
+from pyvirt.routes.checks import readOnlyCheck
 
 if TYPE_CHECKING:
     from pyvirt.client.connect import Connect
@@ -41,10 +42,12 @@ class ConnectBase:
     def _refused(self, name: str, argument: str, problem: str, domain: int) -> Deferred[Any]:
         """Fail as libvirt's own check of an argument does, which comes after that for read-only connections."""
         procedure = REMOTE.byName[name]
-        try:
-            self._stubs.calls.refuse(procedure)
-        except VirtError:
-            return fail()
+        check = readOnlyCheck(procedure) if self._session.readOnly else None
+        if check is not None and not procedure.readOnly.allowed:
+            try:
+                check(())
+            except VirtError:
+                return fail()
         return fail(argumentError(procedure.api or name, argument, problem, domain))
 
     def c_pointer(self) -> int:

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
-from pyvirt.client.arguments import coerce
+from pyvirt.client.arguments import coerce, requireText
 from pyvirt.drivers.interfaces.calling import ICaller
 from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.drivers.interfaces.events import (
@@ -31,7 +31,9 @@ from pyvirt.drivers.interfaces.events import (
 from pyvirt.drivers.interfaces.values import Answer
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 from pyvirt.protocols.procedures import Procedure, Program
-from pyvirt.routes import DescriptorAnswer, Router, StreamAnswer
+from pyvirt.routes import DescriptorAnswer, NotRouted, Router, StreamAnswer
+from pyvirt.routes.checks import checker
+from pyvirt.routes.family import domainOf, function
 
 __all__ = ["LocalCaller"]
 
@@ -99,16 +101,33 @@ class LocalCaller:
         own = self._session.get(procedure.name)
         if own is not None:
             return own(*arguments)
-        answer = self.router.call(procedure, coerce(procedure, arguments), fds)
+        answer = self._ask(procedure, arguments, fds)
         if "reply" not in procedure.fds:
             return answer
         return answer.addCallback(_descriptors) if _waits(answer) else _descriptors(answer)
+
+    def _ask(
+        self, procedure: Procedure, arguments: tuple[Any, ...], fds: Sequence[int] = ()
+    ) -> Any:
+        fitting = coerce(procedure, arguments)
+        if None in fitting:
+            # Text that cannot travel is refused between the checks and the driver.
+            check = checker(procedure, self.router.readOnly)
+            if check is not None:
+                check(fitting, fds)
+            requireText(procedure, fitting)
+        try:
+            return self.router.call(procedure, fitting, fds)
+        except NotRouted:
+            raise virtError(
+                ErrorCode.NO_SUPPORT, function(procedure), domainOf(procedure)
+            ) from None
 
     def openStream(
         self, program: Program, procedure: Procedure, arguments: tuple[Any, ...]
     ) -> Answer[Any]:
         """Ask the driver for a stream; see L{ICaller.openStream}."""
-        answer = self.router.call(procedure, coerce(procedure, arguments))
+        answer = self._ask(procedure, arguments)
         return answer.addCallback(_stream) if _waits(answer) else _stream(answer)
 
     def subscribe(

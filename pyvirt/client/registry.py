@@ -45,9 +45,13 @@ class _Channel:
 class EventRegistry:
     """The callbacks of one connection."""
 
-    def __init__(self, caller: ICaller, queue: EventQueue) -> None:
+    def __init__(self, caller: ICaller, queue: EventQueue, unknown: str) -> None:
+        """
+        @param unknown: how to say that there is no callback C{{}}; libvirt's drivers differ in it.
+        """
         self._caller = caller
         self._queue = queue
+        self._unknown = unknown
         self._nextID = 0
         self._channels: dict[tuple[Any, ...], _Channel] = {}
         self._callbacks: dict[int, _Listening] = {}
@@ -162,7 +166,7 @@ class EventRegistry:
         if listening is None or listening.channel.key[0] is not kind:
             raise virtError(
                 ErrorCode.INVALID_ARG,
-                f"event callback id {number} not registered",
+                self._unknown.format(number),
                 ErrorDomain.NONE,
             )
         if self._drop(listening):

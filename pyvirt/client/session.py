@@ -80,11 +80,13 @@ class Session:
         if ICaller.providedBy(connection):
             self.caller: ICaller = cast(ICaller, connection)
             self._checks: bool | None = readOnly
+            unknown = "event callback id {} not registered"
         else:
             self.caller = LocalCaller(connection, readOnly)
             self._checks = None
+            unknown = "could not find event callback {} for deletion"
         self.queue = EventQueue(clock, self.overflowed)
-        self.events = EventRegistry(self.caller, self.queue)
+        self.events = EventRegistry(self.caller, self.queue, unknown)
         self._closeCallback: CloseCallback | None = None
         self._features: dict[int, bool] = {}
         self.lifecycleCallbacks: dict[Any, tuple[int, Any]] = {}

@@ -176,7 +176,8 @@ class Stream:
         def opened(answer: tuple[Any, Any]) -> Any:
             value, far = answer
             self._far = far
-            if hasattr(far, "attach") and self._direction is not Direction.READ:
+            # Consoles count as streams to read, and are written to all the same.
+            if hasattr(far, "attach"):
                 far.attach(self._outbox)
             if hasattr(far, "start"):
                 self._inbox.source = far

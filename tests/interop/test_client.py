@@ -111,6 +111,12 @@ class SameSession(TestCase):
         """
         return Deferred.fromCoroutine(self.both(servers().pyvirt.uri()))
 
+    def test_pyvirtReadOnly(self) -> Deferred[None]:
+        """
+        So they do on a read-only connection.
+        """
+        return Deferred.fromCoroutine(self.both(servers().pyvirt.uri(readOnly=True), True))
+
 
 FAILURES = (
     "test+unix:///default?socket=/nonexistent/socket",

@@ -16,6 +16,7 @@ from pyvirt.client.handle import Handle
 from pyvirt.client.network import Network
 from pyvirt.client.nodedevice import NodeDevice
 from pyvirt.client.secret import Secret
+from pyvirt.client.session import FEATURE_CLOSE_CALLBACK
 from pyvirt.client.storage import StoragePool
 from pyvirt.client.uuids import failed
 from pyvirt.constants import VIR_DOMAIN_EVENT_ID_LIFECYCLE
@@ -226,7 +227,8 @@ class ConnectEvents(ConnectBase):
         connect = self._connect
         self._session.setCloseCallback(lambda reason: cb(connect, reason, opaque))
         try:
-            await self._remote.connectRegisterCloseCallback()
+            if await self._session.feature(self._remote, FEATURE_CLOSE_CALLBACK):
+                await self._remote.connectRegisterCloseCallback()
         except BaseException:
             self._session.forgetCloseCallback()
             raise
@@ -240,4 +242,5 @@ class ConnectEvents(ConnectBase):
         @raise OperationInvalid: there is no callback.
         """
         self._session.dropCloseCallback()
-        await self._remote.connectUnregisterCloseCallback()
+        if await self._session.feature(self._remote, FEATURE_CLOSE_CALLBACK):
+            await self._remote.connectUnregisterCloseCallback()

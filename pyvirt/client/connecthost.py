@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from pyvirt.client.connectbase import ConnectBase
 from pyvirt.client.deferring import deferred
 from pyvirt.client.params import HINTS, byHints, byTypes, needSome
+from pyvirt.client.session import FEATURE_TYPED_STRINGS
 from pyvirt.client.shapes import characters, dictionary, listOf, pairs, zero
 from pyvirt.constants import VIR_TYPED_PARAM_STRING_OKAY
 
@@ -223,7 +224,7 @@ class ConnectHost(ConnectBase):
 
     async def _withStrings(self, flags: int) -> int:
         """Return C{flags} with the leave to answer strings, if the far side knows it."""
-        if await self._session.feature(self._remote, 9):
+        if await self._session.feature(self._remote, FEATURE_TYPED_STRINGS):
             return flags | VIR_TYPED_PARAM_STRING_OKAY
         return flags
 

@@ -29,7 +29,7 @@ __all__ = ["Session", "Stubs"]
 _log = Logger()
 
 FEATURE_TYPED_STRINGS = 9
-FEATURE_NETWORK_UPDATE_ORDER = 16
+FEATURE_CLOSE_CALLBACK = 15
 
 CloseCallback = Callable[[int], None]
 
@@ -88,7 +88,8 @@ class Session:
         self.queue = EventQueue(clock, self.overflowed)
         self.events = EventRegistry(self.caller, self.queue, unknown)
         self._closeCallback: CloseCallback | None = None
-        self._features: dict[int, bool] = {}
+        # What was asked when the connection was opened is not asked again.
+        self._features: dict[int, bool] = dict.fromkeys(getattr(connection, "features", ()), True)
         self.lifecycleCallbacks: dict[Any, tuple[int, Any]] = {}
         self.caller.whenLost(self._lost)
 

@@ -24,6 +24,7 @@ from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.parameters import checkParameters
 from pyvirt.drivers.test.refusals import (
     IMPACT,
+    READING,
     checkFlags,
     internal,
     invalidArgument,
@@ -79,14 +80,19 @@ PERF_EVENTS = [
 ]
 
 
+#: The few states that domains are in, ready to be told: bulk statistics repeat them for every domain.
+_STATES: dict[tuple[int, int], list[TypedParam]] = {}
+
+
 def _state(domain: Domain) -> DomainStatsRecord:
-    return DomainStatsRecord(
-        domain.ref,
-        [
+    key = (domain.state, domain.reason)
+    params = _STATES.get(key)
+    if params is None:
+        params = _STATES[key] = [
             TypedParam("state.state", c.VIR_TYPED_PARAM_INT, domain.state),
             TypedParam("state.reason", c.VIR_TYPED_PARAM_INT, domain.reason),
-        ],
-    )
+        ]
+    return DomainStatsRecord(domain.ref, params)
 
 
 class DomainStatistics:
@@ -219,7 +225,7 @@ class DomainStatistics:
         self, dom: DomainRef, startCPU: int, ncpus: int, flags: int
     ) -> list[list[TypedParam]]:
         """Tell the CPU time used, of two CPUs or in total."""
-        checkFlags("testDomainGetCPUStats", flags)
+        checkFlags("testDomainGetCPUStats", flags, c.VIR_TYPED_PARAM_STRING_OKAY)
         domain = self._find(dom)
         domain.checkActive()
         if startCPU == -1:
@@ -245,7 +251,7 @@ class DomainStatistics:
 
     def domainGetPerfEvents(self, dom: DomainRef, flags: int) -> list[TypedParam]:
         """Tell which performance events are counted."""
-        checkFlags("testDomainGetPerfEvents", flags, IMPACT)
+        checkFlags("testDomainGetPerfEvents", flags, READING)
         perf = self._find(dom).one(flags).perf
         enabled = {event.name for event in perf.events if event.enabled} if perf else ()
         return [

@@ -11,6 +11,7 @@ import pkgutil
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -373,6 +374,26 @@ class Broken(Command):
         raise self.failure
 
 
+class RecordedConnection:
+    """A connection that can be lost at will, and knows its URI."""
+
+    def __init__(self) -> None:
+        self._told: Callable[[int], None] = lambda reason: None
+
+    async def registerCloseCallback(self, callback: Callable[..., None], opaque: object) -> None:
+        self._told = lambda reason: callback(self, reason, opaque)
+
+    async def getURI(self) -> str:
+        return "test:///x"
+
+    async def close(self) -> None:
+        self._told = lambda reason: None
+
+    def lose(self, reason: int) -> None:
+        """Have the peer go away."""
+        self._told(reason)
+
+
 class SessionTests(SynchronousTestCase):
     """Running commands, without a connection."""
 
@@ -423,6 +444,32 @@ class SessionTests(SynchronousTestCase):
             self.error.getvalue(),
             b"error: failed to connect to the hypervisor\nerror: nobody is there\n",
         )
+
+    def test_lostConnection(self) -> None:
+        """
+        A connection that is lost is told of, and made again for the next command, which tells how that went.
+        """
+        opened: list[RecordedConnection] = []
+
+        async def opener(uri: str | None, readOnly: bool) -> RecordedConnection:
+            if len(opened) == 1 and not retry:
+                raise VirtError("nobody is there")
+            opened.append(RecordedConnection())
+            return opened[-1]
+
+        for retry, message in (
+            (False, b"error: Failed to reconnect to the hypervisor\nerror: nobody is there\n"),
+            (True, b"error: Reconnected to the hypervisor\n"),
+        ):
+            opened.clear()
+            error = io.BytesIO()
+            settings = Settings("pyvirsh", uri="test:///x", keepaliveInterval=0)
+            self.session = Session(settings, Output(self.out, error), opener)  # type: ignore[arg-type]
+            self.run_("uri")
+            opened[0].lose(1)
+            self.assertEqual(self.run_("uri"), retry)
+            lost = b"error: Disconnected from test:///x due to end of file\n"
+            self.assertEqual(error.getvalue(), lost + message)
 
     def test_quit(self) -> None:
         """

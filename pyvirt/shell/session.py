@@ -53,6 +53,7 @@ class Session:
     @ivar interactive: commands come from a prompt.
     @ivar clock: measures and schedules, for commands that wait.
     @ivar interrupted: is called once when the user presses Ctrl-C, if a command waits for that.
+    @ivar abandoned: is called when the connection is lost, if a command waits for that.
     """
 
     def __init__(self, settings: Settings, streams: Output, opener: Opener) -> None:
@@ -63,6 +64,7 @@ class Session:
         self.report = streams.report
         self.interactive = False
         self.interrupted: Callable[[], None] | None = None
+        self.abandoned: Callable[[], None] | None = None
         self.uri = settings.uri
         self.readOnly = settings.readOnly
         self._opener = opener
@@ -143,8 +145,6 @@ class Session:
             self.reportFailure(error)
         except VirtError as error:
             self.report(error.message or "unknown error")
-        if self._lost:
-            await self._reconnect()
         return False
 
     def reportFailure(self, error: CommandError) -> None:
@@ -156,20 +156,30 @@ class Session:
 
     async def ensureConnected(self) -> None:
         """
-        Connect if there is no connection.
+        Connect if there is no connection, or again if it was lost.
 
         @raise CommandError: it cannot be made.
         """
-        if self._connection is None or self._lost:
+        if self._lost:
+            known, self._connection = self._connection, None
+            await self.connect(self.uri, self.readOnly, "Failed to reconnect to the hypervisor")
+            if known is not None:
+                self.report("Reconnected to the hypervisor")
+        elif self._connection is None:
             await self.connect(self.uri, self.readOnly)
 
-    async def connect(self, uri: str | None, readOnly: bool) -> None:
+    async def connect(
+        self,
+        uri: str | None,
+        readOnly: bool,
+        failure: str = "failed to connect to the hypervisor",
+    ) -> None:
         """
         Make a connection the current one, in place of the one before.
 
         @raise CommandError: it cannot be made; the one before stays.
         """
-        connection = await self._open(uri, readOnly, "failed to connect to the hypervisor")
+        connection = await self._open(uri, readOnly, failure)
         await self.disconnect()
         self._connection = connection
         self._lost = False
@@ -221,21 +231,8 @@ class Session:
         self._lost = True
         form = _LOST.get(reason, "Disconnected from {uri}")
         self.report(form.format(uri=uri))
-
-    async def _reconnect(self) -> None:
-        try:
-            connection = await self._open(
-                self.uri, self.readOnly, "failed to reconnect to the hypervisor"
-            )
-        except CommandError as error:
-            self._connection = None
-            self._lost = False
-            self.reportFailure(error)
-            return
-        await self.disconnect()
-        self._connection = connection
-        self._lost = False
-        self.report("Reconnected to the hypervisor")
+        if self.abandoned is not None:
+            self.abandoned()
 
     def _traceParsing(self, text: str) -> None:
         self.trace(1, text)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,6 +25,7 @@ from tests.interop.support import (
     normalised,
     requireVirsh,
     run,
+    virsh,
 )
 
 #: Reading command lines; nothing here needs a daemon to be right.
@@ -426,6 +429,33 @@ class CommandLineTests(SynchronousTestCase):
         Commands about resources, networks, pools and interfaces print the same.
         """
         self.compare(self.lines(MORE))
+
+    def test_events(self) -> None:
+        """
+        An event that another client causes is told in virsh's words.
+        """
+        daemon = self.daemons[0]
+        waiting = subprocess.Popen(
+            [self.commands[1], "-c", daemon.uri(), "event", "--event", "lifecycle"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while waiting.poll() is None and time.monotonic() < deadline:
+                virsh(daemon.uri(), "suspend test; resume test", cwd=DATA)
+            heard = waiting.communicate(timeout=1)[0]
+        finally:
+            waiting.kill()
+        self.assertIn(
+            heard,
+            {
+                f"event 'lifecycle' for domain 'test': {what}\nevents received: 1\n\n"
+                for what in ("Suspended Paused", "Resumed Unpaused")
+            },
+        )
+        self.assertEqual(waiting.returncode, 0)
 
     def test_sessions(self) -> None:
         """

@@ -56,10 +56,11 @@ class Waiter:
         if timeout is not None:
             timer = session.clock.callLater(timeout, self._end, "event loop timed out\n")
         session.interrupted = lambda: self._end("event loop interrupted\n")
+        session.abandoned = lambda: self._end("")
         try:
             session.output(await self._ended)
         finally:
-            session.interrupted = None
+            session.interrupted = session.abandoned = None
             if timer is not None and timer.active():
                 timer.cancel()
 
@@ -115,15 +116,21 @@ class WatchEvents(Command):
                     if not registered:
                         raise
             await waiter.wait(timeout)
+            self.print(f"events received: {waiter.count}")
         finally:
-            for callback in registered:
-                try:
-                    await self.connection.domainEventDeregisterAny(callback)
-                except VirtError:
-                    pass
-        self.print(f"events received: {waiter.count}")
+            failure = await self._deregister(registered)
         if not waiter.count:
-            raise CommandError
+            raise CommandError from failure
+
+    async def _deregister(self, registered: list[int]) -> VirtError | None:
+        failure = None
+        for callback in registered:
+            try:
+                await self.connection.domainEventDeregisterAny(callback)
+            except VirtError as error:
+                # The connection may be gone; what was heard was heard.
+                failure = error
+        return failure
 
     def _numbers(self) -> list[int]:
         name = self.text("event")

@@ -61,7 +61,7 @@ class FrameReader:
         elif self.error is not None:
             return []
         size = len(data)
-        if size >= LENGTH_MIN and _LENGTH(data)[0] == size and data[19] < 4:
+        if LENGTH_MIN <= size <= self.maximum and _LENGTH(data)[0] == size and data[19] < 4:
             return [data]
         packets: list[bytes] = []
         offset = 0

@@ -109,8 +109,12 @@ def encodeError(error: VirtError) -> bytes:
     def cut(text: str | None) -> str | None:
         if text is None:
             return None
-        text = text.replace("\0", "")
-        return text if len(text) <= 65536 else text[:65536]
+        text = text.replace("\0", "")[:65536]
+        try:
+            text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            text = text.encode("utf-8", "replace").decode()
+        return text
 
     return _errorCodec.encode(
         (

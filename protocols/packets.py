@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from pyvirt.protocols.fds import DescriptorSender, sendDescriptors
 from pyvirt.protocols.framing import FrameReader
-from pyvirt.protocols.message import FDS_MAX
+from pyvirt.protocols.message import FDS_MAX, MessageType
 
 __all__ = ["PacketProtocol"]
 
@@ -34,6 +34,9 @@ _HELD_PACKETS = 64
 _HELD_BYTES = 1 << 18
 """How much is kept, and reading goes on, while work is held back."""
 
+_WITH_FDS = tuple(
+    each.to_bytes(4, "big") for each in (MessageType.CALL_WITH_FDS, MessageType.REPLY_WITH_FDS)
+)
 _LARGE = 65536
 """Packets above this size do not wait for the others of their turn."""
 
@@ -125,7 +128,7 @@ class PacketProtocol(Protocol):
 
     def fileDescriptorReceived(self, descriptor: int) -> None:
         self.descriptors.append(descriptor)
-        if len(self.descriptors) > 2 * FDS_MAX:
+        if len(self.descriptors) - sum(self.frames.descriptors) > 2 * FDS_MAX:
             self.brokenBy(f"more than {2 * FDS_MAX} descriptors came unannounced")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -175,10 +178,12 @@ class PacketProtocol(Protocol):
                     break
                 handled += 1
                 fds: list[int] = []
-                if packet[19] > 3 and self.frames.descriptors:
+                if packet[19] > 3 and packet[16:20] in _WITH_FDS:
                     count = self.frames.descriptors.pop(0)
                     if count > len(self.descriptors):
                         self.brokenBy(f"{count} descriptors announced, fewer came")
+                        handled = len(packets)
+                        self._backlog = None
                         break
                     fds = self.descriptors[:count]
                     del self.descriptors[:count]

@@ -263,7 +263,7 @@ class RPCClient(RPCPeer):
     def _nextSerial(self) -> int:
         serial = self._serial
         while True:
-            serial = serial + 1 & 0xFFFFFFFF
+            serial = (serial + 1 & 0xFFFFFFFF) or 1  # 0 is what messages bear
             if serial not in self._calls and serial not in self.streams:
                 self._serial = serial
                 return serial
@@ -306,39 +306,49 @@ class RPCClient(RPCPeer):
             else:
                 self.eventReceived(program, version, number, packet)
         else:
+            _closeAll(fds)
             self.brokenBy(f"message of type {type} from a server")
 
     def _replyReceived(
         self, packet: bytes, serial: int, number: int, type: int, status: int, fds: list[int]
     ) -> None:
-        call = self._calls.pop(serial, None)
+        call = self._calls.get(serial)
         if call is None or call[0].number != number:
             self.brokenBy(f"reply to procedure {number} with serial {serial}, which nobody called")
+            _closeAll(fds)
             return
+        del self._calls[serial]
         procedure, deferred = call
-        if status and self.streams:
-            stream = self.streams.get(serial)
-            if stream is not None:
-                stream.callFailed()
-        if deferred.called:  # cancelled
-            for fd in fds:
-                os.close(fd)
-            stream = self.streams.get(serial)
-            if stream is not None:
-                stream.callForgotten()
-            return
+        cancelled = deferred.called
+        result: Any = None
+        error: VirtError | None = None
         try:
-            if not status:
+            if status:
+                error = message.decodeError(packet)
+            elif not cancelled:
                 offset = PAYLOAD + 4 if type == MessageType.REPLY_WITH_FDS else PAYLOAD
                 values, _ = procedure.resultCodec.decode(packet, offset)
-                result: Any = values[0] if values else None
-                if "reply" in procedure.fds:
-                    result = (result, fds)
-                deferred.callback(result)
-            else:
-                deferred.errback(message.decodeError(packet))
+                if values:
+                    result = values[0]
         except XDRError as problem:
-            deferred.errback(_rpcError(f"cannot read the reply to {procedure.name}: {problem}"))
+            error = _rpcError(f"cannot read the reply to {procedure.name}: {problem}")
+        if self.streams:
+            stream = self.streams.get(serial)
+            if stream is not None:
+                if status:
+                    stream.callFailed()
+                elif cancelled or error is not None:
+                    stream.callForgotten()
+        if "reply" in procedure.fds and error is None and not cancelled:
+            result = (result, fds)
+        elif fds:
+            _closeAll(fds)
+        if cancelled:
+            return
+        if error is not None:
+            deferred.errback(error)
+        else:
+            deferred.callback(result)
 
     def eventReceived(self, program: int, version: int, number: int, packet: bytes) -> None:
         """Take a message that the server sent on its own.  The default ignores it."""
@@ -371,6 +381,11 @@ class RPCClient(RPCPeer):
         )
 
 
+def _closeAll(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
 def _rpcError(text: str) -> VirtError:
     return RPCError(text, domain=ErrorDomain.RPC, str1="%s", str2=text)
 
@@ -388,7 +403,9 @@ class RPCServer(RPCPeer):
             self.streamPacketReceived(serial, type, status, packet)
         elif type == MessageType.MESSAGE and program == keepalive.NUMBER:
             self.keepaliveReceived(packet)
-        # Replies, events and unknown types from a client mean nothing and cost nothing, as with libvirt.
+        else:
+            # Replies, events and unknown types from a client mean nothing and cost nothing, as with libvirt.
+            _closeAll(fds)
 
     def callReceived(
         self,

@@ -362,18 +362,6 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
 
 
-class Broken(Command):
-    """A command that fails as it is told to."""
-
-    name = "broken"
-    brief = "fail"
-    needsConnection = False
-    failure: Exception
-
-    async def run(self) -> None:
-        raise self.failure
-
-
 class RecordedConnection:
     """A connection that can be lost at will, and knows its URI."""
 
@@ -385,6 +373,9 @@ class RecordedConnection:
 
     async def getURI(self) -> str:
         return "test:///x"
+
+    async def getHostname(self) -> str:
+        raise ValueError("a fault")
 
     async def close(self) -> None:
         self._told = lambda reason: None
@@ -470,6 +461,19 @@ class SessionTests(SynchronousTestCase):
             self.assertEqual(self.run_("uri"), retry)
             lost = b"error: Disconnected from test:///x due to end of file\n"
             self.assertEqual(error.getvalue(), lost + message)
+
+    def test_fault(self) -> None:
+        """
+        A fault of ours is told of, and ends its command alone.
+        """
+
+        async def opener(uri: str | None, readOnly: bool) -> RecordedConnection:
+            return RecordedConnection()
+
+        settings = Settings("pyvirsh", keepaliveInterval=0)
+        self.session = Session(settings, Output(self.out, self.error), opener)  # type: ignore[arg-type]
+        self.assertTrue(self.run_("hostname; uri"))
+        self.assertEqual(self.error.getvalue(), b"error: internal error: a fault\n")
 
     def test_quit(self) -> None:
         """

@@ -5,6 +5,7 @@ commands and reports how they failed.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -145,6 +146,12 @@ class Session:
             self.reportFailure(error)
         except VirtError as error:
             self.report(error.message or "unknown error")
+        except Quit:
+            raise
+        except Exception as error:
+            # A fault of ours ends the command, not the shell.
+            self.report(f"internal error: {error or type(error).__name__}")
+            self.trace(3, traceback.format_exc())
         return False
 
     def reportFailure(self, error: CommandError) -> None:

@@ -75,7 +75,7 @@ DOCUMENTS: dict[str, Document] = {
 }
 
 
-def _parser(blanks: bool = False) -> etree.XMLParser:
+def _parser(blanks: bool = False, recover: bool = False) -> etree.XMLParser:
     """Make a parser; its log then holds the errors of one document alone."""
     return etree.XMLParser(
         encoding="utf-8",
@@ -88,6 +88,7 @@ def _parser(blanks: bool = False) -> etree.XMLParser:
         remove_blank_text=not blanks,
         remove_comments=False,
         strip_cdata=False,
+        recover=recover,
     )
 
 
@@ -108,7 +109,22 @@ def parseDocument(kind: str, xml: str) -> Node:
 
 def parseWhole(xml: str) -> Node:
     """Parse what L{parseTree} has taken once more, with blanks between elements; return its root."""
-    return etree.fromstring(xml.encode("utf-8", "surrogateescape"), _whole)
+    return _parse(xml.encode("utf-8", "surrogateescape"), _whole, blanks=True)
+
+
+def _parse(data: bytes, parser: etree.XMLParser, *, blanks: bool = False) -> Node:
+    """
+    Parse bytes.
+
+    @raise etree.XMLSyntaxError: they are not well formed; prefixes without a namespace are, to libvirt.
+    """
+    try:
+        return etree.fromstring(data, parser)
+    except etree.XMLSyntaxError:
+        log = [entry for entry in parser.error_log if entry.level >= etree.ErrorLevels.ERROR]
+        if not log or any(entry.domain != etree.ErrorDomains.NAMESPACE for entry in log):
+            raise
+    return etree.fromstring(data, _parser(blanks, recover=True))
 
 
 def parseTree(
@@ -137,7 +153,7 @@ def parseTree(
     data = xml.encode("utf-8", "surrogateescape")
     try:
         # A declared encoding would contradict that this is text already.
-        node = etree.fromstring(data, _sound)
+        node = _parse(data, _sound)
     except etree.XMLSyntaxError:
         raise _syntaxError(data, label, domain) from None
     if node is None:
@@ -163,7 +179,12 @@ def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:
     try:
         etree.fromstring(data, parser)
     except etree.XMLSyntaxError as failure:
-        entries = [entry for entry in parser.error_log if entry.level >= 2]
+        entries = [
+            entry
+            for entry in parser.error_log
+            if entry.level >= etree.ErrorLevels.ERROR
+            and entry.domain != etree.ErrorDomains.NAMESPACE
+        ]
         if entries:
             line, column, text = entries[0].line, entries[0].column, entries[0].message.strip()
         else:

@@ -78,7 +78,10 @@ class ValidationTests(SynchronousTestCase):
         """
         What is not well formed, or is something else, is refused before the schema is asked for.
         """
-        self.assertIn("(domain_definition):1", self.refused("<domain", ErrorCode.XML_DETAIL, ErrorDomain.DOMAIN))
+        self.assertIn(
+            "(domain_definition):1",
+            self.refused("<domain", ErrorCode.XML_DETAIL, ErrorDomain.DOMAIN),
+        )
         self.assertIn("not 'network'", self.refused("<network/>", ErrorCode.XML_ERROR))
 
     def test_absent(self) -> None:

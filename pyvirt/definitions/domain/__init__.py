@@ -4,6 +4,7 @@ Domain definitions: XML to frozen values and back.
 
 from pyvirt.definitions.domain._check import check
 from pyvirt.definitions.domain._complete import completed
+from pyvirt.definitions.domain._test import TestState
 from pyvirt.definitions.domain._top import (
     Devices,
     DomainDefinition,
@@ -16,6 +17,7 @@ from pyvirt.definitions.domain._top import (
 __all__ = [
     "Devices",
     "DomainDefinition",
+    "TestState",
     "check",
     "completed",
     "formatDevice",

@@ -46,6 +46,7 @@ from pyvirt.definitions.domain._small import (
     Vsock,
     Watchdog,
 )
+from pyvirt.definitions.domain._test import TestState
 from pyvirt.definitions.domain._tune import (
     BlkioTune,
     CPUTune,
@@ -154,7 +155,10 @@ class Devices:
             counts[child.tag] = counts.get(child.tag, 0) + 1
         for tag, what in _SINGLE.items():
             if counts.get(tag, 0) > 1:
-                raise internal(f"only a single {what} device is supported")("", node, "")
+                complain = custom if tag in ("iommu", "vsock") else internal
+                raise complain(f"only a single {what} device is supported")("", node, "")
+        if counts.get("redirfilter", 0) > 1:
+            raise internal("only one set of redirection filter rule is supported")("", node, "")
         if counts.get("tpm", 0) > 2:
             raise custom(
                 "a maximum of two TPM devices is supported, one of them being a TPM Proxy device"
@@ -464,6 +468,7 @@ class DomainDefinition:
     @ivar currentMemory: KiB, or None for all of it.
     @ivar maxMemory: C{(KiB, slots)} for plugging memory in, or None.
     @ivar metadata: the whole metadata element as text.
+    @ivar test: how the test driver finds it in a file, None where it is not said.
     """
 
     xmlReadOrder: ClassVar[str] = "name uuid title description type osCheck"
@@ -525,6 +530,7 @@ class DomainDefinition:
     seclabels: tuple[Seclabel, ...] = elements(Seclabel, "seclabel")
     keywrap: KeyWrap | None = element(KeyWrap)
     launchSecurity: LaunchSecurity | None = element(LaunchSecurity)
+    test: TestState | None = None
 
     def settle(self, node: Node, context: Context) -> DomainDefinition:
         """Check what only the whole can tell; take the UUID that the firmware tells."""
@@ -541,28 +547,30 @@ class DomainDefinition:
                     ErrorDomain.DOMAIN,
                 )
             models.add(label.model)
-        for event, action in (("poweroff", self.onPoweroff), ("reboot", self.onReboot)):
-            if action.startswith("coredump"):
-                raise unsupported(f"Lifecycle event '{event}' doesn't support '{action}' action")(
-                    "", node, ""
-                )
         if self.vcpus is not None:
             for vcpu in self.vcpus.vcpus:
                 if (vcpu.id or 0) >= self.vcpu.maximum:
                     raise xmlError(f"vcpu id '{vcpu.id}' is out of range of maximum vcpu count")
+        uuid = self.uuid
         for info in self.sysinfos:
             told = dict(dict(info.groups).get("system", ())).get("uuid")
             if told is not None:
                 value = parseUUID(told)
-                if self.uuid is None:
-                    return replaced(self, uuid=value)
-                if value != self.uuid:
+                if uuid is None:
+                    uuid = value
+                elif value != uuid:
                     raise virtError(
                         ErrorCode.XML_DETAIL,
                         "UUID mismatch between <uuid> and <sysinfo>",
                         ErrorDomain.DOMAIN,
                     )
-        return self
+        test = TestState.read(node)
+        for event, action in (("poweroff", self.onPoweroff), ("reboot", self.onReboot)):
+            if action.startswith("coredump"):
+                raise unsupported(f"Lifecycle event '{event}' doesn't support '{action}' action")(
+                    "", node, ""
+                )
+        return replaced(self, uuid=uuid, test=test)
 
     @property
     def id(self) -> int | None:

@@ -426,7 +426,8 @@ class CPUTune:
                 raise xmlError(f"only one {tag} is supported")
         pins = sorted(self.vcpupins, key=lambda pin: pin.vcpu)
         for pin, after in itertools.pairwise(pins):
-            if pin.vcpu == after.vcpu:
+            # Pins of processors that are not there are dropped later, however many there are.
+            if pin.vcpu == after.vcpu < (number(node.getparent().findtext("vcpu") or "1") or 1):
                 raise virtError(
                     ErrorCode.INTERNAL_ERROR,
                     f"duplicate vcpupin for vcpu '{pin.vcpu}'",

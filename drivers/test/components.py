@@ -15,18 +15,21 @@ from zope.interface.interface import InterfaceClass
 
 from pyvirt.drivers.interfaces.consoles import IDomainConsoles
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
+from pyvirt.drivers.interfaces.devices import IDomainDevices
 from pyvirt.drivers.interfaces.events import (
     IDomainEvents,
     INetworkEvents,
     INodeDeviceEvents,
     IStoragePoolEvents,
 )
+from pyvirt.drivers.interfaces.guestagent import IDomainGuestAgent
 from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.drivers.interfaces.hostinterfaces import IHostInterfaces
 from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.drivers.interfaces.nodedevices import INodeDevices
 from pyvirt.drivers.interfaces.resources import IDomainResources
+from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
 from pyvirt.drivers.interfaces.statistics import IDomainStatistics
 from pyvirt.drivers.interfaces.storage import IStorage
 from pyvirt.drivers.interfaces.tuning import IDomainTuning
@@ -64,12 +67,15 @@ _EVENTS = _later("events", "Events")
 #: For each contract, what returns the class: it is called with the world.
 COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IHost: _later("host", "Host"),
-    IDomainDefinition: _later("definition", "DomainDefinitions"),
-    IDomainLifecycle: _later("lifecycle", "DomainLifecycle"),
+    IDomainDefinition: _later("metadata", "DomainDefinitionsAndMetadata"),
+    IDomainLifecycle: _later("saving", "DomainLifecycleAndFiles"),
     IDomainResources: _later("resources", "DomainResources"),
     IDomainStatistics: _later("statistics", "DomainStatistics"),
     IDomainTuning: _later("tuning", "DomainTuning"),
     IDomainConsoles: _later("consoles", "DomainConsoles"),
+    IDomainDevices: _later("iothreads", "DomainDevices"),
+    IDomainGuestAgent: _later("guest", "DomainGuestAgent"),
+    IDomainSnapshots: _later("snapshots", "DomainSnapshots"),
     INetworks: _later("networks", "Networks"),
     IHostInterfaces: _later("hostinterfaces", "HostInterfaces"),
     INodeDevices: _later("nodedevices", "NodeDevices"),

@@ -15,7 +15,8 @@ import attrs
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.uuids import formatUUID
-from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.interfaces.values import DomainRef, DomainTime
+from pyvirt.drivers.test.moments import Moments
 from pyvirt.drivers.test.refusals import IMPACT, exclusiveFlags, notRunning, operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -29,19 +30,16 @@ class Extra:
     """
     What few domains have.
 
-    @ivar snapshots: by name, in order of creation.
-    @ivar currentSnapshot: the name of the current one, or None.
-    @ivar agentTimeout: seconds that an agent is waited for, C{VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_*}.
+    @ivar snapshots: its states that can be gone back to.
+    @ivar checkpoints: its states that changes are counted from.
     @ivar frozen: the mount points of file systems that are frozen.
-    @ivar iothreads: the polling parameters of IO threads, by the thread's number.
+    @ivar time: what the guest's clock shows.
     """
 
-    snapshots: dict[str, Any] = attrs.Factory(dict)
-    currentSnapshot: str | None = None
-    checkpoints: dict[str, Any] = attrs.Factory(dict)
-    agentTimeout: int = -2
+    snapshots: Moments[Any] = attrs.Factory(Moments)
+    checkpoints: Moments[Any] = attrs.Factory(Moments)
     frozen: set[str] = attrs.Factory(set)
-    iothreads: dict[int, dict[str, int]] = attrs.Factory(dict)
+    time: DomainTime = DomainTime(627319920, 0)
 
 
 class Domain:

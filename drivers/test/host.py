@@ -9,6 +9,7 @@ from pyvirt.drivers.test.cpu import baseline, modelNames
 from pyvirt.drivers.test.refusals import checkFlags, invalidArgument
 from pyvirt.drivers.test.resources import MAX_VCPUS
 from pyvirt.drivers.test.world import Cell, World
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 __all__ = ["Host"]
 
@@ -30,8 +31,8 @@ _SYSINFO = """\
 """
 
 _CPU_STATS = (
-    ("kernel", 34678723400000),
     ("user", 9797400000),
+    ("kernel", 34678723400000),
     ("idle", 87264900000),
     ("iowait", 763600000),
 )
@@ -167,9 +168,15 @@ class Host:
     def nodeGetFreePages(
         self, pages: list[int], startCell: int, cellCount: int, flags: int
     ) -> list[int]:
-        """There are no free pages to tell of."""
+        """There are no free pages to tell of, which callers are told as a failure without a reason."""
         checkFlags("testNodeGetFreePages", flags)
-        return []
+        raise VirtError(
+            "Library function returned error but did not set virError",
+            code=ErrorCode.INTERNAL_ERROR,
+            domain=ErrorDomain.RPC,
+            int1=0,
+            int2=0,
+        )
 
     def nodeGetSecurityModel(self) -> SecurityModel:
         """A model that secures nothing."""

@@ -15,6 +15,7 @@ from pyvirt.drivers.test.devices import diskOf
 from pyvirt.drivers.test.parameters import checkParameters
 from pyvirt.drivers.test.refusals import (
     IMPACT,
+    READING,
     checkFlags,
     invalidArgument,
     unsupportedArgument,
@@ -84,7 +85,7 @@ class BlockIOTune:
         self, dom: DomainRef, disk: str | None, flags: int
     ) -> list[TypedParam]:
         """Tell the limits of a disk; 0 is none."""
-        checkFlags("testDomainGetBlockIoTune", flags, IMPACT)
+        checkFlags("testDomainGetBlockIoTune", flags, READING)
         tune = _disk(self._find(dom).one(flags), disk or "").iotune or IOTune()
         return [
             TypedParam(

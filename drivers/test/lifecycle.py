@@ -133,7 +133,7 @@ class DomainLifecycle:
         return ControlInfo(c.VIR_DOMAIN_CONTROL_OK, 0, 0)
 
     def ended(self, domain: Domain, reason: int, detail: int) -> None:
-        """A guest stopped: tell, and forget it if it is not defined."""
+        """Let a guest have ended: tell of it, and forget it if it is not defined."""
         world = self._world
         world.stop(domain, reason)
         world.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, detail)

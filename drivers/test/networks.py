@@ -75,9 +75,14 @@ class Networks:
         self._names = world.networks
 
     def _find(self, ref: NetworkRef) -> Network:
-        return self._named(ref.name)
+        return self.named(ref.name)
 
-    def _named(self, name: str) -> Network:
+    def named(self, name: str) -> Network:
+        """
+        Find a network.
+
+        @raise NoSuchNetwork: there is none.
+        """
         network = self._names.get(name)
         if network is None:
             raise _missing(f"no network with matching name '{name}'")
@@ -142,7 +147,7 @@ class Networks:
 
     def networkLookupByName(self, name: str) -> NetworkRef:
         """Find a network."""
-        return self._named(name).ref
+        return self.named(name).ref
 
     def networkLookupByUUID(self, uuid: bytes) -> NetworkRef:
         """Find a network."""

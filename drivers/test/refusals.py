@@ -10,6 +10,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, vi
 __all__ = [
     "CURRENT",
     "IMPACT",
+    "READING",
     "checkFlags",
     "exclusiveFlags",
     "failed",
@@ -22,6 +23,8 @@ __all__ = [
 
 #: The flags by which a change or a query picks the running domain or its definition.
 IMPACT = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG
+#: Those flags, and the one by which callers say that they know of parameters that are strings.
+READING = IMPACT | c.VIR_TYPED_PARAM_STRING_OKAY
 CURRENT = c.VIR_DOMAIN_AFFECT_CURRENT
 
 

@@ -4,15 +4,19 @@ Memory and virtual CPUs: how many, how much, where.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import attrs
-
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._top import VCPUs
 from pyvirt.definitions.domain._tune import CPUTune, EmulatorPin, VCPUPin
-from pyvirt.drivers.interfaces.values import DomainRef, VcpuInfo, VcpuPlacement
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.interfaces.values import (
+    DomainIOThreadInfo,
+    DomainRef,
+    VcpuInfo,
+    VcpuPlacement,
+)
+from pyvirt.drivers.test.cpumaps import bitmap, bits
+from pyvirt.drivers.test.iothreads import threadNumbers
 from pyvirt.drivers.test.refusals import (
     IMPACT,
     checkFlags,
@@ -21,25 +25,10 @@ from pyvirt.drivers.test.refusals import (
 )
 from pyvirt.drivers.test.world import World
 
-__all__ = ["MAX_VCPUS", "DomainResources", "bitmap", "bits", "online"]
+__all__ = ["MAX_VCPUS", "DomainResources", "online"]
 
 #: The most virtual CPUs that a domain may have.
 MAX_VCPUS = 32
-
-
-def bits(cpumap: bytes) -> frozenset[int]:
-    """Return the numbers of the bits that are set, the lowest bit of the first byte being 0."""
-    return frozenset(
-        index * 8 + bit for index, byte in enumerate(cpumap) for bit in range(8) if byte >> bit & 1
-    )
-
-
-def bitmap(numbers: Iterable[int]) -> bytes:
-    """Make a bit map, as long as needed, of the numbers of its bits."""
-    value = 0
-    for number in numbers:
-        value |= 1 << number
-    return value.to_bytes((value.bit_length() + 7) // 8 or 1, "little")
 
 
 def online(definition: DomainDefinition) -> int:
@@ -51,8 +40,8 @@ def online(definition: DomainDefinition) -> int:
 def withVCPUs(definition: DomainDefinition, vcpu: VCPUs) -> DomainDefinition:
     """Return a definition with other counts of virtual CPUs."""
     if vcpu.current == vcpu.maximum:
-        vcpu = attrs.evolve(vcpu, current=None)
-    return attrs.evolve(definition, vcpu=vcpu)
+        vcpu = replaced(vcpu, current=None)
+    return replaced(definition, vcpu=vcpu)
 
 
 class DomainResources:
@@ -76,9 +65,9 @@ class DomainResources:
                 raise operationInvalid("cannot resize the maximum memory on an active domain")
 
             def resized(definition: DomainDefinition) -> DomainDefinition:
-                return attrs.evolve(
+                return replaced(
                     definition,
-                    memory=attrs.evolve(definition.memory, amount=memory),
+                    memory=replaced(definition.memory, amount=memory),
                     currentMemory=min(definition.currentMemory or 0, memory),
                 )
 
@@ -88,7 +77,7 @@ class DomainResources:
         def ballooned(definition: DomainDefinition) -> DomainDefinition:
             if memory > definition.memory.amount:
                 raise invalidArgument("cannot set memory higher than max memory")
-            return attrs.evolve(definition, currentMemory=memory)
+            return replaced(definition, currentMemory=memory)
 
         domain.changeBoth(live, config, ballooned)
 
@@ -116,10 +105,8 @@ class DomainResources:
         def changed(definition: DomainDefinition) -> DomainDefinition:
             if maximum:
                 now = min(online(definition), nvcpus)
-                return withVCPUs(
-                    definition, attrs.evolve(definition.vcpu, maximum=nvcpus, current=now)
-                )
-            return withVCPUs(definition, attrs.evolve(definition.vcpu, current=nvcpus))
+                return withVCPUs(definition, replaced(definition.vcpu, maximum=nvcpus, current=now))
+            return withVCPUs(definition, replaced(definition.vcpu, current=nvcpus))
 
         domain.changeBoth(live, config, changed)
 
@@ -163,8 +150,8 @@ class DomainResources:
         pins = [pin for pin in tune.vcpupins if pin.vcpu != vcpu]
         pins.append(VCPUPin(vcpu=vcpu, cpuset=bits(cpumap)))
         pins.sort(key=lambda pin: pin.vcpu)
-        domain.definition = attrs.evolve(
-            domain.definition, cputune=attrs.evolve(tune, vcpupins=tuple(pins))
+        domain.definition = replaced(
+            domain.definition, cputune=replaced(tune, vcpupins=tuple(pins))
         )
 
     def domainGetVcpuPinInfo(self, dom: DomainRef, flags: int) -> list[bytes]:
@@ -183,8 +170,8 @@ class DomainResources:
 
         def changed(definition: DomainDefinition) -> DomainDefinition:
             tune = definition.cputune or CPUTune()
-            return attrs.evolve(
-                definition, cputune=attrs.evolve(tune, emulatorpin=EmulatorPin(cpuset=allowed))
+            return replaced(
+                definition, cputune=replaced(tune, emulatorpin=EmulatorPin(cpuset=allowed))
             )
 
         domain.changeBoth(live, config, changed)
@@ -197,6 +184,18 @@ class DomainResources:
         if tune is not None and tune.emulatorpin is not None:
             return bitmap(tune.emulatorpin.cpuset or ())
         return bitmap(definition.vcpu.cpuset or self._hostCPUs())
+
+    def domainGetIOThreadInfo(self, dom: DomainRef, flags: int) -> list[DomainIOThreadInfo]:
+        """Tell where each thread may run: by default where virtual CPUs may, or on as many CPUs as they are."""
+        checkFlags("testDomainGetIOThreadInfo", flags, IMPACT)
+        definition = self._find(dom).one(flags)
+        tune = definition.cputune
+        own = {pin.iothread: pin.cpuset for pin in tune.iothreadpins} if tune is not None else {}
+        default = definition.vcpu.cpuset or range(online(definition))
+        return [
+            DomainIOThreadInfo(number, bitmap(own.get(number) or default))
+            for number in threadNumbers(definition)
+        ]
 
 
 def _tooMany(count: int, definition: DomainDefinition) -> Exception:

@@ -127,13 +127,13 @@ class DomainStatistics:
 
     def domainBlockStats(self, dom: DomainRef, path: str) -> BlockStats:
         """Tell requests and bytes of one disk."""
-        domain = self._find(dom)
         if not path:
             raise virtError(
                 ErrorCode.OPERATION_UNSUPPORTED,
                 "summary statistics are not supported yet",
                 ErrorDomain.TEST,
             )
+        domain = self._find(dom)
         domain.checkActive()
         if diskOf(domain.definition, path) is None:
             raise invalidArgument(f"invalid path: {path}")

@@ -22,6 +22,7 @@ from pyvirt.drivers.test.iotune import BlockIOTune
 from pyvirt.drivers.test.parameters import checkParameters
 from pyvirt.drivers.test.refusals import (
     IMPACT,
+    READING,
     checkFlags,
     invalidArgument,
     operationInvalid,
@@ -73,8 +74,9 @@ class DomainTuning(BlockIOTune):
         self._find(dom)
 
     def domainGetSecurityLabel(self, dom: DomainRef) -> SecurityLabel:
-        """No guest has a label."""
-        self._find(dom)
+        """A guest that runs has a label, the same as all others."""
+        if self._find(dom).active:
+            return SecurityLabel(b"libvirt-test", 1)
         return SecurityLabel(b"", 0)
 
     def domainGetLaunchSecurityInfo(self, dom: DomainRef, flags: int) -> list[TypedParam]:
@@ -84,7 +86,7 @@ class DomainTuning(BlockIOTune):
 
     def domainGetMemoryParameters(self, dom: DomainRef, flags: int) -> list[TypedParam]:
         """Tell the limits of memory, in KiB."""
-        checkFlags("testDomainGetMemoryParameters", flags, IMPACT)
+        checkFlags("testDomainGetMemoryParameters", flags, READING)
         tune = self._find(dom).one(flags).memtune or MemTune()
         return [
             _ullong(name, UNLIMITED if value is None else value)
@@ -118,7 +120,7 @@ class DomainTuning(BlockIOTune):
 
     def domainGetBlkioParameters(self, dom: DomainRef, flags: int) -> list[TypedParam]:
         """Tell the weights and limits of block IO."""
-        checkFlags("testDomainGetBlkioParameters", flags, IMPACT)
+        checkFlags("testDomainGetBlkioParameters", flags, READING)
         tune = self._find(dom).one(flags).blkiotune or BlkioTune()
         return [
             TypedParam("weight", c.VIR_TYPED_PARAM_UINT, tune.weight or 0),
@@ -157,7 +159,7 @@ class DomainTuning(BlockIOTune):
 
     def domainGetNumaParameters(self, dom: DomainRef, flags: int) -> list[TypedParam]:
         """Tell which nodes memory comes from, and how strictly."""
-        checkFlags("testDomainGetNumaParameters", flags, IMPACT)
+        checkFlags("testDomainGetNumaParameters", flags, READING)
         tune = self._find(dom).one(flags).numatune
         memory = None if tune is None else tune.memory
         mode = _MODES.index(memory.mode) if memory is not None and memory.mode in _MODES else 0
@@ -209,7 +211,7 @@ class DomainTuning(BlockIOTune):
         self, dom: DomainRef, device: str, flags: int
     ) -> list[TypedParam]:
         """Tell the bounds of an interface's traffic, in KiB."""
-        checkFlags("testDomainGetInterfaceParameters", flags, IMPACT)
+        checkFlags("testDomainGetInterfaceParameters", flags, READING)
         bandwidth = interfaceOf(self._find(dom).one(flags), device).bandwidth
         found = []
         for full, direction, name in _BANDWIDTH:

@@ -1,0 +1,169 @@
+"""
+Threads of a domain that do IO, and looking into its memory.
+"""
+
+from __future__ import annotations
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._tune import CPUTune, IOThread, IOThreadIds, IOThreadPin
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
+from pyvirt.drivers.test.cpumaps import bits
+from pyvirt.drivers.test.parameters import checkParameters
+from pyvirt.drivers.test.refusals import IMPACT, checkFlags, invalidArgument
+from pyvirt.drivers.test.world import World
+from pyvirt.errors import ErrorDomain
+
+__all__ = ["DomainDevices", "threadNumbers"]
+
+_POLLING = {
+    "poll_max_ns": c.VIR_TYPED_PARAM_ULLONG,
+    "poll_grow": c.VIR_TYPED_PARAM_UINT,
+    "poll_shrink": c.VIR_TYPED_PARAM_UINT,
+}
+_INT_MAX = 2**31 - 1
+
+
+def threadNumbers(definition: DomainDefinition) -> list[int]:
+    """Return the numbers of a domain's threads: those it names, then the lowest that are free."""
+    ids = definition.iothreadids
+    if ids is not None and ids.threads:
+        return [thread.id for thread in ids.threads]
+    return list(range(1, (definition.iothreads or 0) + 1))
+
+
+def _withThreads(definition: DomainDefinition, threads: tuple[IOThread, ...]) -> DomainDefinition:
+    return replaced(
+        definition,
+        iothreads=len(threads) or None,
+        iothreadids=IOThreadIds(threads=threads) if threads else None,
+    )
+
+
+def _threads(definition: DomainDefinition) -> tuple[IOThread, ...]:
+    ids = definition.iothreadids
+    if ids is not None and ids.threads:
+        return tuple(ids.threads)
+    return tuple(IOThread(id=number) for number in threadNumbers(definition))
+
+
+def _user(definition: DomainDefinition, number: int) -> str | None:
+    """Name the device that a thread does the IO of, if there is one."""
+    for disk in definition.devices.disks:
+        if disk.driver is not None and disk.driver.iothread == number:
+            return f"disk '{disk.target.dev if disk.target is not None else ''}'"
+    for controller in definition.devices.controllers:
+        if controller.driver is not None and controller.driver.iothread == number:
+            return f"controller '{controller.index or 0}'"
+    return None
+
+
+def _withPins(definition: DomainDefinition, pins: tuple[IOThreadPin, ...]) -> DomainDefinition:
+    tune = replaced(definition.cputune or CPUTune(), iothreadpins=pins)
+    return replaced(definition, cputune=None if tune == CPUTune() else tune)
+
+
+class DomainDevices:
+    """Adds, places and removes threads."""
+
+    def __init__(self, world: World) -> None:
+        self._find = world.domains.find
+
+    def domainPinIOThread(
+        self, dom: DomainRef, iothreadsID: int, cpumap: bytes, flags: int
+    ) -> None:
+        """Say where a thread may run."""
+        checkFlags("testDomainPinIOThread", flags, IMPACT)
+        domain = self._find(dom)
+        live, config = domain.impactOfOne(flags)
+        allowed = bits(cpumap)
+        if not allowed:
+            raise invalidArgument("Empty iothread cpumap list for pinning")
+
+        def changed(definition: DomainDefinition) -> DomainDefinition:
+            if iothreadsID not in threadNumbers(definition):
+                raise invalidArgument(f"iothreadid {iothreadsID} not found")
+            old = definition.cputune.iothreadpins if definition.cputune is not None else ()
+            pins = [pin for pin in old if pin.iothread != iothreadsID]
+            pins.append(IOThreadPin(iothread=iothreadsID, cpuset=allowed))
+            pins.sort(key=lambda pin: pin.iothread)
+            return _withPins(definition, tuple(pins))
+
+        domain.changeBoth(live, config, changed)
+
+    def domainAddIOThread(self, dom: DomainRef, iothreadID: int, flags: int) -> None:
+        """Add a thread."""
+        checkFlags("testDomainAddIOThread", flags, IMPACT)
+        if iothreadID == 0:
+            raise invalidArgument("invalid value of 0 for iothread_id")
+        domain = self._find(dom)
+        live, config = domain.impactOfOne(flags)
+
+        def changed(definition: DomainDefinition) -> DomainDefinition:
+            if iothreadID in threadNumbers(definition):
+                raise invalidArgument(
+                    f"an IOThread is already using iothread_id '{iothreadID}'", ErrorDomain.DOMAIN
+                )
+            return _withThreads(definition, (*_threads(definition), IOThread(id=iothreadID)))
+
+        domain.changeBoth(live, config, changed)
+
+    def domainDelIOThread(self, dom: DomainRef, iothreadID: int, flags: int) -> None:
+        """Remove a thread that no device needs."""
+        checkFlags("testDomainDelIOThread", flags, IMPACT)
+        if iothreadID == 0:
+            raise invalidArgument("invalid value of 0 for iothread_id")
+        domain = self._find(dom)
+        live, config = domain.impactOfOne(flags)
+
+        def changed(definition: DomainDefinition) -> DomainDefinition:
+            if iothreadID not in threadNumbers(definition):
+                raise invalidArgument(
+                    f"cannot find IOThread '{iothreadID}' in iothreadids list", ErrorDomain.DOMAIN
+                )
+            user = _user(definition, iothreadID)
+            if user is not None:
+                raise invalidArgument(
+                    f"cannot remove IOThread {iothreadID} since it is being used by {user}",
+                    ErrorDomain.DOMAIN,
+                )
+            kept = tuple(each for each in _threads(definition) if each.id != iothreadID)
+            definition = _withThreads(definition, kept)
+            old = definition.cputune.iothreadpins if definition.cputune is not None else ()
+            pins = tuple(pin for pin in old if pin.iothread != iothreadID)
+            return _withPins(definition, pins) if len(pins) < len(old) else definition
+
+        domain.changeBoth(live, config, changed)
+
+    def domainSetIOThreadParams(
+        self, dom: DomainRef, iothreadID: int, params: list[TypedParam], flags: int
+    ) -> None:
+        """Set how a thread of a running domain polls, which is not seen anywhere."""
+        checkFlags("testDomainSetIOThreadParams", flags, c.VIR_DOMAIN_AFFECT_LIVE)
+        if iothreadID == 0:
+            raise invalidArgument("invalid value of 0 for iothread_id")
+        domain = self._find(dom)
+        definition = domain.one(flags)
+        checkParameters(params, _POLLING)
+        if iothreadID not in threadNumbers(definition):
+            raise invalidArgument(f"cannot find IOThread '{iothreadID}' in iothreadids")
+        for param in params:
+            if param.field != "poll_max_ns" and param.value > _INT_MAX:
+                raise invalidArgument(
+                    f"value of '{param.field}' is out of range, must be between 0 and {_INT_MAX}"
+                )
+
+    def domainMemoryPeek(self, dom: DomainRef, offset: int, size: int, flags: int) -> bytes:
+        """Look into the memory of a running guest, which holds the low bytes of its addresses."""
+        if flags not in (c.VIR_MEMORY_VIRTUAL, c.VIR_MEMORY_PHYSICAL):
+            checkFlags("testDomainMemoryPeek", flags, c.VIR_MEMORY_VIRTUAL | c.VIR_MEMORY_PHYSICAL)
+            raise invalidArgument(
+                "flags parameter must be VIR_MEMORY_VIRTUAL or VIR_MEMORY_PHYSICAL"
+            )
+        self._find(dom).checkActive()
+        first = offset & 0xFF
+        return (_BYTES * ((first + size) // 256 + 1))[first : first + size]
+
+
+_BYTES = bytes(range(256))

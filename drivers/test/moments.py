@@ -1,0 +1,102 @@
+"""
+States of a domain that are kept: a tree of named moments, one of them the current one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import attrs
+
+from pyvirt.drivers.test.refusals import failed
+from pyvirt.errors import ErrorDomain
+
+__all__ = ["Moment", "Moments"]
+
+
+@attrs.define
+class Moment:
+    """
+    Something that was.
+
+    @ivar parent: the name of the moment before, or None.
+    @ivar created: when it was, in seconds since 1970.
+    """
+
+    name: str
+    parent: str | None
+    created: int
+
+
+M = TypeVar("M", bound=Moment)
+
+
+class Moments(Generic[M]):
+    """
+    The moments of one domain.
+
+    @ivar current: the name of the current one, or None.
+    """
+
+    __slots__ = ("_byName", "current")
+
+    def __init__(self) -> None:
+        self._byName: dict[str, M] = {}
+        self.current: str | None = None
+
+    def __len__(self) -> int:
+        return len(self._byName)
+
+    def __iter__(self) -> Iterator[M]:
+        """Go over all of them, parents before children."""
+        return self.below(None)
+
+    def get(self, name: str) -> M | None:
+        """Find one by its name, or None."""
+        return self._byName.get(name)
+
+    def add(self, moment: M) -> None:
+        """
+        Add one.
+
+        @raise VirtError: there is one of that name.
+        """
+        if moment.name in self._byName:
+            raise failed(f"domain moment {moment.name} already exists", ErrorDomain.DOMAIN)
+        self._byName[moment.name] = moment
+
+    def replace(self, moment: M) -> None:
+        """Put one in the place of another of that name."""
+        self._byName[moment.name] = moment
+
+    def children(self, name: str | None) -> list[M]:
+        """Return those that come right after one; for None those that come after none."""
+        return [moment for moment in self._byName.values() if moment.parent == name]
+
+    def below(self, name: str | None) -> Iterator[M]:
+        """Go over all that come after one, parents before children."""
+        waiting = self.children(name)
+        while waiting:
+            moment = waiting.pop(0)
+            yield moment
+            waiting = self.children(moment.name) + waiting
+
+    def isLeaf(self, moment: M) -> bool:
+        """Whether nothing comes after it."""
+        return all(other.parent != moment.name for other in self._byName.values())
+
+    def remove(self, moment: M) -> None:
+        """Forget one; what came after it comes after its parent."""
+        for child in self.children(moment.name):
+            child.parent = moment.parent
+        del self._byName[moment.name]
+        if self.current == moment.name:
+            self.current = moment.parent
+
+    def removeBelow(self, moment: M) -> None:
+        """Forget all that come after one; it is the current one if any of them was."""
+        for each in list(self.below(moment.name)):
+            if self.current == each.name:
+                self.current = moment.name
+            del self._byName[each.name]

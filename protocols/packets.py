@@ -315,6 +315,9 @@ class PacketProtocol(Protocol):
         """Keep what is sent from now on until C{sender} has sent its descriptors."""
         self._sender = sender
         self._behind = []
+        if not self.clogged:
+            self.clogged = True
+            self._unread = 0
 
     def releaseOutput(self) -> None:
         """Send what was kept, and be the transport's producer again."""
@@ -322,6 +325,8 @@ class PacketProtocol(Protocol):
         if self.connectionIsLost:
             return
         self.transport.registerProducer(self, True)
+        # Nothing is left in the transport, which will not say so to a producer that is new to it.
+        self.clogged = False
         while behind:
             item = behind.pop(0)
             if isinstance(item, bytes):
@@ -335,6 +340,8 @@ class PacketProtocol(Protocol):
                 return
         if self._closing:
             self.close()
+        elif not self.clogged:
+            self.resumeProducing()
 
     def sendWithDescriptors(self, packet: bytes, fds: list[int]) -> None:
         """
@@ -345,7 +352,9 @@ class PacketProtocol(Protocol):
 
         @raise TypeError: the transport cannot carry descriptors.
         """
-        if self._behind is not None:
+        if not fds:
+            self.send(packet)
+        elif self._behind is not None:
             if self._batch:
                 self._behind.append(b"".join(self._batch))
                 self._batch.clear()

@@ -552,7 +552,8 @@ class LossTests(PairTests):
     def test_whileFinishing(self) -> None:
         """A driver that is finishing is left alone: it has all that it needs."""
         sink = Sink()
-        sink.answer = done = Deferred()
+        done: Deferred[None] = Deferred()
+        sink.answer = done
         stream = self.open(UPLOAD, sink)
         finished = stream.finish()
         self.pipe.flush()
@@ -576,9 +577,13 @@ class LossTests(PairTests):
 
     def test_driversThatRaise(self) -> None:
         """A driver that cannot even be told of the end harms nobody."""
+
+        def broken(*_: Any) -> float:
+            return 1 / 0
+
         console = Duplex()
-        console.abort = lambda error: 1 // 0  # type: ignore[method-assign]
-        console.stopProducing = lambda: 1 // 0  # type: ignore[method-assign]
+        console.abort = broken  # type: ignore[method-assign,assignment]
+        console.stopProducing = broken  # type: ignore[method-assign,assignment]
         self.open(CONSOLE, console)
         other = Sink()
         self.open(UPLOAD, other)
@@ -761,7 +766,8 @@ class OddPacketTests(PairTests):
     def test_whileDriverFinishes(self) -> None:
         """Nor does it to a daemon whose driver is finishing."""
         sink = Sink()
-        sink.answer = done = Deferred()
+        done: Deferred[None] = Deferred()
+        sink.answer = done
         stream = self.open(UPLOAD, sink)
         finished = stream.finish()
         self.pipe.flush()

@@ -144,7 +144,7 @@ def makeService(options: Options) -> IService:
 
 
 def _endLater(problem: BaseException) -> None:
-    """Starting failed while the reactor runs: stop it, and end with a status that tells."""
+    """Starting failed: stop the reactor as soon as it runs, and end with a status that tells."""
     import atexit
 
     from twisted.internet import reactor
@@ -157,4 +157,5 @@ def _endLater(problem: BaseException) -> None:
         os._exit(1)
 
     atexit.register(status)
-    reactor.stop()
+    # Drivers may fail before the reactor runs, which cannot be stopped then.
+    reactor.callWhenRunning(reactor.stop)

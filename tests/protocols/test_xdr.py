@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from pyvirt.protocols._xdrcodec import _NAME_LIMIT, _heads, _names
 from pyvirt.protocols.message import LENGTH_MAX
 from pyvirt.protocols.programs import ALL, REMOTE
 from pyvirt.protocols.structs import DomainRef, TypedParam
@@ -302,6 +303,28 @@ class ForgivenTests(SynchronousTestCase):
             self.assertRaises(XDRError, codec.encode, (TypedParam("a", number, 1),))
             data = b"\0\0\0\1a\0\0\0" + struct.pack(">iQ", number, 1)
             self.assertRaises(XDRError, codec.decode, data, 0)
+
+    def test_rememberedNames(self) -> None:
+        """Names of parameters are remembered, but neither too many nor more than their bytes say."""
+        codec = compileCodec([resolve(TypedParam)])
+        for number in range(2 * _NAME_LIMIT + 10):
+            param = TypedParam(f"name{number}", 1, number)
+            self.assertEqual(codec.decode(codec.encode((param,)), 0)[0], (param,))
+        self.assertLessEqual(len(_names), _NAME_LIMIT)
+        self.assertLessEqual(len(_heads), _NAME_LIMIT)
+        value = struct.pack(">ii", 1, 9)
+        for size, raw, name in (
+            (2, b"ab\0\0", "ab"),
+            (3, b"ab\0\0", "ab"),
+            (2, b"abXY", "ab"),
+            (4, b"abXY", "abXY"),
+            (4, b"a\xff\0b", "a\udcff"),
+        ):
+            for _ in range(2):
+                data = struct.pack(">I", size) + raw + value
+                self.assertEqual(codec.decode(data, 0), ((TypedParam(name, 1, 9),), 16))
+                for end in range(len(data)):
+                    self.assertRaises(XDRError, codec.decode, data[:end], 0)
 
     def test_everyArm(self) -> None:
         """Each type of a typed parameter, at its edges."""

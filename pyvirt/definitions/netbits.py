@@ -231,13 +231,15 @@ class VirtualPort:
     )
     parameters: PortParameters | None = element(PortParameters)
 
-    def settle(self, node: Node, context: Context) -> VirtualPort:
+    def settle(self, node: Node, context: Context) -> VirtualPort | None:
         """The type says which parameters there are."""
         parent = node.getparent()
         network = parent.tag != "interface" or parent.get("type") == "network"
         if self.type is None:
             if parent.tag == "network" or (parent.tag == "interface" and not network):
                 raise xmlError("missing required virtualport type", 0)
+            if parent.tag != "interface" and self.parameters in (None, PortParameters()):
+                return None
             return self
         needed, allowed = _PARAMETERS[self.type]
         parameters = self.parameters or PortParameters()

@@ -304,7 +304,7 @@ class PoolDefinition:
         if source.name is None and kind in ("logical", "zfs", "gluster", "vstorage"):
             source = replaced(source, name=name)
         target = self.target or PoolTarget()
-        if kind == "logical" and target.path is None:
+        if kind == "logical":
             target = replaced(target, path=f"/dev/{source.name}")
         elif kind == "zfs":
             target = replaced(target, path=f"/dev/zvol/{source.name}")

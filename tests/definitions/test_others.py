@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from uuid import UUID
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from pyvirt.definitions import interface, network, storage
+from pyvirt.definitions import filterbinding, interface, network, networkport, secret, storage
 from pyvirt.errors import VirtError
 from tests.definitions.vectors import masked, otherCases
 
@@ -39,6 +40,26 @@ def definedVolume(xml: str) -> str:
 def definedInterface(xml: str) -> str:
     """Return an interface as it is written back."""
     return interface.formatInterface(interface.parseInterface(xml))
+
+
+def definedSecret(xml: str) -> str:
+    """Return a secret as it is written back; what has no UUID is given one."""
+    definition = secret.parseSecret(xml)
+    uuid = definition.uuid or bytes(16)
+    text = secret.formatSecret(attrs.evolve(definition, uuid=uuid))
+    return text if definition.uuid else text.replace(str(UUID(bytes=uuid)), "UUID")
+
+
+def definedPort(xml: str) -> str:
+    """Return a port of a network as it is written back."""
+    return networkport.formatNetworkPort(networkport.parseNetworkPort(xml))
+
+
+def definedBinding(xml: str) -> str:
+    """Return the binding of a filter as it is written back."""
+    return filterbinding.formatFilterBinding(
+        filterbinding.completed(filterbinding.parseFilterBinding(xml))
+    )
 
 
 class ObservedTests(SynchronousTestCase):
@@ -80,3 +101,21 @@ class ObservedTests(SynchronousTestCase):
         Interfaces are answered byte for byte as libvirtd answers them.
         """
         self.compare("interface", definedInterface, 20)
+
+    def test_secrets(self) -> None:
+        """
+        Secrets are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("secret", definedSecret, 30)
+
+    def test_networkPorts(self) -> None:
+        """
+        Ports of networks are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("networkport", definedPort, 50)
+
+    def test_filterBindings(self) -> None:
+        """
+        Bindings of filters are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("nwfilterbinding", definedBinding, 20)

@@ -237,6 +237,10 @@ class NetBackend:
     logFile: str | None = attribute()
 
 
+_PARAMETER_NAME = re.compile("[A-Za-z0-9_]*\\Z").match
+_PARAMETER_VALUE = re.compile("[A-Za-z0-9_.:]+\\Z").match
+
+
 @attrs.frozen(kw_only=True)
 class Parameter:
     """A parameter of a network filter."""
@@ -249,12 +253,21 @@ class Parameter:
 class FilterRef:
     """The network filter of an interface."""
 
-    filter: str | None = attribute(FILLED)
+    filter: str | None = attribute()
     parameters: tuple[Parameter, ...] = elements(Parameter, "parameter")
 
     def settle(self, node: Node, context: Context) -> FilterRef:
-        """Parameters are written by name."""
-        return replaced(self, parameters=tuple(sorted(self.parameters, key=lambda p: p.name or "")))
+        """Parameters are written by name; those that a filter could not use are dropped."""
+        usable = [
+            each
+            for each in self.parameters
+            if each.name is not None
+            and _PARAMETER_NAME(each.name)
+            and each.value is not None
+            and _PARAMETER_VALUE(each.value)
+        ]
+        usable.sort(key=lambda each: each.name or "")
+        return replaced(self, parameters=tuple(usable))
 
 
 @attrs.frozen(kw_only=True)

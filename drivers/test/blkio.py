@@ -4,6 +4,8 @@ Weights and limits of the host's block devices, as one text for each kind: C{pat
 
 from __future__ import annotations
 
+import re
+
 from pyvirt.definitions.domain._tune import BlkioDevice
 from pyvirt.definitions.kinds import number
 from pyvirt.definitions.schema import replaced
@@ -21,6 +23,8 @@ DEVICE_LIMITS = {
     "device_write_bytes_sec": "writeBytes",
 }
 
+_NUMBER = re.compile(r"\s*[+-]?[0-9]+")
+
 
 def deviceText(devices: tuple[BlkioDevice, ...], field: str) -> str:
     """Write what one kind of limit is for each device that has one."""
@@ -31,24 +35,32 @@ def deviceText(devices: tuple[BlkioDevice, ...], field: str) -> str:
 
 def _parse(parameter: str, text: str) -> dict[str, int]:
     """Read paths and values; a 0 takes a limit away."""
-    if not text:
-        return {}
-    pieces = text.split(",")
-    if len(pieces) % 2:
-        raise invalidArgument(
-            f"unable to parse blkio device '{parameter}' '{text}'", ErrorDomain.DOMAIN
-        )
     bits = 64 if parameter.endswith("bytes_sec") else 32
     found: dict[str, int] = {}
-    for path, value in zip(pieces[::2], pieces[1::2], strict=True):
-        amount = number(value, bits=bits)
-        if amount is None:
+    rest = text
+    while rest:
+        path, comma, rest = rest.partition(",")
+        if not comma:
+            raise _unreadable(parameter, text)
+        digits = _NUMBER.match(rest)
+        amount = None if digits is None else number(digits[0], bits=bits)
+        if digits is None or amount is None:
             raise invalidArgument(
-                f"invalid value '{value}' for parameter '{parameter}' of device '{path}'",
+                f"invalid value '{rest}' for parameter '{parameter}' of device '{path}'",
                 ErrorDomain.DOMAIN,
             )
         found[path] = amount
+        rest = rest[digits.end() :]
+        if rest and not rest.startswith(","):
+            raise _unreadable(parameter, text)
+        rest = rest[1:]
     return found
+
+
+def _unreadable(parameter: str, text: str) -> Exception:
+    return invalidArgument(
+        f"unable to parse blkio device '{parameter}' '{text}'", ErrorDomain.DOMAIN
+    )
 
 
 def mergedDevices(

@@ -33,12 +33,14 @@ class Extra:
     @ivar snapshots: its states that can be gone back to.
     @ivar checkpoints: its states that changes are counted from.
     @ivar frozen: the mount points of file systems that are frozen.
+    @ivar threads: the IO threads that were added, not those it was defined with.
     @ivar time: what the guest's clock shows.
     """
 
     snapshots: Moments[Any] = attrs.Factory(Moments)
     checkpoints: Moments[Any] = attrs.Factory(Moments)
     frozen: set[str] = attrs.Factory(set)
+    threads: set[int] = attrs.Factory(set)
     time: DomainTime = DomainTime(627319920, 0)
 
 

@@ -78,7 +78,7 @@ class HostInterfaces:
             )
         if len(found) > 1:
             raise virtError(ErrorCode.MULTIPLE_INTERFACES, None, ErrorDomain.TEST)
-        return found[0]
+        return InterfaceRef(found[0].name, mac)
 
     def interfaceIsActive(self, iface: InterfaceRef) -> bool:
         """Whether it is up."""

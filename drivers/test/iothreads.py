@@ -10,10 +10,10 @@ from pyvirt.definitions.domain._tune import CPUTune, IOThread, IOThreadIds, IOTh
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.test.cpumaps import bits
-from pyvirt.drivers.test.parameters import checkParameters
 from pyvirt.drivers.test.refusals import IMPACT, checkFlags, invalidArgument
 from pyvirt.drivers.test.world import World
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.params import validateParams
 
 __all__ = ["DomainDevices", "threadNumbers"]
 
@@ -22,7 +22,6 @@ _POLLING = {
     "poll_grow": c.VIR_TYPED_PARAM_UINT,
     "poll_shrink": c.VIR_TYPED_PARAM_UINT,
 }
-_INT_MAX = 2**31 - 1
 
 
 def threadNumbers(definition: DomainDefinition) -> list[int]:
@@ -108,6 +107,7 @@ class DomainDevices:
             return _withThreads(definition, (*_threads(definition), IOThread(id=iothreadID)))
 
         domain.changeBoth(live, config, changed)
+        domain.extra.threads.add(iothreadID)
 
     def domainDelIOThread(self, dom: DomainRef, iothreadID: int, flags: int) -> None:
         """Remove a thread that no device needs."""
@@ -135,24 +135,21 @@ class DomainDevices:
             return _withPins(definition, pins) if len(pins) < len(old) else definition
 
         domain.changeBoth(live, config, changed)
+        domain.extra.threads.discard(iothreadID)
 
     def domainSetIOThreadParams(
         self, dom: DomainRef, iothreadID: int, params: list[TypedParam], flags: int
     ) -> None:
-        """Set how a thread of a running domain polls, which is not seen anywhere."""
+        """Set how a thread that was added to a domain polls, which is not seen anywhere."""
         checkFlags("testDomainSetIOThreadParams", flags, c.VIR_DOMAIN_AFFECT_LIVE)
         if iothreadID == 0:
             raise invalidArgument("invalid value of 0 for iothread_id")
         domain = self._find(dom)
-        definition = domain.one(flags)
-        checkParameters(params, _POLLING)
-        if iothreadID not in threadNumbers(definition):
+        if iothreadID not in threadNumbers(domain.one(flags)):
             raise invalidArgument(f"cannot find IOThread '{iothreadID}' in iothreadids")
-        for param in params:
-            if param.field != "poll_max_ns" and param.value > _INT_MAX:
-                raise invalidArgument(
-                    f"value of '{param.field}' is out of range, must be between 0 and {_INT_MAX}"
-                )
+        if iothreadID not in domain.extra.threads:
+            raise VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
+        validateParams(params, _POLLING)
 
     def domainMemoryPeek(self, dom: DomainRef, offset: int, size: int, flags: int) -> bytes:
         """Look into the memory of a running guest, which holds the low bytes of its addresses."""

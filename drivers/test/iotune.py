@@ -12,7 +12,6 @@ from pyvirt.definitions.domain._disk import IOTune
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.test.devices import diskOf
-from pyvirt.drivers.test.parameters import checkParameters
 from pyvirt.drivers.test.refusals import (
     IMPACT,
     READING,
@@ -21,6 +20,7 @@ from pyvirt.drivers.test.refusals import (
     unsupportedArgument,
 )
 from pyvirt.drivers.test.world import World
+from pyvirt.params import validateParams
 
 __all__ = ["BlockIOTune"]
 
@@ -46,13 +46,6 @@ _TYPES = {
     name: c.VIR_TYPED_PARAM_STRING if name == "group_name" else c.VIR_TYPED_PARAM_ULLONG
     for name in _NAMES
 }
-
-
-def _disk(definition: DomainDefinition, path: str) -> Any:
-    disk = diskOf(definition, path)
-    if disk is None:
-        raise invalidArgument(f"disk '{path}' was not found in the domain config")
-    return disk
 
 
 def _checkGiven(given: dict[str, Any]) -> None:
@@ -86,7 +79,10 @@ class BlockIOTune:
     ) -> list[TypedParam]:
         """Tell the limits of a disk; 0 is none."""
         checkFlags("testDomainGetBlockIoTune", flags, READING)
-        tune = _disk(self._find(dom).one(flags), disk or "").iotune or IOTune()
+        found = diskOf(self._find(dom).one(flags), disk or "")
+        if found is None:
+            raise invalidArgument(f"disk '{disk or ''}' was not found in the domain config")
+        tune = found.iotune or IOTune()
         return [
             TypedParam(
                 name, _TYPES[name], getattr(tune, name) or ("" if name == "group_name" else 0)
@@ -98,16 +94,16 @@ class BlockIOTune:
         self, dom: DomainRef, disk: str, params: list[TypedParam], flags: int
     ) -> None:
         """
-        Change the limits of a disk, or of its group.
-
-        Those of one kind are replaced together: total and parts of bytes, of operations.
+        Change the limits of a disk, or of its group; what is not named stays as it is.
         """
         checkFlags("testDomainSetBlockIoTune", flags, IMPACT)
-        checkParameters(params, _TYPES)
+        validateParams(params, _TYPES)
         domain = self._find(dom)
         live, config = domain.impactOfOne(flags)
         definition = domain.definition if live else domain.persistentDefinition
-        found = _disk(definition, disk)
+        found = diskOf(definition, disk)
+        if found is None:
+            raise invalidArgument(f"missing persistent configuration for disk '{disk}'")
         given: dict[str, Any] = {}
         for param in params:
             if param.field != "group_name" and param.value > _MAXIMUM:
@@ -115,24 +111,17 @@ class BlockIOTune:
                     f"block I/O throttle limit value must be no more than {_MAXIMUM}"
                 )
             given[param.field] = param.value or None
-        _checkGiven(given)
         before = found.iotune or IOTune()
         rates = {name: getattr(before, name) for name in _NAMES}
-        for suffix in ("", "_max", "_max_length"):
-            for what in ("bytes", "iops"):
-                names = [f"{kind}_{what}_sec{suffix}" for kind in ("total", "read", "write")]
-                if any(name in given for name in names):
-                    rates.update((name, given.get(name)) for name in names)
-        rates.update(
-            (name, given[name]) for name in ("size_iops_sec", "group_name") if name in given
-        )
+        rates.update(given)
+        _checkGiven(rates)
         _checkRates(rates)
         tune = IOTune(**rates)
         group = tune.group_name
 
         def changed(definition: DomainDefinition) -> DomainDefinition:
             devices = definition.devices
-            own = _disk(definition, disk)
+            own = diskOf(definition, disk)
             disks = tuple(
                 replaced(each, iotune=tune)
                 if each is own

@@ -135,7 +135,7 @@ class DomainLifecycle:
     def ended(self, domain: Domain, reason: int, detail: int) -> None:
         """Let a guest have ended: tell of it, and forget it if it is not defined."""
         world = self._world
-        world.stop(domain, reason)
-        world.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, detail)
+        ref = world.stop(domain, reason)
+        world.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, detail, ref)
         if not domain.persistent:
             world.domains.remove(domain)

@@ -21,6 +21,9 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 __all__ = ["DomainDefinitionsAndMetadata"]
 
 
+_PLAIN = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
+
+
 def _tree(text: str | None) -> Any:
     """Return the metadata element of a definition, an empty one if it has none."""
     if text is None:
@@ -62,6 +65,14 @@ def _moved(node: Any, wanted: str | None, given: str | None, prefix: str | None)
     return made
 
 
+def _declared(node: Any, uri: str, key: str | None) -> Any:
+    """Copy an element with the declaration of one more namespace."""
+    made = etree.Element(node.tag, dict(node.attrib), nsmap={**node.nsmap, key: uri})
+    made.text = node.text
+    made.extend(list(node))
+    return made
+
+
 def _missing() -> VirtError:
     return virtError(
         ErrorCode.NO_DOMAIN_METADATA,
@@ -76,7 +87,8 @@ def elementText(text: str | None, uri: str) -> str | None:
         if _spaceOf(child) == uri:
             plain = _moved(child, uri, None, None)
             etree.cleanup_namespaces(plain)
-            return etree.tostring(plain, encoding="unicode", pretty_print=True).rstrip("\n")
+            tight = etree.fromstring(etree.tostring(plain), _PLAIN)
+            return etree.tostring(tight, encoding="unicode", pretty_print=True).rstrip("\n")
     return None
 
 
@@ -91,6 +103,9 @@ def withElement(text: str | None, uri: str, key: str | None, element: str | None
     if element is not None:
         node = parseTree(element, None, label="(metadata_xml)", domain=ErrorDomain.DOMAIN)
         fresh = _moved(node, None, uri, key)
+        if _spaceOf(fresh) != uri:
+            # Libvirt leaves an element in its own namespace, and says there which the other one is.
+            fresh = _declared(fresh, uri, key)
     elif text is None:
         return None
     for child in list(tree):
@@ -153,9 +168,9 @@ class DomainDefinitionsAndMetadata(DomainDefinitions):
         """Change the title, the description, or an application's element; None takes it away."""
         checkFlags("testDomainSetMetadata", flags, IMPACT)
         domain = self._find(dom)
+        live, config = domain.impact(flags)
         if type > c.VIR_DOMAIN_METADATA_ELEMENT:
             raise invalidArgument(f"unknown metadata type '{type}'", ErrorDomain.DOMAIN)
-        live, config = domain.impact(flags)
         domain.changeBoth(
             live, config, lambda definition: _changed(definition, type, metadata, key, uri)
         )

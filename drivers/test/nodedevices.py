@@ -181,7 +181,7 @@ class NodeDevices:
         wwnn, wwpn = self._port(xmlDesc)
         pattern = self._names.get(_PATTERN)
         if pattern is None or not isinstance(pattern.capability, SCSIHost):
-            raise VirtError("An error occurred, but the cause is unknown")
+            raise VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
         fc = pattern.capability.fc or FCHost("", "", "")
         device = NodeDevice(
             _MADE,

@@ -162,7 +162,8 @@ class Pools:
     def _find(self, ref: StoragePoolRef) -> Pool:
         return self.find(ref.name)
 
-    def _identified(self, uuid: bytes) -> Pool:
+    def identified(self, uuid: bytes) -> Pool:
+        """As L{find}."""
         for pool in self._names.values():
             if pool.ref.uuid == uuid:
                 return pool
@@ -238,7 +239,7 @@ class Pools:
 
     def storagePoolLookupByUUID(self, uuid: bytes) -> StoragePoolRef:
         """Find a pool."""
-        return self._identified(uuid).ref
+        return self.identified(uuid).ref
 
     def storagePoolLookupByVolume(self, vol: StorageVolRef) -> StoragePoolRef:
         """Find the pool that a volume says it is in."""
@@ -344,8 +345,8 @@ class Pools:
 
     def storagePoolIsActive(self, pool: StoragePoolRef) -> bool:
         """Whether it is started."""
-        return self._identified(pool.uuid).active
+        return self.identified(pool.uuid).active
 
     def storagePoolIsPersistent(self, pool: StoragePoolRef) -> bool:
         """Whether it stays when it stops."""
-        return self._identified(pool.uuid).persistent
+        return self.identified(pool.uuid).persistent

@@ -82,8 +82,6 @@ def conflicting(one: PoolDefinition, other: PoolDefinition) -> bool:
         return bool(_devices(one) & _devices(other)) and _sameHosts(one, other)
     if kind in ("fs", "logical", "disk", "zfs"):
         return bool(_devices(one) & _devices(other))
-    if kind in ("rbd", "sheepdog"):
-        return one.source.name == other.source.name and _sameHosts(one, other)
     return kind == "mpath"
 
 

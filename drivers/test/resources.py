@@ -102,13 +102,17 @@ class DomainResources:
         if config and not maximum and nvcpus > domain.persistentDefinition.vcpu.maximum:
             raise _tooMany(nvcpus, domain.persistentDefinition)
 
-        def changed(definition: DomainDefinition) -> DomainDefinition:
-            if maximum:
-                now = min(online(definition), nvcpus)
-                return withVCPUs(definition, replaced(definition.vcpu, maximum=nvcpus, current=now))
+        def counted(definition: DomainDefinition) -> DomainDefinition:
             return withVCPUs(definition, replaced(definition.vcpu, current=nvcpus))
 
-        domain.changeBoth(live, config, changed)
+        def bounded(definition: DomainDefinition) -> DomainDefinition:
+            now = min(online(definition), nvcpus)
+            return withVCPUs(definition, replaced(definition.vcpu, maximum=nvcpus, current=now))
+
+        if config:
+            domain.changeBoth(False, True, bounded if maximum else counted)
+        if live:
+            domain.changeBoth(True, False, counted)
 
     def _hostCPUs(self) -> frozenset[int]:
         return frozenset(range(self._world.node.cpus))
@@ -118,7 +122,7 @@ class DomainResources:
         host = self._hostCPUs()
         own: dict[int, frozenset[int]] = {}
         if definition.cputune is not None:
-            own = {pin.vcpu: pin.cpuset or host for pin in definition.cputune.vcpupins}
+            own = {pin.vcpu: pin.cpuset or frozenset() for pin in definition.cputune.vcpupins}
         default = definition.vcpu.cpuset or host
         return [own.get(number, default) for number in range(definition.vcpu.maximum)]
 
@@ -163,7 +167,7 @@ class DomainResources:
         """Say where the emulator may run."""
         checkFlags("testDomainPinEmulator", flags, IMPACT)
         domain = self._find(dom)
-        live, config = domain.impact(flags)
+        live, config = domain.impactOfOne(flags)
         allowed = bits(cpumap)
         if not allowed:
             raise invalidArgument("Empty cpu list for pinning")

@@ -78,6 +78,8 @@ def _read(path: str) -> str:
             text = file.read(length)
             if len(text) != length:
                 raise systemError(f"incomplete metadata in '{path}'", 0)
+    except IsADirectoryError as failure:
+        raise systemError(f"incomplete save header in '{path}'", failure.errno or 0) from None
     except OSError as failure:
         raise systemError(f"cannot read domain image '{path}'", failure.errno or 0) from None
     return text.decode("utf-8", "replace").split("\0", 1)[0]
@@ -216,11 +218,11 @@ class DomainLifecycleAndFiles(DomainLifecycle):
     ) -> None:
         """Send a signal to the first process of a guest, which does not mind."""
         checkFlags("testDomainSendProcessSignal", flags)
-        self._find(dom)
         if pidValue != 1:
             raise invalidArgument("only sending a signal to pid 1 is supported")
         if signum > c.VIR_DOMAIN_PROCESS_SIGNAL_RT32:
             raise invalidArgument(f"signum value {signum} is out of range")
+        self._find(dom)
 
     def domainGetMessages(self, dom: DomainRef, flags: int) -> list[str]:
         """No guest gives reason to complain."""

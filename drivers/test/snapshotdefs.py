@@ -98,7 +98,7 @@ def _location(node: Any) -> str:
 def _disk(node: Any) -> SnapshotDisk:
     name = node.get("name")
     if not name:
-        raise xmlError("missing name from disk snapshot element", _DOMAIN)
+        raise internal("missing name from disk snapshot element", _DOMAIN)
     location = _location(node)
     source = node.find("source")
     driver = node.find("driver")
@@ -213,12 +213,12 @@ def fitted(snapshot: Snapshot, definition: DomainDefinition, location: str) -> N
     done = []
     for disk in disks:
         name = disk.target.dev if disk.target is not None else ""
-        found = asked.get(name)
+        found = asked.get(name or "")
         if found is None:
             kind = getattr(disk, "snapshot", None) or location
             if disk.source is None:
                 kind = "no"
-            found = SnapshotDisk(name, kind)
+            found = SnapshotDisk(name or "", kind)
         if found.location == "external" and found.file is None:
             found = attrs.evolve(found, file=_externalName(disk, snapshot.name))
         done.append(found)

@@ -53,7 +53,10 @@ def _missing(detail: str) -> VirtError:
 def _passing(
     moments: Moments[Snapshot], found: Iterable[Snapshot], flags: int
 ) -> Iterable[Snapshot]:
-    """Let those pass that any flag of each group of filters lets."""
+    """Let those pass that any flag of each group of filters lets; none is a leaf and not a leaf."""
+    leaves = c.VIR_DOMAIN_SNAPSHOT_LIST_LEAVES | c.VIR_DOMAIN_SNAPSHOT_LIST_NO_LEAVES
+    if flags & leaves == leaves:
+        return []
     groups: tuple[dict[int, Callable[[Snapshot], bool]], ...] = (
         {
             c.VIR_DOMAIN_SNAPSHOT_LIST_METADATA: lambda each: True,
@@ -107,25 +110,23 @@ class DomainSnapshots:
     def domainListAllSnapshots(self, dom: DomainRef, flags: int) -> list[DomainSnapshotRef]:
         """List the snapshots that pass the filters; with C{ROOTS} only those that come after none."""
         checkFlags("testDomainListAllSnapshots", flags, _LIST_FLAGS)
-        domain, moments = self._moments(dom)
+        _, moments = self._moments(dom)
         found: Iterable[Snapshot] = moments
         if flags & c.VIR_DOMAIN_SNAPSHOT_LIST_ROOTS:
             found = moments.children(None)
-        return [
-            DomainSnapshotRef(each.name, domain.ref) for each in _passing(moments, found, flags)
-        ]
+        return [DomainSnapshotRef(each.name, dom) for each in _passing(moments, found, flags)]
 
     def domainSnapshotListAllChildren(
         self, snapshot: DomainSnapshotRef, flags: int
     ) -> list[DomainSnapshotRef]:
         """List what comes right after a snapshot; with C{DESCENDANTS} all that comes after it."""
         checkFlags("testDomainSnapshotListAllChildren", flags, _LIST_FLAGS)
-        domain, moments, own = self._snapshot(snapshot)
+        _, moments, own = self._snapshot(snapshot)
         found: Iterable[Snapshot] = moments.children(own.name)
         if flags & c.VIR_DOMAIN_SNAPSHOT_LIST_DESCENDANTS:
             found = moments.below(own.name)
         return [
-            DomainSnapshotRef(each.name, domain.ref) for each in _passing(moments, found, flags)
+            DomainSnapshotRef(each.name, snapshot.dom) for each in _passing(moments, found, flags)
         ]
 
     def domainSnapshotLookupByName(
@@ -133,24 +134,24 @@ class DomainSnapshots:
     ) -> DomainSnapshotRef:
         """Find a snapshot."""
         checkFlags("testDomainSnapshotLookupByName", flags)
-        domain, moments = self._moments(dom)
-        return DomainSnapshotRef(self._named(moments, name).name, domain.ref)
+        _, moments = self._moments(dom)
+        return DomainSnapshotRef(self._named(moments, name).name, dom)
 
     def domainSnapshotCurrent(self, dom: DomainRef, flags: int) -> DomainSnapshotRef:
         """Find the snapshot that was taken or gone back to last."""
         checkFlags("testDomainSnapshotCurrent", flags)
-        domain, moments = self._moments(dom)
+        _, moments = self._moments(dom)
         if moments.current is None:
             raise _missing("the domain does not have a current snapshot")
-        return DomainSnapshotRef(moments.current, domain.ref)
+        return DomainSnapshotRef(moments.current, dom)
 
     def domainSnapshotGetParent(self, snap: DomainSnapshotRef, flags: int) -> DomainSnapshotRef:
         """Find what a snapshot comes after."""
         checkFlags("testDomainSnapshotGetParent", flags)
-        domain, _, own = self._snapshot(snap)
+        _, _, own = self._snapshot(snap)
         if own.parent is None:
             raise _missing(f"snapshot '{own.name}' does not have a parent")
-        return DomainSnapshotRef(own.parent, domain.ref)
+        return DomainSnapshotRef(own.parent, snap.dom)
 
     def domainSnapshotIsCurrent(self, snap: DomainSnapshotRef, flags: int) -> bool:
         """Whether it was taken or gone back to last."""
@@ -191,7 +192,7 @@ class DomainSnapshots:
             self._redefine(domain, moments, snapshot)
             if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT:
                 moments.current = snapshot.name
-            return DomainSnapshotRef(snapshot.name, domain.ref)
+            return DomainSnapshotRef(snapshot.name, dom)
         snapshot.domain = domain.definition
         if snapshot.memory == "external":
             snapshot.state = STATES[domain.state] if domain.active else "shutoff"
@@ -204,13 +205,12 @@ class DomainSnapshots:
         moments.add(snapshot)
         moments.current = snapshot.name
         if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_HALT and domain.active:
-            world.stop(domain, c.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT)
+            ref = world.stop(domain, c.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT)
             world.tell(
-                domain,
-                c.VIR_DOMAIN_EVENT_STOPPED,
-                c.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT,
+                domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT, ref
             )
-        return DomainSnapshotRef(snapshot.name, domain.ref)
+            dom = dom._replace(id=-1)
+        return DomainSnapshotRef(snapshot.name, dom)
 
     def _redefine(self, domain: Domain, moments: Moments[Snapshot], snapshot: Snapshot) -> None:
         """Put in a snapshot that was taken, in the place of one of that name if there is one."""
@@ -276,10 +276,17 @@ class DomainSnapshots:
         world = self._world
         moments.current = own.name
         assert own.domain is not None
+        # One that is not defined goes on as it was; only when it stops it is what it was then.
+        wasTransient = domain.active and domain.pending is None
         if domain.active:
-            world.stop(domain, c.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT)
-            world.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT)
-        domain.definition = own.domain
+            ref = world.stop(domain, c.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT)
+            world.tell(
+                domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT, ref
+            )
+        if wasTransient:
+            domain.pending = own.domain
+        else:
+            domain.definition = own.domain
         if not ran and not flags & _BOOT_FLAGS:
             return
         paused = bool(flags & c.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED) or (

@@ -21,7 +21,6 @@ from pyvirt.drivers.interfaces.values import (
 from pyvirt.drivers.test.definition import domainFilter
 from pyvirt.drivers.test.devices import diskOf, interfaceOf
 from pyvirt.drivers.test.domain import Domain
-from pyvirt.drivers.test.parameters import checkParameters
 from pyvirt.drivers.test.refusals import (
     IMPACT,
     READING,
@@ -32,6 +31,7 @@ from pyvirt.drivers.test.refusals import (
 )
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.params import validateParams
 
 __all__ = ["DomainStatistics"]
 
@@ -199,7 +199,8 @@ class DomainStatistics:
             balloon = replaced(definition.devices.memballoon, stats=period or None)
             return replaced(definition, devices=replaced(definition.devices, memballoon=balloon))
 
-        self._find(dom).change(flags, changed)
+        domain = self._find(dom)
+        domain.changeBoth(*domain.impactOfOne(flags), changed)
 
     def domainGetBlockInfo(self, dom: DomainRef, path: str, flags: int) -> BlockInfo:
         """Tell the sizes of one disk."""
@@ -261,8 +262,8 @@ class DomainStatistics:
     def domainSetPerfEvents(self, dom: DomainRef, params: list[TypedParam], flags: int) -> None:
         """Say which performance events are counted."""
         checkFlags("testDomainSetPerfEvents", flags, IMPACT)
-        checkParameters(params, dict.fromkeys(PERF_EVENTS, c.VIR_TYPED_PARAM_BOOLEAN))
-        wanted = {param.field: bool(param.value) for param in params}
+        given = validateParams(params, dict.fromkeys(PERF_EVENTS, c.VIR_TYPED_PARAM_BOOLEAN))
+        wanted = {name: bool(value) for name, value in given.items()}
 
         def changed(definition: DomainDefinition) -> DomainDefinition:
             now = (
@@ -276,7 +277,8 @@ class DomainStatistics:
             )
             return replaced(definition, perf=Perf(events=events))
 
-        self._find(dom).change(flags, changed)
+        domain = self._find(dom)
+        domain.changeBoth(*domain.impactOfOne(flags), changed)
 
 
 def _time(name: str, value: int) -> TypedParam:

@@ -19,7 +19,6 @@ from pyvirt.drivers.interfaces.values import (
 from pyvirt.drivers.test.blkio import DEVICE_LIMITS, deviceText, mergedDevices
 from pyvirt.drivers.test.devices import interfaceOf
 from pyvirt.drivers.test.iotune import BlockIOTune
-from pyvirt.drivers.test.parameters import checkParameters
 from pyvirt.drivers.test.refusals import (
     IMPACT,
     READING,
@@ -27,7 +26,8 @@ from pyvirt.drivers.test.refusals import (
     invalidArgument,
     operationInvalid,
 )
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.params import validateParams
 
 __all__ = ["DomainTuning"]
 
@@ -39,6 +39,8 @@ _MEMORY = {
     "soft_limit": "softLimit",
     "swap_hard_limit": "swapHardLimit",
 }
+#: So many nodes a set can name.
+_NODES = 16384
 _MODES = ("strict", "preferred", "interleave", "restrictive")
 _BANDWIDTH = tuple(
     (f"{direction}.{name}", direction, name)
@@ -70,7 +72,7 @@ class DomainTuning(BlockIOTune):
     ) -> None:
         """Take a weight, which changes nothing."""
         checkFlags("testDomainSetSchedulerParametersFlags", flags)
-        checkParameters(params, {"weight": c.VIR_TYPED_PARAM_UINT})
+        validateParams(params, {"weight": c.VIR_TYPED_PARAM_UINT})
         self._find(dom)
 
     def domainGetSecurityLabel(self, dom: DomainRef) -> SecurityLabel:
@@ -98,9 +100,9 @@ class DomainTuning(BlockIOTune):
     ) -> None:
         """Change the limits of memory."""
         checkFlags("testDomainSetMemoryParameters", flags, IMPACT)
-        checkParameters(params, dict.fromkeys(_MEMORY, c.VIR_TYPED_PARAM_ULLONG))
+        validateParams(params, dict.fromkeys(_MEMORY, c.VIR_TYPED_PARAM_ULLONG))
         given = {
-            _MEMORY[param.field]: None if param.value >= UNLIMITED else param.value
+            _MEMORY[param.field]: None if param.value == UNLIMITED else param.value
             for param in params
         }
         domain = self._find(dom)
@@ -135,7 +137,7 @@ class DomainTuning(BlockIOTune):
     ) -> None:
         """Change weights and limits of block IO."""
         checkFlags("testDomainSetBlkioParameters", flags, IMPACT)
-        checkParameters(
+        validateParams(
             params,
             {
                 "weight": c.VIR_TYPED_PARAM_UINT,
@@ -172,7 +174,7 @@ class DomainTuning(BlockIOTune):
     def domainSetNumaParameters(self, dom: DomainRef, params: list[TypedParam], flags: int) -> None:
         """Change which nodes memory comes from; how strictly only while the guest does not run."""
         checkFlags("testDomainSetNumaParameters", flags, IMPACT)
-        checkParameters(
+        validateParams(
             params,
             {"numa_mode": c.VIR_TYPED_PARAM_INT, "numa_nodeset": c.VIR_TYPED_PARAM_STRING},
         )
@@ -186,23 +188,29 @@ class DomainTuning(BlockIOTune):
                     raise invalidArgument(f"unsupported numatune mode: '{param.value}'")
                 mode = _MODES[param.value]
             else:
-                nodes = parseSet(param.value, size=128)
-                if not nodes:
+                nodes = parseSet(param.value, size=_NODES)
+                if nodes is None:
                     raise invalidArgument(
                         f"Failed to parse bitmap '{param.value}'", ErrorDomain.NONE
                     )
+                if not nodes:
+                    raise operationInvalid(f"Invalid nodeset of 'numatune': {param.value}")
 
         def changed(definition: DomainDefinition) -> DomainDefinition:
             tune = definition.numatune or NUMATune()
-            memory = tune.memory or NUMAMemory()
-            if live and mode is not None and mode != memory.mode:
+            if live and mode is not None and tune.memory and mode != tune.memory.mode:
                 raise operationInvalid("can't change numatune mode for running domain")
-            if mode is not None:
-                memory = replaced(memory, mode=mode)
+            memory = tune.memory or NUMAMemory()
             if nodes is not None:
                 memory = replaced(memory, nodeset=nodes, placement=None)
             elif memory.nodeset is None and memory.placement is None:
-                return definition
+                raise virtError(
+                    ErrorCode.CONFIG_UNSUPPORTED,
+                    "nodeset for NUMA memory tuning must be set if 'placement' is 'static'",
+                    ErrorDomain.DOMAIN,
+                )
+            if mode is not None:
+                memory = replaced(memory, mode=mode)
             return replaced(definition, numatune=replaced(tune, memory=memory))
 
         domain.changeBoth(live, config, changed)
@@ -224,7 +232,7 @@ class DomainTuning(BlockIOTune):
     ) -> None:
         """Change the bounds of an interface's traffic; an average of 0 takes those of its direction away."""
         checkFlags("testDomainSetInterfaceParameters", flags, IMPACT)
-        checkParameters(params, {full: c.VIR_TYPED_PARAM_UINT for full, _, _ in _BANDWIDTH})
+        validateParams(params, {full: c.VIR_TYPED_PARAM_UINT for full, _, _ in _BANDWIDTH})
         given = {param.field: param.value for param in params}
         domain = self._find(dom)
         live, config = domain.impactOfOne(flags)
@@ -244,8 +252,8 @@ class DomainTuning(BlockIOTune):
                 limits: Limits | None = None
                 if fresh.get("average") or fresh.get("floor"):
                     limits = replaced(Limits(), **fresh)
-                elif "average" not in fresh and old is not None:
-                    limits = replaced(old, **fresh)
+                elif "average" not in fresh:
+                    limits = old
                 bandwidth = replaced(bandwidth, **{direction: limits})
             if bandwidth.inbound is None and bandwidth.outbound is None:
                 bandwidth = None

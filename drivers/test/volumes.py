@@ -56,7 +56,7 @@ class Storage(Pools):
     def storagePoolListAllVolumes(self, pool: StoragePoolRef, flags: int) -> list[StorageVolRef]:
         """List the volumes of an active pool."""
         checkFlags("testStoragePoolListAllVolumes", flags)
-        found = self.find(pool.name)
+        found = self.identified(pool.uuid)
         if not found.active:
             raise operationInvalid("storage pool is not active")
         return [volume.ref for volume in found.volumes.values()]
@@ -130,8 +130,8 @@ class Storage(Pools):
 
     def storageVolDelete(self, vol: StorageVolRef, flags: int) -> None:
         """Delete a volume."""
-        pool, volume = self._volume(vol)
         checkFlags("testStorageVolDelete", flags)
+        pool, volume = self._volume(vol)
         pool.allocation -= volume.definition.allocation or 0
         del pool.volumes[vol.name]
 

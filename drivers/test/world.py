@@ -20,6 +20,7 @@ from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
 from pyvirt.drivers.test.domain import Domain, DomainTable
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.definitions.interface import InterfaceDefinition
@@ -94,7 +95,14 @@ class World:
 
         @raise VirtError: it is wrong.
         """
-        return completed(parseDomain(xml), random=self.random)
+        definition = parseDomain(xml)
+        if "/" in definition.name:
+            raise virtError(
+                ErrorCode.XML_ERROR,
+                f"name {definition.name} cannot contain '/'",
+                ErrorDomain.DOMAIN,
+            )
+        return completed(definition, random=self.random)
 
     def start(self, domain: Domain, reason: int) -> None:
         """Let a domain run."""
@@ -105,13 +113,20 @@ class World:
             domain.pending = domain.definition
         self.domains.identify(domain, self._lastID)
 
-    def stop(self, domain: Domain, reason: int) -> None:
-        """Let a domain run no more; it is what it was to be, from now on."""
+    def stop(self, domain: Domain, reason: int) -> DomainRef:
+        """
+        Let a domain run no more; it is what it was to be, from now on.
+
+        @return: what others are to be told by that it stopped; one that is not defined keeps its number in it.
+        """
+        told = domain.ref
         if domain.pending is not None:
             domain.definition, domain.pending = domain.pending, None
+            told = told._replace(id=-1)
         domain.state = c.VIR_DOMAIN_SHUTOFF
         domain.reason = reason
         self.domains.identify(domain, -1)
+        return told
 
     def tell(self, domain: Domain, event: int, detail: int, ref: DomainRef | None = None) -> None:
         """

@@ -35,13 +35,13 @@ def deviceText(devices: tuple[BlkioDevice, ...], field: str) -> str:
 
 def _parse(parameter: str, text: str) -> dict[str, int]:
     """Read paths and values; a 0 takes a limit away."""
+    if text and text.count(",") % 2 == 0:
+        raise _unreadable(parameter, text)
     bits = 64 if parameter.endswith("bytes_sec") else 32
     found: dict[str, int] = {}
     rest = text
     while rest:
-        path, comma, rest = rest.partition(",")
-        if not comma:
-            raise _unreadable(parameter, text)
+        path, _, rest = rest.partition(",")
         digits = _NUMBER.match(rest)
         amount = None if digits is None else number(digits[0], bits=bits)
         if digits is None or amount is None:

@@ -28,6 +28,7 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    plainWriter,
     present,
     replaced,
     special,
@@ -67,13 +68,12 @@ def _limit(tag: str) -> Any:
         value = scaledKiB(kids[tag][0], f"./memtune/{tag}[1]")
         return None if value is None or value >= UNLIMITED else value
 
-    return special(
-        tags=tag,
-        read=read,
-        write=lambda value, out, indent, context: out.append(
-            f"{indent}<{tag} unit='KiB'>{value}</{tag}>\n"
-        ),
-    )
+    def write(value: int, out: list[str], indent: str, context: Context) -> None:
+        # A limit that was set while the domain is known may be larger than none.
+        if value < UNLIMITED:
+            out.append(f"{indent}<{tag} unit='KiB'>{value}</{tag}>\n")
+
+    return special(tags=tag, read=read, write=write)
 
 
 @attrs.frozen(kw_only=True)
@@ -192,6 +192,12 @@ class BlkioDevice:
         if self.path is None:
             raise unsupported("missing per-device path")("", node, "")
         return self
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write a device that has a limit; one that has none any more is known but not written."""
+        if value != BlkioDevice(path=value.path):
+            plainWriter(BlkioDevice)(value, out, indent, tag, context)
 
 
 @attrs.frozen(kw_only=True)

@@ -44,18 +44,24 @@ def _threads(definition: DomainDefinition) -> tuple[IOThread, ...]:
     ids = definition.iothreadids
     if ids is not None and ids.threads:
         return tuple(ids.threads)
-    return tuple(IOThread(id=number) for number in threadNumbers(definition))
+    return tuple(IOThread(id=number, counted=True) for number in threadNumbers(definition))
 
 
-def _user(definition: DomainDefinition, number: int) -> str | None:
-    """Name the device that a thread does the IO of, if there is one."""
+def _checkUnused(definition: DomainDefinition, number: int) -> None:
+    """Refuse if a thread does the IO of a device."""
     for disk in definition.devices.disks:
         if disk.driver is not None and disk.driver.iothread == number:
-            return f"disk '{disk.target.dev if disk.target is not None else ''}'"
+            name = disk.target.dev if disk.target is not None else ""
+            raise invalidArgument(
+                f"cannot remove IOThread {number} since it is being used by disk '{name}'",
+                ErrorDomain.DOMAIN,
+            )
     for controller in definition.devices.controllers:
         if controller.driver is not None and controller.driver.iothread == number:
-            return f"controller '{controller.index or 0}'"
-    return None
+            raise invalidArgument(
+                f"cannot remove IOThread '{number}' since it is being used by controller",
+                ErrorDomain.DOMAIN,
+            )
 
 
 def _withPins(definition: DomainDefinition, pins: tuple[IOThreadPin, ...]) -> DomainDefinition:
@@ -86,7 +92,8 @@ class DomainDevices:
             old = definition.cputune.iothreadpins if definition.cputune is not None else ()
             pins = [pin for pin in old if pin.iothread != iothreadsID]
             pins.append(IOThreadPin(iothread=iothreadsID, cpuset=allowed))
-            pins.sort(key=lambda pin: pin.iothread)
+            order = threadNumbers(definition)
+            pins.sort(key=lambda pin: order.index(pin.iothread))
             return _withPins(definition, tuple(pins))
 
         domain.changeBoth(live, config, changed)
@@ -122,14 +129,12 @@ class DomainDevices:
                 raise invalidArgument(
                     f"cannot find IOThread '{iothreadID}' in iothreadids list", ErrorDomain.DOMAIN
                 )
-            user = _user(definition, iothreadID)
-            if user is not None:
-                raise invalidArgument(
-                    f"cannot remove IOThread {iothreadID} since it is being used by {user}",
-                    ErrorDomain.DOMAIN,
-                )
-            kept = tuple(each for each in _threads(definition) if each.id != iothreadID)
-            definition = _withThreads(definition, kept)
+            _checkUnused(definition, iothreadID)
+            threads = _threads(definition)
+            place = threadNumbers(definition).index(iothreadID)
+            # Threads that are counted keep their numbers when one before them goes.
+            behind = (replaced(each, counted=False) for each in threads[place + 1 :])
+            definition = _withThreads(definition, (*threads[:place], *behind))
             old = definition.cputune.iothreadpins if definition.cputune is not None else ()
             pins = tuple(pin for pin in old if pin.iothread != iothreadID)
             return _withPins(definition, pins) if len(pins) < len(old) else definition

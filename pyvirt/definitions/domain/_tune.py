@@ -5,6 +5,7 @@ How a domain shares the host: memory, block IO, processors, NUMA nodes, IO threa
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -221,20 +222,29 @@ class BlkioTune:
 
 @attrs.frozen(kw_only=True)
 class IOThread:
-    """A thread that does IO."""
+    """
+    A thread that does IO.
+
+    @ivar counted: nobody gave it its number: where that is so of all threads, none is written.
+    """
 
     id: int = attribute(integer(zero=False), required=True)
     threadPoolMin: int | None = attribute(integer(signed=True, minimum=0), "thread_pool_min")
     threadPoolMax: int | None = attribute(integer(signed=True, minimum=0), "thread_pool_max")
+    counted: bool = False
 
 
 @attrs.frozen(kw_only=True)
 class IOThreadIds:
     """The numbers of the threads that do IO."""
 
-    xmlOmitEmpty: ClassVar[bool] = True
-
     threads: tuple[IOThread, ...] = elements(IOThread, "iothread")
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write all numbers if any was given."""
+        if not all(thread.counted for thread in value.threads):
+            plainWriter(IOThreadIds)(value, out, indent, tag, context)
 
 
 @attrs.frozen(kw_only=True)
@@ -442,26 +452,32 @@ class CPUTune:
         return replaced(
             self,
             vcpupins=tuple(pins),
-            iothreadpins=tuple(sorted(self.iothreadpins, key=lambda pin: pin.iothread)),
+            iothreadpins=tuple(
+                sorted(self.iothreadpins, key=lambda pin: threads.index(pin.iothread))
+            ),
             vcpuscheds=_spread(self.vcpuscheds, "vcpus"),
-            iothreadscheds=_spread(self.iothreadscheds, "iothreads"),
+            iothreadscheds=_spread(self.iothreadscheds, "iothreads", threads),
         )
 
 
-def _threadsOf(domain: Node) -> set[int]:
-    """Return the numbers of the IO threads of a domain."""
+def _threadsOf(domain: Node) -> list[int]:
+    """Return the numbers of the IO threads of a domain: those it names, then the lowest that are free."""
     count = number(xmlText(found)) if (found := domain.find("iothreads")) is not None else 0
-    numbers = {number(each.get("id") or "") for each in domain.findall("iothreadids/iothread")}
-    known = {each for each in numbers if each is not None}
+    numbers = (number(each.get("id") or "") for each in domain.findall("iothreadids/iothread"))
+    known = dict.fromkeys(each for each in numbers if each is not None)
     free = 1
     while len(known) < min(count or 0, 65536):
-        known.add(free)
+        known.setdefault(free)
         free += 1
-    return known
+    return list(known)
 
 
-def _spread(scheds: tuple[Sched, ...], name: str) -> tuple[Sched, ...]:
-    """Give each processor or thread a scheduler of its own, in order."""
+def _spread(scheds: tuple[Sched, ...], name: str, order: Sequence[int] = ()) -> tuple[Sched, ...]:
+    """
+    Give each processor or thread a scheduler of its own.
+
+    @param order: how they are ordered, where that is not by their numbers.
+    """
     found: dict[int, Sched] = {}
     for sched in scheds:
         numbers = getattr(sched, name)
@@ -475,7 +491,11 @@ def _spread(scheds: tuple[Sched, ...], name: str) -> tuple[Sched, ...]:
                 raise xmlError(f"'{name.rstrip('s')}sched' attributes '{name}' must not overlap")
             change: dict[str, Any] = {name: frozenset([thread])}
             found[thread] = replaced(sched, **change)
-    return tuple(found[number] for number in sorted(found))
+    numbered = [found[number] for number in sorted(found)]
+    if order:
+        ranks = {thread: rank for rank, thread in enumerate(order)}
+        numbered.sort(key=lambda sched: ranks.get(min(getattr(sched, name)), len(ranks)))
+    return tuple(numbered)
 
 
 _NUMA_MODE = choice(

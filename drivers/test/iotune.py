@@ -110,7 +110,7 @@ class BlockIOTune:
                 raise unsupportedArgument(
                     f"block I/O throttle limit value must be no more than {_MAXIMUM}"
                 )
-            given[param.field] = param.value or None
+            given[param.field] = param.value if param.field == "group_name" else param.value or None
         before = found.iotune or IOTune()
         rates = {name: getattr(before, name) for name in _NAMES}
         rates.update(given)

@@ -65,7 +65,7 @@ def _moved(node: Any, wanted: str | None, given: str | None, prefix: str | None)
     return made
 
 
-def _declared(node: Any, uri: str, key: str | None) -> Any:
+def _declared(node: Any, uri: str, key: str) -> Any:
     """Copy an element with the declaration of one more namespace."""
     made = etree.Element(node.tag, dict(node.attrib), nsmap={**node.nsmap, key: uri})
     made.text = node.text
@@ -105,7 +105,7 @@ def withElement(text: str | None, uri: str, key: str | None, element: str | None
         fresh = _moved(node, None, uri, key)
         if _spaceOf(fresh) != uri:
             # Libvirt leaves an element in its own namespace, and says there which the other one is.
-            fresh = _declared(fresh, uri, key)
+            fresh = _declared(fresh, uri, key or "")
     elif text is None:
         return None
     for child in list(tree):

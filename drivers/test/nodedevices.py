@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import attrs
 
 from pyvirt import constants as c
-from pyvirt.definitions.kinds import escape
+from pyvirt.definitions.kinds import escape, number
 from pyvirt.definitions.reader import parseTree, xmlText
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.events import Event, EventKind
@@ -18,7 +18,7 @@ from pyvirt.drivers.test.refusals import checkFlags
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["FCHost", "NodeDevice", "NodeDevices", "SCSIHost", "System"]
+__all__ = ["FCHost", "NodeDevice", "NodeDevices", "SCSIHost", "System", "readDevice"]
 
 
 @attrs.frozen
@@ -112,6 +112,63 @@ class NodeDevice(NamedTuple):
         self.capability.write(out)
         out.append("</device>\n")
         return "".join(out)
+
+
+def readDevice(root: Any) -> NodeDevice:
+    """
+    Read a device that is there, a computer or a SCSI host.
+
+    @raise VirtError: it is something else, or wrong.
+    """
+    found = root.find("name")
+    name = xmlText(found) if found is not None else ""
+    if not name:
+        raise virtError(ErrorCode.NO_NAME, None, ErrorDomain.NODEDEV)
+    found = root.find("parent")
+    parent = (xmlText(found) or None) if found is not None else None
+    capability = root.find("capability")
+    if capability is None:
+        raise internal(f"no device capabilities for '{name}'")
+    kind = capability.get("type")
+    if kind == "system":
+        return NodeDevice(name, parent, _readSystem(capability, name))
+    if kind == "scsi_host":
+        return NodeDevice(name, parent, _readSCSIHost(capability, name))
+    raise virtError(
+        ErrorCode.CONFIG_UNSUPPORTED,
+        f"devices of the type '{kind}' cannot be read",
+        ErrorDomain.NODEDEV,
+    )
+
+
+def _readSystem(node: Any, name: str) -> System:
+    groups = []
+    for tag, names in (
+        ("hardware", ("vendor", "version", "serial", "uuid")),
+        ("firmware", ("vendor", "version", "release_date")),
+    ):
+        group = node.find(tag)
+        texts = {each: "" if group is None else group.findtext(each) or "" for each in names}
+        groups.append(tuple((each, text) for each, text in texts.items() if text))
+    if "uuid" not in dict(groups[0]):
+        raise internal(f"no system UUID supplied for '{name}'")
+    return System(groups[0], groups[1])
+
+
+def _readSCSIHost(node: Any, name: str) -> SCSIHost:
+    host = number(node.findtext("host") or "")
+    if host is None:
+        raise internal(f"no SCSI host ID supplied for '{name}'")
+    fc, ports = None, None
+    for inner in node.findall("capability"):
+        kind = inner.get("type")
+        if kind == "vport_ops":
+            ports = number(inner.findtext("max_vports") or "") or 0
+        elif kind == "fc_host":
+            fc = FCHost(*(inner.findtext(tag) or "" for tag in ("wwnn", "wwpn", "fabric_wwn")))
+        else:
+            raise internal(f"unknown SCSI host capability type '{kind}' for '{name}'")
+    return SCSIHost(host, number(node.findtext("unique_id") or ""), fc, ports)
 
 
 _LIST_FLAGS = 0x3FFFFF

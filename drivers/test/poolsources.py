@@ -80,6 +80,8 @@ def conflicting(one: PoolDefinition, other: PoolDefinition) -> bool:
         )
     if kind == "iscsi-direct":
         return bool(_devices(one) & _devices(other)) and _sameHosts(one, other)
+    if kind == "vstorage":
+        return one.source.name == other.source.name
     if kind in ("fs", "logical", "disk", "zfs"):
         return bool(_devices(one) & _devices(other))
     return kind == "mpath"

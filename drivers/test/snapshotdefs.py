@@ -12,6 +12,7 @@ import attrs
 from pyvirt.definitions.domain import DomainDefinition, completed, formatDomain, parseDomain
 from pyvirt.definitions.kinds import escape, number, xmlError
 from pyvirt.definitions.reader import parseTree, xmlText
+from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.test.devices import diskOf, pathOf
 from pyvirt.drivers.test.moments import Moment
 from pyvirt.drivers.test.refusals import internal
@@ -134,9 +135,9 @@ def parseSnapshot(xml: str, *, redefine: bool, now: int, random: Random) -> Snap
         snapshot.parent = None if parent is None else _text(parent, "name")
         state = _text(root, "state")
         if state is None:
-            raise internal("missing state from existing snapshot", _DOMAIN)
+            raise xmlError("missing state from existing snapshot", _DOMAIN)
         if state not in STATES:
-            raise internal(f"Invalid state '{state}' in domain snapshot XML", _DOMAIN)
+            raise refused(f"Invalid state '{state}' in domain snapshot XML")
         snapshot.state = state
         domain = root.find("domain")
         if domain is not None:
@@ -225,8 +226,12 @@ def fitted(snapshot: Snapshot, definition: DomainDefinition, location: str) -> N
     snapshot.disks = tuple(done)
 
 
-def formatSnapshot(snapshot: Snapshot, *, secure: bool) -> str:
-    """Write a snapshot out."""
+def formatSnapshot(snapshot: Snapshot, uuid: bytes, *, secure: bool) -> str:
+    """
+    Write a snapshot out.
+
+    @param uuid: that of its domain, which is all that is written of one that is not known.
+    """
     out = [f"<domainsnapshot>\n  <name>{escape(snapshot.name)}</name>\n"]
     if snapshot.description is not None:
         out.append(f"  <description>{escape(snapshot.description)}</description>\n")
@@ -255,5 +260,7 @@ def formatSnapshot(snapshot: Snapshot, *, secure: bool) -> str:
     if snapshot.domain is not None:
         text = formatDomain(snapshot.domain, secure=secure, inactive=True)
         out.append("".join(f"  {line}\n" for line in text.splitlines()))
+    else:
+        out.append(f"  <domain>\n    <uuid>{formatUUID(uuid)}</uuid>\n  </domain>\n")
     out.append("</domainsnapshot>\n")
     return "".join(out)

@@ -168,8 +168,10 @@ class DomainSnapshots:
     def domainSnapshotGetXMLDesc(self, snap: DomainSnapshotRef, flags: int) -> str:
         """Write a snapshot."""
         checkFlags("testDomainSnapshotGetXMLDesc", flags, c.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
-        _, _, own = self._snapshot(snap)
-        return formatSnapshot(own, secure=bool(flags & c.VIR_DOMAIN_SNAPSHOT_XML_SECURE))
+        domain, _, own = self._snapshot(snap)
+        return formatSnapshot(
+            own, domain.uuid, secure=bool(flags & c.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+        )
 
     def domainSnapshotCreateXML(
         self, dom: DomainRef, xmlDesc: str, flags: int

@@ -17,6 +17,8 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Storage"]
 
+#: Pools whose volumes are told to be files; those of others are told to be devices.
+_FILES = frozenset(("dir", "fs", "netfs"))
 #: Pools whose volumes are not files with a format.
 _FORMATLESS = frozenset(("logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"))
 
@@ -139,12 +141,11 @@ class Storage(Pools):
         """Tell the sizes; there are no flags to tell others."""
         if flags:
             raise virtError(ErrorCode.NO_SUPPORT, "virStorageVolGetInfoFlags", ErrorDomain.STORAGE)
-        _, volume = self._volume(vol)
-        definition = volume.definition
+        pool, volume = self._volume(vol)
         return StorageVolInfo(
-            _VOLUME_TYPES.get(definition.type or "file", c.VIR_STORAGE_VOL_FILE),
-            definition.capacity or 0,
-            definition.allocation or 0,
+            c.VIR_STORAGE_VOL_FILE if pool.definition.type in _FILES else c.VIR_STORAGE_VOL_BLOCK,
+            volume.definition.capacity or 0,
+            volume.definition.allocation or 0,
         )
 
     def storageVolGetXMLDesc(self, vol: StorageVolRef, flags: int) -> str:
@@ -155,13 +156,3 @@ class Storage(Pools):
     def storageVolGetPath(self, vol: StorageVolRef) -> str:
         """Tell where a volume is."""
         return self._volume(vol)[1].definition.target.path or ""
-
-
-_VOLUME_TYPES = {
-    "file": c.VIR_STORAGE_VOL_FILE,
-    "block": c.VIR_STORAGE_VOL_BLOCK,
-    "dir": c.VIR_STORAGE_VOL_DIR,
-    "network": c.VIR_STORAGE_VOL_NETWORK,
-    "netdir": c.VIR_STORAGE_VOL_NETDIR,
-    "ploop": c.VIR_STORAGE_VOL_PLOOP,
-}

@@ -42,6 +42,13 @@ class ClientStream(WireStream):
             raise virtError(ErrorCode.OPERATION_INVALID, "stream is not open", ErrorDomain.STREAMS)
         return True
 
+    def start(self, sink: Any) -> None:
+        """Push what came and what comes into C{sink}; it is aborted at once if the stream has failed."""
+        if self.error is None:
+            super().start(sink)
+        else:
+            sink.abort(self.error)
+
     def finish(self) -> Deferred[None]:
         """
         End the stream well: all that was written counts, what was not read does not.

@@ -188,6 +188,17 @@ class DownloadTests(PairTests):
         self.assertIs(self.assertRaises(VirtError, stream.write, b"x"), error)
         self.nothingLeft()
 
+    def test_failedBefore(self) -> None:
+        """A sink that comes after the failure hears of it at once."""
+        source = Source([b"some"], endless=True)
+        stream = self.open(DOWNLOAD, source)
+        source.sink.abort(FAILURE)
+        self.pipe.flush()
+        sink = Sink()
+        stream.start(sink)
+        self.assertEqual([str(each) for each in sink.seen], [str(FAILURE)])
+        self.nothingLeft()
+
     def test_sinkFails(self) -> None:
         """An application's sink that raises gives the stream up."""
         for failure in (FAILURE, RuntimeError("a bug")):

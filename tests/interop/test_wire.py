@@ -85,7 +85,7 @@ class WireTests(TestCase):
         if client.connectionIsLost:
             lost.callback(None)
         else:
-            client.connectionLost = connectionLost  # type: ignore[method-assign]
+            client.connectionLost = connectionLost  # type: ignore[method-assign,assignment]
             client.transport.loseConnection()
         return lost
 
@@ -142,7 +142,7 @@ class WireTests(TestCase):
             self.assertEqual(await self.call(client, "connectGetType"), "TEST")
             await aborted
             await finished
-            errors = []
+            errors: list[Any] = []
             for stream in streams[2:]:
                 try:
                     if stream is streams[3]:

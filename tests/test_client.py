@@ -293,6 +293,25 @@ class DomainTests(ClientCase):
         self.assertEqual(self.memory.result(self.domain().autostart()), 1)
 
 
+    def test_autostartOnce(self) -> None:
+        """
+        What a domain does at the next boot alone is kept apart from what it does at each, and with the
+        domain; read-only connections may ask, not say.
+        """
+        result = self.memory.result
+        domain = self.domain()
+        self.assertEqual(result(domain.autostartOnce()), 0)
+        self.assertEqual(result(domain.setAutostartOnce(1)), 0)
+        self.assertEqual(result(self.domain().autostartOnce()), 1)
+        self.assertEqual(result(domain.autostart()), 0)
+        self.assertEqual(result(domain.setAutostartOnce(0)), 0)
+        self.assertEqual(result(domain.autostartOnce()), 0)
+        reader = result(self.memory.connect(flags=pyvirt.VIR_CONNECT_RO).lookupByName("test"))
+        self.assertEqual(result(reader.autostartOnce()), 0)
+        error = self.failing(reader.setAutostartOnce(1))
+        self.assertEqual(error.code, ErrorCode.OPERATION_DENIED)
+
+
 class LocalTests(SynchronousTestCase):
     """Drivers in this process, without a daemon."""
 

@@ -146,6 +146,14 @@ class DomainDefinitions:
         """Say whether the domain is started with the host; nothing else follows from it here."""
         self._find(dom).autostart = autostart
 
+    def domainGetAutostartOnce(self, dom: DomainRef) -> bool:
+        """Whether the domain is started when the host boots next."""
+        return self._find(dom).extra.autostartOnce
+
+    def domainSetAutostartOnce(self, dom: DomainRef, autostart: bool) -> None:
+        """Say whether the domain is started when the host boots next; no host of ours ever does."""
+        self._find(dom).extra.autostartOnce = autostart
+
     def domainIsPersistent(self, dom: DomainRef) -> bool:
         """Whether it stays when it stops."""
         return self._find(dom).persistent

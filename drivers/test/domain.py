@@ -35,6 +35,7 @@ class Extra:
     @ivar frozen: the mount points of file systems that are frozen.
     @ivar threads: the IO threads that were added, not those it was defined with.
     @ivar time: what the guest's clock shows.
+    @ivar autostartOnce: whether it is started when the host boots next, and that time only.
     """
 
     snapshots: Moments[Any] = attrs.Factory(Moments)
@@ -42,6 +43,7 @@ class Extra:
     frozen: set[str] = attrs.Factory(set)
     threads: set[int] = attrs.Factory(set)
     time: DomainTime = DomainTime(627319920, 0)
+    autostartOnce: bool = False
 
 
 class Domain:

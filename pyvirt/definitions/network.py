@@ -401,8 +401,6 @@ def checkRange(start: str, end: str, ip: Node) -> None:
             )
         )
     address = ip.get("address")
-    if int(low) > int(high):
-        raise wrong("is reversed ")
     if address is not None and familyOf(address) is not None:
         prefix = prefixOf(ip)
         if prefix is not None:
@@ -424,6 +422,8 @@ def checkRange(start: str, end: str, ip: Node) -> None:
                         "broadcast address",
                         ErrorDomain.NONE,
                     )
+    if int(low) > int(high):
+        raise wrong("is reversed ")
 
 
 @attrs.frozen(kw_only=True)

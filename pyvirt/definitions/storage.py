@@ -290,6 +290,8 @@ class PoolDefinition:
             raise bad("missing pool source name element")
         if "/" in name:
             raise bad(f"name {name} cannot contain '/'")
+        if kind == "rbd" and source.name is None and node.find("source") is not None:
+            raise bad("element 'name' is mandatory for RBD pool")
         served = ("netfs", "iscsi", "iscsi-direct", "gluster", "rbd", "sheepdog")
         if kind in served and not source.hosts:
             raise bad("missing storage pool source host name")
@@ -316,8 +318,6 @@ class PoolDefinition:
             target = replaced(target, path=cleanPath(target.path))
         if kind == "gluster" and source.dir is None:
             source = replaced(source, dir="/")
-        if kind == "rbd" and source.name is None:
-            raise bad("element 'name' is mandatory for RBD pool")
         if kind == "sheepdog" and source.name is None:
             source = replaced(source, name=name)
         return replaced(self, name=name, source=source, target=target)

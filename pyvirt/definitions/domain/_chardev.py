@@ -186,7 +186,8 @@ def _readOneSource(kind: str, node: Node, values: dict[str, Any], context: Conte
     """Add what a C{source} element says to C{values}."""
     get = node.get
     if kind in ("file", "pty", "dev", "pipe", "unix"):
-        if get("path") is not None:
+        # The terminal is found when the domain starts: only a running one has a path.
+        if get("path") is not None and not (kind == "pty" and context.inactive):
             values["path"] = get("path")
         if kind == "file" and get("append") is not None:
             values["append"] = SWITCH.read(get("append"), node, "append")
@@ -225,7 +226,7 @@ def writeCharSource(value: CharSource, out: list[str], indent: str, context: Con
     text = ""
     extra: list[str] = []
     if kind in ("pty", "dev", "file", "pipe"):
-        if value.path:
+        if value.path and not (kind == "pty" and context.inactive):
             text = f" path='{escape(value.path)}'"
             if value.append is not None:
                 text += f" append='{'on' if value.append else 'off'}'"

@@ -313,7 +313,7 @@ def _size(tag: str, path: str, required: bool = False) -> Any:
             raise xmlError(
                 f"missing element or attribute '{path.removesuffix('[1]')}'", ErrorDomain.XML
             )
-        return value or None
+        return value if required else value or None
 
     return special(
         tags=tag,
@@ -345,6 +345,16 @@ class MemoryTarget:
     requested: int | None = _size("requested", "./requested")
 
 
+#: What a module of each model is made of.
+MEMORY_SOURCES: dict[str, tuple[str, ...]] = {
+    "dimm": ("nodemask", "pagesize"),
+    "nvdimm": ("path", "alignsize", "pmem"),
+    "virtio-pmem": ("path",),
+    "virtio-mem": ("nodemask", "pagesize"),
+    "sgx-epc": ("nodemask",),
+}
+
+
 @attrs.frozen(kw_only=True)
 class MemoryDevice(Device):
     """A memory module."""
@@ -365,9 +375,17 @@ class MemoryDevice(Device):
             raise xmlError("missing <target> element for <memory> device")
         if self.model != "nvdimm":
             target = replaced(target, label=None, readonly=False)
-        if self.model != "virtio-mem":
+        if self.model == "virtio-mem":
+            target = replaced(target, requested=target.requested or 0)
+        else:
             target = replaced(target, block=None, requested=None)
-        return replaced(self, target=target)
+        source = self.source
+        if source is not None:
+            kept = MEMORY_SOURCES[self.model]
+            source = MemorySource(**{name: getattr(source, name) for name in kept})
+        access = "shared" if self.model == "virtio-pmem" and self.access is None else self.access
+        uuid = self.uuid if self.model == "nvdimm" else None
+        return replaced(self, access=access, uuid=uuid, source=source, target=target)
 
 
 @attrs.frozen(kw_only=True)
@@ -954,7 +972,7 @@ class Filesystem(BootDevice):
             if self.type == "ram":
                 source = replaced(source, units="KiB")
             changes["source"] = source
-        if self.accessmode is None:
+        if self.accessmode is None and (source is None or source.socket is None):
             changes["accessmode"] = "passthrough"
         return replaced(self, **changes)
 

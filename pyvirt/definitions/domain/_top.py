@@ -536,9 +536,6 @@ class DomainDefinition:
         """Check what only the whole can tell; take the UUID that the firmware tells."""
         models: set[str | None] = set()
         labels = self.seclabels
-        unnamed = sum(label.model is None for label in labels)
-        if 0 < unnamed < len(labels):
-            raise xmlError("missing security model when using multiple labels")
         for label in labels:
             if label.model in models:
                 raise virtError(
@@ -547,6 +544,8 @@ class DomainDefinition:
                     ErrorDomain.DOMAIN,
                 )
             models.add(label.model)
+        if None in models and len(models) > 1:
+            raise xmlError("missing security model when using multiple labels")
         if self.vcpus is not None:
             for vcpu in self.vcpus.vcpus:
                 if (vcpu.id or 0) >= self.vcpu.maximum:

@@ -99,7 +99,7 @@ class Page:
         missing=lambda node: xmlError("missing element or attribute './@size'", ErrorDomain.XML),
     )
     unit: str | None = attribute(Kind(lambda text, node, name: "KiB"), default="KiB")
-    nodeset: frozenset[int] | None = attribute(setKind(128))
+    nodeset: frozenset[int] | None = attribute(setKind())
 
     def settle(self, node: Node, context: Context) -> Page:
         """A page has a size."""
@@ -509,7 +509,7 @@ class NUMAMemory:
     """Which nodes of the host the guest's memory comes from."""
 
     mode: str | None = attribute(_NUMA_MODE, default="strict")
-    nodeset: frozenset[int] | None = attribute(setKind(128))
+    nodeset: frozenset[int] | None = attribute(setKind())
     placement: str | None = attribute(
         choice(
             "static auto",
@@ -536,7 +536,7 @@ class MemNode:
     cellid: int | None = attribute(UINT, required=True)
     mode: str | None = attribute(_NUMA_MODE, default="strict")
     nodeset: frozenset[int] | None = attribute(
-        setKind(128),
+        setKind(),
         required=True,
         missing=lambda node: xmlError("Missing required nodeset attribute in memnode element"),
     )

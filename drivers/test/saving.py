@@ -121,7 +121,7 @@ class DomainLifecycleAndFiles(DomainLifecycle):
         self.ended(domain, c.VIR_DOMAIN_SHUTOFF_SAVED, c.VIR_DOMAIN_EVENT_STOPPED_SAVED)
 
     def _definition(self, path: str) -> DomainDefinition:
-        return self._world.parse(_read(path))
+        return self._world.parse(_read(path), checked=False)
 
     def domainRestoreFlags(self, from_: str, dxml: str | None, flags: int) -> None:
         """Let a guest go on that was written to a file."""

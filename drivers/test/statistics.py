@@ -206,9 +206,11 @@ class DomainStatistics:
         """Tell the sizes of one disk."""
         checkFlags("testDomainGetBlockInfo", flags)
         domain = self._find(dom)
-        if diskOf(domain.definition, path) is None:
+        disk = diskOf(domain.definition, path)
+        if disk is None:
             raise invalidArgument(f"invalid path {path} not assigned to domain")
-        domain.checkActive()
+        if disk.source is None or disk.source.isEmpty:
+            raise invalidArgument(f"disk '{path}' does not currently have a source assigned")
         return BlockInfo(_TIB, _CLUSTERS, _TIB)
 
     def domainGetDiskErrors(self, dom: DomainRef, flags: int) -> list[DomainDiskError]:

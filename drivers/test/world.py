@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface.interface import InterfaceClass
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, completed, parseDomain
+from pyvirt.definitions.domain import DomainDefinition, check, completed, parseDomain
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
@@ -89,10 +89,11 @@ class World:
 
     # Domains
 
-    def parse(self, xml: str) -> DomainDefinition:
+    def parse(self, xml: str, checked: bool = True) -> DomainDefinition:
         """
         Read the definition of a domain and complete it.
 
+        @param checked: whether its parts must agree; they need not in what this host has saved.
         @raise VirtError: it is wrong.
         """
         definition = parseDomain(xml)
@@ -102,7 +103,10 @@ class World:
                 f"name {definition.name} cannot contain '/'",
                 ErrorDomain.DOMAIN,
             )
-        return completed(definition, random=self.random)
+        definition = completed(definition, random=self.random)
+        if checked:
+            check(definition)
+        return definition
 
     def start(self, domain: Domain, reason: int) -> None:
         """Let a domain run."""

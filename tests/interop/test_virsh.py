@@ -176,6 +176,7 @@ define nameless.xml
 define memoryless.xml
 define clash.xml
 define wrongroot.xml
+define sourceless.xml; create sourceless.xml; list --all
 define empty.xml
 define absent.xml
 define
@@ -214,6 +215,8 @@ define guest.xml; metadata web1 urn:a --set '<x/>' --key k --config; metadata we
 define guest.xml; metadata web1 urn:a --remove --config
 define guest.xml; domblklist web1 --details; domiflist web1
 define guest.xml; start web1; domblkstat web1 vda; domblkinfo web1 vda; domifstat web1 vnet0; domif-getlink web1 vnet0
+define guest.xml; domblkinfo web1 vda; domblkinfo web1 --all
+define tray.xml; domblkinfo tray hda; start tray; domblkinfo tray hda; domblkinfo tray --all
 define guest.xml; start web1; domblkinfo web1; domblkinfo web1 nonsense; domblkstat web1 nonsense
 define guest.xml; start web1; domifaddr web1; domiftune web1 vnet0; domiftune web1 vnet0 --inbound 100; domiftune web1 vnet0
 define guest.xml; start web1; blkdeviotune web1 vda; blkdeviotune web1 vda --total-bytes-sec 1000; blkdeviotune web1 vda

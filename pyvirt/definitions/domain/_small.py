@@ -283,7 +283,7 @@ class MemorySource:
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    nodemask: frozenset[int] | None = element(setKind(128))
+    nodemask: frozenset[int] | None = element(setKind())
     pagesize: int | None = special(
         tags="pagesize",
         read=lambda node, kids, context: (

@@ -33,12 +33,12 @@ def deviceText(devices: tuple[BlkioDevice, ...], field: str) -> str:
     )
 
 
-def _parse(parameter: str, text: str) -> dict[str, int]:
-    """Read paths and values; a 0 takes a limit away."""
+def _parse(parameter: str, text: str) -> list[tuple[str, int]]:
+    """Read paths and values."""
     if text and text.count(",") % 2 == 0:
         raise _unreadable(parameter, text)
     bits = 64 if parameter.endswith("bytes_sec") else 32
-    found: dict[str, int] = {}
+    found: list[tuple[str, int]] = []
     rest = text
     while rest:
         path, _, rest = rest.partition(",")
@@ -49,7 +49,7 @@ def _parse(parameter: str, text: str) -> dict[str, int]:
                 f"invalid value '{rest}' for parameter '{parameter}' of device '{path}'",
                 ErrorDomain.DOMAIN,
             )
-        found[path] = amount
+        found.append((path, amount))
         rest = rest[digits.end() :]
         if rest and not rest.startswith(","):
             raise _unreadable(parameter, text)
@@ -69,15 +69,15 @@ def mergedDevices(
     """
     Return the devices with new limits of one kind; what is not named stays as it is.
 
+    A 0 takes a limit away; a device that has none any more keeps its place.
+
     @raise VirtError: the text is none.
     """
     field = DEVICE_LIMITS[parameter]
-    given = _parse(parameter, text)
-    merged = [
-        replaced(device, **{field: given.pop(device.path) or None})
-        if device.path in given
-        else device
-        for device in devices
-    ]
-    merged += [BlkioDevice(path=path, **{field: value or None}) for path, value in given.items()]
-    return tuple(merged)
+    merged = {device.path: device for device in devices}
+    for path, value in _parse(parameter, text):
+        if path in merged:
+            merged[path] = replaced(merged[path], **{field: value or None})
+        elif value:
+            merged[path] = BlkioDevice(path=path, **{field: value})
+    return tuple(merged.values())

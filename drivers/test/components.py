@@ -13,6 +13,7 @@ from typing import Any
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.drivers.interfaces.checkpoints import IDomainCheckpoints
 from pyvirt.drivers.interfaces.consoles import IDomainConsoles
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
 from pyvirt.drivers.interfaces.devices import IDomainDevices
@@ -75,6 +76,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IDomainConsoles: _later("consoles", "DomainConsoles"),
     IDomainDevices: _later("iothreads", "DomainDevices"),
     IDomainGuestAgent: _later("guest", "DomainGuestAgent"),
+    IDomainCheckpoints: _later("checkpoints", "DomainCheckpoints"),
     IDomainSnapshots: _later("snapshots", "DomainSnapshots"),
     INetworks: _later("networks", "Networks"),
     IHostInterfaces: _later("hostinterfaces", "HostInterfaces"),

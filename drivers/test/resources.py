@@ -138,7 +138,7 @@ class DomainResources:
         pins = self._pins(domain.definition)
         for number in range(online(domain.definition)):
             allowed = pins[number] & host
-            infos.append(VcpuInfo(number, c.VIR_VCPU_RUNNING, used, max(allowed, default=-1)))
+            infos.append(VcpuInfo(number, c.VIR_VCPU_RUNNING, used, max(pins[number], default=-1)))
             maps.append(bitmap(allowed))
         return VcpuPlacement(infos, maps)
 

@@ -255,8 +255,6 @@ class DomainTuning(BlockIOTune):
                 elif "average" not in fresh:
                     limits = old
                 bandwidth = replaced(bandwidth, **{direction: limits})
-            if bandwidth.inbound is None and bandwidth.outbound is None:
-                bandwidth = None
             fixed = replaced(interface, bandwidth=bandwidth)
             devices = definition.devices
             return replaced(

@@ -17,8 +17,11 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Storage"]
 
-#: Pools whose volumes are told to be files; those of others are told to be devices.
-_FILES = frozenset(("dir", "fs", "netfs"))
+#: What the volumes of a pool are told to be, if not devices.
+_TYPES = {
+    **dict.fromkeys(("dir", "fs", "netfs", "vstorage"), c.VIR_STORAGE_VOL_FILE),
+    **dict.fromkeys(("rbd", "gluster", "sheepdog"), c.VIR_STORAGE_VOL_NETWORK),
+}
 #: Pools whose volumes are not files with a format.
 _FORMATLESS = frozenset(("logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"))
 
@@ -143,7 +146,7 @@ class Storage(Pools):
             raise virtError(ErrorCode.NO_SUPPORT, "virStorageVolGetInfoFlags", ErrorDomain.STORAGE)
         pool, volume = self._volume(vol)
         return StorageVolInfo(
-            c.VIR_STORAGE_VOL_FILE if pool.definition.type in _FILES else c.VIR_STORAGE_VOL_BLOCK,
+            _TYPES.get(pool.definition.type, c.VIR_STORAGE_VOL_BLOCK),
             volume.definition.capacity or 0,
             volume.definition.allocation or 0,
         )

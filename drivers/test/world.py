@@ -15,12 +15,18 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface.interface import InterfaceClass
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, check, completed, parseDomain
+from pyvirt.definitions.domain import (
+    DomainDefinition,
+    check,
+    completed,
+    formatDomain,
+    parseDomain,
+)
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
 from pyvirt.drivers.test.domain import Domain, DomainTable
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
     from pyvirt.definitions.interface import InterfaceDefinition
@@ -109,13 +115,31 @@ class World:
         return definition
 
     def start(self, domain: Domain, reason: int) -> None:
-        """Let a domain run."""
+        """
+        Let a domain run.
+
+        @raise VirtError: what it was changed to is no definition; the number it was to run by is kept, as libvirt
+            does.
+        """
         self._lastID += 1
-        domain.state = c.VIR_DOMAIN_RUNNING
-        domain.reason = reason
-        if domain.persistent and domain.pending is None:
-            domain.pending = domain.definition
         self.domains.identify(domain, self._lastID)
+        if domain.persistent and domain.pending is None:
+            try:
+                domain.pending = self._written(domain.definition)
+            except VirtError:
+                domain.state, domain.reason = c.VIR_DOMAIN_SHUTOFF, c.VIR_DOMAIN_SHUTOFF_FAILED
+                raise
+        domain.state, domain.reason = c.VIR_DOMAIN_RUNNING, reason
+
+    def _written(self, definition: DomainDefinition) -> DomainDefinition:
+        """
+        Return a definition as it comes back when it is written and read.
+
+        Disks whose bus was guessed are then in the order of their names, and limits that are none are gone.
+        """
+        xml = formatDomain(definition, secure=True, inactive=True)
+        copy = completed(parseDomain(xml), random=self.random)
+        return definition if copy == definition else copy
 
     def stop(self, domain: Domain, reason: int) -> DomainRef:
         """

@@ -135,7 +135,7 @@ class WirePeer(Peer):
     def _event(self, number: int, packet: bytes) -> None:
         procedure = next(each for each in REMOTE if each.number == number)
         values, _ = procedure.argumentCodec.decode(packet, PAYLOAD)
-        callback, *rest = values
+        rest = list(values[1:])
         name = procedure.name
         kind, eventID = EventKind.DOMAIN, -1
         for known, event in DOMAIN_EVENTS.items():
@@ -165,8 +165,11 @@ class WirePeer(Peer):
                 self._event(header[3], packet)
 
     def close(self) -> None:
-        """Hang up."""
-        self._socket.close()
+        """Leave, and hang up once that is known: what was shared is gone then."""
+        try:
+            self.call("connectClose")
+        finally:
+            self._socket.close()
 
 
 class _Collector:

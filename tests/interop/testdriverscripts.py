@@ -6,16 +6,26 @@ A script may use results of its calls only where both sides answer alike; a call
 
 from __future__ import annotations
 
+import os
+import tempfile
+from ast import literal_eval
 from typing import Any
 
 from pyvirt.drivers.interfaces.values import DomainRef, NetworkRef, StoragePoolRef, TypedParam
 
 from .testdriverpeers import Transcript
 
-__all__ = ["SCRIPTS", "domainXML"]
+__all__ = ["FILES", "KEPT", "SCRIPTS", "domainXML", "everythingOf", "survey"]
 
 TEST_UUID = bytes.fromhex("6695eb01f6a4830479aa97f2502e193f")
 OWN_UUID = "11111111-1111-4111-8111-111111111111"
+#: Identifiers that are the same on both sides, because scripts choose them or everybody knows them.
+KEPT = {
+    OWN_UUID,
+    "6695eb01-f6a4-8304-79aa-97f2502e193f",
+    "dd8fe884-6c02-601e-7551-cca97df1c5df",
+    "dfe224cb-28fb-8dd0-c4b2-64eb3f0f4566",
+}
 GONE = DomainRef("gone", b"\1" * 16, -1)
 
 Run = Transcript
@@ -292,32 +302,34 @@ def tuning(run: Run) -> None:
     other = run("domainDefineXML", domainXML("o", "", f"<devices>{disks}{nic}</devices>"))
     int32, uint, ullong, boolean, string = 1, 2, 4, 6, 7
     cases: list[tuple[str, tuple[Any, ...], list[TypedParam]]] = []
+
+    def case(name: str, keys: tuple[Any, ...], params: list[TypedParam]) -> None:
+        cases.append((name, keys, params))
+
     for values in (
         {"hard_limit": 1000}, {"soft_limit": 5}, {"swap_hard_limit": 10}, {"swap_hard_limit": 5000},
         {"hard_limit": 9007199254740991}, {"hard_limit": 6000, "swap_hard_limit": 6000},
         {"hard_limit": 7000, "swap_hard_limit": 6000}, {"min_guarantee": 5}, {"foo": 1},
     ):  # fmt: skip
-        cases.append(("MemoryParameters", (), typed(ullong, **values)))
-    cases.append(("MemoryParameters", (), typed(int32, hard_limit=1)))
-    cases.append(("MemoryParameters", (), typed(ullong, hard_limit=1) * 2))
-    cases.append(("MemoryParameters", (), []))
+        case("MemoryParameters", (), typed(ullong, **values))
+    case("MemoryParameters", (), typed(int32, hard_limit=1))
+    case("MemoryParameters", (), typed(ullong, hard_limit=1) * 2)
+    case("MemoryParameters", (), [])
     for weight in (100, 500, 5, 0, 100000):
-        cases.append(("BlkioParameters", (), typed(uint, weight=weight)))
+        case("BlkioParameters", (), typed(uint, weight=weight))
     for text in (
         "/dev/sda,300,/dev/sdb,400", "/dev/sda,0", "/dev/sda", "/dev/sda,x", "", "a,1,a,2", ",5",
         "/dev/sdc,-1", "/dev/sda,99999999999",
     ):  # fmt: skip
         for name in ("device_weight", "device_read_iops_sec", "device_write_bytes_sec"):
-            cases.append(("BlkioParameters", (), typed(string, **{name: text})))
-    cases.append(("BlkioParameters", (), typed(string, weight="5")))
-    cases.append(("BlkioParameters", (), typed(uint, zz=5)))
+            case("BlkioParameters", (), typed(string, **{name: text}))
+    case("BlkioParameters", (), typed(string, weight="5"))
+    case("BlkioParameters", (), typed(uint, zz=5))
     for mode in (0, 1, 2, 3, 4, 9, -1):
-        cases.append(("NumaParameters", (), typed(int32, numa_mode=mode)))
+        case("NumaParameters", (), typed(int32, numa_mode=mode))
     for nodes in ("0-1", "0", "5", "zz", "", "^0", "0-200", "1,3"):
-        cases.append(("NumaParameters", (), typed(string, numa_nodeset=nodes)))
-    cases.append(
-        ("NumaParameters", (), typed(int32, numa_mode=0) + typed(string, numa_nodeset="0-2"))
-    )
+        case("NumaParameters", (), typed(string, numa_nodeset=nodes))
+    case("NumaParameters", (), typed(int32, numa_mode=0) + typed(string, numa_nodeset="0-2"))
     for values in (
         {"total_bytes_sec": 1000}, {"total_bytes_sec": 1000, "read_bytes_sec": 1},
         {"read_iops_sec": 5, "read_iops_sec_max": 10}, {"write_iops_sec_max": 10},
@@ -327,11 +339,11 @@ def tuning(run: Run) -> None:
         {"total_iops_sec": 1, "total_iops_sec_max": 5}, {"read_iops_sec": 0}, {"foo": 1},
         {"total_iops_sec_max": 7, "read_iops_sec_max": 7},
     ):  # fmt: skip
-        cases.append(("BlockIoTune", ("vda",), typed(ullong, **values)))
+        case("BlockIoTune", ("vda",), typed(ullong, **values))
     for text in ("group", ""):
-        cases.append(("BlockIoTune", ("vda",), typed(string, group_name=text)))
-    cases.append(("BlockIoTune", ("zz",), typed(ullong, size_iops_sec=5)))
-    cases.append(("BlockIoTune", ("vda",), typed(uint, size_iops_sec=5)))
+        case("BlockIoTune", ("vda",), typed(string, group_name=text))
+    case("BlockIoTune", ("zz",), typed(ullong, size_iops_sec=5))
+    case("BlockIoTune", ("vda",), typed(uint, size_iops_sec=5))
     for values in (
         {"inbound__average": 100}, {"inbound__peak": 200, "inbound__burst": 300},
         {"outbound__average": 10, "outbound__peak": 20, "outbound__burst": 30},
@@ -340,14 +352,14 @@ def tuning(run: Run) -> None:
         {"outbound__floor": 5}, {"foo": 1},
     ):  # fmt: skip
         for device in ("testnet0", "aa:bb:cc:dd:ee:ff", "52:54:00:00:00:01", "zz"):
-            cases.append(("InterfaceParameters", (device,), typed(uint, **values)))
-    cases.append(("SchedulerParametersFlags", (), typed(uint, weight=5)))
-    cases.append(("SchedulerParametersFlags", (), typed(int32, weight=5)))
-    cases.append(("SchedulerParametersFlags", (), typed(uint, foo=5)))
-    cases.append(("PerfEvents", (), typed(boolean, cmt=1, mbml=1)))
-    cases.append(("PerfEvents", (), typed(boolean, cmt=0)))
-    cases.append(("PerfEvents", (), typed(boolean, zz=0)))
-    cases.append(("PerfEvents", (), typed(int32, cmt=0)))
+            case("InterfaceParameters", (device,), typed(uint, **values))
+    case("SchedulerParametersFlags", (), typed(uint, weight=5))
+    case("SchedulerParametersFlags", (), typed(int32, weight=5))
+    case("SchedulerParametersFlags", (), typed(uint, foo=5))
+    case("PerfEvents", (), typed(boolean, cmt=1, mbml=1))
+    case("PerfEvents", (), typed(boolean, cmt=0))
+    case("PerfEvents", (), typed(boolean, zz=0))
+    case("PerfEvents", (), typed(int32, cmt=0))
     for name, keys, params in cases:
         for dom in (test, other):
             for flags in (0, 1, 2, 3, 4, 8):
@@ -407,8 +419,7 @@ def metadata(run: Run) -> None:
                 (2, "<foo/>", None, "http://a/b"), (2, "<foo/>", "k", None), (3, "x", "k", "u"),
                 (0, "", None, None), (1, "", None, None), (0, "d", "k", None), (0, "d", None, "u"),
                 (2, None, None, "http://a/c"), (2, None, None, "http://a/zz"), (0, None, None, None),
-                (1, None, None, None), (2, "<n xmlns='urn:n'><m/></n>", "q", "http://q"),
-                (0, "rest", None, None),
+                (1, None, None, None), (0, "rest", None, None),
             ):  # fmt: skip
                 run("domainSetMetadata", dom, kind, text, key, uri, flags)
                 if text is None or kind == 2:
@@ -492,9 +503,6 @@ def guests(run: Run) -> None:
 
 
 def saving(run: Run) -> None:
-    import os
-    import tempfile
-
     folder = tempfile.mkdtemp(prefix="pv-")
     path = os.path.join(folder, "saved")
     test = run("domainLookupByName", "test")
@@ -503,7 +511,7 @@ def saving(run: Run) -> None:
         """Call, and write down the outcome without the folder's name, which differs."""
         mark = len(run.lines)
         value = run(name, *arguments)
-        run.lines[mark] = eval(repr(run.lines[mark]).replace(folder, "FOLDER"))
+        run.lines[mark] = literal_eval(repr(run.lines[mark]).replace(folder, "FOLDER"))
         return value
 
     call("domainSave", test, path)
@@ -709,6 +717,79 @@ def snapshots(run: Run) -> None:
     run("domainRevertToSnapshot", snapshot, 0)
     run("domainDestroy", transient)
     run("domainSnapshotGetXMLDesc", snapshot, 0)
+
+
+def checkpoints(run: Run) -> None:
+    image = "<driver name='qemu' type='{}'/><source file='/{}'/><target dev='{}'/>"
+    disks = "".join(
+        f"<disk type='file'>{image.format(*each)}</disk>"
+        for each in (("qcow2", "x", "vda"), ("qcow2", "y", "vdb"), ("raw", "z", "vdc"))
+    )
+    empty = "<disk type='file' device='cdrom'><target dev='hdc'/></disk>"
+    dom = run("domainDefineXML", domainXML("c", "", f"<devices>{disks}{empty}</devices>"))
+
+    def make(body: str, flags: int = 0) -> Any:
+        checkpoint = run(
+            "domainCheckpointCreateXML", dom, f"<domaincheckpoint>{body}</domaincheckpoint>", flags
+        )
+        if checkpoint is not None:
+            for xml in (0, 1, 2, 3, 4):
+                run("domainCheckpointGetXMLDesc", checkpoint, xml)
+        return checkpoint
+
+    def names() -> None:
+        found = run.peer.call("domainListAllCheckpoints", dom, 1, 0)[0]
+        run.lines.append(("checkpoints", sorted(each.name for each in found)))
+
+    make("<name>inactive</name>")
+    run("domainCreate", dom)
+    first = make("<name>first</name>")
+    one = "<disks><disk name='vda'/></disks>"
+    second = make(f"<name>second</name><description>d</description>{one}")
+    third = make("<name>third</name><disks><disk name='vda' checkpoint='no'/></disks>")
+    for body in (
+        "<name>first</name>", "<name>b</name><disks><disk name='vda' checkpoint='bitmap' bitmap='bm'/></disks>",
+        "<name>e</name><disks><disk name='vdz'/></disks>", "<name>e</name><disks><disk/></disks>",
+        "<name>e</name><disks><disk name='vda'/><disk name='vda'/></disks>",
+        "<name>e</name><disks><disk name='hdc' checkpoint='bitmap'/></disks>",
+        "<name>p</name><disks><disk name='/x'/></disks>", "<name>q</name><foo/>",
+    ):  # fmt: skip
+        make(body)
+    run("domainSnapshotCreateXML", dom, "<domainsnapshot/>", 0)
+    for flags in (0, 1, 2, 4, 8, 12, 3):
+        found = run.peer.call("domainListAllCheckpoints", dom, 1, flags)[0]
+        run.lines.append((f"all {flags}", sorted(each.name for each in found)))
+        found = run.peer.call("domainCheckpointListAllChildren", first, 1, flags)[0]
+        run.lines.append((f"children {flags}", sorted(each.name for each in found)))
+    run("domainListAllCheckpoints", dom, 1, 16)
+    run("domainCheckpointListAllChildren", first, 1, 16)
+    for name in ("first", "zz"):
+        for flags in (0, 1):
+            run("domainCheckpointLookupByName", dom, name, flags)
+    for each in (first, second, third):
+        run("domainCheckpointGetParent", each, 0)
+        run("domainCheckpointGetParent", each, 1)
+    for each, flags in ((second, 8), (second, 2), (second, 0), (third, 4), (third, 1), (first, 0)):
+        run("domainCheckpointDelete", each, flags)
+        names()
+    last = make(f"<name>last</name>{one}")
+    run("domainCheckpointGetParent", last, 0)
+    run("domainCheckpointDelete", last, 1)
+    names()
+    xml = run.peer.call("domainGetXMLDesc", dom, 2)
+    for body in (
+        f"<name>re</name><creationTime>5</creationTime>{xml}", f"<name>re</name>{xml}",
+        "<name>re2</name><creationTime>5</creationTime>", f"<creationTime>5</creationTime>{xml}",
+        f"<name>re3</name><parent><name>re</name></parent><creationTime>5</creationTime>{one}{xml}",
+        f"<name>re4</name><parent><name>zz</name></parent><creationTime>5</creationTime>{xml}",
+    ):  # fmt: skip
+        for flags in (1, 2, 4):
+            make(body, flags)
+            names()
+    run("domainDestroy", dom)
+    run("domainUndefine", dom)
+    for text in ("<x/>", "junk"):
+        run("domainCheckpointCreateXML", run.peer.call("domainLookupByName", "test"), text, 0)
 
 
 def networkXML(name: str, head: str = "", tail: str = "") -> str:
@@ -998,6 +1079,240 @@ def devices(run: Run) -> None:
     run("nodeDeviceCreateXML", port.format("", "scsi_host2", names), 0)
 
 
+def queries(run: Run) -> None:
+    for name in (
+        "connectGetType", "connectGetVersion", "connectGetCapabilities", "connectGetHostname",
+        "nodeGetInfo", "connectGetLibVersion", "nodeGetFreeMemory", "nodeGetSecurityModel",
+        "connectNumOfDomains", "connectNumOfDefinedDomains", "connectIsSecure",
+    ):  # fmt: skip
+        run(name)
+    for kind in (None, "test", "x"):
+        run("connectGetMaxVcpus", kind)
+    for cells in ((0, 1), (0, 5), (1, 1), (2, 1), (-1, 1), (0, 0)):
+        run("nodeGetCellsFreeMemory", *cells)
+    for flags in (0, 1):
+        run("connectGetSysinfo", flags)
+        run("nodeGetCPUStats", -1, 4, flags)
+        for wanted in ((0, 0), (1, 1), (1, 0), (0, 1)):
+            run("nodeGetCPUMap", *wanted, flags)
+    for cpu in (-1, 0, 5, 100):
+        for count in (0, 1, 4, 16, 17):
+            run("nodeGetCPUStats", cpu, count, 0)
+    for arch in ("x86_64", "i686", "ppc64", "s390x", "ppc", "zz", ""):
+        for wanted in (0, 1):
+            run("connectGetCPUModelNames", arch, wanted, 0)
+    run("connectGetDomainCapabilities", None, None, None, None, 0)
+    run("nodeGetMemoryStats", 0, -1, 0)
+    run("nodeGetMemoryParameters", 0, 0)
+    run("nodeSuspendForDuration", 0, 60, 0)
+    for pages in ([4], [4, 2048]):
+        run("nodeGetFreePages", pages, 0, 1, 0)
+    named = "<cpu><arch>x86_64</arch><model>Nehalem</model><feature name='vmx'/></cpu>"
+    for documents in ([named], ["<cpu/>"], ["junk"], ["<x/>"], []):
+        run("connectBaselineCPU", documents, 0)
+    run("connectCompareCPU", "<cpu/>", 0)
+
+
+def every(run: Run, dom: DomainRef) -> None:
+    """Ask everything of a domain."""
+    for name in (
+        "Info", "MaxMemory", "MaxVcpus", "OSType", "Autostart", "SchedulerType", "SecurityLabel",
+        "SecurityLabelList", "JobInfo",
+    ):  # fmt: skip
+        run(f"domainGet{name}", dom)
+    for name in ("IsActive", "IsPersistent", "IsUpdated", "AbortJob"):
+        run(f"domain{name}", dom)
+    for name in (
+        "GetState", "GetControlInfo", "HasManagedSaveImage", "GetHostname", "GetFSInfo",
+        "GetMessages", "SnapshotCurrent", "GetLaunchSecurityInfo", "GetGuestVcpus", "GetTime",
+        "ManagedSaveGetXMLDesc", "GetJobStats",
+    ):  # fmt: skip
+        for flags in (0, 1, 8):
+            run(f"domain{name}", dom, flags)
+    for flags in (0, 1, 2, 3, 8, 9, 16):
+        run("domainGetXMLDesc", dom, flags)
+    for flags in range(9):
+        run("domainGetVcpusFlags", dom, flags)
+        run("domainGetPerfEvents", dom, flags)
+    for sizes in ((4, 2), (4, 1), (2, 1), (0, 0), (32, 4)):
+        run("domainGetVcpus", dom, *sizes)
+    for flags in range(5):
+        run("domainGetVcpuPinInfo", dom, 4, 2, flags)
+        run("domainGetEmulatorPinInfo", dom, 2, flags)
+        run("domainGetIOThreadInfo", dom, flags)
+        for name in ("Memory", "Blkio", "Numa"):
+            for count in (2, 16, 17):
+                run(f"domainGet{name}Parameters", dom, count, flags)
+        run("domainGetSchedulerParametersFlags", dom, 16, flags)
+        for disk in ("vda", "/guest/diskimage1", "zz", None, ""):
+            run("domainGetBlockIoTune", dom, disk, 20, flags)
+        for device in ("testnet0", "aa:bb:cc:dd:ee:ff", "zz", ""):
+            run("domainGetInterfaceParameters", dom, device, 7, flags)
+        for kind in (0, 1, 2, 3, -1):
+            for uri in (None, "http://x"):
+                run("domainGetMetadata", dom, kind, uri, flags)
+    run("domainGetSchedulerParameters", dom, 1)
+    for disk in ("vda", "/guest/diskimage1", "zz", ""):
+        run("domainBlockStats", dom, disk)
+        run("domainBlockStatsFlags", dom, disk, 0, 0)
+        run("domainGetBlockInfo", dom, disk, 0)
+        run("domainGetBlockInfo", dom, disk, 1)
+    for device in ("testnet0", "AA:BB:CC:DD:EE:FF", "zz", ""):
+        run("domainInterfaceStats", dom, device)
+    for wanted in ((13, 0), (3, 0), (1024, 0), (1025, 0), (13, 1)):
+        run("domainMemoryStats", dom, *wanted)
+    for wanted in ((0, 0), (5, 0), (5, 1), (256, 0), (257, 0)):
+        run("domainGetDiskErrors", dom, *wanted)
+    for wanted in (
+        (0, -1, 1, 0), (3, -1, 1, 0), (2, 0, 2, 0), (0, 0, 1, 0), (0, 0, 0, 0), (2, 0, 1, 0),
+        (2, 1, 1, 0), (2, 1, 5, 0), (2, 2, 1, 0), (1, 0, 2, 0), (2, 0, 0, 0), (2, 0, 2, 1),
+        (2, -2, 1, 0), (3, -1, 2, 0),
+    ):  # fmt: skip
+        run("domainGetCPUStats", dom, *wanted)
+    for source in range(5):
+        run("domainInterfaceAddresses", dom, source, 0)
+    run("domainInterfaceAddresses", dom, 0, 1)
+    for wanted in (
+        (0, 15, 1),
+        (0, 15, 2),
+        (0, 15, 0),
+        (0, 15, 3),
+        (0, 15, 4),
+        (0, 0, 1),
+        (300, 4, 2),
+    ):
+        run("domainMemoryPeek", dom, *wanted)
+    run("domainListAllSnapshots", dom, 1, 0)
+    run("domainListAllCheckpoints", dom, 1, 0)
+    run("domainGetBlockJobInfo", dom, "vda", 0)
+    run("domainScreenshot", dom, 0, 1)
+
+
+def ofRunning(run: Run) -> None:
+    every(run, run("domainLookupByName", "test"))
+
+
+def ofInactive(run: Run) -> None:
+    every(run, run("domainDefineXML", domainXML("inactive")))
+
+
+def ofMissing(run: Run) -> None:
+    every(run, GONE)
+
+
+def ofPaused(run: Run) -> None:
+    dom = run("domainLookupByName", "test")
+    run("domainSuspend", dom)
+    every(run, dom)
+
+
+def ofTransient(run: Run) -> None:
+    disk = "<disk type='file'><source file='/guest/diskimage1'/><target dev='vda'/></disk>"
+    tail = f"<devices>{disk}<interface type='user'/></devices>"
+    every(run, run("domainCreateXML", domainXML("transient", "", tail), 0))
+
+
+everythingOf = (queries, ofRunning, ofPaused, ofTransient, ofInactive, ofMissing)
+
+_FOUND = (
+    ("Domains", "domainGetXMLDesc", (0, 2)),
+    ("Networks", "networkGetXMLDesc", (0,)),
+    ("StoragePools", "storagePoolGetXMLDesc", (0,)),
+    ("Interfaces", "interfaceGetXMLDesc", (0,)),
+    ("NodeDevices", "nodeDeviceGetXMLDesc", (0,)),
+)
+
+
+def survey(run: Run) -> None:
+    """Look at everything on a host."""
+    run("nodeGetInfo")
+    run("connectGetCapabilities")
+    for kind, describe, flags in _FOUND:
+        for ref in sorted(run.peer.call(f"connectListAll{kind}", 1, 0)[0]):
+            for flag in flags:
+                run(describe, ref.name if kind == "NodeDevices" else ref, flag)
+            if kind == "Domains":
+                run("domainGetState", ref, 0)
+                run("domainIsPersistent", ref)
+                run("domainHasManagedSaveImage", ref, 0)
+                for snapshot in sorted(run.peer.call("domainListAllSnapshots", ref, 1, 0)[0]):
+                    run("domainSnapshotGetXMLDesc", snapshot, 0)
+                    run("domainSnapshotIsCurrent", snapshot, 0)
+            elif kind == "Networks":
+                run("networkIsActive", ref)
+                run("networkIsPersistent", ref)
+            elif kind == "StoragePools":
+                run("storagePoolGetInfo", ref)
+                run("storagePoolIsPersistent", ref)
+                run("storagePoolListAllVolumes", ref, 1, 0)
+            elif kind == "Interfaces":
+                run("interfaceIsActive", ref)
+
+
+def _stateful(more: str) -> str:
+    return (
+        "<node><domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>"
+        f"<name>a</name><memory>8192</memory><os><type>hvm</type></os>{more}</domain></node>"
+    )
+
+
+_STATES = (
+    "<test:runstate>9</test:runstate>",
+    "<test:runstate>x</test:runstate>",
+    "<test:runstate>0</test:runstate>",
+    "<test:runstate>2</test:runstate>",
+    "<test:runstate>4</test:runstate>",
+    "<test:runstate>6</test:runstate>",
+    "<test:runstate>7</test:runstate>",
+    "<test:runstate>1</test:runstate><test:hasmanagedsave>1</test:hasmanagedsave>",
+    "<test:runstate>5</test:runstate><test:transient/>",
+    "<test:transient/><test:hasmanagedsave/>",
+    "<test:foo/>",
+    "<test:domainsnapshot><name>s1</name></test:domainsnapshot>",
+    "<test:domainsnapshot><name>s1</name><state>running</state><creationTime>5</creationTime></test:domainsnapshot><test:domainsnapshot><name>s2</name><parent><name>s1</name></parent><state>running</state><creationTime>5</creationTime><active>1</active></test:domainsnapshot>",
+)
+
+_HOSTS = (
+    "<foo/>",
+    "",
+    "<node>",
+    "<node><domain/></node>",
+    "<node><domain file='/nonexist'/></node>",
+    "<node><network/></node>",
+    "<node><pool/></node>",
+    "<node><interface/></node>",
+    "<node><device/></node>",
+    "<node><cpu><nodes>x</nodes></cpu></node>",
+    "<node><cpu><nodes>-1</nodes></cpu></node>",
+    "<node><cpu><model>012345678901234567890123456789012345678901234567890</model></cpu></node>",
+    "<node><memory>x</memory></node>",
+    "<node><memory>0</memory></node>",
+    "<node><cpu><active>0</active></cpu></node>",
+    "<node><cpu><mhz>x</mhz></cpu></node>",
+    "<node><pool type='dir'><name>p</name><target><path>/p</path></target><volume/></pool></node>",
+    """\
+<node>
+  <cpu><mhz>6000</mhz><model>i986</model><active>50</active><nodes>4</nodes><sockets>4</sockets><cores>4</cores><threads>2</threads></cpu>
+  <memory>8192000</memory>
+  <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>fv0</name><memory>8192</memory><os><type>hvm</type></os><test:runstate>5</test:runstate></domain>
+  <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>fp</name><memory>8192</memory><os><type>hvm</type></os><test:runstate>3</test:runstate></domain>
+  <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>fms</name><memory>8192</memory><os><type>hvm</type></os><test:runstate>5</test:runstate><test:hasmanagedsave>1</test:hasmanagedsave></domain>
+  <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>ftr</name><memory>8192</memory><os><type>hvm</type></os><test:transient/></domain>
+  <domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>fsn</name><memory>8192</memory><os><type>hvm</type></os><test:domainsnapshot><name>s1</name><description>d</description><state>running</state><creationTime>1272917631</creationTime><active>1</active></test:domainsnapshot></domain>
+  <domain type='test'><name>plain</name><memory>8192</memory><os><type>hvm</type></os></domain>
+  <network><name>n1</name></network>
+  <network><name>n2</name><forward mode='route'/><ip address='1.1.1.1' netmask='255.0.0.0'/></network>
+  <interface type='ethernet' name='e0'><mac address='00:00:00:00:00:01'/></interface>
+  <pool type='dir'><name>p1</name><target><path>/p1</path></target><volume><name>v1</name><capacity>1000</capacity></volume></pool>
+  <device><name>scsi_host5</name><parent>computer</parent><capability type='scsi_host'><host>5</host></capability></device>
+</node>
+""",
+)
+
+#: Descriptions of whole hosts, right and wrong.
+FILES = (*_HOSTS, *map(_stateful, _STATES))
+
+
 SCRIPTS = (
     lifecycle,
     actions,
@@ -1012,6 +1327,7 @@ SCRIPTS = (
     guests,
     saving,
     snapshots,
+    checkpoints,
     networks,
     pools,
     volumes,

@@ -292,7 +292,6 @@ class DomainTests(ClientCase):
         self.memory.pump()
         self.assertEqual(self.memory.result(self.domain().autostart()), 1)
 
-
     def test_autostartOnce(self) -> None:
         """
         What a domain does at the next boot alone is kept apart from what it does at each, and with the

@@ -94,7 +94,11 @@ class DomainDevices:
             pins.append(IOThreadPin(iothread=iothreadsID, cpuset=allowed))
             order = threadNumbers(definition)
             pins.sort(key=lambda pin: order.index(pin.iothread))
-            return _withPins(definition, tuple(pins))
+            threads = tuple(
+                replaced(each, counted=False) if each.id == iothreadsID else each
+                for each in _threads(definition)
+            )
+            return _withPins(_withThreads(definition, threads), tuple(pins))
 
         domain.changeBoth(live, config, changed)
 

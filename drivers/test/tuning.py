@@ -26,7 +26,7 @@ from pyvirt.drivers.test.refusals import (
     invalidArgument,
     operationInvalid,
 )
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.params import validateParams
 
 __all__ = ["DomainTuning"]
@@ -135,7 +135,11 @@ class DomainTuning(BlockIOTune):
     def domainSetBlkioParameters(
         self, dom: DomainRef, params: list[TypedParam], flags: int
     ) -> None:
-        """Change weights and limits of block IO."""
+        """
+        Change weights and limits of block IO.
+
+        A text that is no list of limits is refused, yet all that is not refused is done.
+        """
         checkFlags("testDomainSetBlkioParameters", flags, IMPACT)
         validateParams(
             params,
@@ -146,18 +150,26 @@ class DomainTuning(BlockIOTune):
         )
         domain = self._find(dom)
         live, config = domain.impactOfOne(flags)
+        refused: VirtError | None = None
 
         def changed(definition: DomainDefinition) -> DomainDefinition:
+            nonlocal refused
             tune = definition.blkiotune or BlkioTune()
             for param in params:
                 if param.field == "weight":
                     tune = replaced(tune, weight=param.value or None)
-                else:
+                    continue
+                try:
                     devices = mergedDevices(tune.devices, param.field, param.value)
+                except VirtError as error:
+                    refused = error
+                else:
                     tune = replaced(tune, devices=devices)
             return replaced(definition, blkiotune=tune)
 
         domain.changeBoth(live, config, changed)
+        if refused is not None:
+            raise refused
 
     def domainGetNumaParameters(self, dom: DomainRef, flags: int) -> list[TypedParam]:
         """Tell which nodes memory comes from, and how strictly."""
@@ -230,7 +242,12 @@ class DomainTuning(BlockIOTune):
     def domainSetInterfaceParameters(
         self, dom: DomainRef, device: str, params: list[TypedParam], flags: int
     ) -> None:
-        """Change the bounds of an interface's traffic; an average of 0 takes those of its direction away."""
+        """
+        Change the bounds of an interface's traffic.
+
+        Those of one direction are replaced together, or taken away, by its average or floor; peak and burst alone
+        change nothing.
+        """
         checkFlags("testDomainSetInterfaceParameters", flags, IMPACT)
         validateParams(params, {full: c.VIR_TYPED_PARAM_UINT for full, _, _ in _BANDWIDTH})
         given = {param.field: param.value for param in params}
@@ -252,7 +269,7 @@ class DomainTuning(BlockIOTune):
                 limits: Limits | None = None
                 if fresh.get("average") or fresh.get("floor"):
                     limits = replaced(Limits(), **fresh)
-                elif "average" not in fresh:
+                elif "average" not in fresh and "floor" not in fresh:
                     limits = old
                 bandwidth = replaced(bandwidth, **{direction: limits})
             fixed = replaced(interface, bandwidth=bandwidth)

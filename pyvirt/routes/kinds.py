@@ -52,12 +52,15 @@ class Route(NamedTuple):
     @ivar out: makes the result from its answer and the procedure's arguments; None: the same.
     @ivar lists: the answer is a list of objects (or of what L{pyvirt.routes.router.subject} knows to be about
         an object), from which those that the caller may not see are taken out first.
+    @ivar counted: of a getter in two steps that may be asked how many parameters there are before it is known
+        whose they are: where that 0 stands among the arguments, and how many there are.
     """
 
     method: str
     into: Into | None = None
     out: Out | None = None
     lists: bool = False
+    counted: tuple[int, int] | None = None
 
 
 def first(*more: Any) -> Into:
@@ -142,9 +145,11 @@ def withStrings(arguments: Arguments, fds: Sequence[int] = ()) -> list[Any]:
     return [*arguments[:-1], arguments[-1] | VIR_TYPED_PARAM_STRING_OKAY]
 
 
-def typedGetter(method: str, position: int) -> Route:
+def typedGetter(method: str, position: int, known: int | None = None) -> Route:
     """
     Typed parameters in two steps: with 0 at C{position} how many there are, else at most that many.
+
+    @param known: how many there are of a device that does not exist: libvirt looks for it in the second step.
 
     Drivers may always answer with strings, and are told so; callers that did not say in C{flags} that they know
     of them do not get them.
@@ -161,7 +166,8 @@ def typedGetter(method: str, position: int) -> Route:
             return [], len(value)
         return readable(value[:count], arguments[-1]), 0
 
-    return Route(method, into, out)
+    counted = None if known is None else (position, known)
+    return Route(method, into, out, counted=counted)
 
 
 def statisticGetter(method: str, position: int) -> Route:

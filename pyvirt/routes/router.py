@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pyvirt.drivers.interfaces.driver import IConnection
-from pyvirt.errors import ErrorCode, VirtError, virtError
+from pyvirt.errors import ErrorCode, InvalidArgument, VirtError, virtError
 from pyvirt.protocols.procedures import Kind, Procedure
 from pyvirt.routes.checks import Check, checker
 from pyvirt.routes.family import domainOf, function
@@ -167,7 +167,28 @@ class Router:
             except Exception:
                 raise _escaped(name) from None
 
-        return handle
+        return handle if route.counted is None else _counting(handle, *route.counted)
+
+
+def _counting(handle: Handler, position: int, known: int) -> Handler:
+    """Say how many parameters there are of what is not there, if that is all that is asked."""
+
+    def trapped(failure: Failure) -> Any:
+        failure.trap(InvalidArgument)
+        return [], known
+
+    def count(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+        if arguments[position] != 0:
+            return handle(arguments, fds)
+        try:
+            answer = handle(arguments, fds)
+        except InvalidArgument as error:
+            if error.int1 == 0:
+                raise  # a check of arguments, not the search for the device
+            return [], known
+        return answer.addErrback(trapped) if type(answer) is Deferred else answer
+
+    return count
 
 
 def _joined(limit: Limit | None, check: Check | None) -> Check | None:

@@ -7,7 +7,7 @@ domains ever have (snapshots, a saved state, what their guests were told) hangs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -20,9 +20,25 @@ from pyvirt.drivers.test.moments import Moments
 from pyvirt.drivers.test.refusals import IMPACT, exclusiveFlags, notRunning, operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["Domain", "DomainTable", "Extra"]
+__all__ = ["Domain", "DomainTable", "Extra", "Polling"]
 
 _LIVE, _CONFIG = c.VIR_DOMAIN_AFFECT_LIVE, c.VIR_DOMAIN_AFFECT_CONFIG
+
+
+@attrs.define
+class Polling:
+    """
+    How an IO thread that was added to a domain polls.
+
+    @ivar longest: nanoseconds that it polls for at most.
+    @ivar grow: by what that time is multiplied when it was too short; 0 is the hypervisor's choice.
+    @ivar shrink: by what it is divided when it was too long.
+    """
+
+    thread: int
+    longest: int = 32768
+    grow: int = 0
+    shrink: int = 0
 
 
 @attrs.define
@@ -33,7 +49,8 @@ class Extra:
     @ivar snapshots: its states that can be gone back to.
     @ivar checkpoints: its states that changes are counted from.
     @ivar frozen: the mount points of file systems that are frozen.
-    @ivar threads: the IO threads that were added, not those it was defined with.
+    @ivar threads: the IO threads that were added, not those it was defined with; one that was added twice, to
+        what runs and to what is defined, is here twice.
     @ivar time: what the guest's clock shows.
     @ivar autostartOnce: whether it is started when the host boots next, and that time only.
     """
@@ -41,7 +58,7 @@ class Extra:
     snapshots: Moments[Any] = attrs.Factory(Moments)
     checkpoints: Moments[Any] = attrs.Factory(Moments)
     frozen: set[str] = attrs.Factory(set)
-    threads: set[int] = attrs.Factory(set)
+    threads: list[Polling] = attrs.Factory(list)
     time: DomainTime = DomainTime(627319920, 0)
     autostartOnce: bool = False
 
@@ -105,6 +122,11 @@ class Domain:
     def snapshotCount(self) -> int:
         """How many snapshots it has."""
         return len(self._extra.snapshots) if self._extra is not None else 0
+
+    @property
+    def threads(self) -> Sequence[Polling]:
+        """The IO threads that were added."""
+        return self._extra.threads if self._extra is not None else ()
 
     @property
     def checkpointCount(self) -> int:

@@ -10,6 +10,7 @@ from pyvirt.definitions.domain._tune import CPUTune, IOThread, IOThreadIds, IOTh
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.test.cpumaps import bits
+from pyvirt.drivers.test.domain import Domain, Polling
 from pyvirt.drivers.test.refusals import IMPACT, checkFlags, invalidArgument
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorDomain, VirtError
@@ -18,9 +19,9 @@ from pyvirt.params import validateParams
 __all__ = ["DomainDevices", "threadNumbers"]
 
 _POLLING = {
-    "poll_max_ns": c.VIR_TYPED_PARAM_ULLONG,
-    "poll_grow": c.VIR_TYPED_PARAM_UINT,
-    "poll_shrink": c.VIR_TYPED_PARAM_UINT,
+    "poll_max_ns": (c.VIR_TYPED_PARAM_ULLONG, "longest"),
+    "poll_grow": (c.VIR_TYPED_PARAM_UINT, "grow"),
+    "poll_shrink": (c.VIR_TYPED_PARAM_UINT, "shrink"),
 }
 
 
@@ -67,6 +68,10 @@ def _checkUnused(definition: DomainDefinition, number: int) -> None:
 def _withPins(definition: DomainDefinition, pins: tuple[IOThreadPin, ...]) -> DomainDefinition:
     tune = replaced(definition.cputune or CPUTune(), iothreadpins=pins)
     return replaced(definition, cputune=None if tune == CPUTune() else tune)
+
+
+def _polling(domain: Domain, number: int) -> Polling | None:
+    return next((each for each in domain.threads if each.thread == number), None)
 
 
 class DomainDevices:
@@ -118,7 +123,7 @@ class DomainDevices:
             return _withThreads(definition, (*_threads(definition), IOThread(id=iothreadID)))
 
         domain.changeBoth(live, config, changed)
-        domain.extra.threads.add(iothreadID)
+        domain.extra.threads.append(Polling(iothreadID))
 
     def domainDelIOThread(self, dom: DomainRef, iothreadID: int, flags: int) -> None:
         """Remove a thread that no device needs."""
@@ -144,21 +149,26 @@ class DomainDevices:
             return _withPins(definition, pins) if len(pins) < len(old) else definition
 
         domain.changeBoth(live, config, changed)
-        domain.extra.threads.discard(iothreadID)
+        polling = _polling(domain, iothreadID)
+        if polling is not None:
+            domain.extra.threads.remove(polling)
 
     def domainSetIOThreadParams(
         self, dom: DomainRef, iothreadID: int, params: list[TypedParam], flags: int
     ) -> None:
-        """Set how a thread that was added to a domain polls, which is not seen anywhere."""
+        """Set how a thread that was added to a domain polls, which statistics tell."""
         checkFlags("testDomainSetIOThreadParams", flags, c.VIR_DOMAIN_AFFECT_LIVE)
         if iothreadID == 0:
             raise invalidArgument("invalid value of 0 for iothread_id")
         domain = self._find(dom)
         if iothreadID not in threadNumbers(domain.one(flags)):
             raise invalidArgument(f"cannot find IOThread '{iothreadID}' in iothreadids")
-        if iothreadID not in domain.extra.threads:
+        polling = _polling(domain, iothreadID)
+        if polling is None:
             raise VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
-        validateParams(params, _POLLING)
+        given = validateParams(params, {name: kind for name, (kind, _) in _POLLING.items()})
+        for name, value in given.items():
+            setattr(polling, _POLLING[name][1], value)
 
     def domainMemoryPeek(self, dom: DomainRef, offset: int, size: int, flags: int) -> bytes:
         """Look into the memory of a running guest, which holds the low bytes of its addresses."""

@@ -4,6 +4,8 @@ What guests are said to use: numbers that follow from the clock, so that they gr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._security import Perf, PerfEvent
@@ -95,6 +97,16 @@ def _state(domain: Domain) -> DomainStatsRecord:
     return DomainStatsRecord(domain.ref, params)
 
 
+def _threads(domain: Domain) -> Iterator[TypedParam]:
+    threads = domain.threads
+    yield TypedParam("iothread.count", c.VIR_TYPED_PARAM_UINT, len(threads))
+    for each in threads:
+        prefix = f"iothread.{each.thread}.poll-"
+        yield TypedParam(f"{prefix}max-ns", c.VIR_TYPED_PARAM_ULLONG, each.longest)
+        yield TypedParam(f"{prefix}grow", c.VIR_TYPED_PARAM_UINT, each.grow)
+        yield TypedParam(f"{prefix}shrink", c.VIR_TYPED_PARAM_UINT, each.shrink)
+
+
 class DomainStatistics:
     """Answers what guests use."""
 
@@ -105,9 +117,9 @@ class DomainStatistics:
     def connectGetAllDomainStats(
         self, doms: list[DomainRef], stats: int, flags: int
     ) -> list[DomainStatsRecord]:
-        """Tell the state of some domains or of all; nothing else is known of so many."""
+        """Tell the state of some domains or of all, and how the IO threads poll that were added to them."""
         checkFlags("testConnectGetAllDomainStats", flags, _STATS_FLAGS)
-        unknown = stats & ~c.VIR_DOMAIN_STATS_STATE
+        unknown = stats & ~(c.VIR_DOMAIN_STATS_STATE | c.VIR_DOMAIN_STATS_IOTHREAD)
         if unknown and flags & c.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS:
             raise unsupportedArgument(
                 f"Stats types bits 0x{unknown:x} are not supported by this daemon"
@@ -122,8 +134,15 @@ class DomainStatistics:
         if test is not None:
             found = [domain for domain in found if test(domain)]
         if stats and not stats & c.VIR_DOMAIN_STATS_STATE:
-            return [DomainStatsRecord(domain.ref, []) for domain in found]
-        return [_state(domain) for domain in found]
+            records = [DomainStatsRecord(domain.ref, []) for domain in found]
+        else:
+            records = [_state(domain) for domain in found]
+        if not stats or stats & c.VIR_DOMAIN_STATS_IOTHREAD:
+            for place, domain in enumerate(found):
+                if domain.threads and domain.active:
+                    params = [*records[place].params, *_threads(domain)]
+                    records[place] = DomainStatsRecord(domain.ref, params)
+        return records
 
     def domainBlockStats(self, dom: DomainRef, path: str) -> BlockStats:
         """Tell requests and bytes of one disk."""

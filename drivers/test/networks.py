@@ -10,6 +10,7 @@ from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import NetworkRef
+from pyvirt.drivers.test.networkupdate import updated
 from pyvirt.drivers.test.refusals import checkFlags, internal, operationInvalid
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -201,6 +202,40 @@ class Networks:
         """Write a network's definition."""
         checkFlags("testNetworkGetXMLDesc", flags)
         return formatNetwork(self._find(net).definition)
+
+    def networkUpdate(
+        self,
+        net: NetworkRef,
+        command: int,
+        section: int,
+        parentIndex: int,
+        xml: str,
+        flags: int,
+    ) -> None:
+        """Change one part of what a network is, of what it was told to be, or of both."""
+        live, config = (
+            c.VIR_NETWORK_UPDATE_AFFECT_LIVE,
+            c.VIR_NETWORK_UPDATE_AFFECT_CONFIG,
+        )
+        checkFlags("testNetworkUpdate", flags, live | config)
+        network = self._identified(net.uuid)
+        if not flags:
+            flags = live if network.active else config
+        if flags & live and not network.active:
+            raise operationInvalid("network is not running", ErrorDomain.NETWORK)
+        if flags & config and not network.persistent:
+            raise operationInvalid(
+                "cannot change persistent config of a transient network", ErrorDomain.NETWORK
+            )
+        definition, pending = network.definition, network.pending
+        if flags & config:
+            changed = updated(pending or definition, command, section, parentIndex, xml)
+            if pending is not None:
+                network.pending = changed
+            else:
+                network.definition = changed
+        if flags & live:
+            network.definition = updated(definition, command, section, parentIndex, xml)
 
     def networkGetBridgeName(self, net: NetworkRef) -> str:
         """Tell the bridge that guests are plugged into."""

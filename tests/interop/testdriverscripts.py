@@ -601,7 +601,7 @@ def snapshots(run: Run) -> None:
 
     def names(dom: Any) -> None:
         found = run.peer.call("domainListAllSnapshots", dom, 1, 0)[0]
-        run.lines.append(("snapshots", sorted(each.name for each in found)))
+        run.lines.append(("snapshots", run.plain(sorted(each.name for each in found))))
         run("domainSnapshotNum", dom, 0)
         run("domainHasCurrentSnapshot", dom, 0)
         if found:
@@ -637,9 +637,9 @@ def snapshots(run: Run) -> None:
                 run("domainSnapshotGetParent", snapshot, flags)
         for flags in [0, *(1 << bit for bit in range(11)), 3, 12, 0x60, 0x300]:
             found = run.peer.call("domainListAllSnapshots", dom, 1, flags)[0]
-            run.lines.append((f"all {flags}", sorted(each.name for each in found)))
+            run.lines.append((f"all {flags}", run.plain(sorted(each.name for each in found))))
             found = run.peer.call("domainSnapshotListAllChildren", first, 1, flags)[0]
-            run.lines.append((f"children {flags}", sorted(each.name for each in found)))
+            run.lines.append((f"children {flags}", run.plain(sorted(each.name for each in found))))
             run("domainSnapshotNum", dom, flags)
             run("domainSnapshotNumChildren", first, flags)
         run("domainListAllSnapshots", dom, 1, 1 << 11)
@@ -739,7 +739,7 @@ def checkpoints(run: Run) -> None:
 
     def names() -> None:
         found = run.peer.call("domainListAllCheckpoints", dom, 1, 0)[0]
-        run.lines.append(("checkpoints", sorted(each.name for each in found)))
+        run.lines.append(("checkpoints", run.plain(sorted(each.name for each in found))))
 
     make("<name>inactive</name>")
     run("domainCreate", dom)
@@ -758,9 +758,9 @@ def checkpoints(run: Run) -> None:
     run("domainSnapshotCreateXML", dom, "<domainsnapshot/>", 0)
     for flags in (0, 1, 2, 4, 8, 12, 3):
         found = run.peer.call("domainListAllCheckpoints", dom, 1, flags)[0]
-        run.lines.append((f"all {flags}", sorted(each.name for each in found)))
+        run.lines.append((f"all {flags}", run.plain(sorted(each.name for each in found))))
         found = run.peer.call("domainCheckpointListAllChildren", first, 1, flags)[0]
-        run.lines.append((f"children {flags}", sorted(each.name for each in found)))
+        run.lines.append((f"children {flags}", run.plain(sorted(each.name for each in found))))
     run("domainListAllCheckpoints", dom, 1, 16)
     run("domainCheckpointListAllChildren", first, 1, 16)
     for name in ("first", "zz"):
@@ -858,6 +858,72 @@ def networks(run: Run) -> None:
         )
     run("networkUndefine", one)
     run("networkUndefine", one)
+
+
+def updates(run: Run) -> None:
+    """Parts of networks, added, changed and taken away."""
+    body = (
+        "<forward mode='nat'/><bridge name='virbr9'/><ip address='10.0.0.1' netmask='255.255.255.0'>"
+        "<dhcp><range start='10.0.0.100' end='10.0.0.200'/><host mac='00:00:00:00:00:01' ip='10.0.0.5'/>"
+        "</dhcp></ip><ip family='ipv6' address='fd00::1' prefix='64'/>"
+    )
+    net = run("networkDefineXML", networkXML("u", "", body))
+    bare = run("networkDefineXML", networkXML("bare"))
+    routed = run(
+        "networkDefineXML",
+        networkXML("r", "", "<forward mode='bridge'><interface dev='eth7'/></forward>"),
+    )
+    documents = {
+        1: ["<bridge name='x'/>"], 2: ["<domain name='x'/>"], 3: ["<ip address='1.1.1.1'/>"], 6: ["<forward/>"],
+        8: ["<pf dev='x'/>"], 0: ["<x/>"], 13: ["<x/>"],
+        4: [
+            "<host mac='00:00:00:00:00:01' ip='10.0.0.5'/>", "<host mac='00:00:00:00:00:02' ip='10.0.0.6'/>",
+            "<host mac='00:00:00:00:00:03' name='n' ip='10.0.0.7'/>", "<host mac='00:00:00:00:00:02' ip='10.0.0.9'/>",
+            "<host name='n2' ip='10.0.0.8'/>", "<host ip='10.0.0.5'/>", "<host mac='zz' ip='10.0.0.5'/>", "<host/>",
+            "<host mac='00:00:00:00:00:0a' ip='zz'/>", "<host mac='00:00:00:00:00:0b' ip='11.0.0.5'/>", "<x/>", "junk",
+        ],
+        5: [
+            "<range start='10.0.0.100' end='10.0.0.200'/>", "<range start='10.0.0.20' end='10.0.0.30'/>",
+            "<range start='10.0.0.30' end='10.0.0.20'/>", "<range start='11.0.0.1' end='11.0.0.2'/>", "<range/>",
+        ],
+        7: ["<interface dev='eth7'/>", "<interface dev='eth8'/>", "<interface/>"],
+        9: [
+            "<portgroup name='a'/>", "<portgroup name='b' default='yes'/>", "<portgroup name='c' default='yes'/>",
+            "<portgroup name='a'><bandwidth><inbound average='5'/></bandwidth></portgroup>", "<portgroup/>",
+        ],
+        10: [
+            "<host ip='10.0.0.50'><hostname>a</hostname></host>", "<host ip='10.0.0.51'><hostname>b</hostname></host>",
+            "<host ip='10.0.0.50'/>", "<host><hostname>a</hostname></host>", "<host ip='10.0.0.50'><hostname>b</hostname></host>", "<host/>",
+        ],
+        11: ["<txt name='a' value='b'/>", "<txt name='c' value='d'/>", "<txt name='a'/>", "<txt/>"],
+        12: [
+            "<srv service='s' protocol='tcp' domain='d' target='t' port='1'/>", "<srv service='s' protocol='udp'/>",
+            "<srv service='s'/>", "<srv/>", "<srv service='s' protocol='tcp' domain='d'/>",
+        ],
+    }  # fmt: skip
+    for ref in (net, bare, routed):
+        for section, texts in documents.items():
+            for command in (3, 4, 1, 2, 0, 9):
+                for text in texts:
+                    run("networkUpdate", ref, command, section, -1, text, 0)
+            run("networkGetXMLDesc", ref, 0)
+        for index in (0, 1, 2):
+            for section in (4, 5):
+                run("networkUpdate", ref, 3, section, index, documents[section][1], 0)
+        run("networkGetXMLDesc", ref, 0)
+    for flags in range(5):
+        run("networkUpdate", net, 3, 9, -1, f"<portgroup name='f{flags}'/>", flags)
+    run("networkCreate", net)
+    for flags in range(5):
+        run("networkUpdate", net, 3, 9, -1, f"<portgroup name='g{flags}'/>", flags)
+    run("networkGetXMLDesc", net, 0)
+    run("networkDestroy", net)
+    run("networkGetXMLDesc", net, 0)
+    transient = run("networkCreateXML", networkXML("tr"))
+    for flags in range(4):
+        run("networkUpdate", transient, 3, 9, -1, f"<portgroup name='h{flags}'/>", flags)
+    run("networkGetXMLDesc", transient, 0)
+    run("networkUpdate", NetworkRef("zz", b"\1" * 16), 3, 9, -1, "<portgroup name='a'/>", 0)
 
 
 def poolXML(
@@ -1329,6 +1395,7 @@ SCRIPTS = (
     snapshots,
     checkpoints,
     networks,
+    updates,
     pools,
     volumes,
     interfaces,

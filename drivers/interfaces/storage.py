@@ -253,6 +253,9 @@ class IStorage(Interface):
         @raise OperationInvalid: the pool is inactive.
         """
 
+    def storageVolGetInfo(vol: StorageVolRef) -> Answer[StorageVolInfo]:
+        """Tell a volume's kind and sizes.  A method of its own: there are drivers that have only this one."""
+
     def storageVolGetInfoFlags(vol: StorageVolRef, flags: int) -> Answer[StorageVolInfo]:
         """
         Tell a volume's kind and sizes.

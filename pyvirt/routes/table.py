@@ -394,7 +394,6 @@ REMOTE: Final[Mapping[str, Route]] = {
     "networkCreateXML": Route("networkCreateXMLFlags", first(0)),
     "networkDefineXML": Route("networkDefineXMLFlags", first(0)),
     "nwfilterDefineXML": Route("nwfilterDefineXMLFlags", first(0)),
-    "storageVolGetInfo": Route("storageVolGetInfoFlags", first(0)),
     "storageVolWipe": Route(
         "storageVolWipePattern",
         lambda arguments, fds: (

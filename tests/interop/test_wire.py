@@ -14,8 +14,9 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint, connectProtocol
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
@@ -347,6 +348,11 @@ class VolumeServer(RPCServer):
     def __init__(self, store: list[Any]) -> None:
         super().__init__(reactor)
         self.store = store
+        self.gone: Deferred[None] = Deferred()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.gone.callback(None)
 
     def callReceived(
         self,
@@ -388,10 +394,12 @@ class BindingTests(TestCase):
         self.addCleanup(shutil.rmtree, folder)
         path = os.path.join(folder, "socket")
         store: list[Any] = []
+        served: list[VolumeServer] = []
 
         class Listening(Factory):
             def buildProtocol(self, address: Any) -> VolumeServer:
-                return VolumeServer(store)
+                served.append(VolumeServer(store))
+                return served[-1]
 
         port = await UNIXServerEndpoint(reactor, path).listen(Listening())
         self.addCleanup(port.stopListening)
@@ -401,3 +409,6 @@ class BindingTests(TestCase):
             {"HOME": folder, "PATH": os.environ["PATH"]},
         )
         self.assertEqual((err.decode(), out.decode(), status), ("", WANTED, 0))
+        (server,) = served
+        await server.gone
+        self.assertEqual(server.streams, {})

@@ -21,6 +21,7 @@ from pyvirt.drivers.test import TestConnection, TestDriver
 from pyvirt.drivers.test.components import COMPONENTS, componentClass
 from pyvirt.drivers.test.consoles import BytesSource, picture
 from pyvirt.errors import InvalidArgument, NoSuchDomain, OperationInvalid, VirtError, XMLError
+from pyvirt.testing.contracts import assertContract
 from pyvirt.uri import parseURI
 
 DOMAIN = (
@@ -131,17 +132,10 @@ class OpeningTests(DriverCase):
 
     def test_everyComponent(self) -> None:
         """
-        Every class says that it implements its contract, and its methods have the contract's parameters.
+        Every class keeps its contract, as far as it has the operations.
         """
         for interface in COMPONENTS:
-            found = componentClass(interface)
-            self.assertTrue(interface.implementedBy(found), interface)
-            for name, method in interface.namesAndDescriptions():
-                own = getattr(found, name, None)
-                if own is not None:
-                    code = own.__code__
-                    parameters = code.co_varnames[1 : code.co_argcount]
-                    self.assertEqual(parameters, tuple(method.positional), name)
+            assertContract(interface, componentClass(interface))
 
 
 class DomainTests(DriverCase):

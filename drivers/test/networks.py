@@ -229,8 +229,9 @@ class Networks:
             )
         definition, pending = network.definition, network.pending
         if flags & config:
+            # Of an active network it is what it was told to be that changes, which is shown nowhere.
             changed = updated(pending or definition, command, section, parentIndex, xml)
-            if pending is not None:
+            if network.active:
                 network.pending = changed
             else:
                 network.definition = changed

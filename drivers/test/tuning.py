@@ -108,14 +108,18 @@ class DomainTuning(BlockIOTune):
         domain = self._find(dom)
         live, config = domain.impactOfOne(flags)
 
-        def changed(definition: DomainDefinition) -> DomainDefinition:
-            tune = replaced(definition.memtune or MemTune(), **given)
+        if "hardLimit" in given or "swapHardLimit" in given:
+            # The limit that is not given is that of the running domain, even if its definition is changed.
+            tune = replaced(domain.definition.memtune or MemTune(), **given)
             hard = UNLIMITED if tune.hardLimit is None else tune.hardLimit
             swap = UNLIMITED if tune.swapHardLimit is None else tune.swapHardLimit
-            if ("hardLimit" in given or "swapHardLimit" in given) and hard > swap:
+            if hard > swap:
                 raise invalidArgument(
                     "memory hard_limit tunable value must be lower than or equal to swap_hard_limit"
                 )
+
+        def changed(definition: DomainDefinition) -> DomainDefinition:
+            tune = replaced(definition.memtune or MemTune(), **given)
             return replaced(definition, memtune=tune)
 
         domain.changeBoth(live, config, changed)

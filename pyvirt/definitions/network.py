@@ -402,6 +402,12 @@ def checkRange(start: str, end: str, ip: Node) -> None:
         )
     address = ip.get("address")
     if address is not None and familyOf(address) is not None:
+        if ipaddress.ip_address(address).version != low.version:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR,
+                f"mismatch of address family in range {start} - {end} for network {address}",
+                ErrorDomain.NONE,
+            )
         prefix = prefixOf(ip)
         if prefix is not None:
             network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
@@ -677,6 +683,14 @@ class NetworkDefinition:
         if mode in ("nat", "route", "open") and not self.ips:
             raise bad(
                 f"{mode} forwarding requested, but no IP address provided for network '{where}'"
+            )
+        if (
+            mode in ("nat", "route", "open")
+            and len(self.forward.interfaces if self.forward else ()) > 1
+        ):
+            raise bad(
+                f"multiple forwarding interfaces specified for network '{where}', only one is "
+                "supported"
             )
         bridge = self.bridge
         if mode in ("none", "nat", "route", "open"):

@@ -262,6 +262,28 @@ class Daemon:
         """How many descriptors the daemon has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def clients(self) -> int:
+        """How many connections of clients it has open."""
+        paths = {self.socketPath, self.readOnlySocketPath}
+        with open("/proc/net/unix") as file:
+            rows = [line.split() for line in file]
+        found = sum(row[-1] in paths and row[5] == "03" for row in rows if len(row) == 8)
+        port = f":{self.port:04X}"
+        with open("/proc/net/tcp") as file:
+            rows = [line.split() for line in file]
+        return found + sum(row[1].endswith(port) and row[3] == "01" for row in rows[1:])
+
+    def quiet(self) -> None:
+        """
+        Return once it has forgotten its clients, and with them what they shared.
+
+        A client that has ended is still being cleared away for a moment; an answer to a new one comes after.
+        """
+        end = time.monotonic() + START_DEADLINE
+        while self.clients() and time.monotonic() < end:
+            time.sleep(0.001)
+        self._ask()
+
     def isRunning(self) -> bool:
         """Whether the process still lives."""
         return self._process.poll() is None
@@ -503,6 +525,8 @@ class ComparisonCase(SynchronousTestCase):
         @return: libvirtd's outcome and ours, normalised.
         """
         both = servers()
+        for daemon in both:
+            daemon.quiet()
         with ThreadPoolExecutor(1) as pool:
             theirs = pool.submit(act, both.libvirtd)
             ours = act(both.pyvirt)

@@ -193,7 +193,13 @@ class CCWAddress(Address):
     devno: int = attribute(hexadecimal("#06x"), default=0)
 
     def settle(self, node: Node, context: Context) -> CCWAddress:
-        """Check the numbers."""
+        """Check the numbers, of which all are given or none."""
+        if 0 < sum(node.get(name) is not None for name in ("cssid", "ssid", "devno")) < 3:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR,
+                "Invalid partial specification for virtio ccw address",
+                ErrorDomain.DEVICE,
+            )
         if self.cssid > 0xFE or self.ssid > 3 or self.devno > 0xFFFF:
             raise virtError(
                 ErrorCode.INTERNAL_ERROR,

@@ -8,7 +8,7 @@ not ports (smart cards, random number generators, redirected devices, TPM backen
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -21,10 +21,12 @@ from pyvirt.definitions.kinds import (
     escape,
     integer,
     internal,
+    missingAttribute,
     number,
     unsupported,
     xmlError,
 )
+from pyvirt.definitions.netbits import familyOf
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import (
     Context,
@@ -33,6 +35,7 @@ from pyvirt.definitions.schema import (
     replaced,
     writer,
 )
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Channel", "CharSource", "Console", "Parallel", "Reconnect", "Serial"]
 
@@ -62,7 +65,9 @@ PROTOCOLS = choice("raw telnet telnets tls")
 class Reconnect:
     """Whether and after how many seconds a lost connection is made again."""
 
-    enabled: bool = attribute(BOOLEAN, required=True)
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    enabled: bool | None = attribute(BOOLEAN)
     timeout: int | None = attribute(integer())
 
     def settle(self, node: Node, context: Context) -> Reconnect:
@@ -154,15 +159,7 @@ def readCharSource(kind: str, node: Node, context: Context) -> CharSource:
                 text = child.get("mode")
                 if text is not None:
                     values["mouse"] = _MOUSE.read(text, child, "mode")
-    if len(sources) > (2 if kind == "udp" else 1) and kind in (
-        "udp",
-        "tcp",
-        "unix",
-        "file",
-        "pty",
-        "dev",
-        "pipe",
-    ):
+    if len(sources) > (2 if kind == "udp" else 1):
         if kind == "udp":
             raise xmlError("only two source elements are allowed for character device")
         raise xmlError("only one source element is allowed for character device")
@@ -475,14 +472,21 @@ class Channel(CharDevice, Device):
             )
         if kind == "guestfwd":
             address, port = node.get("address"), node.get("port")
+            if port is None:
+                raise missingAttribute(node, "port")
+            value = integer().read(port, node, "port")
             if address is None:
                 raise xmlError("guestfwd channel does not define a target address")
-            if port is None:
-                raise xmlError("guestfwd channel does not define a target port")
-            value = number(port)
-            if value is None:
-                raise xmlError(f"Invalid port number: {port}")
-            return Target(type=kind, address=address, port=value)
+            family = familyOf(address)
+            if family is None:
+                raise virtError(
+                    ErrorCode.SYSTEM_ERROR,
+                    f"Cannot parse socket address '{address}': Name or service not known",
+                    ErrorDomain.NONE,
+                )
+            if family != "ipv4":
+                raise unsupported("guestfwd channel only supports IPv4 addresses")("", node, "")
+            return Target(type=kind, address=address, port=value & 0xFFFF)
         state = node.get("state")
         return Target(type=kind, name=node.get("name"), state=state)
 

@@ -30,6 +30,17 @@ def check(definition: DomainDefinition) -> None:
 def checkDomain(definition: DomainDefinition) -> None:
     """Check what concerns the domain as a whole."""
     devices, os = definition.devices, definition.os
+    for graphics in devices.graphics:
+        for listen in graphics.listens:
+            if listen.type == "network" and listen.network is None:
+                raise xmlError("'network' attribute is required for listen type 'network'")
+    audios: set[int] = set()
+    for audio in devices.audios:
+        if audio.id in audios:
+            raise xmlError(f"audio ID {audio.id} is used multiple times")
+        audios.add(audio.id)
+    if sum(video.model.primary is True for video in devices.videos) > 1:
+        raise refuse("Only one primary video device is supported")
     if len(devices.videos) > 1 and any(v.model.type == "none" for v in devices.videos):
         raise refuse("a 'none' video type must be the only video device defined for the domain")
     for position, host in enumerate(devices.hostdevs):
@@ -60,10 +71,7 @@ def checkDomain(definition: DomainDefinition) -> None:
         cells = len(definition.cpu.numa.cells)
     backing = definition.memoryBacking
     if backing is not None and backing.hugepages is not None:
-        for page in backing.hugepages.pages:
-            for number in sorted(page.nodeset or ()):
-                if number >= cells:
-                    raise detail(f"hugepages: node {number} not found")
+        backing.hugepages.check(cells)
     checkTimers(definition)
     cpu = definition.cpu
     if cpu is not None and cpu.check is not None and cpu.mode is None:
@@ -82,11 +90,13 @@ def checkDomain(definition: DomainDefinition) -> None:
     if timeout is not None and not -1 <= timeout <= 65535:
         raise refuse("invalid value for rebootTimeout, must be in range [-1,65535]")
     loader = os.loader
-    if loader is not None and os.firmware is None:
-        if loader.path is None:
+    if (loader is not None or os.nvram is not None) and os.firmware is None:
+        if loader is None or loader.path is None:
             raise detail("no loader path specified and firmware auto selection disabled")
         if loader.stateless and os.nvram is not None:
             raise detail("NVRAM is not permitted when loader is stateless")
+        if loader.type != "pflash" and loader.stateless is False:
+            raise detail("Only pflash loader type permits NVRAM")
     if definition.iothreadids is not None:
         for thread in definition.iothreadids.threads:
             checkPool(thread)

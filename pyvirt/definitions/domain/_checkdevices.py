@@ -101,6 +101,9 @@ def checkDevices(definition: DomainDefinition) -> None:
         ):
             raise refuse("'vhostuser' driver is only supported with 'virtio' device")
         virtioOptions(video.driver, video.model.type == "virtio")
+        for name in ("ram", "vram64", "vgamem"):
+            if getattr(video.model, name) is not None and video.model.type != "qxl":
+                raise refuse(f"{name} attribute only supported for video type qxl")
 
 
 def checkFilesystem(filesystem: Filesystem) -> None:
@@ -342,7 +345,12 @@ def checkInterface(nic: Interface) -> None:
                 "Wrong or no <model> 'type' attribute specified with <interface "
                 "type='vhostuser'/>. vhostuser requires the virtio-net* frontend"
             )
-        if source is not None and source.mode == "server" and source.reconnect is not None:
+        if (
+            source is not None
+            and source.mode == "server"
+            and source.reconnect is not None
+            and source.reconnect.enabled
+        ):
             raise refuse(
                 "'reconnect' attribute unsupported 'server' mode for <interface type='vhostuser'>"
             )
@@ -373,18 +381,15 @@ def checkEnd(source: CharSource | None, virtioChannel: bool = False) -> None:
         kind in ("tcp", "unix")
         and source.mode == "bind"
         and source.reconnect is not None
-        and source.reconnect.enabled
+        and source.reconnect.enabled is not None
     ):
         raise internal("chardev reconnect is possible only for connect mode")
 
 
 def checkInput(item: Input) -> None:
     """Check one input."""
-    if item.type == "evdev":
-        if item.bus is not None:
-            raise refuse("input evdev doesn't support bus element")
-        if item.model is None and (item.source is None or item.source.dev is None):
-            raise xmlError("Missing evdev path for input device")
+    if item.type == "evdev" and item.bus is not None:
+        raise refuse("input evdev doesn't support bus element")
     if item.bus != "virtio":
         if item.model is not None:
             raise refuse(f"only bus 'virtio' is supported for input model '{item.model}'")
@@ -398,6 +403,36 @@ def checkController(controller: Controller) -> None:
     scsi = controller.type == "scsi" and (controller.model or "").startswith("virtio")
     if driver is not None and driver.iothread is not None and not scsi:
         raise xmlError("'iothread' attribute only supported for virtio scsi controllers")
+    if controller.type == "pci":
+        checkPCI(controller)
+
+
+#: Numbers of a PCI controller, and what they may be.
+_RANGES = (
+    ("chassisNr", "chassisNr", 1, 255),
+    ("chassis", "chassis", 0, 255),
+    ("port", "port", 0, 255),
+    ("busNr", "busNr", 1, 254),
+    ("index", "target index", 0, 30),
+)
+
+
+def checkPCI(controller: Controller) -> None:
+    """Check one PCI controller."""
+    root = controller.model in ("pci-root", "pcie-root")
+    if root and controller.address is not None:
+        raise refuse("pci-root and pcie-root controllers should not have an address")
+    target = controller.target
+    if target is None:
+        return
+    for name, label, least, most in _RANGES:
+        value = getattr(target, name)
+        if value is not None and not least <= value <= most:
+            raise refuse(f"PCI controller {label} '{value}' out of range - must be {least}-{most}")
+    if target.index is not None and (target.index == 0) != (controller.index == 0):
+        raise refuse("Only the PCI controller with index 0 can have target index 0, and vice versa")
+    if target.node is not None and controller.index == 0:
+        raise refuse("The PCI controller with index=0 can't be associated with a NUMA node")
 
 
 def checkSource(disk: Disk) -> None:

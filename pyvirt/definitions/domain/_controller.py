@@ -28,6 +28,7 @@ from pyvirt.definitions.schema import (
     special,
 )
 from pyvirt.definitions.units import scaledKiB
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["CONTROLLER_MODELS", "Controller"]
 
@@ -126,6 +127,29 @@ def _startPort(kids: dict[str, list[Node]]) -> int | None:
     return 0 if text is None else int(integer().read(text, node, "startport"))
 
 
+#: Companions of the main USB controller, and the port of it that they start at.
+_COMPANIONS = {"ich9-uhci1": 0, "ich9-uhci2": 2, "ich9-uhci3": 4}
+
+
+def checkUSB(kids: dict[str, list[Node]]) -> None:
+    """Complain where USB is both there and not, or companions have no main controller."""
+    found = [node for node in kids.get("controller", ()) if node.get("type") == "usb"]
+    if len(found) > 1 and any(node.get("model") == "none" for node in found):
+        raise virtError(
+            ErrorCode.XML_DETAIL,
+            "Can't add another USB controller: USB is disabled for this domain",
+            ErrorDomain.DOMAIN,
+        )
+    if found and all(
+        node.get("model") in _COMPANIONS
+        or (node.find("master") is not None and node.get("model") != "none")
+        for node in found
+    ):
+        raise virtError(
+            ErrorCode.XML_DETAIL, "No master USB controller specified", ErrorDomain.DOMAIN
+        )
+
+
 @attrs.frozen(kw_only=True)
 class Controller(Device):
     """A controller of any type."""
@@ -168,14 +192,18 @@ class Controller(Device):
         if self.model is not None and (models is None or self.model not in models):
             raise unsupported("Unknown model type '{text}'")(self.model, node, "")
         changes: dict[str, Any] = {}
+        if self.type == "usb" and self.master is None and self.model in _COMPANIONS:
+            changes.update(master=_COMPANIONS[self.model])
         if self.type != "virtio-serial":
             changes.update(vectors=None)
         if self.type not in ("virtio-serial", "usb"):
             changes.update(ports=None)
-        if self.type != "usb":
+        if self.type != "usb" or self.model == "none":
             changes.update(master=None)
         if self.type != "xenbus":
             changes.update(maxGrantFrames=None, maxEventChannels=None)
         if self.type != "pci":
-            changes.update(modelName=None, target=None, pcihole64=None)
+            changes.update(modelName=None, target=None)
+        if self.type != "pci" or self.model not in ("pci-root", "pcie-root"):
+            changes.update(pcihole64=None)
         return replaced(self, **changes)

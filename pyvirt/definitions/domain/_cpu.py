@@ -227,7 +227,7 @@ class Latency:
     target: int | None = attribute(UINT, required=True)
     cache: int | None = attribute(integer(zero=False))
     type: str | None = attribute(choice(_KINDS), required=True)
-    value: int | None = attribute(integer(bits=64, zero=False), required=True)
+    value: int | None = attribute(integer(bits=64), required=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -281,7 +281,28 @@ class NUMA:
                         )("", node, "")
             placed[number] = replaced(cell, id=number)
         cells = [placed[number] for number in range(len(placed))]
+        if self.interconnects is not None:
+            _checkLinks(self.interconnects, cells)
         return replaced(self, cells=_distances(cells))
+
+
+def _checkLinks(links: Interconnects, cells: list[Cell]) -> None:
+    """Check that links are between cells that are there, and that each is described once."""
+    groups: tuple[tuple[Any, ...], ...] = (links.latencies, links.bandwidths)
+    for group in groups:
+        seen: set[Any] = set()
+        for link in group:
+            for name in ("initiator", "target"):
+                if getattr(link, name) >= len(cells):
+                    raise xmlError(f"'{name}' refers to a non-existent NUMA node")
+            if link.cache is not None and all(
+                cache.level != link.cache for cache in cells[link.target or 0].caches
+            ):
+                raise xmlError("'cache' refers to a non-existent NUMA node cache")
+            place = (link.initiator, link.target, link.cache, link.type)
+            if place in seen:
+                raise xmlError("Duplicate info for NUMA latencies")
+            seen.add(place)
 
 
 def _distances(cells: list[Cell]) -> tuple[Cell, ...]:
@@ -374,6 +395,8 @@ class CPU:
                 raise xmlError(
                     "Non-empty feature list specified without CPU model", ErrorDomain.CPU
                 )
+        if self.cache is not None and sum(child.tag == "cache" for child in node) > 1:
+            raise xmlError("at most one CPU cache element may be specified", ErrorDomain.CPU)
         names: set[str] = set()
         for feature in self.features:
             if feature.name in names:

@@ -16,6 +16,7 @@ from pyvirt.definitions.domain._source import (
     Auth,
     DiskSource,
     Encryption,
+    NetworkSource,
     readSource,
     writeSource,
 )
@@ -336,6 +337,11 @@ class Disk(BootDevice):
             raise unsupported("an <encryption> definition already found for disk source")(
                 "", node, ""
             )
+        if isinstance(source, NetworkSource):
+            checkSecret(source.protocol, self.auth or source.auth)
+            if source.protocol == "iscsi" and source.name and "/" not in source.name:
+                named = changes.get("source", source)
+                changes["source"] = replaced(named, name=f"{source.name}/0")
         if self.wwn is not None and not _WWN(self.wwn):
             raise virtError(ErrorCode.INTERNAL_ERROR, f"Malformed wwn: {self.wwn}", 0)
         if self.source is None:
@@ -343,6 +349,22 @@ class Disk(BootDevice):
         if self.device == "cdrom":
             changes["readonly"] = True
         return replaced(self, **changes) if changes else self
+
+
+#: Kinds of secrets, and which of them opens what.
+_SECRETS = ("none", "volume", "ceph", "iscsi", "tls", "vtpm")
+_OPENS = {"iscsi": "iscsi", "rbd": "ceph"}
+
+
+def checkSecret(protocol: str | None, auth: Auth | None) -> None:
+    """Check the kind of the secret that opens a source on the network."""
+    if auth is None or auth.secret is None or protocol not in _OPENS:
+        return
+    kind = auth.secret.type
+    if kind not in _SECRETS:
+        raise unsupported(f"unknown secret type '{kind or '<null>'}'")("", None, "")
+    if kind != _OPENS[protocol]:
+        raise unsupported(f"invalid secret type '{kind}'")("", None, "")
 
 
 _WWN = re.compile(r"(?:0x)?[0-9a-fA-F]{16}\Z").match
@@ -375,7 +397,12 @@ def _readTarget(kids: dict[str, list[Node]], context: Context) -> DiskTarget:
     """Read the target, which a disk must have."""
     found = kids.get("target")
     if not found or not found[0].get("dev"):
-        raise virtError(ErrorCode.NO_TARGET, describeSource(kids), ErrorDomain.DOMAIN)
+        error = virtError(ErrorCode.NO_TARGET, describeSource(kids), ErrorDomain.DOMAIN)
+        if context.extra is None:
+            raise error
+        # In a domain this is complained of when all of it is read.
+        context.extra.append(error)
+        return DiskTarget(dev="")
     target: DiskTarget = reader(DiskTarget)(found[0], context)
     if target.removable is not None and target.bus != "usb":
         raise xmlError("removable is only valid for usb disks")

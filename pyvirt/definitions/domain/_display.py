@@ -89,6 +89,16 @@ class Input(Device):
     driver: VirtioDriver | None = element(VirtioDriver)
     source: InputSource | None = element(InputSource)
 
+    def settle(self, node: Node, context: Context) -> Input:
+        """Each bus knows some types; an evdev device has a path."""
+        if self.bus == "ps2" and self.type not in ("mouse", "keyboard"):
+            raise internal(f"ps2 bus does not support {self.type} input device")("", node, "")
+        if self.bus == "xen":
+            raise internal("unsupported input bus xen")("", node, "")
+        if self.type == "evdev" and self.source is not None and self.source.dev is None:
+            raise xmlError("Missing evdev path for input device")
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class Listen:
@@ -263,8 +273,8 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
             if listen.type == "network" and context.inactive:
                 listen = replaced(listen, address=None)
             listens.append(listen)
-        if graphics.socket is not None and kind == "vnc" and not listens:
-            listens.append(Listen(type="socket", socket=graphics.socket))
+        if graphics.socket is not None and kind == "vnc":
+            listens = [Listen(type="socket", socket=graphics.socket)]
         elif not listens:
             listens.append(Listen(type="address", address=graphics.listen))
         if kind == "spice":
@@ -445,6 +455,10 @@ def _videoNumber(what: str) -> Kind:
     return integer(keepZero=False, error=custom(f"cannot parse video {what} '{{text}}'"))
 
 
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
 @attrs.frozen(kw_only=True)
 class VideoModel:
     """The graphics chip; memory in KiB."""
@@ -464,7 +478,7 @@ class VideoModel:
     vgamem: int | None = attribute(_videoNumber("vgamem"))
     heads: int | None = attribute(_videoNumber("heads"))
     headsGiven: bool = False
-    primary: bool | None = attribute(BOOLEAN)
+    primary: bool | None = attribute(Kind(lambda text, node, name: text == "yes" or None, _yes))
     acceleration: Acceleration | None = element(Acceleration)
     resolution: Resolution | None = element(Resolution)
 
@@ -574,10 +588,12 @@ class AudioDirection:
 
     def settle(self, node: Node, context: Context) -> AudioDirection:
         """Fixed settings need the mixing engine, settings need to be fixed."""
-        if self.fixedSettings and self.mixingEngine is False:
+        if self.fixedSettings and not self.mixingEngine:
             raise unsupported("fixed audio settings requires mixing engine")("", node, "")
         if self.settings is not None and not self.fixedSettings:
             raise unsupported("audio settings specified without fixed settings flag")("", node, "")
+        if self.fixedSettings and self.settings is None:
+            return replaced(self, settings=AudioSettings())
         return self
 
 

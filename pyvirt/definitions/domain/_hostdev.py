@@ -18,6 +18,7 @@ from pyvirt.definitions.kinds import (
     choice,
     escape,
     integer,
+    internal,
     missingAttribute,
     unsupported,
     xmlError,
@@ -121,9 +122,9 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
         if "product" in kids:
             values["product"] = _usbId(kids["product"], "product")
         if "vendor" in kids and "product" not in kids:
-            raise xmlError("missing product")
+            raise internal("missing product")("", node, "")
         if "product" in kids and "vendor" not in kids:
-            raise xmlError("missing vendor")
+            raise internal("missing vendor")("", node, "")
         if "address" in kids:
             address = kids["address"]
             for name in ("bus", "device"):
@@ -168,7 +169,12 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
                 )
             values.update(protocol=protocol, name=name, hosts=hosts)
             if "auth" in kids:
-                values["auth"] = reader(Auth)(kids["auth"], context)
+                auth = values["auth"] = reader(Auth)(kids["auth"], context)
+                secret = auth.secret.type
+                if secret not in ("none", "volume", "ceph", "iscsi", "tls", "vtpm"):
+                    raise unsupported(f"invalid secret type {secret or '(null)'}")("", node, "")
+                if secret != "iscsi":
+                    raise internal(f"hostdev invalid secret type '{secret}'")("", node, "")
             if "initiator" in kids:
                 values["initiator"] = reader(Initiator)(kids["initiator"], context)
         else:
@@ -193,15 +199,15 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
         values["wwpn"] = wwpn
     elif kind == "mdev":
         if "address" not in kids:
-            raise xmlError("Missing <address> element")
+            raise unsupported("Missing <address> element")("", node, "")
         text = kids["address"].get("uuid")
         if text is None:
-            raise xmlError("Missing 'uuid' attribute for element <address>")
+            raise unsupported("Missing 'uuid' attribute for element <address>")("", node, "")
         from pyvirt.definitions.uuids import formatUUID, parseUUID
 
         raw = parseUUID(text)
         if raw is None:
-            raise xmlError("Cannot parse uuid attribute of element <address>")
+            raise internal("Cannot parse uuid attribute of element <address>")("", node, "")
         values["uuid"] = formatUUID(raw)
     return HostSource(**values)
 
@@ -330,6 +336,16 @@ class HostDev(RomDevice):
                 self.model, node, "model"
             )
         source = readHostSource(mode, kind, sources[0], context)
+        teaming = self.teaming
+        if teaming is not None:
+            if teaming.type == "persistent":
+                raise unsupported("teaming hostdev devices must have type='transient'")(
+                    "", node, ""
+                )
+            if teaming.type == "transient" and teaming.persistent is None:
+                raise unsupported(
+                    "missing required persistent attribute in hostdev teaming element"
+                )("", node, "")
         changes: dict[str, Any] = {"source": source}
         if kind != "scsi":
             changes.update(readonly=False, shareable=False)

@@ -553,6 +553,8 @@ class Interface(RomDevice):
         if kind != "hostdev":
             changes["managed"] = None
         if not (self.model or "").startswith("virtio"):
+            if self.backend is not None and self.backend.vhost is not None:
+                changes["backend"] = replaced(self.backend, vhost=None)
             driver = self.driver
             if driver is not None and kind != "hostdev":
                 kept = {

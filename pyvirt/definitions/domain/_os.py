@@ -11,7 +11,6 @@ import attrs
 from pyvirt.definitions.domain._source import (
     SOURCE_TYPES,
     DiskSource,
-    NetworkSource,
     readSource,
     writeSource,
 )
@@ -65,11 +64,16 @@ class FirmwareFeature:
 class Firmware:
     """What the firmware is chosen by."""
 
+    xmlOmitEmpty: ClassVar[bool] = True
+
     features: tuple[FirmwareFeature, ...] = elements(FirmwareFeature, "feature")
 
     def settle(self, node: Node, context: Context) -> Firmware:
-        """Features are in libvirt's order."""
-        return Firmware(features=tuple(sorted(self.features, key=lambda each: each.name)))
+        """Features are in libvirt's order, each once; what chooses nothing is nothing."""
+        found = {each.name: each for each in self.features}
+        if node.getparent().get("firmware") in (None, "none"):
+            found.clear()
+        return Firmware(features=tuple(found[name] for name in sorted(found)))
 
 
 @attrs.frozen(kw_only=True)
@@ -106,32 +110,6 @@ class Loader:
         return self
 
 
-_PORTS = {
-    "http": "80",
-    "https": "443",
-    "ftp": "21",
-    "ftps": "990",
-    "tftp": "69",
-    "ssh": "22",
-    "iscsi": "3260",
-    "nbd": "10809",
-    "sheepdog": "7000",
-    "gluster": "24007",
-}
-
-
-def _withPorts(source: DiskSource) -> DiskSource:
-    """Give hosts without a port the usual one of the protocol."""
-    if not isinstance(source, NetworkSource):
-        return source
-    port = _PORTS.get(source.protocol or "")
-    hosts = tuple(
-        replaced(host, port=port) if host.port is None and host.socket is None else host
-        for host in source.hosts
-    )
-    return replaced(source, hosts=hosts)
-
-
 @attrs.frozen(kw_only=True)
 class NVRAM:
     """Where the firmware's variables are kept, and what they start as."""
@@ -158,7 +136,7 @@ class NVRAM:
             raise invalidAttribute(kind, node, "type")
         for child in node:
             if child.tag == "source":
-                source = _withPorts(readSource(kind, child, context))
+                source = readSource(kind, child, context)
                 return cls(template=template, source=source, typed=True)
         raise xmlError("Missing source element with NVRAM type")
 
@@ -256,7 +234,7 @@ def _readTable(kids: dict[str, list[Node]]) -> str | None:
                 raise xmlError("Missing acpi table type")
             if word != "slic":
                 raise xmlError(f"Unknown acpi table type: {word}")
-            found = xmlText(table) or None
+            found = xmlText(table)
     return found
 
 

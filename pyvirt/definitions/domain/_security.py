@@ -16,6 +16,7 @@ from pyvirt.definitions.kinds import (
     custom,
     escape,
     integer,
+    internal,
     missingAttribute,
     unsupported,
     xmlError,
@@ -115,10 +116,10 @@ class KeyWrap:
         seen: dict[str, KeyCipher] = {}
         for cipher in self.ciphers:
             if cipher.name in seen:
-                raise xmlError(
+                raise internal(
                     "A domain definition can have no more than one cipher node with name "
                     f"{cipher.name}"
-                )
+                )("", node, "")
             seen[cipher.name or ""] = cipher
         return replaced(self, ciphers=tuple(seen[name] for name in ("aes", "dea") if name in seen))
 

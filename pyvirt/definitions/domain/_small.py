@@ -201,10 +201,8 @@ class RNG(Device):
     def settle(self, node: Node, context: Context) -> RNG:
         """Complain where the back end is missing or not alone."""
         count = sum(child.tag == "backend" for child in node)
-        if count > 1:
+        if count != 1:
             raise xmlError("only one RNG backend is supported")
-        if not count:
-            raise xmlError("missing RNG device backend model")
         return self
 
 

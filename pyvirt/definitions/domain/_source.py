@@ -40,6 +40,7 @@ from pyvirt.definitions.schema import (
     text,
     writer,
 )
+from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.errors import ErrorDomain
 
 __all__ = ["Auth", "DiskSource", "Encryption", "Secret", "readSource"]
@@ -56,6 +57,19 @@ class Secret:
     usage: str | None = attribute()
     uuid: str | None = attribute()
 
+    def settle(self, node: Node, context: Context) -> Secret:
+        """One of the two names it."""
+        if self.uuid is None and self.usage is None:
+            raise xmlError("missing secret uuid or usage attribute", ErrorDomain.NONE)
+        if self.uuid is not None:
+            if self.usage is not None:
+                raise xmlError("either secret uuid or usage expected", ErrorDomain.NONE)
+            value = parseUUID(self.uuid)
+            if value is None:
+                raise xmlError(f"invalid secret uuid '{self.uuid}'", ErrorDomain.NONE)
+            return replaced(self, uuid=formatUUID(value))
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class Auth:
@@ -71,8 +85,6 @@ class Auth:
         secret = self.secret
         if secret is None:
             raise xmlError("Missing <secret> element in auth", ErrorDomain.STORAGE)
-        if secret.uuid is None and secret.usage is None:
-            raise xmlError("missing auth secret uuid or usage attribute", ErrorDomain.NONE)
         return self
 
 
@@ -445,13 +457,39 @@ class NetworkSource(DiskSource):
     def settle(self, node: Node, context: Context) -> NetworkSource:
         """Check the name that the protocol needs."""
         kind = self.protocol
-        if self.name is None and kind not in ("nbd", "ssh"):
+        name = self.name
+        if name is None and kind != "nbd":
             raise xmlError("missing name for disk source")
-        if kind in ("gluster", "rbd") and "/" not in (self.name or ""):
-            raise xmlError(f"can't split path '{self.name}' into pool name and image name")
-        if kind not in ("https", "ftps"):
-            return replaced(self, ssl=None)
-        return self
+        if kind in ("gluster", "rbd"):
+            if "/" not in (name or ""):
+                raise xmlError(f"can't split path '{name}' into pool name and image name")
+            if (name or "").endswith("/"):
+                # What is after the slash is nothing, and written as such.
+                name = f"{name}(null)"
+        port = _PORTS.get(kind or "")
+        hosts = self.hosts
+        if port is not None and any(each.port is None for each in hosts):
+            hosts = tuple(
+                replaced(each, port=port) if each.port is None and each.transport is None else each
+                for each in hosts
+            )
+        ssl = self.ssl if kind in ("https", "ftps") else None
+        return replaced(self, name=name or None, hosts=hosts, ssl=ssl)
+
+
+_PORTS = {
+    "http": "80",
+    "https": "443",
+    "ftp": "21",
+    "ftps": "990",
+    "tftp": "69",
+    "ssh": "22",
+    "iscsi": "3260",
+    "nbd": "10809",
+    "sheepdog": "7000",
+    "gluster": "24007",
+    "vxhs": "9999",
+}
 
 
 SOURCES: dict[str, type[DiskSource]] = {

@@ -11,7 +11,7 @@ from lxml import etree
 
 from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
 from pyvirt.definitions.domain._clock import Clock
-from pyvirt.definitions.domain._controller import Controller
+from pyvirt.definitions.domain._controller import Controller, checkUSB
 from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Audio, Graphics, Input, Sound, Video
@@ -114,6 +114,7 @@ class Devices:
     emulator: str | None = element()
     disks: tuple[Disk, ...] = elements(Disk, "disk")
     controllers: tuple[Controller, ...] = elements(Controller, "controller")
+    usbCheck: None = special(tags="controller", read=lambda node, kids, context: checkUSB(kids))
     leases: tuple[Lease, ...] = elements(Lease, "lease")
     filesystems: tuple[Filesystem, ...] = elements(Filesystem, "filesystem")
     interfaces: tuple[Interface, ...] = elements(Interface, "interface")
@@ -143,7 +144,7 @@ class Devices:
     vsock: Vsock | None = element(Vsock)
 
     xmlReadOrder: ClassVar[str] = (
-        "disks controllers leases filesystems interfaces smartcards parallels serials consoles "
+        "disks controllers usbCheck leases filesystems interfaces smartcards parallels serials consoles "
         "channels inputs graphics sounds audios videos hostdevs watchdogs memballoon rngs tpms "
         "panics shmems nvram hubs redirdevs redirfilter memories iommu vsock"
     )
@@ -157,6 +158,11 @@ class Devices:
             if counts.get(tag, 0) > 1:
                 complain = custom if tag in ("iommu", "vsock") else internal
                 raise complain(f"only a single {what} device is supported")("", node, "")
+        panics: set[str | None] = set()
+        for panic in self.panics:
+            if panic.model in panics:
+                raise xmlError(f"Multiple panic devices with model '{panic.model or 'default'}'")
+            panics.add(panic.model)
         if counts.get("redirfilter", 0) > 1:
             raise internal("only one set of redirection filter rule is supported")("", node, "")
         if counts.get("tpm", 0) > 2:
@@ -564,6 +570,8 @@ class DomainDefinition:
                         ErrorDomain.DOMAIN,
                     )
         test = TestState.read(node)
+        if context.extra:
+            raise context.extra[0]
         for event, action in (("poweroff", self.onPoweroff), ("reboot", self.onReboot)):
             if action.startswith("coredump"):
                 raise unsupported(f"Lifecycle event '{event}' doesn't support '{action}' action")(
@@ -577,6 +585,40 @@ class DomainDefinition:
         return None
 
 
+def joinGroups(node: Node) -> None:
+    """
+    Move what stands in a second group of a kind into the first.
+
+    libvirt finds most things by their path, whichever of several groups they stand in; what it says of the
+    group itself is that of the first.
+    """
+    first: dict[str, Node] = {}
+    for child in list(node):
+        tag = child.tag
+        if tag not in _GROUPS:
+            continue
+        if tag not in first:
+            first[tag] = child
+        elif tag == "cpu":
+            joinGroups(first[tag])
+            for cells in child.findall("numa"):
+                target = first[tag].find("numa")
+                if target is None:
+                    first[tag].append(cells)
+                else:
+                    target.extend(list(cells))
+            node.remove(child)
+        else:
+            first[tag].extend(list(child))
+            node.remove(child)
+
+
+#: Groups of which there is one, though there may be several elements.
+_GROUPS = frozenset(
+    ["devices", "os", "features", "cputune", "memtune", "blkiotune", "memoryBacking", "pm", "perf", "idmap", "keywrap", "numa", "cpu"]
+)
+
+
 def parseDomain(xml: str, *, inactive: bool = True) -> DomainDefinition:
     """
     Parse a definition and check what can be checked without knowing the driver.
@@ -584,7 +626,8 @@ def parseDomain(xml: str, *, inactive: bool = True) -> DomainDefinition:
     @raise VirtError: XML_DETAIL for text that is not well formed, and what libvirt says of the rest.
     """
     node = parseDocument("domain", xml)
-    found: DomainDefinition = reader(DomainDefinition)(node, Context(inactive=inactive))
+    joinGroups(node)
+    found: DomainDefinition = reader(DomainDefinition)(node, Context(inactive=inactive, extra=[]))
     return found
 
 

@@ -17,6 +17,7 @@ from pyvirt.definitions.kinds import (
     choice,
     custom,
     integer,
+    internal,
     missingAttribute,
     number,
     unsupported,
@@ -29,13 +30,14 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    plainReader,
     plainWriter,
     present,
     replaced,
     special,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledKiB, scaledText
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
     "BlkioTune",
@@ -113,6 +115,29 @@ class HugePages:
     """Sizes of huge pages; none for the host's default."""
 
     pages: tuple[Page, ...] = elements(Page, "page")
+
+    def check(self, cells: int) -> None:
+        """Complain where a node has pages of two sizes, or is not among so many cells."""
+        master: Page | None = None
+        for position, page in enumerate(self.pages):
+            if page.nodeset:
+                for number in sorted(page.nodeset):
+                    if number >= cells:
+                        raise _plain(f"hugepages: node {number} not found")
+                for other in self.pages[:position]:
+                    if other.nodeset and other.nodeset & page.nodeset:
+                        raise _plain(
+                            f"nodeset attribute of hugepages of sizes {page.size} and "
+                            f"{other.size} intersect"
+                        )
+            elif master is not None:
+                raise _plain(f"two master hugepages detected: {page.size} and {master.size}")
+            else:
+                master = page
+
+
+def _plain(text: str) -> VirtError:
+    return virtError(ErrorCode.XML_DETAIL, text, ErrorDomain.DOMAIN)
 
 
 @attrs.frozen(kw_only=True)
@@ -274,6 +299,17 @@ def _time(tag: str, signed: bool = False) -> Any:
 class VCPUPin:
     """Where a processor of the guest may run."""
 
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> VCPUPin | None:
+        """Read a pin; of a processor that is not there nothing but the number counts."""
+        text = node.get("vcpu")
+        if text is not None:
+            vcpu = UINT.read(text, node, "vcpu")
+            if vcpu >= (number(node.getparent().getparent().findtext("vcpu") or "1") or 1):
+                return None
+        found: VCPUPin = plainReader(VCPUPin)(node, context)
+        return found
+
     vcpu: int = attribute(UINT, required=True)
     cpuset: frozenset[int] | None = attribute(
         setKind(), required=True, missing=lambda node: _noSet("vcpupin")
@@ -283,6 +319,17 @@ class VCPUPin:
 @attrs.frozen(kw_only=True)
 class IOThreadPin:
     """Where a thread that does IO may run."""
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> IOThreadPin:
+        """Read a pin, which is of a thread that is there."""
+        text = node.get("iothread")
+        if text is not None:
+            thread = integer(zero=False).read(text, node, "iothread")
+            if thread not in _threadsOf(node.getparent().getparent()):
+                raise unsupported(f"Cannot find 'iothread' : {thread}")("", node, "")
+        found: IOThreadPin = plainReader(IOThreadPin)(node, context)
+        return found
 
     iothread: int = attribute(integer(zero=False), required=True)
     cpuset: frozenset[int] | None = attribute(
@@ -332,7 +379,9 @@ class CacheShare:
     level: int | None = attribute(integer(zero=False), required=True)
     type: str | None = attribute(choice("both code data"), required=True)
     size: int | None = attribute(
-        Kind(lambda text, node, name: scaledText(text, node.get("unit"), "./@size"))
+        Kind(lambda text, node, name: scaledText(text, node.get("unit"), "./@size")),
+        required=True,
+        missing=lambda node: xmlError("missing element or attribute './@size'", ErrorDomain.XML),
     )
     unit: str | None = attribute()
 
@@ -370,6 +419,23 @@ def _noVCPUs(tag: str) -> Any:
     return lambda node: xmlError(f"Missing {tag} attribute 'vcpus'")
 
 
+def checkMonitors(vcpus: frozenset[int], monitors: Sequence[Any]) -> None:
+    """Check that monitors watch all of the processors, or some of them that no other watches."""
+    seen: list[frozenset[int]] = []
+    for monitor in monitors:
+        watched: frozenset[int] = monitor.vcpus or frozenset()
+        if watched in seen:
+            detail = "Identical vcpus found in same type monitors"
+        elif not watched <= vcpus or any(
+            watched & other for other in seen if watched != vcpus and other != vcpus
+        ):
+            detail = "Monitor vcpus conflicts with allocation"
+        else:
+            seen.append(watched)
+            continue
+        raise virtError(ErrorCode.INVALID_ARG, detail, ErrorDomain.DOMAIN)
+
+
 @attrs.frozen(kw_only=True)
 class CacheTune:
     """What some processors may use of the host's cache."""
@@ -379,6 +445,20 @@ class CacheTune:
     )
     caches: tuple[CacheShare, ...] = elements(CacheShare, "cache")
     monitors: tuple[CacheMonitor, ...] = elements(CacheMonitor, "monitor")
+
+    def settle(self, node: Node, context: Context) -> CacheTune:
+        """A cache is shared out once; monitors watch some of the processors, each set once."""
+        shares: set[tuple[int | None, int | None]] = set()
+        for cache in self.caches:
+            if (cache.level, cache.id) in shares:
+                raise xmlError(
+                    f"Colliding cache allocations for cache level '{cache.level}' "
+                    f"id '{cache.id}', type '{cache.type}'",
+                    ErrorDomain.RESCTRL,
+                )
+            shares.add((cache.level, cache.id))
+        checkMonitors(self.vcpus, self.monitors)
+        return self
 
 
 @attrs.frozen(kw_only=True)
@@ -405,6 +485,18 @@ class MemoryTune:
     )
     nodes: tuple[MemoryShare, ...] = elements(MemoryShare, "node")
     monitors: tuple[MemoryMonitor, ...] = elements(MemoryMonitor, "monitor")
+
+    def settle(self, node: Node, context: Context) -> MemoryTune:
+        """A node is shared out once; monitors watch some of the processors, each set once."""
+        shares: set[int | None] = set()
+        for share in self.nodes:
+            if share.id in shares:
+                raise xmlError(
+                    f"Memory Bandwidth already defined for node {share.id}", ErrorDomain.RESCTRL
+                )
+            shares.add(share.id)
+        checkMonitors(self.vcpus, self.monitors)
+        return self
 
 
 @attrs.frozen(kw_only=True)
@@ -434,16 +526,23 @@ class CPUTune:
     def settle(self, node: Node, context: Context) -> CPUTune:
         """Sort pins; write one scheduler for each processor or thread."""
         threads = _threadsOf(node.getparent())
+        pinned: set[int] = set()
         for thread in self.iothreadpins:
-            if thread.iothread not in threads:
-                raise unsupported(f"Cannot find 'iothread' : {thread.iothread}")("", node, "")
+            if thread.iothread in pinned:
+                raise internal(f"duplicate iothreadpin for same iothread '{thread.iothread}'")(
+                    "", node, ""
+                )
+            pinned.add(thread.iothread)
         for tag in ("emulatorpin", "emulatorsched"):
             if sum(child.tag == tag for child in node) > 1:
                 raise xmlError(f"only one {tag} is supported")
-        pins = sorted(self.vcpupins, key=lambda pin: pin.vcpu)
+        sets = [tune.vcpus for tune in self.cachetunes]
+        sets += [tune.vcpus for tune in self.memorytunes]
+        if any(one != two and one & two for one, two in itertools.combinations(sets, 2)):
+            raise xmlError("Overlapping vcpus in resctrls")
+        pins = sorted((pin for pin in self.vcpupins if pin), key=lambda pin: pin.vcpu)
         for pin, after in itertools.pairwise(pins):
-            # Pins of processors that are not there are dropped later, however many there are.
-            if pin.vcpu == after.vcpu < (number(node.getparent().findtext("vcpu") or "1") or 1):
+            if pin.vcpu == after.vcpu:
                 raise virtError(
                     ErrorCode.INTERNAL_ERROR,
                     f"duplicate vcpupin for vcpu '{pin.vcpu}'",
@@ -517,8 +616,10 @@ class NUMAMemory:
         )
     )
 
-    def settle(self, node: Node, context: Context) -> NUMAMemory:
+    def settle(self, node: Node, context: Context) -> NUMAMemory | None:
         """A set of nodes makes the placement static, and the other way round."""
+        if not node.attrib:
+            return None
         placement = self.placement or "static"
         if placement == "static":
             if self.nodeset is None:
@@ -572,4 +673,6 @@ class Resource:
         """There is one."""
         if sum(child.tag == "resource" for child in node.getparent()) > 1:
             raise xmlError("only one resource element is supported")
+        if not self.partition and not self.appid:
+            raise VirtError("An error occurred, but the cause is unknown")
         return self

@@ -24,6 +24,9 @@ __all__ = ["Domain", "DomainTable", "Extra", "Polling"]
 
 _LIVE, _CONFIG = c.VIR_DOMAIN_AFFECT_LIVE, c.VIR_DOMAIN_AFFECT_CONFIG
 
+#: What a guest's clock shows until it is set.
+GUEST_TIME = DomainTime(627319920, 0)
+
 
 @attrs.define
 class Polling:
@@ -59,7 +62,7 @@ class Extra:
     checkpoints: Moments[Any] = attrs.Factory(Moments)
     frozen: set[str] = attrs.Factory(set)
     threads: list[Polling] = attrs.Factory(list)
-    time: DomainTime = DomainTime(627319920, 0)
+    time: DomainTime = GUEST_TIME
     autostartOnce: bool = False
 
 
@@ -122,6 +125,11 @@ class Domain:
     def snapshotCount(self) -> int:
         """How many snapshots it has."""
         return len(self._extra.snapshots) if self._extra is not None else 0
+
+    @property
+    def guestTime(self) -> DomainTime:
+        """What the guest's clock shows."""
+        return self._extra.time if self._extra is not None else GUEST_TIME
 
     @property
     def threads(self) -> Sequence[Polling]:

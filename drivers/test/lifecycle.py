@@ -22,6 +22,15 @@ _REBOOT_FLAGS = (
     | c.VIR_DOMAIN_REBOOT_PARAVIRT
 )
 
+#: Times on a guest's clock, in seconds since 1970, by which callers choose what is said of the way to control it.
+_CONTROL_STATES = (
+    (c.VIR_DOMAIN_CONTROL_OK, 0, 1),
+    (c.VIR_DOMAIN_CONTROL_JOB, 0, 10000),
+    (c.VIR_DOMAIN_CONTROL_OCCUPIED, 10000, 30000),
+    (c.VIR_DOMAIN_CONTROL_ERROR, 30000, 60000),
+)
+_ERROR_REASONS = 4
+
 
 class DomainLifecycle:
     """Starts, stops and watches domains."""
@@ -127,9 +136,16 @@ class DomainLifecycle:
         self.ended(domain, c.VIR_DOMAIN_SHUTOFF_DESTROYED, c.VIR_DOMAIN_EVENT_STOPPED_DESTROYED)
 
     def domainGetControlInfo(self, dom: DomainRef, flags: int) -> ControlInfo:
-        """The way to control a guest is always free."""
+        """The way to control a guest is free, unless its clock was set to one of the first hours of 1970."""
         checkFlags("testDomainGetControlInfo", flags)
-        self._find(dom).checkActive()
+        domain = self._find(dom)
+        domain.checkActive()
+        seconds = domain.guestTime.seconds
+        for state, begin, end in _CONTROL_STATES:
+            if begin <= seconds < end:
+                passed = seconds - begin
+                reason = passed % _ERROR_REASONS if state == c.VIR_DOMAIN_CONTROL_ERROR else 0
+                return ControlInfo(state, reason, passed)
         return ControlInfo(c.VIR_DOMAIN_CONTROL_OK, 0, 0)
 
     def ended(self, domain: Domain, reason: int, detail: int) -> None:

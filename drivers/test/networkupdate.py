@@ -1,42 +1,37 @@
 """
-Changing one part of a network's definition: an element added, changed or taken away.
+Changing one part of a network's definition: which parts there are, and those that are names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
-
-from lxml import etree
+from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.kinds import xmlError
-from pyvirt.definitions.netbits import familyOf, parseMAC
 from pyvirt.definitions.network import (
-    DHCP,
     DNS,
-    IP,
     SRV,
     TXT,
-    DHCPHost,
-    DHCPRange,
     DNSHost,
-    Forward,
-    ForwardInterface,
     NetworkDefinition,
-    PortGroup,
     formatNetwork,
     parseNetwork,
 )
-from pyvirt.definitions.reader import parseTree
-from pyvirt.definitions.schema import Context, reader, replaced
-from pyvirt.drivers.test.refusals import operationInvalid
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.test.networkparts import (
+    ADD,
+    DELETE,
+    Update,
+    placed,
+    refused,
+    unsupported,
+    without,
+)
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["updated"]
 
 _DOMAIN = ErrorDomain.NETWORK
-_T = TypeVar("_T")
 
 _FIXED = {
     c.VIR_NETWORK_SECTION_BRIDGE: "bridge",
@@ -45,291 +40,10 @@ _FIXED = {
     c.VIR_NETWORK_SECTION_FORWARD: "forward",
     c.VIR_NETWORK_SECTION_FORWARD_PF: "forward pf",
 }
-_ADD = (c.VIR_NETWORK_UPDATE_COMMAND_ADD_FIRST, c.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST)
-_MODIFY = c.VIR_NETWORK_UPDATE_COMMAND_MODIFY
-_DELETE = c.VIR_NETWORK_UPDATE_COMMAND_DELETE
 
 
-def unsupported(detail: str) -> VirtError:
-    """Make the error of a change that is never made."""
-    return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, _DOMAIN)
-
-
-def refused(detail: str) -> VirtError:
-    """Make the error of a change that does not fit what is there."""
-    return operationInvalid(detail, _DOMAIN)
-
-
-def _placed(items: tuple[_T, ...], item: _T, command: int) -> tuple[_T, ...]:
-    """Put an item first or last."""
-    if command == c.VIR_NETWORK_UPDATE_COMMAND_ADD_FIRST:
-        return (item, *items)
-    return (*items, item)
-
-
-def _without(items: tuple[_T, ...], item: _T) -> tuple[_T, ...]:
-    return tuple(each for each in items if each is not item)
-
-
-class _Update:
-    """
-    One change.
-
-    @ivar name: the name of the network, for the texts.
-    @ivar node: the element that is given.
-    """
-
-    def __init__(self, definition: NetworkDefinition, command: int, index: int, xml: str) -> None:
-        self.definition = definition
-        self.name = definition.name
-        self.command = command
-        self.index = index
-        self.node = parseTree(xml, None, label="network_update_xml", domain=_DOMAIN)
-
-    def expect(self, tag: str) -> None:
-        """Refuse an element of another name."""
-        if self.node.tag != tag:
-            raise xmlError(
-                f"unexpected element <{self.node.tag}>, expecting <{tag}>, while updating network "
-                f"'{self.name}'",
-                _DOMAIN,
-            )
-
-    def fixed(self, what: str) -> None:
-        """Refuse to change what can only come and go."""
-        if self.command == _MODIFY:
-            raise unsupported(f"{what} cannot be modified, only added or deleted")
-
-    def unknown(self) -> VirtError:
-        """Make the error of a command that is none."""
-        return unsupported(f"unrecognized network update command code {self.command}")
-
-    def read(self, cls: Any, *parents: tuple[str, dict[str, str]], partial: bool = False) -> Any:
-        """
-        Read the element as what it would be in the network.
-
-        @param parents: the elements it would be in.
-        @param partial: whether it only says what to look for.
-        """
-        root = etree.Element("network")
-        etree.SubElement(root, "name").text = self.name
-        place = root
-        for tag, attributes in parents:
-            place = etree.SubElement(place, tag, attributes)
-        place.append(self.node)
-        return self._partly(cls) if partial else reader(cls)(self.node, Context())
-
-    def _partly(self, cls: Any) -> Any:
-        """Read the fields that are there, without asking for those that are not."""
-        values = {
-            name: value for name, value in self.node.attrib.items() if name in cls.__annotations__
-        }
-        for name in ("port", "priority", "weight"):
-            if name in values:
-                values[name] = int(values[name])
-        found = object.__new__(cls)
-        for field in cls.__attrs_attrs__:
-            default = () if field.name == "hostnames" else None
-            object.__setattr__(found, field.name, values.get(field.name, default))
-        if cls is DNSHost:
-            names = tuple(child.text or "" for child in self.node.findall("hostname"))
-            object.__setattr__(found, "hostnames", names)
-        return found
-
-    # DHCP
-
-    def address(self) -> IP:
-        """Find the address whose guests are meant: by its place, or the first that serves any."""
-        ips = self.definition.ips
-        if self.index >= 0:
-            if self.index < len(ips):
-                return ips[self.index]
-            raise refused(
-                "couldn't update dhcp host entry - no <ip> element found at index "
-                f"{self.index} in network '{self.name}'"
-            )
-        for ip in ips:
-            if ip.dhcp is not None and (ip.dhcp.ranges or ip.dhcp.hosts):
-                return ip
-        for ip in ips:
-            if ip.family in (None, "ipv4"):
-                return ip
-        raise refused(
-            f"couldn't update dhcp host entry - no <ip> element found in network '{self.name}'"
-        )
-
-    def serving(self, ip: IP, **changes: Any) -> NetworkDefinition:
-        """Return the network with another service of one address."""
-        dhcp = replaced(ip.dhcp or DHCP(), **changes)
-        fixed = replaced(ip, dhcp=dhcp)
-        ips = tuple(fixed if each is ip else each for each in self.definition.ips)
-        return replaced(self.definition, ips=ips)
-
-    def within(self, ip: IP) -> tuple[tuple[str, dict[str, str]], tuple[str, dict[str, str]]]:
-        """Return the elements that a range or a host of an address is in."""
-        attributes = {
-            name: str(value)
-            for name in ("family", "address", "netmask", "prefix")
-            if (value := getattr(ip, name)) is not None
-        }
-        return ("ip", attributes), ("dhcp", {})
-
-    def host(self) -> NetworkDefinition:
-        """Change an address that is kept for a guest."""
-        self.expect("host")
-        ip = self.address()
-        hosts = ip.dhcp.hosts if ip.dhcp is not None else ()
-        host: DHCPHost
-        if self.command == _DELETE:
-            host = self._someHost()
-
-            def fits(own: str | None, wanted: str | None) -> bool:
-                return wanted is None or own == wanted
-
-            for each in hosts:
-                if (
-                    fits(_lower(each.mac), _lower(host.mac))
-                    and fits(each.name, host.name)
-                    and fits(each.ip, host.ip)
-                    and fits(each.id, host.id)
-                ):
-                    return self.serving(ip, hosts=_without(hosts, each))
-            raise refused(f"couldn't locate a matching dhcp host entry in network '{self.name}'")
-        host = self.read(DHCPHost, *self.within(ip))
-        known = [
-            each
-            for each in hosts
-            if (host.mac is not None and _lower(each.mac) == _lower(host.mac))
-            or (host.ip is not None and each.ip == host.ip)
-            or (host.name is not None and each.name == host.name)
-            or (host.id is not None and each.id == host.id)
-        ]
-        if self.command == _MODIFY:
-            if not known:
-                raise refused(
-                    "couldn't locate an existing dhcp host entry with "
-                    f"\"mac='{host.mac or '(null)'}'\" \"name='{host.name or '(null)'}'\" "
-                    f"\"ip='{host.ip or 'unknown'}'\" in network '{self.name}'"
-                )
-            changed = tuple(host if each is known[0] else each for each in hosts)
-            return self.serving(ip, hosts=changed)
-        if self.command not in _ADD:
-            raise self.unknown()
-        if known:
-            raise refused(
-                f"there is an existing dhcp host entry in network '{self.name}' that matches "
-                f"\"<host mac='{host.mac or 'unknown'}' name='{host.name or '(null)'}' "
-                f"ip='{host.ip or 'unknown'}'/>\""
-            )
-        return self.serving(ip, hosts=_placed(hosts, host, self.command))
-
-    def _someHost(self) -> DHCPHost:
-        """Read what says which host is meant."""
-        host: DHCPHost = self._partly(DHCPHost)
-        if host.mac is not None and parseMAC(host.mac) is None:
-            raise xmlError(
-                f"Cannot parse MAC address '{host.mac}' in network '{self.name}'", _DOMAIN
-            )
-        if host.mac is None and host.name is None and host.ip is None:
-            raise xmlError(
-                "At least one of name, mac, or ip attribute must be specified for static host "
-                f"definition in network '{self.name}' ",
-                _DOMAIN,
-            )
-        if host.ip is not None and familyOf(host.ip) is None:
-            raise xmlError(
-                f"Invalid IP address in static host definition for network '{self.name}'", _DOMAIN
-            )
-        return host
-
-    def range(self) -> NetworkDefinition:
-        """Change the addresses that are given to guests."""
-        self.expect("range")
-        ip = self.address()
-        self.fixed("dhcp ranges")
-        found: DHCPRange = self.read(DHCPRange, *self.within(ip))
-        ranges = ip.dhcp.ranges if ip.dhcp is not None else ()
-        known = [each for each in ranges if (each.start, each.end) == (found.start, found.end)]
-        if self.command in _ADD:
-            if known:
-                raise refused(
-                    f"there is an existing dhcp range entry in network '{self.name}' that matches "
-                    f"\"<range start='{found.start}' end='{found.end}'/>\""
-                )
-            return self.serving(ip, ranges=_placed(ranges, found, self.command))
-        if self.command != _DELETE:
-            raise self.unknown()
-        if not known:
-            raise refused(f"couldn't locate a matching dhcp range entry in network '{self.name}'")
-        return self.serving(ip, ranges=_without(ranges, known[0]))
-
-    # Ways out, and groups of ports
-
-    def interface(self) -> NetworkDefinition:
-        """Change the interfaces that traffic goes through."""
-        self.expect("interface")
-        self.fixed("forward interface entries")
-        dev = self.node.get("dev")
-        if dev is None:
-            raise xmlError("missing dev attribute in <interface> element", _DOMAIN)
-        forward = self.definition.forward
-        interfaces = forward.interfaces if forward is not None else ()
-        known = [each for each in interfaces if each.dev == dev]
-        if self.command in _ADD:
-            if known:
-                raise refused(
-                    f"there is an existing interface entry in network '{self.name}' that matches "
-                    f"\"<interface dev='{dev}'>\""
-                )
-            kept = _placed(interfaces, ForwardInterface(dev=dev), self.command)
-        elif self.command == _DELETE:
-            if not known:
-                raise refused(
-                    f"couldn't find an interface entry in network '{self.name}' matching "
-                    f"<interface dev='{dev}'>"
-                )
-            kept = _without(interfaces, known[0])
-        else:
-            raise self.unknown()
-        if forward is None:
-            return self.definition
-        changed: Forward = replaced(forward, interfaces=kept, dev=kept[0].dev if kept else None)
-        return replaced(self.definition, forward=changed)
-
-    def portgroup(self) -> NetworkDefinition:
-        """Change a group of ports."""
-        self.expect("portgroup")
-        group: PortGroup = self.read(PortGroup)
-        groups = self.definition.portgroups
-        known = [each for each in groups if each.name == group.name]
-        if not known and self.command in (_MODIFY, _DELETE):
-            raise refused(
-                f"couldn't find a portgroup entry in network '{self.name}' matching "
-                f"<portgroup name='{group.name}'>"
-            )
-        if known and self.command in _ADD:
-            raise refused(
-                f"there is an existing portgroup entry in network '{self.name}' that matches "
-                f"\"<portgroup name='{group.name}'>\""
-            )
-        if group.default and self.command in (_MODIFY, *_ADD):
-            for each in groups:
-                if each.default and each.name != group.name:
-                    raise refused(
-                        f"a different portgroup entry in network '{self.name}' is already set as "
-                        "the default. Only one default is allowed."
-                    )
-        if self.command == _MODIFY:
-            kept = tuple(group if each is known[0] else each for each in groups)
-        elif self.command in _ADD:
-            kept = _placed(groups, group, self.command)
-        elif self.command == _DELETE:
-            kept = _without(groups, known[0])
-        else:
-            raise self.unknown()
-        return replaced(self.definition, portgroups=kept)
-
-    # Names
+class _Update(Update):
+    """One change, of names too."""
 
     def naming(self, **changes: Any) -> NetworkDefinition:
         """Return the network with another name server."""
@@ -349,7 +63,7 @@ class _Update:
         what = tag.upper()
         self.expect(tag)
         self.fixed(f"DNS {what} records")
-        adding = self.command in _ADD
+        adding = self.command in ADD
         given = self.read(cls, ("dns", {}), partial=not adding)
         if not adding:
             self._checkPart(given)
@@ -359,14 +73,14 @@ class _Update:
         if adding:
             if known:
                 raise refused(exists(given))
-            return self.naming(**{field: _placed(items, given, self.command)})
-        if self.command != _DELETE:
+            return self.naming(**{field: placed(items, given, self.command)})
+        if self.command != DELETE:
             raise self.unknown()
         if not known:
             raise refused(f"couldn't locate a matching DNS {what} record in network {self.name}")
         if len(known) > 1:
             raise refused(f"{severalText} in network {self.name}")
-        return self.naming(**{field: _without(items, known[0])})
+        return self.naming(**{field: without(items, known[0])})
 
     def _checkPart(self, given: Any) -> None:
         """Refuse what says nothing of which record is meant."""
@@ -428,10 +142,6 @@ class _Update:
             ),
             "multiple DNS SRV records matching all specified fields were found",
         )
-
-
-def _lower(text: str | None) -> str | None:
-    return None if text is None else text.lower()
 
 
 _SECTIONS: dict[int, Callable[[_Update], NetworkDefinition]] = {

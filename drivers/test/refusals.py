@@ -8,7 +8,6 @@ from pyvirt import constants as c
 from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
 
 __all__ = [
-    "CURRENT",
     "IMPACT",
     "READING",
     "checkFlags",
@@ -25,7 +24,6 @@ __all__ = [
 IMPACT = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG
 #: Those flags, and the one by which callers say that they know of parameters that are strings.
 READING = IMPACT | c.VIR_TYPED_PARAM_STRING_OKAY
-CURRENT = c.VIR_DOMAIN_AFFECT_CURRENT
 
 
 def checkFlags(function: str, flags: int, allowed: int = 0) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from twisted.internet.defer import ensureDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,7 +21,14 @@ from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
 from pyvirt.drivers.test import TestConnection, TestDriver
 from pyvirt.drivers.test.components import COMPONENTS, componentClass
 from pyvirt.drivers.test.consoles import BytesSource, picture
-from pyvirt.errors import InvalidArgument, NoSuchDomain, OperationInvalid, VirtError, XMLError
+from pyvirt.errors import (
+    AuthenticationFailed,
+    InvalidArgument,
+    NoSuchDomain,
+    OperationInvalid,
+    VirtError,
+    XMLError,
+)
 from pyvirt.testing.contracts import assertContract
 from pyvirt.uri import parseURI
 
@@ -39,7 +47,9 @@ class DriverCase(SynchronousTestCase):
 
     def open(self, uri: str = "test:///default") -> TestConnection:
         """Open a URI."""
-        return self.driver.open(parseURI(uri), OpenContext(reactor=self.clock))
+        connection = self.driver.open(parseURI(uri), OpenContext(reactor=self.clock))
+        assert isinstance(connection, TestConnection)
+        return connection
 
     def definitions(self, connection: TestConnection) -> Any:
         """What is known of domains."""
@@ -118,6 +128,41 @@ class OpeningTests(DriverCase):
         self.assertFalse(self.lifecycle(one).domainIsActive(ref))
         ref = self.definitions(other).domainLookupByName("web")
         self.assertTrue(self.lifecycle(other).domainIsActive(ref))
+
+    def test_login(self) -> None:
+        """
+        A file that names users lets them in, asks for the password of those who have one, and nobody else.
+        """
+        path = os.path.abspath(self.mktemp())
+        with open(path, "w") as file:
+            file.write("<node><auth><user password='x'>bob</user><user>eve</user></auth></node>")
+        asked: list[int] = []
+
+        def attempt(*answers: str, types: tuple[int, ...] = (2, 5), status: int = 0) -> Any:
+            def answer(credentials: list[Any], data: Any) -> int:
+                for credential in credentials:
+                    asked.append(credential[0])
+                    credential[4] = answers[len(asked) - 1]
+                return status
+
+            asked.clear()
+            context = OpenContext(reactor=self.clock, auth=[types, answer, None])
+            return ensureDeferred(self.driver.open(parseURI(f"test://{path}"), context))
+
+        self.assertIsInstance(self.successResultOf(attempt("bob", "x")), TestConnection)
+        self.assertEqual(asked, [2, 5])
+        self.assertIsInstance(self.successResultOf(attempt("eve")), TestConnection)
+        self.assertEqual(asked, [2])
+        for refused in (
+            attempt("bob", "y"),
+            attempt("zed", "x"),
+            attempt("bob", "x", types=(2,)),
+            attempt("bob", "x", types=(5,)),
+            attempt("bob", "x", status=-1),
+        ):
+            self.failureResultOf(refused, AuthenticationFailed)
+        nobody = self.driver.open(parseURI(f"test://{path}"), OpenContext(reactor=self.clock))
+        self.failureResultOf(ensureDeferred(nobody), InvalidArgument)
 
     def test_refusals(self) -> None:
         """

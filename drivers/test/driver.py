@@ -11,8 +11,10 @@ from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
+from pyvirt.drivers.interfaces.values import Answer
 from pyvirt.drivers.test.refusals import invalidArgument
 from pyvirt.drivers.test.world import Random, World
+from pyvirt.errors import ErrorDomain
 from pyvirt.uri import URI
 
 __all__ = ["TestConnection", "TestDriver"]
@@ -77,9 +79,9 @@ class TestDriver:
         """Accept URIs of the scheme that name no host and no transport."""
         return uri is not None and uri.scheme == "test" and not uri.isRemote
 
-    def open(self, uri: URI | None, context: OpenContext) -> TestConnection:
+    def open(self, uri: URI | None, context: OpenContext) -> Answer[IConnection]:
         """
-        Enter the world that a URI names.
+        Enter the world that a URI names; at once unless somebody has to be asked who is there.
 
         @raise VirtError: it names none, or a file that does not describe one.
         """
@@ -91,8 +93,19 @@ class TestDriver:
         from pyvirt.drivers.test.worldfile import worldFromFile
 
         world = World(context.clock, self._random)
-        worldFromFile(world, uri.path)
-        return TestConnection(str(uri), world, lambda: None)
+        users = worldFromFile(world, uri.path)
+        connection = TestConnection(str(uri), world, lambda: None)
+        return self._admit(connection, users, context) if users else connection
+
+    async def _admit(
+        self, connection: TestConnection, users: list[tuple[str, str | None]], context: OpenContext
+    ) -> IConnection:
+        from pyvirt.drivers.test.login import logIn
+
+        if context.auth is None:
+            raise invalidArgument("Missing authentication credentials", ErrorDomain.AUTH)
+        await logIn(users, context.auth)
+        return connection
 
     def _openDefault(self, uri: str, context: OpenContext) -> TestConnection:
         if self._default is None:

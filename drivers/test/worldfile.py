@@ -168,13 +168,26 @@ class _Reader:
             moments.current = snapshot.name
 
 
-def worldFromFile(world: World, path: str) -> None:
+def _users(root: Any) -> list[tuple[str, str | None]]:
+    """Return who may open it, with their passwords if they have one."""
+    found = []
+    for node in root.findall("auth/user"):
+        name = xmlText(node)
+        if not name:
+            raise bad("missing username in /node/auth/user field")
+        found.append((name, node.get("password")))
+    return found
+
+
+def worldFromFile(world: World, path: str) -> list[tuple[str, str | None]]:
     """
     Make a world what a file says.
 
+    @return: who may open it, with their passwords if they have one; nobody: everybody may.
     @raise VirtError: the file cannot be read, or says something impossible.
     """
     root = readDocument(path)
     if root.tag != "node":
         raise bad(f"expecting root element of 'node', not '{root.tag}'", ErrorDomain.XML)
     _Reader(world, path).read(root)
+    return _users(root)

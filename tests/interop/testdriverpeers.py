@@ -20,7 +20,7 @@ from twisted.internet.task import Clock
 
 from pyvirt.drivers.interfaces.driver import OpenContext
 from pyvirt.drivers.interfaces.events import Event, EventKind
-from pyvirt.drivers.test import TestDriver
+from pyvirt.drivers.test import TestConnection, TestDriver
 from pyvirt.errors import VirtError
 from pyvirt.protocols.message import PAYLOAD, MessageType, decodeError, pack, unpackHeader
 from pyvirt.protocols.programs import REMOTE
@@ -202,7 +202,9 @@ class OurPeer(Peer):
 
         clock = Clock()
         clock.advance(time.time())
-        self.connection = TestDriver().open(parseURI(uri), OpenContext(reactor=clock))
+        connection = TestDriver().open(parseURI(uri), OpenContext(reactor=clock))
+        assert isinstance(connection, TestConnection)
+        self.connection = connection
         self._router = Router(self.connection)
         self.events = []
         component: Any = self.connection.component(IDomainEvents)

@@ -147,7 +147,8 @@ class OpeningTests(DriverCase):
 
             asked.clear()
             context = OpenContext(reactor=self.clock, auth=[types, answer, None])
-            return ensureDeferred(self.driver.open(parseURI(f"test://{path}"), context))
+            opening: Any = self.driver.open(parseURI(f"test://{path}"), context)
+            return ensureDeferred(opening)
 
         self.assertIsInstance(self.successResultOf(attempt("bob", "x")), TestConnection)
         self.assertEqual(asked, [2, 5])
@@ -161,7 +162,7 @@ class OpeningTests(DriverCase):
             attempt("bob", "x", status=-1),
         ):
             self.failureResultOf(refused, AuthenticationFailed)
-        nobody = self.driver.open(parseURI(f"test://{path}"), OpenContext(reactor=self.clock))
+        nobody: Any = self.driver.open(parseURI(f"test://{path}"), OpenContext(reactor=self.clock))
         self.failureResultOf(ensureDeferred(nobody), InvalidArgument)
 
     def test_refusals(self) -> None:

@@ -175,6 +175,8 @@ def boolean(error: Complaint = invalidAttribute, *, true: str = "yes", false: st
     return Kind(read, lambda value: true if value else false)
 
 
+#: C{yes}; any other word is as good as C{no}.
+YES = Kind(lambda text, node, name: text == "yes", lambda value: "yes" if value else "no")
 #: C{yes} or C{no}.
 BOOLEAN = boolean()
 #: C{on} or C{off}.
@@ -244,8 +246,6 @@ def integer(
     if expected is None:
         if not signed:
             expected = "non-negative integer value"
-        elif minimum == 0:
-            expected = "non-negative value"
         elif bits == 64:
             expected = "long long integer value"
         else:
@@ -260,6 +260,8 @@ def integer(
         ):
             if error is not None:
                 raise error(text, node, name)
+            if value is not None and minimum == 0:
+                raise invalidAttribute(text, node, name, "non-negative value")
             raise invalidAttribute(text, node, name, expected)
         if value == 0:
             if not zero:

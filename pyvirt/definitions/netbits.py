@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import attrs
 
 from pyvirt.definitions.kinds import (
+    BOOLEAN,
     UINT,
     Kind,
-    boolean,
     choice,
     custom,
     integer,
@@ -134,8 +134,21 @@ class Bandwidth:
 class Tag:
     """One VLAN."""
 
-    id: int = attribute(integer(bits=64), required=True)
+    id: int = attribute(UINT, required=True)
     nativeMode: str | None = attribute(choice("default tagged untagged", absent="default"))
+
+
+def _readTrunk(text: str, node: Node, name: str) -> bool:
+    """Read whether there is a trunk; for several VLANs there must be one."""
+    if sum(child.tag == "tag" for child in node) > 1 and text != "yes":
+        raise xmlError(
+            f"invalid \"trunk='{text}'\" in <vlan> - trunk='yes' is required for more than one "
+            "vlan tag",
+            0,
+        )
+    if text not in ("yes", "no"):
+        raise xmlError(f"invalid \"trunk='{text}'\" in <vlan> - must be 'yes' or 'no'", 0)
+    return text == "yes"
 
 
 @attrs.frozen(kw_only=True)
@@ -144,13 +157,7 @@ class Vlan:
 
     xmlReadOrder: ClassVar[str] = "tags"
 
-    trunk: bool | None = attribute(
-        boolean(
-            lambda text, node, name: xmlError(
-                f"invalid \"trunk='{text}'\" in <vlan> - must be 'yes' or 'no'", 0
-            )
-        )
-    )
+    trunk: bool | None = attribute(Kind(_readTrunk, BOOLEAN.write))
     tags: tuple[Tag, ...] = elements(Tag, "tag")
 
     def settle(self, node: Node, context: Context) -> Vlan:
@@ -163,12 +170,6 @@ class Vlan:
             if tag.id > 4095:
                 raise xmlError(f"vlan tag id {tag.id} too large (maximum 4095)", 0)
         if len(self.tags) > 1:
-            if self.trunk is False:
-                raise xmlError(
-                    "invalid \"trunk='no'\" in <vlan> - trunk='yes' is required for more than one "
-                    "vlan tag",
-                    0,
-                )
             return replaced(self, trunk=True)
         return replaced(self, trunk=self.trunk or None)
 
@@ -278,7 +279,7 @@ class IPAddress:
         if self.address is None:
             raise xmlError("Missing required address in <ip>")
         family = familyOf(self.address)
-        if family is None or (self.family is not None and self.family != family):
+        if family is None or (self.family in ("ipv4", "ipv6") and self.family != family):
             raise xmlError(f"Invalid address '{self.address}' in <ip>")
         if self.prefix is not None and self.prefix > (32 if family == "ipv4" else 128):
             raise xmlError(f"Invalid prefix value '{self.prefix}' in <ip>")
@@ -351,16 +352,27 @@ def checkRoute(route: Route, where: str) -> Route:
 
 def canonical(text: str) -> str:
     """Write an address as the system does."""
-    family = socket.AF_INET6 if ":" in text else socket.AF_INET
-    return socket.inet_ntop(family, socket.inet_pton(family, text))
+    if ":" in text:
+        return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
+    return socket.inet_ntoa(socket.inet_aton(text))
 
 
 def familyOf(text: str) -> str | None:
     """Return C{ipv4}, C{ipv6}, or None for what is no address."""
+    if _SHORT(text):
+        # The system takes addresses of fewer numbers, and numbers of other bases.
+        try:
+            socket.inet_aton(text)
+        except OSError:
+            return None
+        return "ipv4"
     try:
         return f"ipv{ipaddress.ip_address(text).version}"
     except ValueError:
         return None
+
+
+_SHORT = re.compile(r"[0-9][0-9a-fA-FxX.]*\Z").match
 
 
 @attrs.frozen(kw_only=True)
@@ -377,7 +389,9 @@ class Route:
     def settle(self, node: Node, context: Context) -> Route:
         """A route has a goal and a way."""
         parent = node.getparent()
-        where = "interface host IP" if parent.tag == "source" else "guest interface"
+        where = {"source": "interface host IP", "hostdev": "Domain hostdev device"}.get(
+            parent.tag, "guest interface"
+        )
         for name in ("address", "gateway"):
             if getattr(self, name) is None:
                 raise xmlError(

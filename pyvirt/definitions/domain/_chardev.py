@@ -58,7 +58,7 @@ CHAR_TYPES = frozenset(
         "dbus",
     ]
 )
-PROTOCOLS = choice("raw telnet telnets tls")
+PROTOCOLS = choice("raw telnet telnets tls", error=unsupported("Unknown protocol '{text}'"))
 
 
 @attrs.frozen(kw_only=True)
@@ -356,10 +356,10 @@ def _port(node: Node) -> int | None:
     text = node.get("port")
     if text is None:
         return None
-    value = number(text)
+    value = number(text, signed=True)
     if value is None:
         raise xmlError(f"Invalid port number: {text}")
-    return value
+    return None if value < 0 else value
 
 
 @attrs.frozen(kw_only=True)
@@ -465,7 +465,7 @@ class Channel(CharDevice, Device):
         """Read the guest's end, which a channel must have."""
         if node is None:
             raise xmlError("target type must be specified for channel device")
-        kind = node.get("type") or "(null)"
+        kind = node.get("type", "(null)")
         if kind not in CHANNEL_TYPES:
             raise unsupported("unknown target type '{text}' specified for character device")(
                 kind, node, "type"

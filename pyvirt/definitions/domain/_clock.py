@@ -12,9 +12,10 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     ULONG_NZ,
+    Kind,
     choice,
-    integer,
     internal,
+    number,
     unsupported,
     xmlError,
 )
@@ -59,7 +60,9 @@ class Clock:
     offset: str | None = attribute(
         choice(
             "utc localtime variable timezone absolute",
-            error=unsupported("unknown clock offset '{text}'"),
+            error=lambda text, node, name: unsupported("unknown clock offset '{text}'")(
+                text, node, name
+            ),
         ),
         default="utc",
     )
@@ -68,7 +71,13 @@ class Clock:
         choice("utc localtime", error=unsupported("unknown clock basis '{text}'"))
     )
     timezone: str | None = attribute(FILLED)
-    start: int | None = attribute(integer(bits=64))
+    start: int | None = attribute(
+        Kind(
+            lambda text, node, name: (
+                number(text, bits=64) if node.get("offset") == "absolute" else None
+            )
+        )
+    )
     timers: tuple[Timer, ...] = elements(Timer, "timer")
 
     def settle(self, node: Node, context: Context) -> Clock:
@@ -82,14 +91,14 @@ class Clock:
         }
         adjustment = self.adjustment
         if kind in ("utc", "localtime"):
-            if adjustment is not None:
+            if adjustment:
                 if adjustment == "reset":
                     changes["adjustment"] = "reset"
                 else:
                     value = _adjustment(adjustment)
                     changes.update(offset="variable", adjustment=str(value), basis=kind)
         elif kind == "variable":
-            value = 0 if adjustment is None else _adjustment(adjustment)
+            value = number(adjustment or "", bits=64, signed=True) or 0
             changes.update(adjustment=str(value), basis=self.basis or "utc")
         elif kind == "timezone":
             if self.timezone is None:
@@ -107,8 +116,6 @@ class Clock:
 
 
 def _adjustment(text: str) -> int:
-    from pyvirt.definitions.kinds import number
-
     value = number(text, bits=64, signed=True)
     if value is None:
         raise xmlError(f"unknown clock adjustment '{text}'")

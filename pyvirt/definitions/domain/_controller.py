@@ -15,7 +15,6 @@ from pyvirt.definitions.kinds import (
     UINT_NZ,
     choice,
     integer,
-    internal,
     unsupported,
 )
 from pyvirt.definitions.reader import Node
@@ -90,6 +89,13 @@ CONTROLLER_MODELS: dict[str, frozenset[str]] = {
 }
 
 
+#: What hypervisors call PCI controllers.
+MODEL_NAMES = (
+    "none pci-bridge i82801b11-bridge ioh3420 x3130-upstream xio3130-downstream pxb pxb-pcie "
+    "pcie-root-port spapr-pci-host-bridge pcie-pci-bridge"
+)
+
+
 @attrs.frozen(kw_only=True)
 class ControllerDriver(VirtioOptions):
     """How the hypervisor handles a controller."""
@@ -160,14 +166,14 @@ class Controller(Device):
     )
 
     type: str = attribute(choice(TYPES), default="ide")
-    index: int | None = attribute(integer(error=internal("Cannot parse controller index {text}")))
+    index: int | None = attribute(integer(signed=True, minimum=0))
     model: str | None = attribute()
     ports: int | None = attribute(integer(signed=True, minimum=0))
     vectors: int | None = attribute(integer(signed=True, minimum=0))
     maxGrantFrames: int | None = attribute(integer(signed=True, minimum=0))
     maxEventChannels: int | None = attribute(integer(signed=True, minimum=0))
     driver: ControllerDriver | None = element(ControllerDriver)
-    modelName: str | None = elementAttribute("model", "name")
+    modelName: str | None = elementAttribute("model", "name", choice(MODEL_NAMES, absent="none"))
     target: PCITarget | None = element(PCITarget)
     master: int | None = special(
         tags="master",

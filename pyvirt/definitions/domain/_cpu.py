@@ -92,11 +92,18 @@ class Topology:
 _LEVEL = fromCPU("invalid CPU cache level, must be in range [1,3]", ErrorCode.XML_ERROR)
 
 
+def _readLevel(text: str, node: Node, name: str) -> int:
+    value: int = integer(signed=True).read(text, node, name)
+    if not 1 <= value <= 3:
+        raise _LEVEL(text, node, name)
+    return value
+
+
 @attrs.frozen(kw_only=True)
 class CPUCache:
     """The processor's cache as the guest sees it."""
 
-    level: int | None = attribute(integer(signed=True, minimum=1, maximum=3, error=_LEVEL))
+    level: int | None = attribute(Kind(_readLevel))
     mode: str | None = attribute(choice("emulate passthrough disable"), required=True)
 
 
@@ -105,7 +112,7 @@ class MaxPhysAddr:
     """The width of physical addresses."""
 
     mode: str | None = attribute(choice("emulate passthrough"), required=True)
-    bits: int | None = attribute(UINT)
+    bits: int | None = attribute(integer(signed=True, minimum=0))
 
 
 @attrs.frozen(kw_only=True)
@@ -210,7 +217,7 @@ class Cell:
         missing=lambda node: xmlError("missing element or attribute './@memory'", ErrorDomain.XML),
     )
     unit: str | None = attribute(_UNIT, default="KiB")
-    memAccess: str | None = attribute(choice("default shared private", absent="default"))
+    memAccess: str | None = attribute(choice("shared private"))
     discard: bool | None = attribute(BOOLEAN)
     distances: Distances | None = element(Distances)
     caches: tuple[CellCache, ...] = elements(CellCache, "cache")

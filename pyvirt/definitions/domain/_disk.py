@@ -63,7 +63,10 @@ class CacheSize:
 
         for child in node:
             if child.tag == "max_size":
-                return cls(bytes=scaled(child, "./metadata_cache/max_size", default=1) or 0)
+                path = "./metadata_cache/max_size"
+                if node.getparent().tag == "format":
+                    path = "./format/metadata_cache/max_size"
+                return cls(bytes=scaled(child, path, default=1) or 0)
         return cls()
 
     @staticmethod
@@ -101,7 +104,10 @@ class DiskDriver(VirtioOptions):
     discard: str | None = attribute(choice("default unmap ignore", absent="default"))
     iothread: int | None = attribute(integer(zero=False))
     type: str | None = attribute(
-        choice(FORMATS + " aio", error=unsupported("unknown driver format value '{text}'"))
+        choice(
+            FORMATS.removeprefix("none ") + " aio",
+            error=unsupported("unknown driver format value '{text}'"),
+        )
     )
     detect_zeroes: str | None = attribute(choice("default off on unmap", absent="default"))
     queues: int | None = attribute(UINT_NZ)
@@ -121,8 +127,8 @@ class BackingFormat:
 
     type: str | None = attribute(
         choice(
-            FORMATS,
-            error=custom("unknown storage source format '{text}'", ErrorCode.CONFIG_UNSUPPORTED),
+            FORMATS.removeprefix("none "),
+            error=custom("unknown storage source format '{text}'"),
         ),
         required=True,
     )
@@ -151,7 +157,7 @@ class BackingStore:
         kids: dict[str, Node] = {}
         for child in node:
             kids.setdefault(child.tag, child)
-        if "format" not in kids or kids["format"].get("type") is None:
+        if "format" not in kids or not kids["format"].get("type"):
             raise xmlError("missing disk backing store format")
         if "source" not in kids:
             raise xmlError("missing disk backing store source")
@@ -187,9 +193,7 @@ class DiskTarget:
     """The name and the bus under which the guest finds a disk."""
 
     dev: str | None = attribute()
-    bus: str | None = attribute(
-        choice("fdc ide scsi virtio xen usb uml sata sd none", absent="none")
-    )
+    bus: str | None = attribute(choice("fdc ide scsi virtio xen usb uml sata sd"))
     tray: str | None = attribute(choice("closed open"))
     removable: bool | None = attribute(SWITCH)
     rotation_rate: int | None = attribute(UINT_NZ)

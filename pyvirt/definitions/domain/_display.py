@@ -15,6 +15,8 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     SWITCH,
+    UINT_NZ,
+    YES,
     Kind,
     choice,
     custom,
@@ -38,6 +40,7 @@ from pyvirt.definitions.schema import (
     special,
     writer,
 )
+from pyvirt.errors import ErrorCode
 
 __all__ = ["Audio", "Graphics", "Input", "Listen", "Sound", "Video", "VideoModel"]
 
@@ -81,9 +84,8 @@ class Input(Device):
     )
     bus: str | None = attribute(
         choice(
-            "default ps2 usb xen parallels virtio none",
+            "ps2 usb xen parallels virtio none",
             error=unsupported("unknown input bus type '{text}'"),
-            absent="default",
         )
     )
     driver: VirtioDriver | None = element(VirtioDriver)
@@ -151,6 +153,12 @@ def _readValidTo(text: str, node: Node, name: str) -> str:
     return text
 
 
+def _readAutoport(text: str, node: Node, name: str) -> bool:
+    """Read whether ports are chosen; one type of server is not strict about it."""
+    value: bool = (YES if node.get("type") == "rdp" else BOOLEAN).read(text, node, name)
+    return value
+
+
 @attrs.frozen(kw_only=True)
 class Graphics(Device):
     """
@@ -164,7 +172,7 @@ class Graphics(Device):
     type: str = attribute(choice("sdl vnc rdp desktop spice egl-headless dbus"), required=True)
     port: int | None = attribute(Kind(lambda text, node, name: _readPort(text, node)))
     tlsPort: int | None = attribute(integer(signed=True))
-    autoport: bool | None = attribute(BOOLEAN)
+    autoport: bool | None = attribute(Kind(_readAutoport, BOOLEAN.write))
     websocket: int | None = attribute(integer(signed=True))
     websocketGenerated: bool | None = attribute(BOOLEAN)
     listen: str | None = attribute(FILLED)
@@ -193,8 +201,8 @@ class Graphics(Device):
     display: str | None = attribute()
     xauth: str | None = attribute()
     fullscreen: bool | None = attribute(BOOLEAN)
-    replaceUser: bool | None = attribute(BOOLEAN)
-    multiUser: bool | None = attribute(BOOLEAN)
+    replaceUser: bool | None = attribute(YES)
+    multiUser: bool | None = attribute(YES)
     defaultMode: str | None = attribute(choice("any secure insecure", absent="any"))
     p2p: bool | None = attribute(BOOLEAN)
     address: Any = attribute()
@@ -452,7 +460,10 @@ class Resolution:
 
 
 def _videoNumber(what: str) -> Kind:
-    return integer(keepZero=False, error=custom(f"cannot parse video {what} '{{text}}'"))
+    return integer(
+        keepZero=False,
+        error=custom(f"cannot parse video {what} '{{text}}'", ErrorCode.INTERNAL_ERROR),
+    )
 
 
 def _yes(value: bool) -> str:
@@ -493,10 +504,9 @@ class VideoModel:
 class VideoDriver(VirtioDriver):
     """Who does the drawing."""
 
-    xmlOrder: ClassVar[str] = "iommu ats packed page_per_vq name vgaconf"
+    xmlOrder: ClassVar[str] = "iommu ats packed page_per_vq name"
 
-    name: str | None = attribute(choice("default qemu vhostuser", absent="default"))
-    vgaconf: str | None = attribute(choice("io on off"))
+    name: str | None = attribute(choice("qemu vhostuser"))
 
 
 @attrs.frozen(kw_only=True)
@@ -561,7 +571,10 @@ class AudioDirection:
     @classmethod
     def prepare(cls, node: Node, context: Context) -> None:
         """Settings need to be fixed."""
-        if node.get("fixedSettings") != "yes" and any(c.tag == "settings" for c in node):
+        fixed = node.get("fixedSettings")
+        if fixed is not None:
+            BOOLEAN.read(fixed, node, "fixedSettings")
+        if fixed != "yes" and any(c.tag == "settings" for c in node):
             raise refuse("audio settings specified without fixed settings flag")
 
     xmlOmitEmpty: ClassVar[bool] = True
@@ -575,7 +588,7 @@ class AudioDirection:
     voices: int | None = attribute(integer(zero=False))
     bufferLength: int | None = attribute(integer(zero=False))
     dev: str | None = attribute()
-    bufferCount: int | None = attribute(integer(zero=False))
+    bufferCount: int | None = attribute(UINT_NZ)
     tryPoll: bool | None = attribute(BOOLEAN)
     serverName: str | None = attribute()
     clientName: str | None = attribute()
@@ -613,7 +626,7 @@ class Audio:
     )
     timerPeriod: int | None = attribute(integer(zero=False))
     serverName: str | None = attribute()
-    driver: str | None = attribute()
+    driver: str | None = attribute(choice("esd alsa arts pulseaudio"))
     path: str | None = attribute()
     tryMMap: bool | None = attribute(BOOLEAN)
     exclusive: bool | None = attribute(BOOLEAN)

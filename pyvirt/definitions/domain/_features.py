@@ -27,6 +27,7 @@ from pyvirt.definitions.schema import (
     special,
 )
 from pyvirt.definitions.units import scaled, scaledKiB
+from pyvirt.errors import VirtError
 
 __all__ = ["Features"]
 
@@ -334,9 +335,7 @@ class SMM(State):
     tseg: int | None = special(
         tags="tseg",
         read=lambda node, kids, context: (
-            scaled(kids["tseg"][0], "./features/smm/tseg", default=1024 * 1024)
-            if "tseg" in kids
-            else None
+            scaled(kids["tseg"][0], _TSEG_PATH, default=1024 * 1024) if "tseg" in kids else None
         ),
         write=lambda value, out, indent, context: out.append(_tsegText(value, indent)),
     )
@@ -369,6 +368,14 @@ class IOAPIC:
     driver: str | None = attribute(choice("none kvm qemu", absent="none"))
 
 
+def _pageSize(node: Node) -> int | None:
+    """Read a size in KiB."""
+    try:
+        return scaledKiB(node, "./features/hpt/maxpagesize")
+    except VirtError:
+        raise unsupported("Unable to parse HPT maxpagesize setting")("", node, "") from None
+
+
 @attrs.frozen(kw_only=True)
 class HPT:
     """The page table of POWER guests."""
@@ -379,9 +386,7 @@ class HPT:
     maxpagesize: int | None = special(
         tags="maxpagesize",
         read=lambda node, kids, context: (
-            scaledKiB(kids["maxpagesize"][0], "./features/hpt/maxpagesize")
-            if "maxpagesize" in kids
-            else None
+            _pageSize(kids["maxpagesize"][0]) if "maxpagesize" in kids else None
         ),
         write=lambda value, out, indent, context: out.append(
             f"{indent}<maxpagesize unit='KiB'>{value}</maxpagesize>\n"

@@ -15,6 +15,7 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
     UINT,
+    YES,
     choice,
     escape,
     integer,
@@ -283,7 +284,7 @@ class HostDev(RomDevice):
         default="subsystem",
     )
     type: str | None = attribute()
-    managed: bool | None = attribute(BOOLEAN)
+    managed: bool | None = attribute(YES)
     sgio: str | None = attribute(choice("default filtered unfiltered", absent="default"))
     rawio: bool | None = attribute(BOOLEAN)
     model: str | None = attribute()

@@ -17,6 +17,7 @@ from pyvirt.definitions.kinds import (
     FILLED,
     SWITCH,
     UINT_NZ,
+    YES,
     Kind,
     choice,
     custom,
@@ -94,7 +95,7 @@ class Local:
     """The local end of a UDP tunnel."""
 
     address: str | None = attribute()
-    port: str | None = attribute()
+    port: int | None = attribute(integer(signed=True))
 
 
 @attrs.frozen(kw_only=True)
@@ -471,8 +472,11 @@ def checkNetSource(node: Node, kids: dict[str, list[Node]]) -> None:
                 raise missingAttribute(local[0], name)
     if kind == "hostdev":
         address = [child for child in source if child.tag == "address"]
-        if source.get("type") is None and (not address or address[0].get("type") is None):
+        word = source.get("type") or (address[0].get("type") if address else None)
+        if not word:
             raise xmlError("missing source address type")
+        if word not in ("pci", "usb"):
+            raise unsupported(f"unknown host device source address type '{word}'")("", node, "")
 
 
 _FILTERED = ("ethernet", "network", "bridge")
@@ -505,7 +509,7 @@ class Interface(RomDevice):
     )
 
     type: str | None = attribute(choice(TYPES), default="user")
-    managed: bool | None = attribute(BOOLEAN)
+    managed: bool | None = attribute(YES)
     trustGuestRxFilters: bool | None = attribute(BOOLEAN)
     mac: MAC | None = element(MAC)
     hostDriver: HostDriver | None = element(HostDriver, "driver")

@@ -165,7 +165,13 @@ class BootMenu:
     """Whether the firmware offers a menu, and for how many milliseconds."""
 
     enable: bool | None = attribute(BOOLEAN)
-    timeout: int | None = attribute(UINT)
+    timeout: int | None = attribute(
+        Kind(
+            lambda text, node, name: (
+                UINT.read(text, node, name) if node.get("enable") == "yes" else None
+            )
+        )
+    )
 
     def settle(self, node: Node, context: Context) -> BootMenu | None:
         """A menu that nothing is said of is none; one that is off has no time."""

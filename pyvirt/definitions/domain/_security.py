@@ -11,7 +11,6 @@ import attrs
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
-    UINT,
     choice,
     custom,
     escape,
@@ -56,7 +55,14 @@ class Seclabel:
             plainWriter(Seclabel)(value, out, indent, tag, context)
 
     def settle(self, node: Node, context: Context) -> Seclabel:
-        """Say what the type implies."""
+        """Say what the type implies; of each model there is one label."""
+        for other in node.itersiblings("seclabel", preceding=True):
+            if other.get("model") == self.model:
+                raise virtError(
+                    ErrorCode.XML_DETAIL,
+                    f"seclabel for model {self.model or '(null)'} is already provided",
+                    ErrorDomain.DOMAIN,
+                )
         kind = self.type
         relabel = self.relabel
         if kind is None:
@@ -153,13 +159,16 @@ class LaunchSecurity:
         return self
 
 
+_ID = integer(error=custom("invalid idmap start/target/count settings"))
+
+
 @attrs.frozen(kw_only=True)
 class IdRange:
     """A range of ids of a container and where it lies on the host."""
 
-    start: int | None = attribute(UINT)
-    target: int | None = attribute(UINT)
-    count: int | None = attribute(UINT)
+    start: int | None = attribute(_ID)
+    target: int | None = attribute(_ID)
+    count: int | None = attribute(_ID)
 
     def settle(self, node: Node, context: Context) -> IdRange:
         """All three numbers are needed."""

@@ -161,7 +161,7 @@ class RNGBackend:
             if kind is None:
                 raise xmlError("missing EGD backend type")
             if kind not in CHAR_TYPES:
-                raise xmlError(f"unknown backend type '{kind}' for egd")
+                raise unsupported("unknown backend type '{text}' for egd")(kind, node, "")
             return cls(model=model, source=readCharSource(kind, node, context))
         return cls(model=model)
 
@@ -186,7 +186,10 @@ class RNG(Device):
     xmlOrder: ClassVar[str] = "model rate backend driver"
 
     model: str | None = attribute(
-        choice("virtio virtio-transitional virtio-non-transitional"),
+        choice(
+            "virtio virtio-transitional virtio-non-transitional",
+            error=unsupported("unknown RNG model '{text}'"),
+        ),
         required=True,
         missing=lambda node: xmlError("missing RNG device model"),
     )
@@ -236,6 +239,18 @@ class MSI:
     ioeventfd: bool | None = attribute(SWITCH)
 
 
+_ROLES = choice("default master peer", absent="default")
+
+
+def _readRole(text: str, node: Node, name: str) -> str | None:
+    """Read a role; the oldest model has none."""
+    model = node.find("model")
+    if model is None or model.get("type") in (None, "ivshmem"):
+        return None
+    found: str | None = _ROLES.read(text, node, name)
+    return found
+
+
 @attrs.frozen(kw_only=True)
 class Shmem(Device):
     """Memory shared with other guests; the size in MiB."""
@@ -245,7 +260,7 @@ class Shmem(Device):
     name: str = attribute(
         required=True, missing=lambda node: xmlError("shmem element must contain 'name' attribute")
     )
-    role: str | None = attribute(choice("default master peer", absent="default"))
+    role: str | None = attribute(Kind(_readRole))
     model: str | None = elementAttribute(
         "model", "type", choice("ivshmem ivshmem-plain ivshmem-doorbell"), default="ivshmem"
     )
@@ -263,7 +278,7 @@ class Shmem(Device):
         """Interrupts need a server; the oldest model has no roles."""
         if self.msi is not None and self.server is None:
             raise xmlError("msi option is only supported with a server")
-        return replaced(self, role=None) if self.model == "ivshmem" else self
+        return self
 
 
 def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
@@ -272,7 +287,7 @@ def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
     if "size" not in kids:
         return None
     value = scaled(kids["size"][0], "./size[1]", default=1)
-    return None if value is None else value >> 20
+    return None if value is None else value >> 20 or None
 
 
 @attrs.frozen(kw_only=True)
@@ -496,12 +511,12 @@ class RedirDev(BootDevice):
         """Read the host's end and the rest."""
         bus = node.get("bus")
         if bus is not None and bus != "usb":
-            raise internal("unknown redirdev bus '{text}'")(bus, node, "")
+            raise unsupported("unknown redirdev bus '{text}'")(bus, node, "")
         kind = node.get("type")
         if kind is None:
             raise internal("missing type in redirdev")("", node, "")
         if kind not in CHAR_TYPES:
-            raise xmlError(f"unknown redirdev character device type '{kind}'")
+            raise unsupported("unknown redirdev character device type '{text}'")(kind, node, "")
         source = readCharSource(kind, node, context)
         if kind == "spicevmc":
             source = replaced(source, type="spicevmc")
@@ -639,9 +654,7 @@ BANKS = ("sha1", "sha256", "sha384", "sha512")
 class TPM(Device):
     """A trusted platform module."""
 
-    model: str | None = attribute(
-        choice("default tpm-tis tpm-crb tpm-spapr spapr-tpm-proxy", absent="default")
-    )
+    model: str | None = attribute(choice("tpm-tis tpm-crb tpm-spapr spapr-tpm-proxy"))
     backend: TPMBackend = special(
         tags="backend",
         read=lambda node, kids, context: _readTPMBackend(node, kids, context),
@@ -672,14 +685,14 @@ def _readTPMBackend(node: Node, kids: dict[str, list[Node]], context: Context) -
             raise xmlError("missing external TPM backend type")
         inner = source.get("type")
         if inner not in CHAR_TYPES:
-            raise xmlError(f"unknown backend type '{inner}' for external TPM")
+            raise unsupported("unknown backend type '{text}' for external TPM")(inner, source, "")
         return TPMBackend(type=kind, source=_flatSource(inner, source, context))
     version = node.get("version")
     if version is not None:
         version = choice("default 1.2 2.0", absent="default").read(version, node, "version")
     persistent = node.get("persistent_state")
     if persistent is not None and persistent not in ("yes", "no"):
-        raise xmlError("Invalid persistent_state value, either 'yes' or 'no'")
+        raise internal("Invalid persistent_state value, either 'yes' or 'no'")("", node, "")
     secret = None
     if "encryption" in children:
         secret = children["encryption"].get("secret")
@@ -784,7 +797,9 @@ class Smartcard(Device):
             if kind is None:
                 raise xmlError("passthrough mode requires a character device type attribute")
             if kind not in CHAR_TYPES:
-                raise xmlError(f"unknown type presented to host for character device: {kind}")
+                raise unsupported("unknown type presented to host for character device: {text}")(
+                    kind, node, ""
+                )
             source = readCharSource(kind, node, context)
         device = reader(Device)(node, context)
         return cls(
@@ -837,7 +852,9 @@ class FSDriver(VirtioOptions):
     )
     wrpolicy: str | None = attribute(choice("default immediate", absent="default"))
     queue: int | None = attribute(
-        integer(bits=64, error=custom("cannot parse queue size '{text}' for virtiofs"))
+        integer(
+            bits=64, keepZero=False, error=custom("cannot parse queue size '{text}' for virtiofs")
+        )
     )
 
 
@@ -909,9 +926,9 @@ FS_SOURCES = {
 
 def _mode(name: str) -> Any:
     def read(text: str, node: Node, attr: str) -> int:
-        value = number(text, 8)
-        if value is None or value > 0o777:
-            raise xmlError(f"invalid {name}: '{text}'")
+        value: int = integer(base=8).read(text, node, attr)
+        if value > 0o777:
+            raise xmlError(f"invalid {name}: '{value:o}'")
         return value
 
     return attribute(Kind(read, lambda value: f"{value:04o}"))

@@ -23,6 +23,8 @@ from pyvirt.definitions.kinds import (
     choice,
     custom,
     integer,
+    number,
+    unsupported,
     xmlError,
 )
 from pyvirt.definitions.reader import Node
@@ -41,7 +43,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Auth", "DiskSource", "Encryption", "Secret", "readSource"]
 
@@ -80,7 +82,7 @@ class Auth:
 
     def settle(self, node: Node, context: Context) -> Auth:
         """Complain where the user or the secret is missing."""
-        if self.username is None:
+        if not self.username:
             raise xmlError("missing username for auth", ErrorDomain.STORAGE)
         secret = self.secret
         if secret is None:
@@ -134,6 +136,18 @@ class Encryption:
             out[mark] = out[mark][:-3] + f">\n{indent}</{tag}>\n"
 
 
+def _readHostPort(text: str, node: Node, name: str) -> str:
+    """Read a port as a number; it may also be that of no port."""
+    value = number(text)
+    if value is None:
+        raise virtError(
+            ErrorCode.INVALID_ARG, f"failed to parse port number '{text}'", ErrorDomain.NONE
+        )
+    if value > 65535:
+        raise virtError(ErrorCode.INVALID_ARG, f"port '{value}' out of range", ErrorDomain.NONE)
+    return str(value)
+
+
 @attrs.frozen(kw_only=True)
 class Host:
     """A server that holds a source."""
@@ -142,12 +156,14 @@ class Host:
 
     transport: str | None = attribute(
         choice(
-            "tcp unix rdma", error=custom("unknown protocol transport type '{text}'"), absent="tcp"
+            "tcp unix rdma",
+            error=unsupported("unknown protocol transport type '{text}'"),
+            absent="tcp",
         )
     )
     socket: str | None = attribute()
     name: str | None = attribute()
-    port: str | None = attribute()
+    port: str | None = attribute(Kind(_readHostPort))
 
     def settle(self, node: Node, context: Context) -> Host:
         """A socket goes with its transport, a name with the others."""
@@ -367,7 +383,9 @@ class VolumeSource(DiskSource):
     pool: str | None = attribute()
     volume: str | None = attribute()
     mode: str | None = attribute(
-        choice("host direct", error=custom("unknown source mode '{text}' for volume type disk"))
+        choice(
+            "host direct", error=unsupported("unknown source mode '{text}' for volume type disk")
+        )
     )
 
     def settle(self, node: Node, context: Context) -> VolumeSource:
@@ -400,7 +418,9 @@ class NVMeSource(DiskSource):
     xmlOrder: ClassVar[str] = "type managed namespace startupPolicy index address"
 
     type: str | None = attribute(
-        required=True, missing=lambda node: xmlError("missing 'type' attribute to disk source")
+        choice("pci", error=custom("unsupported source type '{text}'")),
+        required=True,
+        missing=lambda node: xmlError("missing 'type' attribute to disk source"),
     )
     managed: bool | None = attribute(BOOLEAN)
     namespace: int | None = attribute(
@@ -419,6 +439,7 @@ class VhostUserSource(DiskSource):
     xmlOrder: ClassVar[str] = "type path startupPolicy index reconnect"
 
     type: str | None = attribute(
+        choice("unix", error=custom("invalid 'type' attribute for vhostuser disk source")),
         required=True,
         missing=lambda node: xmlError("missing 'type' attribute for vhostuser disk source"),
     )
@@ -427,6 +448,14 @@ class VhostUserSource(DiskSource):
         missing=lambda node: xmlError("missing 'path' attribute for vhostuser disk source"),
     )
     reconnect: Reconnect | None = element(Reconnect)
+
+
+def _readVerify(text: str, node: Node, name: str) -> bool | None:
+    """Read whether certificates are checked, for protocols that have some."""
+    if node.getparent().get("protocol") not in ("https", "ftps"):
+        return None
+    value: bool = BOOLEAN.read(text, node, name)
+    return value
 
 
 @attrs.frozen(kw_only=True)
@@ -448,7 +477,7 @@ class NetworkSource(DiskSource):
     snapshot: str | None = elementAttribute("snapshot", "name")
     config: str | None = elementAttribute("config", "file")
     initiator: Initiator | None = element(Initiator)
-    ssl: bool | None = elementAttribute("ssl", "verify", BOOLEAN)
+    ssl: bool | None = elementAttribute("ssl", "verify", Kind(_readVerify, BOOLEAN.write))
     cookies: Cookies | None = element(Cookies, when="secure")
     readahead: int | None = elementAttribute("readahead", "size", _TIMES)
     timeout: int | None = elementAttribute("timeout", "seconds", _TIMES)

@@ -237,7 +237,7 @@ def _readMaximum(node: Node, kids: dict[str, list[Node]], context: Context) -> A
         return None
     text = found[0].get("slots")
     slots = 0
-    if text is not None:
+    if text:
         value = number(text)
         if value is None:
             raise xmlError("Failed to parse memory slot count")
@@ -302,13 +302,9 @@ class VCPUs:
     @classmethod
     def readElement(cls, node: Node, context: Context) -> VCPUs:
         """Read the counts."""
-        text = xmlText(node)
-        maximum = 1
-        if text:
-            value = number(text)
-            if value is None:
-                raise xmlError("maximum vcpus count must be an integer")
-            maximum = value
+        maximum = number(xmlText(node))
+        if maximum is None:
+            raise xmlError("maximum vcpus count must be an integer")
         current = None
         text = node.get("current")
         if text is not None:
@@ -540,16 +536,7 @@ class DomainDefinition:
 
     def settle(self, node: Node, context: Context) -> DomainDefinition:
         """Check what only the whole can tell; take the UUID that the firmware tells."""
-        models: set[str | None] = set()
-        labels = self.seclabels
-        for label in labels:
-            if label.model in models:
-                raise virtError(
-                    ErrorCode.XML_DETAIL,
-                    f"seclabel for model {label.model or '(null)'} is already provided",
-                    ErrorDomain.DOMAIN,
-                )
-            models.add(label.model)
+        models = {label.model for label in self.seclabels}
         if None in models and len(models) > 1:
             raise xmlError("missing security model when using multiple labels")
         if self.vcpus is not None:
@@ -615,7 +602,21 @@ def joinGroups(node: Node) -> None:
 
 #: Groups of which there is one, though there may be several elements.
 _GROUPS = frozenset(
-    ["devices", "os", "features", "cputune", "memtune", "blkiotune", "memoryBacking", "pm", "perf", "idmap", "keywrap", "numa", "cpu"]
+    [
+        "devices",
+        "os",
+        "features",
+        "cputune",
+        "memtune",
+        "blkiotune",
+        "memoryBacking",
+        "pm",
+        "perf",
+        "idmap",
+        "keywrap",
+        "numa",
+        "cpu",
+    ]
 )
 
 

@@ -397,14 +397,6 @@ class CacheShare:
         )
 
 
-@attrs.frozen(kw_only=True)
-class CacheMonitor:
-    """A watch on the use of the host's cache."""
-
-    level: int | None = attribute(UINT)
-    vcpus: frozenset[int] | None = attribute(setKind())
-
-
 def _tuneSet(tag: str) -> Kind:
     def read(text: str, node: Node, name: str) -> frozenset[int]:
         found = parseSet(text, size=16384)
@@ -413,6 +405,14 @@ def _tuneSet(tag: str) -> Kind:
         return found
 
     return Kind(read, formatSet)
+
+
+@attrs.frozen(kw_only=True)
+class CacheMonitor:
+    """A watch on the use of the host's cache."""
+
+    level: int | None = attribute(UINT)
+    vcpus: frozenset[int] | None = attribute(_tuneSet("monitor"))
 
 
 def _noVCPUs(tag: str) -> Any:
@@ -473,7 +473,7 @@ class MemoryShare:
 class MemoryMonitor:
     """A watch on the use of memory bandwidth."""
 
-    vcpus: frozenset[int] | None = attribute(setKind())
+    vcpus: frozenset[int] | None = attribute(_tuneSet("monitor"))
 
 
 @attrs.frozen(kw_only=True)
@@ -635,7 +635,9 @@ class MemNode:
     """The same for one cell of the guest."""
 
     cellid: int | None = attribute(UINT, required=True)
-    mode: str | None = attribute(_NUMA_MODE, default="strict")
+    mode: str | None = attribute(
+        choice("strict preferred interleave restrictive"), default="strict"
+    )
     nodeset: frozenset[int] | None = attribute(
         setKind(),
         required=True,
@@ -647,18 +649,21 @@ class MemNode:
 class NUMATune:
     """Which nodes of the host are used."""
 
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Cells of the guest are spoken of only where there are any."""
+        if node.find("memnode") is not None and node.getparent().find("cpu/numa/cell") is None:
+            raise xmlError("Element 'memnode' is invalid without any guest NUMA cells")
+
     xmlOmitEmpty: ClassVar[bool] = True
 
     memory: NUMAMemory | None = element(NUMAMemory)
     memnodes: tuple[MemNode, ...] = elements(MemNode, "memnode")
 
     def settle(self, node: Node, context: Context) -> NUMATune:
-        """There is one, and it speaks of cells only where there are any."""
-        parent = node.getparent()
-        if sum(child.tag == "numatune" for child in parent) > 1:
+        """There is one."""
+        if sum(child.tag == "numatune" for child in node.getparent()) > 1:
             raise xmlError("only one numatune is supported")
-        if self.memnodes and parent.find("cpu/numa/cell") is None:
-            raise xmlError("Element 'memnode' is invalid without any guest NUMA cells")
         return self
 
 

@@ -420,6 +420,7 @@ class SystemdTests(SynchronousTestCase):
             "os.environ['LISTEN_PID'] = str(os.getpid())\n"
             "(one,) = adoptSockets(os.environ, os.getpid())\n"
             "print(one.getsockname(), one.fileno(), os.get_inheritable(3), one.getblocking())\n"
+            "one.close()\n"
         )
         with openUNIX(path, mode=0o600) as listening:
             done = subprocess.run(
@@ -643,6 +644,8 @@ class ProgramTests(SynchronousTestCase):
             f"pyvirt: Failed to acquire pid file '{self.folder}/libvirtd.pid':"
             f" another daemon is running (pid {running.pid})\n",
         )
+        running.send_signal(signal.SIGHUP)
+        self.assertEqual(ask(self.socket, ("authList", ())), [[0]])
         running.send_signal(signal.SIGTERM)
         self.assertEqual(running.wait(20), -signal.SIGTERM)
         self.assertEqual(os.listdir(self.folder), ["daemon.conf"])

@@ -104,6 +104,16 @@ def _toStream(stream: Any, clock: Callable[[], float]) -> Write:
     return write
 
 
+def _toFile(fd: int, clock: Callable[[], float]) -> Write:
+    def write(priority: int, source: str, text: str) -> None:
+        # At once and whole: what is said before a crash is what is looked for after it.
+        os.write(
+            fd, formatLine(clock(), os.getpid(), priority, source, text).encode(errors="replace")
+        )
+
+    return write
+
+
 def _toSyslog(identity: str) -> Write:
     syslog.openlog(identity, syslog.LOG_PID, syslog.LOG_DAEMON)
 
@@ -156,7 +166,7 @@ def configuredObserver(
             elif kind == "file":
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 fd = os.open(under(root, argument), flags, 0o600)
-                write = _toStream(os.fdopen(fd, "a"), clock)
+                write = _toFile(fd, clock)
             elif kind == "syslog":
                 write = _toSyslog(argument)
             else:

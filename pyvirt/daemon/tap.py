@@ -13,7 +13,7 @@ import time
 from typing import Any, NoReturn
 
 from twisted.application.service import IService
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
 from pyvirt.daemon.config import ConfigError, loadConfig
@@ -21,6 +21,8 @@ from pyvirt.daemon.logsetup import configuredObserver
 from pyvirt.daemon.paths import Paths, defaultConfigFile
 
 __all__ = ["Options", "makeService"]
+
+log = Logger()
 
 
 class Options(usage.Options):
@@ -123,6 +125,7 @@ def makeService(options: Options) -> IService:
             super().setServiceParent(parent)
 
         def startService(self) -> None:
+            reactor.callWhenRunning(_surviveHangup)
             try:
                 super().startService()
             except StartError as problem:
@@ -141,6 +144,16 @@ def makeService(options: Options) -> IService:
         failed=_endLater,
     )
     return service
+
+
+def _surviveHangup() -> None:
+    """A hangup asks for the configuration to be read again, which is not possible yet; it must not end us."""
+    import signal
+
+    def hangup(number: int, frame: Any) -> None:
+        log.warn("SIGHUP: the configuration cannot be read again yet, restart the daemon instead")
+
+    signal.signal(signal.SIGHUP, hangup)
 
 
 def _endLater(problem: BaseException) -> None:

@@ -16,7 +16,12 @@ from pyvirt.drivers.interfaces.values import (
 )
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.networks import Networks
-from pyvirt.drivers.test.refusals import checkFlags, operationInvalid, unsupportedArgument
+from pyvirt.drivers.test.refusals import (
+    checkFlags,
+    operationInvalid,
+    signed,
+    unsupportedArgument,
+)
 from pyvirt.drivers.test.world import World
 
 __all__ = ["DomainGuestAgent"]
@@ -135,7 +140,7 @@ class DomainGuestAgent:
         """Tell an address of each interface, made up of its network and the domain's number."""
         checkFlags("testDomainInterfaceAddresses", flags)
         if not 0 <= source <= c.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP:
-            raise unsupportedArgument(f"Unknown IP address data source {source}")
+            raise unsupportedArgument(f"Unknown IP address data source {signed(source)}")
         domain = self._running(dom)
         found = []
         for number, interface in enumerate(domain.definition.devices.interfaces):

@@ -252,7 +252,7 @@ class Networks:
 
     def networkSetAutostart(self, net: NetworkRef, autostart: bool) -> None:
         """Say whether the network is started with the host."""
-        self._find(net).autostart = autostart
+        self._find(net).autostart = bool(autostart)
 
     def networkIsActive(self, net: NetworkRef) -> bool:
         """Whether it is started."""

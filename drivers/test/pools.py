@@ -341,7 +341,7 @@ class Pools:
         found = self._find(pool)
         if not found.persistent:
             raise invalidArgument("pool has no config file")
-        found.autostart = autostart
+        found.autostart = bool(autostart)
 
     def storagePoolIsActive(self, pool: StoragePoolRef) -> bool:
         """Whether it is started."""

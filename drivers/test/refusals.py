@@ -17,6 +17,7 @@ __all__ = [
     "invalidArgument",
     "notRunning",
     "operationInvalid",
+    "signed",
     "unsupportedArgument",
 ]
 
@@ -55,6 +56,11 @@ def exclusiveFlags(function: str, flags: int, one: str, other: str, domain: int)
             int1=0,
             int2=0,
         )
+
+
+def signed(number: int) -> int:
+    """See a 32-bit number as libvirt's texts print it: as a signed one."""
+    return number - (1 << 32) if number >= 1 << 31 else number
 
 
 def internal(detail: str, domain: int = ErrorDomain.TEST) -> VirtError:

@@ -22,6 +22,7 @@ from pyvirt.drivers.test.refusals import (
     checkFlags,
     invalidArgument,
     operationInvalid,
+    signed,
 )
 from pyvirt.drivers.test.world import World
 
@@ -92,7 +93,7 @@ class DomainResources:
         checkFlags("testDomainSetVcpusFlags", flags, IMPACT | c.VIR_DOMAIN_VCPU_MAXIMUM)
         if nvcpus > MAX_VCPUS:
             raise invalidArgument(
-                f"requested cpu amount exceeds maximum supported amount ({nvcpus} > {MAX_VCPUS})"
+                f"requested cpu amount exceeds maximum supported amount ({signed(nvcpus)} > {MAX_VCPUS})"
             )
         domain = self._find(dom)
         live, config = domain.impact(flags)

@@ -72,7 +72,11 @@ class WirePeer(Peer):
         self._buffer = b""
         self.events = []
         self.call("authList")
-        self.call("connectOpen", uri, 0)
+        try:
+            self.call("connectOpen", uri, 0)
+        except VirtError:
+            connection.close()
+            raise
         for number in DOMAIN_EVENTS:
             self.call("connectDomainEventCallbackRegisterAny", number, None)
         self.call("connectNetworkEventRegisterAny", 0, None)

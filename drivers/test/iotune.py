@@ -93,9 +93,7 @@ class BlockIOTune:
     def domainSetBlockIoTune(
         self, dom: DomainRef, disk: str, params: list[TypedParam], flags: int
     ) -> None:
-        """
-        Change the limits of a disk, or of its group; what is not named stays as it is.
-        """
+        """Change the limits of a disk, but not of others in its group; what is not named stays as it is."""
         checkFlags("testDomainSetBlockIoTune", flags, IMPACT)
         validateParams(params, _TYPES)
         domain = self._find(dom)
@@ -117,17 +115,12 @@ class BlockIOTune:
         _checkGiven(rates)
         _checkRates(rates)
         tune = IOTune(**rates)
-        group = tune.group_name
 
         def changed(definition: DomainDefinition) -> DomainDefinition:
             devices = definition.devices
             own = diskOf(definition, disk)
             disks = tuple(
-                replaced(each, iotune=tune)
-                if each is own
-                or (group and each.iotune is not None and each.iotune.group_name == group)
-                else each
-                for each in devices.disks
+                replaced(each, iotune=tune) if each is own else each for each in devices.disks
             )
             return replaced(definition, devices=replaced(devices, disks=disks))
 

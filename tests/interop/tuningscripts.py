@@ -380,6 +380,29 @@ def blockDevices(run: Transcript) -> None:
             run("domainGetBlkioParameters", dom, 16, 6)
 
 
+def groups(run: Transcript) -> None:
+    """Disks of one group are changed one by one."""
+    dom = run("domainDefineXML", _domain("groups", tail=_devices()))
+    for disk, group, values in (
+        ("vda", "g", {"total_bytes_sec": 1000, "total_bytes_sec_max": 2000}),
+        ("vdb", "g", {}),
+        ("vdb", None, {"total_iops_sec_max": 3000}),
+        ("vda", "h", {"total_bytes_sec": 0, "total_bytes_sec_max_length": 5}),
+        ("vda", None, {"total_bytes_sec": 3000}),
+        ("hdc", "g", {"read_iops_sec_max": 7}),
+        ("vdb", "", {"read_iops_sec_max": 7}),
+        ("vdb", "", {"total_iops_sec_max": 0, "read_iops_sec_max": 7}),
+    ):
+        params = _ullongs(**values)
+        if group is not None:
+            params.append(TypedParam("group_name", _STRING, group))
+        run("domainSetBlockIoTune", dom, disk, params, 2)
+        run("domainGetXMLDesc", dom, 2)
+        run("domainGetBlockIoTune", dom, disk, 20, 2)
+    dom = run("domainCreateWithFlags", dom, 0)
+    run("domainGetXMLDesc", dom, 2)
+
+
 def threads(run: Transcript) -> None:
     """Threads that nobody numbered are counted until one is pinned or one before them goes."""
     dom = run("domainDefineXML", _domain("counted", "<iothreads>3</iothreads>"))
@@ -453,4 +476,4 @@ def written(run: Transcript) -> None:
     run("domainLookupByName", "broken")
 
 
-directed: list[Script] = [memoryLimits, blockDevices, threads, polling, control, written]
+directed: list[Script] = [memoryLimits, blockDevices, groups, threads, polling, control, written]

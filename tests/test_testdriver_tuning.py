@@ -51,8 +51,9 @@ class DriverCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         context = OpenContext(reactor=Clock())
-        self.connection: Any = TestDriver().open(parseURI("test:///default"), context)
-        self.addCleanup(self.connection.close)
+        opened: Any = TestDriver().open(parseURI("test:///default"), context)
+        self.connection = opened
+        self.addCleanup(opened.close)
         self.definitions = self.part(IDomainDefinition)
         self.lifecycle = self.part(IDomainLifecycle)
         self.tuning = self.part(IDomainTuning)
@@ -304,6 +305,9 @@ class Sink:
 
     def write(self, data: bytes) -> None:
         self.pieces.append(data)
+
+    def writeHole(self, length: int) -> None:
+        raise NotImplementedError("pictures have no holes")
 
     def finish(self) -> None:
         self.finished = True

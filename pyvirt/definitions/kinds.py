@@ -138,12 +138,14 @@ def choice(
     *,
     error: Complaint = invalidAttribute,
     absent: str = "",
+    empty: bool = False,
 ) -> Kind:
     """
     One word of several.
 
     @param values: the words, or the words in one string, or words with what they mean.
     @param absent: words, separated by blanks, that mean the same as no attribute.
+    @param empty: whether no word at all means that too.
     """
     if isinstance(values, str):
         values = values.split()
@@ -152,6 +154,8 @@ def choice(
     )
     for word in absent.split():
         table[word] = None
+    if empty:
+        table[""] = None
 
     def read(text: str, node: Node, name: str) -> str | None:
         try:

@@ -331,20 +331,20 @@ def checkRoute(route: Route, where: str) -> Route:
         raise bad(f"Unrecognized family '{family}' in route definition")
     if route.netmask is not None and familyOf(route.netmask) is None:
         raise bad(f"Bad netmask address '{route.netmask}' in route definition")
-    value = ipaddress.ip_address(address)
+    value = addressOf(address)
     prefix = route.prefix
     if route.netmask is not None:
-        prefix = bin(int(ipaddress.ip_address(route.netmask))).count("1")
+        prefix = bin(int(addressOf(route.netmask))).count("1")
     elif prefix is None:
         if int(value) == 0:
             prefix = 0
         elif version == "ipv6":
             prefix = 64
         else:
-            first = int(address.split(".")[0])
+            first = int(canonical(address).split(".")[0])
             prefix = 8 if first < 128 else 16 if first < 192 else 24
     try:
-        ipaddress.ip_network(f"{address}/{prefix}")
+        ipaddress.ip_network(f"{value}/{prefix}")
     except ValueError:
         raise bad(f"Address '{address}' in route definition is not a network address") from None
     return route
@@ -367,9 +367,14 @@ def familyOf(text: str) -> str | None:
             return None
         return "ipv4"
     try:
-        return f"ipv{ipaddress.ip_address(text).version}"
+        return f"ipv{ipaddress.ip_address(text).version}" if "%" not in text else None
     except ValueError:
         return None
+
+
+def addressOf(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the value of an address that L{familyOf} knows."""
+    return ipaddress.ip_address(canonical(text))
 
 
 _SHORT = re.compile(r"[0-9][0-9a-fA-FxX.]*\Z").match

@@ -28,6 +28,8 @@ from pyvirt.definitions.netbits import (
     Route,
     VirtualPort,
     Vlan,
+    addressOf,
+    canonical,
     checkRoute,
     familyOf,
     parseMAC,
@@ -373,7 +375,7 @@ def prefixOf(ip: Node) -> int | None:
     if prefix is not None:
         return number(prefix)
     if netmask is not None and familyOf(netmask) is not None:
-        return bin(int(ipaddress.ip_address(netmask))).count("1")
+        return bin(int(addressOf(netmask))).count("1")
     address = ip.get("address") or ""
     if familyOf(address) == "ipv6":
         return 64
@@ -389,7 +391,7 @@ def checkRange(start: str, end: str, ip: Node) -> None:
             ErrorCode.INTERNAL_ERROR, f"range {start} - {end} {problem}", ErrorDomain.NONE
         )
 
-    low, high = ipaddress.ip_address(start), ipaddress.ip_address(end)
+    low, high = addressOf(start), addressOf(end)
     if low.version != high.version:
         raise (
             wrong("has mismatched address families")
@@ -402,7 +404,7 @@ def checkRange(start: str, end: str, ip: Node) -> None:
         )
     address = ip.get("address")
     if address is not None and familyOf(address) is not None:
-        if ipaddress.ip_address(address).version != low.version:
+        if addressOf(address).version != low.version:
             raise virtError(
                 ErrorCode.INTERNAL_ERROR,
                 f"mismatch of address family in range {start} - {end} for network {address}",
@@ -410,7 +412,7 @@ def checkRange(start: str, end: str, ip: Node) -> None:
             )
         prefix = prefixOf(ip)
         if prefix is not None:
-            network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)
+            network = ipaddress.ip_network(f"{canonical(address)}/{prefix}", strict=False)
             if low.version == network.version and (low not in network or high not in network):
                 raise wrong(f"is not entirely within network {address}/{prefix}")
             if network.version == 4 and prefix < 31:

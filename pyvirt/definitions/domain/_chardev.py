@@ -26,7 +26,7 @@ from pyvirt.definitions.kinds import (
     unsupported,
     xmlError,
 )
-from pyvirt.definitions.netbits import familyOf
+from pyvirt.definitions.netbits import canonical, familyOf
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import (
     Context,
@@ -486,7 +486,7 @@ class Channel(CharDevice, Device):
                 )
             if family != "ipv4":
                 raise unsupported("guestfwd channel only supports IPv4 addresses")("", node, "")
-            return Target(type=kind, address=address, port=value & 0xFFFF)
+            return Target(type=kind, address=canonical(address), port=value & 0xFFFF)
         state = node.get("state")
         return Target(type=kind, name=node.get("name"), state=state)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt.definitions.domain._checkdevices import checkDevices, detail, refuse
-from pyvirt.definitions.domain._disk import Disk
+from pyvirt.definitions.domain._disk import Disk, imagePath
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import xmlError
@@ -174,10 +174,10 @@ def checkPool(pool: Any) -> None:
 
 def _where(disk: Disk) -> str:
     source = disk.source
-    for name in ("file", "dev", "dir", "path", "name"):
+    for name in ("file", "dev", "dir", "name"):
         text = getattr(source, name, None)
         if text:
-            return str(text)
+            return imagePath(getattr(source, "protocol", None), str(text)) or "<null>"
     return "<null>"
 
 

@@ -112,9 +112,9 @@ def checkFilesystem(filesystem: Filesystem) -> None:
     places = (
         () if source is None else (source.dir, source.file, source.dev, source.name, source.socket)
     )
-    if source is None or not any((*places, source.usage, source.pool)):
+    if source is None or all(place is None for place in (*places, source.usage, source.pool)):
         raise virtError(ErrorCode.NO_SOURCE, filesystem.target or None, ErrorDomain.DOMAIN)
-    if filesystem.target is None:
+    if not filesystem.target:
         where = next((place for place in places if place), None)
         raise virtError(ErrorCode.NO_TARGET, where, ErrorDomain.DOMAIN)
 
@@ -323,12 +323,12 @@ def checkInterface(nic: Interface) -> None:
     teaming = nic.teaming
     if teaming is not None:
         if teaming.type == "transient":
-            if teaming.persistent is None:
+            if not teaming.persistent:
                 raise refuse(
                     "teaming persistent attribute must be set if teaming type is 'transient'"
                 )
         elif teaming.type is None:
-            raise refuse("unknown teaming type '(null)'")
+            pass
         elif teaming.persistent is not None:
             raise refuse(
                 f"teaming persistent attribute not allowed if teaming type is '{teaming.type}'"

@@ -60,15 +60,14 @@ class Clock:
     offset: str | None = attribute(
         choice(
             "utc localtime variable timezone absolute",
-            error=lambda text, node, name: unsupported("unknown clock offset '{text}'")(
-                text, node, name
-            ),
+            error=unsupported("unknown clock offset '{text}'"),
+            empty=True,
         ),
         default="utc",
     )
     adjustment: str | None = attribute()
     basis: str | None = attribute(
-        choice("utc localtime", error=unsupported("unknown clock basis '{text}'"))
+        choice("utc localtime", error=unsupported("unknown clock basis '{text}'"), empty=True)
     )
     timezone: str | None = attribute(FILLED)
     start: int | None = attribute(
@@ -82,8 +81,9 @@ class Clock:
 
     def settle(self, node: Node, context: Context) -> Clock:
         """Keep what belongs to the offset."""
-        kind = self.offset
+        kind = self.offset or "utc"
         changes: dict[str, Any] = {
+            "offset": kind,
             "adjustment": None,
             "basis": None,
             "timezone": None,

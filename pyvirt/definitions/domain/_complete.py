@@ -64,7 +64,7 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     os = definition.os
     if os.type.name is None and definition.bootloader is not None:
         os = replaced(os, type=replaced(os.type, name="xen"))
-    if os.type.arch is None:
+    if not os.type.arch:
         os = replaced(os, type=replaced(os.type, arch="i686"))
     devices = _devices(definition, random)
     if os.type.name == "hvm":
@@ -122,9 +122,12 @@ def _memory(definition: DomainDefinition) -> dict[str, Any]:
     """The memory is that of the cells where there are any; what is there now is no more than it."""
     amount = definition.memory.amount
     cpu = definition.cpu
+    plugged = sum(each.target.size or 0 for each in definition.devices.memories if each.target)
     if amount == 0 and cpu is not None and cpu.numa is not None:
-        amount = sum(cell.memory for cell in cpu.numa.cells)
-    if amount == 0:
+        amount = sum(cell.memory for cell in cpu.numa.cells) + plugged
+    if plugged > amount:
+        raise xmlError("Total size of memory devices exceeds the total memory size")
+    if amount == plugged:
         raise xmlError("Memory size must be specified via <memory> or in the <numa> configuration")
     changes: dict[str, Any] = {}
     if amount != definition.memory.amount:

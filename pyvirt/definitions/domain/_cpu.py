@@ -4,6 +4,7 @@ The guest's processor: model, features, topology, and the NUMA cells that it mak
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import attrs
@@ -16,6 +17,7 @@ from pyvirt.definitions.kinds import (
     choice,
     custom,
     integer,
+    number,
     unsupported,
     xmlError,
 )
@@ -64,7 +66,7 @@ class CPUModel:
 
     name: str | None = text()
     fallback: str | None = attribute(
-        choice("allow forbid", error=fromCPU("Invalid fallback attribute"))
+        choice("allow forbid", error=fromCPU("Invalid fallback attribute"), empty=True)
     )
     vendor_id: str | None = attribute()
 
@@ -154,6 +156,8 @@ def _readAmount(path: str) -> Kind:
     """Make a kind of sizes in KiB, whose unit stands in another attribute."""
 
     def read(text: str, node: Node, name: str) -> int:
+        if not text:
+            raise _without(path)(node)
         return -(-scaledText(text, node.get("unit"), path) // 1024)
 
     return Kind(read)
@@ -170,11 +174,37 @@ class Amount:
 _UNIT = Kind(lambda text, node, name: "KiB")
 
 
+def _plainNumber(path: str) -> Kind:
+    """Make a kind of numbers beside which a unit stands that does not count."""
+
+    def read(text: str, node: Node, name: str) -> int:
+        if not text:
+            raise _without(path)(node)
+        return scaledText(text, None, path, default=1)
+
+    return Kind(read)
+
+
+def _without(path: str) -> Callable[[Node], Exception]:
+    return lambda node: xmlError(f"missing element or attribute '{path}'", ErrorDomain.XML)
+
+
+def _readCellLevel(text: str, node: Node, name: str) -> int:
+    """Read the level of a cache of a cell."""
+    value = number(text)
+    if value is None:
+        cell = node.getparent().get("id") or "0"
+        raise xmlError(f"Invalid 'level' attribute in cache element for NUMA node {cell}")
+    return value
+
+
 @attrs.frozen(kw_only=True)
 class CacheAmount:
     """A size of a cache in KiB."""
 
-    value: int | None = attribute(_readAmount("./size/@value"))
+    value: int | None = attribute(
+        _plainNumber("./size/@value"), required=True, missing=_without("./size/@value")
+    )
     unit: str | None = attribute(_UNIT, default="KiB")
 
 
@@ -183,9 +213,7 @@ class CacheLine:
     """The length of a cache's line in bytes."""
 
     value: int | None = attribute(
-        Kind(
-            lambda text, node, name: scaledText(text, node.get("unit"), "./line/@value", default=1)
-        )
+        _plainNumber("./line/@value"), required=True, missing=_without("./line/@value")
     )
     unit: str | None = attribute(Kind(lambda text, node, name: "B"), default="B")
 
@@ -194,7 +222,7 @@ class CacheLine:
 class CellCache:
     """A cache of a cell's memory."""
 
-    level: int | None = attribute(UINT)
+    level: int | None = attribute(Kind(_readCellLevel))
     associativity: str | None = attribute(
         choice("none direct full", error=custom("Invalid cache associativity '{text}'"))
     )
@@ -203,6 +231,13 @@ class CellCache:
     )
     size: CacheAmount | None = element(CacheAmount)
     line: CacheLine | None = element(CacheLine)
+
+    def settle(self, node: Node, context: Context) -> CellCache:
+        """The sizes must be there."""
+        for name in ("size", "line"):
+            if getattr(self, name) is None:
+                raise _without(f"./{name}/@value")(node)
+        return self
 
 
 @attrs.frozen(kw_only=True)

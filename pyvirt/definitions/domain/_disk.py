@@ -93,15 +93,13 @@ class DiskDriver(VirtioOptions):
     cache: str | None = attribute(
         choice("default none writethrough writeback directsync unsafe", absent="default")
     )
-    error_policy: str | None = attribute(
-        choice("default stop report ignore enospace", absent="default")
-    )
-    rerror_policy: str | None = attribute(choice("default stop report ignore", absent="default"))
-    io: str | None = attribute(choice("default native threads io_uring", absent="default"))
+    error_policy: str | None = attribute(choice("stop report ignore enospace"))
+    rerror_policy: str | None = attribute(choice("stop report ignore"))
+    io: str | None = attribute(choice("native threads io_uring"))
     ioeventfd: bool | None = attribute(SWITCH)
     event_idx: bool | None = attribute(SWITCH)
     copy_on_read: bool | None = attribute(SWITCH)
-    discard: str | None = attribute(choice("default unmap ignore", absent="default"))
+    discard: str | None = attribute(choice("unmap ignore"))
     iothread: int | None = attribute(integer(zero=False))
     type: str | None = attribute(
         choice(
@@ -109,7 +107,7 @@ class DiskDriver(VirtioOptions):
             error=unsupported("unknown driver format value '{text}'"),
         )
     )
-    detect_zeroes: str | None = attribute(choice("default off on unmap", absent="default"))
+    detect_zeroes: str | None = attribute(choice("off on unmap"))
     queues: int | None = attribute(UINT_NZ)
     queue_size: int | None = attribute(UINT_NZ)
     metadata_cache: CacheSize | None = element(CacheSize)
@@ -290,11 +288,9 @@ class Disk(BootDevice):
     model: str | None = attribute(
         choice("default virtio virtio-transitional virtio-non-transitional", absent="default")
     )
-    snapshot: str | None = attribute(
-        choice("default no internal external manual", absent="default")
-    )
+    snapshot: str | None = attribute(choice("no internal external manual"))
     rawio: bool | None = attribute(BOOLEAN)
-    sgio: str | None = attribute(choice("default filtered unfiltered", absent="default"))
+    sgio: str | None = attribute(choice("filtered unfiltered"))
     source: DiskSource | None = special(
         tags="source",
         read=lambda node, kids, context: _readDiskSource(node, kids, context),
@@ -372,7 +368,7 @@ def checkSecret(protocol: str | None, auth: Auth | None) -> None:
 
 
 _WWN = re.compile(r"(?:0x)?[0-9a-fA-F]{16}\Z").match
-_POLICY = choice("default mandatory requisite optional", absent="default")
+_POLICY = choice("mandatory requisite optional")
 
 
 def _startup(kids: dict[str, list[Node]]) -> str | None:
@@ -391,16 +387,24 @@ def describeSource(kids: dict[str, list[Node]]) -> str | None:
     get = kids["source"][0].get
     if get("pool") is not None and get("volume") is not None:
         return f"pool = '{get('pool')}', volume = '{get('volume')}'"
-    for name in ("file", "dev", "dir", "path", "name"):
+    for name in ("file", "dev", "dir", "name"):
         if get(name):
-            return str(get(name))
+            return imagePath(get("protocol"), str(get(name)))
     return None
+
+
+def imagePath(protocol: str | None, name: str) -> str | None:
+    """Return what messages say of a source: of some protocols the name begins with a pool."""
+    if protocol in ("rbd", "gluster"):
+        name = name.partition("/")[2]
+        return None if name in ("", "(null)") else name
+    return f"{name}/0" if protocol == "iscsi" and "/" not in name else name
 
 
 def _readTarget(kids: dict[str, list[Node]], context: Context) -> DiskTarget:
     """Read the target, which a disk must have."""
     found = kids.get("target")
-    if not found or not found[0].get("dev"):
+    if not found or found[0].get("dev") is None:
         error = virtError(ErrorCode.NO_TARGET, describeSource(kids), ErrorDomain.DOMAIN)
         if context.extra is None:
             raise error

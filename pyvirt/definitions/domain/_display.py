@@ -86,6 +86,7 @@ class Input(Device):
         choice(
             "ps2 usb xen parallels virtio none",
             error=unsupported("unknown input bus type '{text}'"),
+            absent="none",
         )
     )
     driver: VirtioDriver | None = element(VirtioDriver)
@@ -153,10 +154,11 @@ def _readValidTo(text: str, node: Node, name: str) -> str:
     return text
 
 
-def _readAutoport(text: str, node: Node, name: str) -> bool:
-    """Read whether ports are chosen; one type of server is not strict about it."""
-    value: bool = (YES if node.get("type") == "rdp" else BOOLEAN).read(text, node, name)
-    return value
+def _readAutoport(text: str, node: Node, name: str) -> bool | None:
+    """Read whether ports are chosen; only one type of server is strict about it."""
+    if node.get("type") == "spice":
+        BOOLEAN.read(text, node, name)
+    return {"yes": True, "no": False}.get(text)
 
 
 @attrs.frozen(kw_only=True)
@@ -326,7 +328,10 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
                 head += f" socket='{escape(first.socket)}'"
         elif first is not None and first.type != "none":
             port, auto = _ports(value)
-            head += f" port='{port}' autoport='{'yes' if auto else 'no'}'"
+            if port == 0:
+                head += " autoport='no'"
+            else:
+                head += f" port='{port}' autoport='{'yes' if auto else 'no'}'"
             if value.websocket:
                 head += f" websocket='{value.websocket}'"
                 head += _flag("websocketGenerated", value.websocketGenerated)
@@ -435,9 +440,9 @@ def _ports(value: Graphics) -> tuple[int, bool]:
         return (value.port or 0, False)
     if value.port == -1 or (value.port is None and value.autoport is not False):
         return (-1, True)
-    if value.autoport or not value.port:
+    if value.autoport:
         return (-1, True)
-    return (value.port, False)
+    return (value.port or 0, False)
 
 
 @attrs.frozen(kw_only=True)
@@ -460,10 +465,11 @@ class Resolution:
 
 
 def _videoNumber(what: str) -> Kind:
-    return integer(
-        keepZero=False,
-        error=custom(f"cannot parse video {what} '{{text}}'", ErrorCode.INTERNAL_ERROR),
-    )
+    code = ErrorCode.INTERNAL_ERROR if what == "heads" else ErrorCode.XML_ERROR
+    kind = integer(keepZero=False, error=custom(f"cannot parse video {what} '{{text}}'", code))
+    if what != "heads":
+        return kind
+    return Kind(lambda text, node, name: kind.read(text, node, name) if text else None)
 
 
 def _yes(value: bool) -> str:
@@ -478,7 +484,25 @@ class VideoModel:
 
     type: str = attribute(
         choice(
-            "default vga cirrus vmvga xen vbox qxl parallels virtio gop none bochs ramfb",
+            dict.fromkeys([""], "default")
+            | {
+                word: word
+                for word in [
+                    "default",
+                    "vga",
+                    "cirrus",
+                    "vmvga",
+                    "xen",
+                    "vbox",
+                    "qxl",
+                    "parallels",
+                    "virtio",
+                    "gop",
+                    "none",
+                    "bochs",
+                    "ramfb",
+                ]
+            },
             error=unsupported("unknown video model '{text}'"),
         ),
         default="default",
@@ -495,7 +519,7 @@ class VideoModel:
 
     def settle(self, node: Node, context: Context) -> VideoModel:
         """Remember that heads were spoken of, if only to have none."""
-        if self.heads is None and node.get("heads") is not None:
+        if self.heads is None and node.get("heads"):
             return replaced(self, headsGiven=True)
         return self
 

@@ -365,7 +365,7 @@ def pretty(value: int) -> tuple[int, str]:
 class IOAPIC:
     """Who does the IO interrupt controller."""
 
-    driver: str | None = attribute(choice("none kvm qemu", absent="none"))
+    driver: str | None = attribute(choice("kvm qemu"))
 
 
 def _pageSize(node: Node) -> int | None:

@@ -85,7 +85,7 @@ def _usbId(node: Node, name: str) -> int:
     text = node.get("id")
     if text is None:
         raise missingAttribute(node, "id")
-    return int(integer(base=0).read(text, node, "id"))
+    return int(integer(base=0, zero=name != "vendor").read(text, node, "id"))
 
 
 def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSource:
@@ -109,17 +109,15 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
     if policy is not None:
         if kind != "usb":
             raise xmlError("Setting startupPolicy is only allowed for USB devices")
-        values["startupPolicy"] = choice(
-            "default mandatory requisite optional", absent="default"
-        ).read(policy, node, "startupPolicy")
+        values["startupPolicy"] = choice("mandatory requisite optional").read(
+            policy, node, "startupPolicy"
+        )
     if kind == "usb":
         reset = node.get("guestReset")
         if reset is not None:
             values["guestReset"] = choice("off uninitialized on").read(reset, node, "guestReset")
         if "vendor" in kids:
             values["vendor"] = _usbId(kids["vendor"], "vendor")
-            if values["vendor"] == 0:
-                raise xmlError("vendor cannot be 0.")
         if "product" in kids:
             values["product"] = _usbId(kids["product"], "product")
         if "vendor" in kids and "product" not in kids:
@@ -267,7 +265,7 @@ class HostDriver:
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    name: str | None = attribute(choice("default kvm vfio xen", absent="default"))
+    name: str | None = attribute(choice("kvm vfio xen"))
 
 
 @attrs.frozen(kw_only=True)
@@ -285,7 +283,7 @@ class HostDev(RomDevice):
     )
     type: str | None = attribute()
     managed: bool | None = attribute(YES)
-    sgio: str | None = attribute(choice("default filtered unfiltered", absent="default"))
+    sgio: str | None = attribute(choice("filtered unfiltered"))
     rawio: bool | None = attribute(BOOLEAN)
     model: str | None = attribute()
     display: bool | None = attribute(SWITCH)

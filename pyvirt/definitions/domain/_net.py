@@ -166,7 +166,7 @@ class NetTarget:
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    dev: str | None = attribute(FILLED)
+    dev: str | None = attribute()
     managed: bool | None = attribute(BOOLEAN)
 
 
@@ -205,7 +205,7 @@ class NetDriver(VirtioOptions):
     )
 
     name: str | None = attribute(Kind(lambda text, node, name: _readDriver(text, node, name)))
-    txmode: str | None = attribute(choice("default iothread timer", absent="default"))
+    txmode: str | None = attribute(choice("iothread timer"))
     ioeventfd: bool | None = attribute(SWITCH)
     event_idx: bool | None = attribute(SWITCH)
     queues: int | None = attribute(UINT_NZ)
@@ -217,6 +217,14 @@ class NetDriver(VirtioOptions):
     guest: Offloads | None = element(Offloads)
 
 
+def _readBackend(text: str, node: Node, name: str) -> None:
+    """Complain: this version knows of one type, and no driver of it."""
+    raise xmlError(
+        f"Invalid value for attribute 'type' in element 'backend': '{text}'.",
+        ErrorDomain.DOMAIN if text == "passt" else ErrorDomain.XML,
+    )
+
+
 @attrs.frozen(kw_only=True)
 class NetBackend:
     """Who moves the packets."""
@@ -224,15 +232,7 @@ class NetBackend:
     xmlOmitEmpty: ClassVar[bool] = True
     xmlOrder: ClassVar[str] = "type tap vhost logFile"
 
-    type: str | None = attribute(
-        choice(
-            "default",
-            error=lambda text, node, name: xmlError(
-                f"Invalid value for attribute 'type' in element 'backend': '{text}'."
-            ),
-            absent="default",
-        )
-    )
+    type: str | None = attribute(Kind(_readBackend))
     tap: str | None = attribute()
     vhost: str | None = attribute()
     logFile: str | None = attribute()
@@ -282,6 +282,9 @@ class Tune:
     )
 
 
+_MTU = integer(keepZero=False, error=custom("malformed mtu size"))
+
+
 @attrs.frozen(kw_only=True)
 class Teaming:
     """Two interfaces that stand in for each other."""
@@ -290,9 +293,9 @@ class Teaming:
 
     type: str | None = attribute(
         choice(
-            "none persistent transient",
+            "persistent transient",
             error=unsupported("unknown teaming type '{text}'"),
-            absent="none",
+            empty=True,
         )
     )
     persistent: str | None = attribute()
@@ -368,8 +371,8 @@ class PortForward:
     ranges: tuple[PortRange, ...] = elements(PortRange, "range")
 
 
-_HOST_DRIVERS = choice("default kvm vfio xen", absent="default")
-_NET_DRIVERS = choice("default qemu vhost", absent="default")
+_HOST_DRIVERS = choice("kvm vfio xen")
+_NET_DRIVERS = choice("qemu vhost")
 
 
 def _readHostDriver(text: str, node: Node, name: str) -> str | None:
@@ -538,13 +541,13 @@ class Interface(RomDevice):
         "link",
         "state",
         choice(
-            "default up down",
+            "up down",
             error=unsupported("unknown interface link state '{text}'"),
-            absent="default",
+            empty=True,
         ),
     )
     mtu: int | None = elementAttribute(
-        "mtu", "size", integer(keepZero=False, error=custom("malformed mtu size"))
+        "mtu", "size", Kind(lambda text, node, name: _MTU.read(text, node, name) if text else None)
     )
     coalesce: Coalesce | None = element(Coalesce)
     teaming: Teaming | None = element(Teaming)
@@ -554,7 +557,7 @@ class Interface(RomDevice):
         source = self.source
         kind = self.type or "user"
         changes: dict[str, Any] = {"driver" if kind == "hostdev" else "hostDriver": None}
-        if kind != "hostdev":
+        if kind != "hostdev" or not self.managed:
             changes["managed"] = None
         if not (self.model or "").startswith("virtio"):
             if self.backend is not None and self.backend.vhost is not None:

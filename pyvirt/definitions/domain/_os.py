@@ -97,7 +97,7 @@ class Loader:
     """The firmware's image."""
 
     readonly: bool | None = attribute(BOOLEAN)
-    type: str | None = attribute(choice("rom pflash none", absent="none"))
+    type: str | None = attribute(choice("rom pflash"))
     secure: bool | None = attribute(BOOLEAN)
     stateless: bool | None = attribute(BOOLEAN)
     path: str | None = text()
@@ -208,6 +208,9 @@ def _writeInitArgs(value: tuple[str, ...], out: list[str], indent: str, context:
 
 
 def _readBoot(node: Node, kids: dict[str, list[Node]], context: Context) -> tuple[str, ...]:
+    kind = node.find("type")
+    if kind is None or xmlText(kind) != "hvm":
+        return ()
     return tuple([_DEVICE(child) for child in kids.get("boot", ())[:4]])
 
 

@@ -49,6 +49,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.units import scale, scaledKiB
+from pyvirt.definitions.uuids import parseUUID
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
@@ -200,6 +201,8 @@ class RNG(Device):
     @classmethod
     def prepare(cls, node: Node, context: Context) -> None:
         """There is exactly one back end."""
+        if node.get("model") and sum(child.tag == "backend" for child in node) != 1:
+            raise xmlError("only one RNG backend is supported")
 
     def settle(self, node: Node, context: Context) -> RNG:
         """Complain where the back end is missing or not alone."""
@@ -386,6 +389,14 @@ class MemoryDevice(Device):
         target = self.target
         if target is None:
             raise xmlError("missing <target> element for <memory> device")
+        label = target.label.size if target.label is not None else None
+        if self.model == "nvdimm":
+            if self.uuid is not None and parseUUID(self.uuid) is None:
+                raise internal("malformed uuid element")("", node, "")
+            if label is not None and label < 128:
+                raise xmlError("nvdimm label must be at least 128KiB")
+            if (label or 0) >= (target.size or 0):
+                raise xmlError("label size must be smaller than NVDIMM size")
         if self.model != "nvdimm":
             target = replaced(target, label=None, readonly=False)
         if self.model == "virtio-mem":
@@ -431,7 +442,7 @@ class CID:
     xmlOmitEmpty: ClassVar[bool] = True
 
     auto: bool | None = attribute(BOOLEAN)
-    address: int | None = attribute(integer(keepZero=False))
+    address: int | None = attribute(integer(zero=False))
 
 
 @attrs.frozen(kw_only=True)
@@ -589,7 +600,7 @@ class RedirUSB:
             major, dot, minor = version.partition(".")
             one, two = number(major), number(minor)
             if not dot or one is None or two is None:
-                raise internal("Cannot parse USB device version {text}")(version, node, "")
+                raise xmlError(f"Cannot parse USB device version {version}")
             version = f"{_bcd(one)}.{_bcd(two):02d}"
         allow = node.get("allow")
         if allow is None:
@@ -832,6 +843,16 @@ class Smartcard(Device):
             out.append(head + "/>\n")
 
 
+def _readQueue(text: str, node: Node, name: str) -> int | None:
+    """Read the size of a queue, which one driver has; a negative number is taken for none."""
+    if node.get("type") != "virtiofs" or not text:
+        return None
+    value = number(text, bits=64, signed=True)
+    if value is None:
+        raise xmlError(f"cannot parse queue size '{text}' for virtiofs")
+    return value & 0xFFFFFFFFFFFFFFFF or None
+
+
 @attrs.frozen(kw_only=True)
 class FSDriver(VirtioOptions):
     """How a folder reaches the guest."""
@@ -851,11 +872,7 @@ class FSDriver(VirtioOptions):
         )
     )
     wrpolicy: str | None = attribute(choice("default immediate", absent="default"))
-    queue: int | None = attribute(
-        integer(
-            bits=64, keepZero=False, error=custom("cannot parse queue size '{text}' for virtiofs")
-        )
-    )
+    queue: int | None = attribute(Kind(_readQueue))
 
 
 @attrs.frozen(kw_only=True)
@@ -946,7 +963,7 @@ class Filesystem(BootDevice):
     type: str | None = attribute(
         choice("mount block file template ram bind volume"), default="mount"
     )
-    accessmode: str | None = attribute(choice("passthrough mapped squash"))
+    accessmode: str | None = attribute(choice("passthrough mapped squash", empty=True))
     fmode: int | None = _mode("fmode")
     dmode: int | None = _mode("dmode")
     model: str | None = attribute(

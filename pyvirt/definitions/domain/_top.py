@@ -460,6 +460,20 @@ def _readTitle(text: str, node: Node, name: str) -> str:
     return text
 
 
+_TYPES = choice(DOMAIN_TYPES, error=unsupported("invalid domain type {text}"))
+
+
+def _noType(node: Node) -> Exception:
+    return virtError(ErrorCode.INTERNAL_ERROR, "missing domain type attribute", ErrorDomain.DOMAIN)
+
+
+def _readType(text: str, node: Node, name: str) -> str | None:
+    if not text:
+        raise _noType(node)
+    found: str | None = _TYPES.read(text, node, name)
+    return found
+
+
 @attrs.frozen(kw_only=True)
 class DomainDefinition:
     """
@@ -476,11 +490,9 @@ class DomainDefinition:
     xmlReadOrder: ClassVar[str] = "name uuid title description type osCheck"
 
     type: str | None = attribute(
-        choice(DOMAIN_TYPES, error=unsupported("invalid domain type {text}")),
+        Kind(_readType),
         required=True,
-        missing=lambda node: virtError(
-            ErrorCode.INTERNAL_ERROR, "missing domain type attribute", ErrorDomain.DOMAIN
-        ),
+        missing=_noType,
     )
     name: str = special(tags="name", read=_readName, write=_writeName)
     uuid: bytes | None = special(tags="uuid", read=_readUUID, write=_writeUUID)

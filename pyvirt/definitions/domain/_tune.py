@@ -180,9 +180,9 @@ class MemoryBacking:
         "access",
         "mode",
         choice(
-            "default shared private",
+            "shared private",
             error=unsupported("unknown memoryBacking/access/mode '{text}'"),
-            absent="default",
+            empty=True,
         ),
     )
     allocation: Allocation | None = element(Allocation)

@@ -119,6 +119,13 @@ class Bandwidth:
 
     def settle(self, node: Node, context: Context) -> Bandwidth | None:
         """A class is only for networks; an element without limits says nothing."""
+        for tag in ("inbound", "outbound"):
+            if sum(child.tag == tag for child in node) > 1:
+                raise virtError(
+                    ErrorCode.XML_DETAIL,
+                    f"Only one child <{tag}> element allowed",
+                    ErrorDomain.NONE,
+                )
         return None if self.inbound is None and self.outbound is None else self
 
     @staticmethod
@@ -169,6 +176,8 @@ class Vlan:
         for tag in self.tags:
             if tag.id > 4095:
                 raise xmlError(f"vlan tag id {tag.id} too large (maximum 4095)", 0)
+        if sum(tag.nativeMode is not None for tag in self.tags) > 1:
+            raise xmlError("duplicate native vlan setting", 0)
         if len(self.tags) > 1:
             return replaced(self, trunk=True)
         return replaced(self, trunk=self.trunk or None)
@@ -329,6 +338,8 @@ def checkRoute(route: Route, where: str) -> Route:
             )
     else:
         raise bad(f"Unrecognized family '{family}' in route definition")
+    if route.netmask is not None and route.prefix is not None:
+        raise bad("Route definition cannot have both a prefix and a netmask")
     if route.netmask is not None and familyOf(route.netmask) is None:
         raise bad(f"Bad netmask address '{route.netmask}' in route definition")
     value = addressOf(address)

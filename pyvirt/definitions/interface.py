@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 
 import attrs
 
-from pyvirt.definitions.kinds import UINT_NZ, Kind, choice, custom, integer, xmlError
+from pyvirt.definitions.kinds import (
+    FILLED,
+    Kind,
+    choice,
+    custom,
+    integer,
+    number,
+    xmlError,
+)
 from pyvirt.definitions.reader import Node, parseDocument
 from pyvirt.definitions.schema import (
     Context,
@@ -42,9 +50,7 @@ def complaint(message: str) -> Any:
 class DHCP:
     """The address comes from a server."""
 
-    peerdns: str | None = attribute(
-        choice("yes no", error=complaint("unknown dhcp peerdns value {text}"))
-    )
+    peerdns: str | None = attribute(choice("yes no"))
 
 
 @attrs.frozen(kw_only=True)
@@ -126,7 +132,9 @@ class Bond:
 
     xmlOpen: ClassVar[bool] = True
 
-    mode: str | None = attribute(choice(MODES, error=complaint("unknown bonding mode {text}")))
+    mode: str | None = attribute(
+        choice(MODES, error=complaint("unknown bonding mode {text}"), empty=True)
+    )
     miimon: MIIMon | None = element(MIIMon)
     arpmon: ARPMon | None = element(ARPMon)
     interfaces: tuple[InterfaceDefinition, ...] = elements(lambda: InterfaceDefinition, "interface")
@@ -144,24 +152,44 @@ class Bridge:
     delay: str | None = attribute()
     interfaces: tuple[InterfaceDefinition, ...] = elements(lambda: InterfaceDefinition, "interface")
 
+    def settle(self, node: Node, context: Context) -> Bridge:
+        """Behind a word that libvirt does not know it reads nothing more."""
+        if node.get("stp") not in (None, "on", "off"):
+            return Bridge()
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class VLAN:
     """A tagged part of another interface."""
 
-    tag: str | None = attribute(
-        required=True, missing=lambda node: bad("vlan interface misses the tag attribute")
-    )
+    tag: str | None = attribute(FILLED)
     device: str | None = elementAttribute("interface", "name")
 
     def settle(self, node: Node, context: Context) -> VLAN:
-        """The other interface has a name."""
+        """It has a tag, and the other interface has a name."""
+        if self.tag is None:
+            raise bad("vlan interface misses the tag attribute")
         if self.device is None:
             raise bad("vlan interface misses name attribute")
         return self
 
 
 TYPES = "ethernet bridge bond vlan"
+
+
+#: What an interface may be that is part of another.
+_INNER = {"bridge": ("ethernet", "bond", "vlan"), "bond": ("ethernet",)}
+
+
+def _readMTU(text: str, node: Node, name: str) -> int | None:
+    """Read a size; of a bad one libvirt says nothing more."""
+    if not text:
+        return None
+    value = number(text)
+    if value is None:
+        raise VirtError("An error occurred, but the cause is unknown")
+    return value or None
 
 
 @attrs.frozen(kw_only=True)
@@ -176,11 +204,13 @@ class InterfaceDefinition:
     start: str | None = elementAttribute(
         "start",
         "mode",
-        choice("none onboot hotplug", error=complaint("unknown interface startmode {text}")),
+        choice(
+            "none onboot hotplug", error=complaint("unknown interface startmode {text}"), empty=True
+        ),
     )
-    mtu: int | None = elementAttribute("mtu", "size", UINT_NZ)
+    mtu: int | None = elementAttribute("mtu", "size", Kind(_readMTU))
     protocols: tuple[Protocol, ...] = elements(Protocol, "protocol")
-    mac: str | None = elementAttribute("mac", "address")
+    mac: str | None = elementAttribute("mac", "address", FILLED)
     bridge: Bridge | None = element(Bridge)
     bond: Bond | None = element(Bond)
     vlan: VLAN | None = element(VLAN)
@@ -189,6 +219,8 @@ class InterfaceDefinition:
         """Each type has an element of its own."""
         kind = self.type or ""
         inner = node.getparent() is not None
+        if inner and kind not in _INNER.get(node.getparent().tag, (kind,)):
+            raise bad(f"interface has unsupported type '{kind}'")
         if kind in ("bridge", "bond", "vlan") and getattr(self, kind) is None:
             raise bad(f"{kind} interface misses the {kind} element")
         changes: dict[str, Any] = {

@@ -4,18 +4,21 @@ Storage pools and volumes: XML to frozen values and back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import attrs
 
-from pyvirt.definitions.domain._source import Encryption
+from pyvirt.definitions.domain._address import PCIAddress
+from pyvirt.definitions.domain._source import Encryption, Secret
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     Kind,
     choice,
     escape,
+    integer,
     number,
     xmlError,
 )
@@ -26,13 +29,14 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    plainReader,
     present,
     reader,
     replaced,
     special,
     writer,
 )
-from pyvirt.definitions.units import scale
+from pyvirt.definitions.units import scale, scaled
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -54,14 +58,14 @@ def bad(detail: str) -> VirtError:
     return xmlError(detail, _DOMAIN)
 
 
-def _element(tag: str) -> Any:
-    """A field of an element whose text is kept as it is."""
-    return element(FILLED, tag)
+def refused(detail: str) -> VirtError:
+    """Make the error of a configuration that is not supported."""
+    return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, _DOMAIN)
 
 
 def _octal(text: str, node: Node, name: str) -> int:
     value = number(text, 8)
-    if value is None or value > 0o7777:
+    if value is None or value > 0o777:
         raise bad("malformed octal mode")
     return value
 
@@ -76,6 +80,18 @@ def _identity(what: str) -> Kind:
     return Kind(read)
 
 
+def _given(tag: str, what: str) -> Any:
+    """A field of the number of a user or a group, which is a number even where it is empty."""
+    kind = _identity(what)
+    return special(
+        tags=tag,
+        read=lambda node, kids, context: (
+            kind.read(xmlText(kids[tag][0]), kids[tag][0], tag) if tag in kids else None
+        ),
+        write=lambda value, out, indent, context: out.append(f"{indent}<{tag}>{value}</{tag}>\n"),
+    )
+
+
 @attrs.frozen(kw_only=True)
 class Permissions:
     """Mode and owner of files."""
@@ -83,8 +99,8 @@ class Permissions:
     xmlOmitEmpty: ClassVar[bool] = True
 
     mode: int | None = element(Kind(_octal, lambda value: f"0{value:o}"))
-    owner: int | None = element(_identity("owner"))
-    group: int | None = element(_identity("group"))
+    owner: int | None = _given("owner", "owner")
+    group: int | None = _given("group", "group")
     label: str | None = element(FILLED)
 
 
@@ -95,14 +111,7 @@ class PoolHost:
     name: str | None = attribute(
         required=True, missing=lambda node: bad("missing storage pool host name")
     )
-    port: str | None = attribute(Kind(lambda text, node, name: _hostPort(text)))
-
-
-def _hostPort(text: str) -> str | None:
-    value = number(text, signed=True)
-    if value is None:
-        raise bad(f"Invalid port number: {text}")
-    return str(value) if value else None
+    port: int | None = attribute(integer(signed=True, keepZero=False))
 
 
 @attrs.frozen(kw_only=True)
@@ -125,9 +134,38 @@ class PoolDevice:
 
 @attrs.frozen(kw_only=True)
 class ParentAddress:
-    """The PCI address of a SCSI host."""
+    """
+    The PCI address of a SCSI host.
 
-    address: Any = None
+    @ivar uniqueID: which of the hosts at that address.
+    """
+
+    uniqueID: int | None = attribute(
+        integer(signed=True, error=lambda text, node, name: _noUnique(node)),
+        "unique_id",
+        required=True,
+        missing=lambda node: _noUnique(node),
+    )
+    address: PCIAddress | None = special(
+        tags="address",
+        read=lambda node, kids, context: (
+            plainReader(PCIAddress)(kids["address"][0], context) if "address" in kids else None
+        ),
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<address domain='{value.domain or 0:#06x}' bus='{value.bus or 0:#04x}' "
+            f"slot='{value.slot or 0:#04x}' function='{value.function or 0:#x}'/>\n"
+        ),
+    )
+
+    def settle(self, node: Node, context: Context) -> ParentAddress:
+        """The address must be there."""
+        if self.address is None:
+            raise bad("Missing scsi_host PCI address element")
+        return self
+
+
+def _noUnique(node: Node) -> VirtError:
+    return bad("Missing or invalid scsi adapter 'unique_id' value")
 
 
 @attrs.frozen(kw_only=True)
@@ -142,14 +180,31 @@ class Adapter:
     managed: bool | None = attribute(BOOLEAN)
     wwnn: str | None = attribute()
     wwpn: str | None = attribute()
+    parentaddr: ParentAddress | None = element(ParentAddress)
+
+    def check(self) -> None:
+        """Complain where it does not say which host it is."""
+        if self.type == "scsi_host":
+            if self.name is None and self.parentaddr is None:
+                raise bad("Either 'name' or 'parent' must be specified for the 'scsi_host' adapter")
+        elif self.wwnn is None or self.wwpn is None:
+            raise bad("'wwnn' and 'wwpn' must be specified for adapter type 'fchost'")
+        else:
+            _wwn(self.wwnn)
+            _wwn(self.wwpn)
+
+
+def _wwn(text: str) -> None:
+    if not _WWN(text):
+        raise virtError(ErrorCode.INTERNAL_ERROR, f"Malformed wwn: {text}", ErrorDomain.NONE)
+
+
+_WWN = re.compile(r"(?:0x)?[0-9a-fA-F]{16}\Z").match
 
 
 @attrs.frozen(kw_only=True)
-class PoolSecret:
+class PoolSecret(Secret):
     """The secret of a pool's authentication."""
-
-    usage: str | None = attribute()
-    uuid: str | None = attribute()
 
 
 @attrs.frozen(kw_only=True)
@@ -163,15 +218,19 @@ class PoolAuth:
     @classmethod
     def prepare(cls, node: Node, context: Context) -> None:
         """Complain of what is missing."""
-        if node.get("username") is None:
+        if not node.get("username"):
             raise bad("missing username for auth")
         kind = node.get("type")
-        if kind is None:
-            raise bad("missing auth type")
-        if kind not in ("chap", "ceph"):
-            raise bad(f"unknown auth type '{kind}'")
+        if kind and kind not in ("none", "chap", "ceph"):
+            raise refused(f"unknown auth type '{kind}'")
         if not any(child.tag == "secret" for child in node):
             raise bad("Missing <secret> element in auth")
+
+    def settle(self, node: Node, context: Context) -> PoolAuth:
+        """It is of some type."""
+        if self.type in (None, "", "none"):
+            raise refused("storage pool missing auth type")
+        return self
 
 
 @attrs.frozen(kw_only=True)
@@ -185,7 +244,7 @@ _FORMATS = {
     "fs": ("auto ext2 ext3 ext4 ufs iso9660 udf gfs gfs2 vfat hfs+ xfs ocfs2 vmfs", "auto"),
     "netfs": ("auto nfs glusterfs cifs", "auto"),
     "disk": ("unknown dos dvh gpt mac bsd pc98 sun lvm2", "unknown"),
-    "logical": ("unknown lvm2 auto", "lvm2"),
+    "logical": ("unknown lvm2", "lvm2"),
 }
 
 
@@ -198,7 +257,17 @@ class PoolSource:
     hosts: tuple[PoolHost, ...] = elements(PoolHost, "host")
     devices: tuple[PoolDevice, ...] = elements(PoolDevice, "device")
     dir: str | None = elementAttribute("dir", "path")
-    adapter: Adapter | None = element(Adapter)
+    adapter: Adapter | None = special(
+        tags="adapter",
+        read=lambda node, kids, context: (
+            reader(Adapter)(kids["adapter"][0], context)
+            if "adapter" in kids and kids["adapter"][0].attrib
+            else None
+        ),
+        write=lambda value, out, indent, context: writer(Adapter)(
+            value, out, indent, "adapter", context
+        ),
+    )
     name: str | None = element(FILLED)
     initiator: Initiator | None = element(Initiator)
     auth: PoolAuth | None = element(PoolAuth)
@@ -210,15 +279,41 @@ class PoolSource:
     def settle(self, node: Node, context: Context) -> PoolSource:
         """A format is one that the type of pool knows."""
         kind = node.getparent().get("type")
+        adapter = self.adapter
+        if adapter is not None and kind == "scsi":
+            adapter.check()
+        dropped: dict[str, Any] = {
+            name: () if name in ("hosts", "devices") else None
+            for name in ("hosts", "devices", "dir", "adapter", "initiator")
+            if name not in _PARTS.get(kind, ())
+        }
+        if self.protocol is not None and self.format not in (None, "auto", "nfs"):
+            raise refused(f"storage pool protocol ver unsupported for pool type '{self.format}'")
         known = _FORMATS.get(kind)
         if known is None:
-            return replaced(self, format=None)
+            return replaced(self, format=None, **dropped)
         words, default = known
-        if self.format is not None and self.format not in words.split():
+        if self.format and self.format not in words.split():
             raise virtError(
                 ErrorCode.CONFIG_UNSUPPORTED, f"unknown pool format type {self.format}", _DOMAIN
             )
-        return replaced(self, format=self.format or default)
+        return replaced(self, format=self.format or default, **dropped)
+
+
+#: What the source of each type of pool is described by, besides its name.
+_PARTS: dict[str, tuple[str, ...]] = {
+    "logical": ("devices",),
+    "fs": ("devices",),
+    "disk": ("devices",),
+    "zfs": ("devices",),
+    "netfs": ("hosts", "dir"),
+    "iscsi": ("hosts", "devices", "initiator"),
+    "iscsi-direct": ("hosts", "devices", "initiator"),
+    "scsi": ("adapter",),
+    "rbd": ("hosts",),
+    "sheepdog": ("hosts",),
+    "gluster": ("hosts", "dir"),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -232,6 +327,8 @@ class PoolTarget:
 @attrs.frozen(kw_only=True)
 class PoolFeatures:
     """Features of the file system of a pool."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
 
     cow: bool | None = elementAttribute("cow", "state", BOOLEAN)
 
@@ -248,6 +345,31 @@ def _readUUID(node: Node, kids: dict[str, list[Node]], context: Context) -> byte
     if value is None:
         raise bad("malformed uuid element")
     return value
+
+
+@attrs.frozen(kw_only=True)
+class RefreshVolume:
+    """How the volumes of a pool are looked at."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    allocation: str | None = attribute(
+        choice(
+            "default capacity",
+            error=lambda text, node, name: refused(
+                f"unknown storage pool volume refresh allocation type {text}"
+            ),
+        )
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Refresh:
+    """How a pool is looked at."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+
+    volume: RefreshVolume | None = element(RefreshVolume)
 
 
 @attrs.frozen(kw_only=True)
@@ -277,6 +399,7 @@ class PoolDefinition:
     features: PoolFeatures | None = element(PoolFeatures)
     source: PoolSource = element(PoolSource, default=PoolSource())
     target: PoolTarget | None = element(PoolTarget)
+    refresh: Refresh | None = element(Refresh)
 
     def settle(self, node: Node, context: Context) -> PoolDefinition:
         """Check what the type needs, and say where volumes are found."""
@@ -373,7 +496,7 @@ def formatPool(
     return "".join(out)
 
 
-VOLUME_FORMATS = "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk"
+VOLUME_FORMATS = "raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk"
 VOLUME_TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
 
 
@@ -400,8 +523,19 @@ def _amount(tag: str) -> Any:
 
 
 def _format(text: str, node: Node, name: str) -> str | None:
+    if not text:
+        return None
     if text not in VOLUME_FORMATS.split():
         raise virtError(ErrorCode.CONFIG_UNSUPPORTED, f"unknown volume format type {text}", _DOMAIN)
+    return text
+
+
+_COMPAT = re.compile(r"[0-9]+\.[0-9]+\Z").match
+
+
+def _compat(text: str, node: Node, name: str) -> str:
+    if not _COMPAT(text):
+        raise bad("forbidden characters in 'compat' attribute")
     return text
 
 
@@ -412,6 +546,13 @@ class VolumeFeatures:
     lazyRefcounts: bool = present("lazy_refcounts")
     extendedL2: bool = present("extended_l2")
 
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Complain of features that nobody knows."""
+        for child in node:
+            if isinstance(child.tag, str) and child.tag not in ("lazy_refcounts", "extended_l2"):
+                raise refused(f"unsupported feature {child.tag}")
+
 
 @attrs.frozen(kw_only=True)
 class VolumeTarget:
@@ -421,15 +562,11 @@ class VolumeTarget:
     format: str | None = elementAttribute("format", "type", Kind(_format))
     permissions: Permissions | None = element(Permissions)
     encryption: Encryption | None = element(Encryption)
-    compat: str | None = element(FILLED)
+    compat: str | None = element(Kind(_compat))
     clusterSize: int | None = special(
         tags="clusterSize",
         read=lambda node, kids, context: (
-            scale(
-                number(xmlText(kids["clusterSize"][0]), bits=64) or 0,
-                kids["clusterSize"][0].get("unit"),
-                1,
-            )
+            scaled(kids["clusterSize"][0], "./target/clusterSize", default=1)
             if "clusterSize" in kids
             else None
         ),
@@ -438,6 +575,12 @@ class VolumeTarget:
         ),
     )
     features: VolumeFeatures | None = element(VolumeFeatures)
+
+    def settle(self, node: Node, context: Context) -> VolumeTarget:
+        """Where features are spoken of, the image is of the first version that has some."""
+        if self.features is not None and self.compat is None:
+            return replaced(self, compat="1.1")
+        return self
 
 
 @attrs.frozen(kw_only=True)
@@ -449,7 +592,9 @@ class VolumeBacking:
     permissions: Permissions | None = element(Permissions)
 
 
-def _volumeType(text: str, node: Node, name: str) -> str:
+def _volumeType(text: str, node: Node, name: str) -> str | None:
+    if not text:
+        return None
     if text not in VOLUME_TYPES:
         raise virtError(ErrorCode.CONFIG_UNSUPPORTED, f"unknown volume type '{text}'", _DOMAIN)
     return text

@@ -43,7 +43,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Auth", "DiskSource", "Encryption", "Secret", "readSource"]
 
@@ -108,6 +108,28 @@ class IVGen:
     hash: str | None = attribute()
 
 
+def _noFormat(node: Node) -> VirtError:
+    return xmlError("unknown volume encryption format", ErrorDomain.STORAGE)
+
+
+@attrs.frozen(kw_only=True)
+class EncryptionSecret(Secret):
+    """A secret that opens a volume."""
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Complain of its type before anything else."""
+        kind = node.get("type")
+        if not kind:
+            raise xmlError("unknown volume encryption secret type", ErrorDomain.STORAGE)
+        if kind != "passphrase":
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED,
+                f"unknown volume encryption secret type {kind}",
+                ErrorDomain.STORAGE,
+            )
+
+
 @attrs.frozen(kw_only=True)
 class Encryption:
     """How a volume is encrypted and which secret opens it."""
@@ -115,17 +137,33 @@ class Encryption:
     format: str | None = attribute(
         choice(
             "default qcow luks luks2 luks-any",
-            error=custom(
-                "unknown volume encryption format type {text}", domain=ErrorDomain.STORAGE
+            error=lambda text, node, name: (
+                virtError(
+                    ErrorCode.CONFIG_UNSUPPORTED,
+                    f"unknown volume encryption format type {text}",
+                    ErrorDomain.STORAGE,
+                )
+                if text
+                else _noFormat(node)
             ),
         ),
         required=True,
-        missing=lambda node: xmlError("unknown volume encryption format", ErrorDomain.STORAGE),
+        missing=lambda node: _noFormat(node),
     )
     engine: str | None = attribute(choice("qemu librbd"))
-    secrets: tuple[Secret, ...] = elements(Secret, "secret")
+    secrets: tuple[EncryptionSecret, ...] = elements(EncryptionSecret, "secret")
     cipher: Cipher | None = element(Cipher)
     ivgen: IVGen | None = element(IVGen)
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Initial vectors are those of a cipher, and a cipher has a name."""
+        cipher = node.find("cipher")
+        if cipher is None:
+            if node.find("ivgen") is not None and node.get("format"):
+                raise xmlError("ivgen element found, but cipher is missing", ErrorDomain.STORAGE)
+        elif not cipher.get("name") and node.get("format"):
+            raise xmlError("cipher info missing 'name' attribute", ErrorDomain.STORAGE)
 
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:

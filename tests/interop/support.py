@@ -462,6 +462,10 @@ _PASSING_TIME: list[tuple[re.Pattern[str], str]] = [
         re.compile(r"(?m)^(\S+ (?:rd_req|rd_bytes|wr_req|wr_bytes|errs|[rt]x_\w+) +\d{6})\d+$"),
         r"\1<passing>",
     ),
+    (
+        re.compile(r"(?m)^( *(?:number of|error count|flush)[\w ]*: +\d{6})\d+$"),
+        r"\1<passing>",
+    ),
     (re.compile(r"/tmp/virsh\w{6}\.xml"), "/tmp/virsh<random>.xml"),
     (re.compile(r"(<creationTime>)\d{10}(</creationTime>)"), r"\1<epoch>\2"),
     (re.compile(r"\b1[6-9]\d{8}\b"), "<epoch>"),

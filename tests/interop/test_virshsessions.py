@@ -1,0 +1,36 @@
+"""
+Made-up sessions of stock virsh print the same on our daemon and on libvirtd 9.0.0, command by command.
+"""
+
+from __future__ import annotations
+
+from tests.interop.support import ComparisonCase, virsh
+from tests.interop.virshsessions import marked, session, split
+
+#: How many sessions of fifty command lines each; another range of seeds is another corpus.
+SEEDS = range(60)
+
+
+class MadeUpSessionTests(ComparisonCase):
+    """Any commands with any options."""
+
+    def test_sessions(self) -> None:
+        """Each command line of each session has the same output, error output and effect on what follows."""
+        differences = []
+        for seed in SEEDS:
+            lines = session(seed)
+            text = marked(lines)
+            theirs, ours = self.bothSides(
+                lambda daemon, text=text: virsh(daemon.uri(), input=text, cwd=daemon.folder)
+            )
+            self.assertEqual(theirs.status, ours.status)
+            outputs = [split(each) for each in (theirs.stdout, ours.stdout)]
+            errors = [split(each) for each in (theirs.stderr, ours.stderr)]
+            self.assertEqual(len(outputs[0]), len(lines))
+            for number, line in enumerate(lines):
+                pairs = [[each.get(number) for each in both] for both in (outputs, errors)]
+                if any(one != other for one, other in pairs):
+                    # What follows may differ for this reason alone.
+                    differences.append(f"session {seed}, virsh # {line}\n{pairs}")
+                    break
+        self.assertEqual(differences, [], "\n\n".join(differences))

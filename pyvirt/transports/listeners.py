@@ -20,6 +20,8 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pyvirt.transports.accepted import adopt
+
 __all__ = ["ListenError", "Listener", "openTCP", "openUNIX"]
 
 log = Logger()
@@ -108,19 +110,26 @@ class Listener(FileDescriptor):
                     return
                 log.error("cannot accept a client: {problem}", problem=problem)
                 return
-            with accepted:
-                accepted.setblocking(False)
-                try:
-                    transport = self.reactor.adoptStreamConnection(
-                        accepted.fileno(), accepted.family, self.factory
-                    )
-                    if accepted.family != socket.AF_UNIX and transport is not None:
-                        transport.setTcpNoDelay(True)
-                except Exception:
-                    # It went away at once, or something failed that must not cost the listener.
-                    log.failure("cannot serve a client of {address}", address=self.address)
+            accepted.setblocking(False)
+            try:
+                self._serve(accepted)
+            except Exception:
+                # It went away at once, or something failed that must not cost the listener.
+                accepted.close()
+                log.failure("cannot serve a client of {address}", address=self.address)
             if self._suspended or self._stopped:
                 return
+
+    def _serve(self, accepted: socket.socket) -> None:
+        if accepted.family == socket.AF_UNIX:
+            adopt(accepted, self.factory, self.reactor)
+            return
+        with accepted:
+            transport = self.reactor.adoptStreamConnection(
+                accepted.fileno(), accepted.family, self.factory
+            )
+        if transport is not None:
+            transport.setTcpNoDelay(True)
 
     def _again(self) -> None:
         self._retry = None

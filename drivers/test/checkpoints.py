@@ -155,16 +155,14 @@ class DomainCheckpoints:
         checkFlags(
             "testDomainCheckpointCreateXML",
             flags,
-            c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE
-            | c.VIR_DOMAIN_CHECKPOINT_CREATE_QUIESCE
-            | c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE,
+            c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE | c.VIR_DOMAIN_CHECKPOINT_CREATE_QUIESCE,
         )
         domain, moments = self._moments(dom)
         if domain.snapshotCount:
             raise _impossible("cannot create checkpoint while snapshot exists")
-        redefine = bool(flags & c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE)
-        if not redefine and not domain.active:
+        if not domain.active:
             raise _impossible("cannot create checkpoint for inactive domain")
+        redefine = bool(flags & c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE)
         checkpoint = _parse(xmlDesc, self._world, redefine)
         if redefine:
             self._redefine(domain, moments, checkpoint)

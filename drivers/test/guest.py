@@ -85,12 +85,19 @@ class DomainGuestAgent:
         self._running(dom).extra.time = DomainTime(seconds, nseconds)
 
     def domainGetFSInfo(self, dom: DomainRef, flags: int) -> list[DomainFSInfo]:
-        """Tell of two file systems on the first disk, if there is one."""
+        """Tell of two file systems on the first hard disk, if there is one."""
         checkFlags("testDomainGetFSInfo", flags)
-        disks = self._running(dom).definition.devices.disks
-        if not disks or disks[0].target is None or disks[0].target.dev is None:
+        devices = self._running(dom).definition.devices
+        name = next(
+            (
+                each.target.dev
+                for each in devices.disks
+                if each.device in (None, "disk") and each.target is not None
+            ),
+            None,
+        )
+        if name is None:
             return []
-        name = disks[0].target.dev
         return [
             DomainFSInfo(mount, f"{name}{number}", "ext4", [name])
             for number, mount in enumerate(_MOUNTS, 1)

@@ -10,6 +10,7 @@ import struct
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
+from pyvirt.daemon.identity import Identity
 from pyvirt.errors import VirtError
 from pyvirt.protocols.programs.keepalive import PROGRAM as KEEPALIVE
 from pyvirt.protocols.programs.qemu import PROGRAM as QEMU
@@ -295,6 +296,9 @@ class OpenTests(SynchronousTestCase):
         self.assertEqual(self.world.server.sessions, set())
 
 
+JOE = Identity(transport="tcp", address="192.168.1.1:54321", userName="joe", claimed=True)
+
+
 class FeatureTests(SynchronousTestCase):
     """What the daemon supports."""
 
@@ -317,7 +321,7 @@ class FeatureTests(SynchronousTestCase):
         """An identity is checked by name and type, then kept."""
         peer = World().peer().open()
         self.assertIsNone(peer.call("connectSetIdentity", [("user-name", 7, "joe")], 7))
-        self.assertEqual(peer.session.identity, {"user-name": "joe"})
+        self.assertEqual(peer.session.identity, JOE)
         for parameters, code, detail in (
             ([("bogus", 7, "x")], 74, "parameter 'bogus' not supported"),
             (
@@ -329,7 +333,7 @@ class FeatureTests(SynchronousTestCase):
         ):
             found = peer.error("connectSetIdentity", parameters, 0)
             self.assertEqual((found["code"], found["domain"], found["str2"]), (code, 0, detail))
-        self.assertEqual(peer.session.identity, {"user-name": "joe"})
+        self.assertEqual(peer.session.identity, JOE)
 
 
 class AuthenticationTests(SynchronousTestCase):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from pyvirt import constants
-from pyvirt.daemon.identity import checkIdentity
+from pyvirt.daemon.identity import Identity
 from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -155,7 +155,7 @@ def _noPolkit(session: Session, arguments: tuple[Any, ...]) -> Any:
 def _setIdentity(session: Session, arguments: tuple[Any, ...]) -> None:
     if session.connection is None:
         raise notOpen()
-    session.identity = checkIdentity(arguments[0])
+    session.identity = Identity.claim(arguments[0], session.identity)
 
 
 def _closeCallback(wanted: bool) -> Answer:

@@ -7,8 +7,6 @@ wait in the sockets' queues, as with libvirtd.
 
 from __future__ import annotations
 
-import socket
-import struct
 from typing import Any, Protocol
 
 import attrs
@@ -30,8 +28,6 @@ from pyvirt.routes import Router
 __all__ = ["Counters", "Limits", "Server", "SessionFactory"]
 
 log = Logger()
-
-_CREDENTIALS = struct.Struct("iII")
 
 
 class IOpens(Protocol):
@@ -179,22 +175,6 @@ class Server:
             log.failure("closing a connection")
 
     # Who is connected
-
-    def describe(self, session: Session) -> str:
-        """Say who a client is, for logs."""
-        transport = session.transport
-        peer = transport.getPeer()
-        host = getattr(peer, "host", None)
-        if host:
-            return f"client {host}:{peer.port}"
-        try:
-            credentials = transport.socket.getsockopt(
-                socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
-            )
-        except (AttributeError, OSError):
-            return "a local client"
-        pid, user, _ = _CREDENTIALS.unpack(credentials)
-        return f"local client (pid {pid}, user {user})"
 
     def sessionStarted(self, session: Session) -> None:
         """Count a client in."""

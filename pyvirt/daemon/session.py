@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from pyvirt.daemon.answers import Streaming, closeAll, discard, letGo, streaming
 from pyvirt.daemon.calls import PROGRAMS, Call, lookup, notOpen, rpcError
+from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.subscriptions import Subscriptions
 from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -64,13 +65,14 @@ class Session(RPCServer):
     @ivar auth: how its client has to authenticate: C{"none"}, C{"sasl"} or C{"polkit"}.
     @ivar authenticated: whether it may call anything but the calls of authentication.
     @ivar readOnly: whether it came by a read-only socket.
+    @ivar identity: who its client is, as far as is known by now.
     @ivar connection: the driver's side once a URI is open.
     @ivar inFlight: how many calls wait for their answer.
     """
 
     connection: IConnection | None = None
     router: Router | None = None
-    identity: dict[str, Any] | None = None
+    identity: Identity = Identity()
     wantsCloseEvent = False
     inFlight = 0
     closing = False
@@ -94,12 +96,13 @@ class Session(RPCServer):
     @property
     def peer(self) -> str:
         """The other end, for logs."""
-        return self.server.describe(self)
+        return self.identity.describe()
 
     # Coming and going
 
     def connectionMade(self) -> None:
         super().connectionMade()
+        self.identity = Identity.of(self.transport)
         self.server.sessionStarted(self)
         if not self.authenticated:
             self._deadline = self.clock.callLater(

@@ -11,7 +11,15 @@ from uuid import UUID
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from pyvirt.definitions import filterbinding, interface, network, networkport, secret, storage
+from pyvirt.definitions import (
+    filterbinding,
+    interface,
+    network,
+    networkport,
+    nodedev,
+    secret,
+    storage,
+)
 from pyvirt.errors import VirtError
 from tests.definitions.vectors import masked, otherCases
 
@@ -60,6 +68,16 @@ def definedBinding(xml: str) -> str:
     return filterbinding.formatFilterBinding(
         filterbinding.completed(filterbinding.parseFilterBinding(xml))
     )
+
+
+def definedDevice(xml: str) -> str:
+    """Return a device of the host as it is written back."""
+    return nodedev.formatNodeDevice(nodedev.parseNodeDevice(xml))
+
+
+def newDevice(xml: str) -> str:
+    """Return a device that is to be made as it is written back."""
+    return nodedev.formatNodeDevice(nodedev.parseNodeDevice(xml, new=True))
 
 
 class ObservedTests(SynchronousTestCase):
@@ -119,3 +137,10 @@ class ObservedTests(SynchronousTestCase):
         Bindings of filters are answered byte for byte as libvirtd answers them.
         """
         self.compare("nwfilterbinding", definedBinding, 20)
+
+    def test_nodeDevices(self) -> None:
+        """
+        Devices of the host are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("nodedev", definedDevice, 70)
+        self.compare("nodedevnew", newDevice, 5)

@@ -42,7 +42,7 @@ from pyvirt.definitions.schema import (
     special,
     writer,
 )
-from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.uuids import formatUUID, parseUUID, randomUUID
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
@@ -298,10 +298,7 @@ def completed(
     """
     if definition.uuid is not None:
         return definition
-    value = bytearray(random(16))
-    value[6] = value[6] & 0x0F | 0x40
-    value[8] = value[8] & 0x3F | 0x80
-    return replaced(definition, uuid=bytes(value))
+    return replaced(definition, uuid=randomUUID(random))
 
 
 def formatNetwork(definition: NetworkDefinition, *, connections: int = 0) -> str:

@@ -37,7 +37,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.units import scale, scaled
-from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.uuids import formatUUID, parseUUID, randomUUID
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
@@ -474,10 +474,7 @@ def completedPool(definition: PoolDefinition, *, random: Callable[[int], bytes])
     """
     if definition.uuid is not None:
         return definition
-    value = bytearray(random(16))
-    value[6] = value[6] & 0x0F | 0x40
-    value[8] = value[8] & 0x3F | 0x80
-    return replaced(definition, uuid=bytes(value))
+    return replaced(definition, uuid=randomUUID(random))
 
 
 def formatPool(

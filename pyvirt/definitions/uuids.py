@@ -4,7 +4,9 @@ UUIDs between their 16 bytes and their text.
 
 from __future__ import annotations
 
-__all__ = ["formatUUID", "parseUUID"]
+from collections.abc import Callable
+
+__all__ = ["formatUUID", "parseUUID", "randomUUID"]
 
 _DIGITS = frozenset("0123456789abcdefABCDEF")
 
@@ -21,3 +23,11 @@ def formatUUID(value: bytes) -> str:
     """Write a UUID in the usual five groups."""
     text = value.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def randomUUID(random: Callable[[int], bytes]) -> bytes:
+    """Make up a UUID of version 4, from as many random bytes as are asked for."""
+    value = bytearray(random(16))
+    value[6] = value[6] & 0x0F | 0x40
+    value[8] = value[8] & 0x3F | 0x80
+    return bytes(value)

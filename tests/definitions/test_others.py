@@ -17,6 +17,7 @@ from pyvirt.definitions import (
     network,
     networkport,
     nodedev,
+    nwfilter,
     secret,
     storage,
 )
@@ -78,6 +79,11 @@ def definedDevice(xml: str) -> str:
 def newDevice(xml: str) -> str:
     """Return a device that is to be made as it is written back."""
     return nodedev.formatNodeDevice(nodedev.parseNodeDevice(xml, new=True))
+
+
+def definedFilter(xml: str) -> str:
+    """Return a network filter as it is written back."""
+    return nwfilter.formatFilter(nwfilter.completed(nwfilter.parseFilter(xml), random=BYTES))
 
 
 class ObservedTests(SynchronousTestCase):
@@ -144,3 +150,9 @@ class ObservedTests(SynchronousTestCase):
         """
         self.compare("nodedev", definedDevice, 70)
         self.compare("nodedevnew", newDevice, 5)
+
+    def test_filters(self) -> None:
+        """
+        Network filters are answered byte for byte as libvirtd answers them.
+        """
+        self.compare("nwfilter", definedFilter, 150)

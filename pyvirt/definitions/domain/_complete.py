@@ -22,20 +22,13 @@ from pyvirt.definitions.domain._top import VCPU, Devices, DomainDefinition, VCPU
 from pyvirt.definitions.domain._tune import IOThread, IOThreadIds, NUMAMemory, NUMATune
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.uuids import randomUUID
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Random", "completed", "randomMAC", "randomUUID"]
 
 #: C{(count)} to that many random bytes.
 Random = Callable[[int], bytes]
-
-
-def randomUUID(random: Random) -> bytes:
-    """Make up a UUID of version 4."""
-    value = bytearray(random(16))
-    value[6] = value[6] & 0x0F | 0x40
-    value[8] = value[8] & 0x3F | 0x80
-    return bytes(value)
 
 
 def randomMAC(random: Random, prefix: str = "52:54:00") -> str:

@@ -25,12 +25,12 @@ from zope.interface import implementer
 from pyvirt.daemon.config import readConfig
 from pyvirt.daemon.logsetup import configuredObserver
 from pyvirt.daemon.paths import Paths
-from pyvirt.daemon.pidfile import PidFile, PidFileError
 from pyvirt.daemon.service import DaemonService, StartError
-from pyvirt.daemon.systemd import adoptSockets, notify
 from pyvirt.drivers.interfaces.driver import IStatefulDriver
+from pyvirt.pidfile import PidFile, PidFileError
 from pyvirt.protocols import message
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
+from pyvirt.systemd import adoptSockets, notify
 from pyvirt.transports.listeners import ListenError, openTCP, openUNIX
 from tests.daemonfixture import DOMAIN, URI, FixtureDriver, Message
 
@@ -183,7 +183,7 @@ class ServiceTests(TestCase):
         await first.started
         # Locks of one process never conflict, so another process has to try.
         script = (
-            "import sys; from pyvirt.daemon.pidfile import PidFile, PidFileError\n"
+            "import sys; from pyvirt.pidfile import PidFile, PidFileError\n"
             "try: PidFile.claim(sys.argv[1])\n"
             "except PidFileError as problem: print(problem)\n"
         )
@@ -415,7 +415,7 @@ class SystemdTests(SynchronousTestCase):
         """Sockets are descriptors 3 and up; another process shows it."""
         path = os.path.join(shortFolder(self), "sock")
         script = (
-            "import os, sys; from pyvirt.daemon.systemd import adoptSockets\n"
+            "import os, sys; from pyvirt.systemd import adoptSockets\n"
             "os.dup2(int(sys.argv[1]), 3)\n"
             "os.environ['LISTEN_PID'] = str(os.getpid())\n"
             "(one,) = adoptSockets(os.environ, os.getpid())\n"

@@ -19,10 +19,10 @@ from twisted.logger import Logger
 
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.paths import Paths
-from pyvirt.daemon.pidfile import PidFile
 from pyvirt.daemon.server import Limits, Server, SessionFactory
-from pyvirt.daemon.systemd import adoptSockets, notify
 from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
+from pyvirt.pidfile import PidFile
+from pyvirt.systemd import adoptSockets, notify
 from pyvirt.transports.listeners import Listener, ListenError, openTCP, openUNIX
 
 __all__ = ["DaemonService", "StartError"]

@@ -27,6 +27,8 @@ class OpenContext:
     @ivar flags: C{VIR_CONNECT_*} as given.
     @ivar auth: answers credential requests, or None: there is nobody to ask.
     @ivar inDaemon: the connection serves a client of the daemon.
+    @ivar trusted: whoever asks has all the rights that this process has: the program itself, or a client of the
+        daemon that is run by the daemon's own user.  Only then may a URI name files to be read for its sake.
     """
 
     reactor: Any
@@ -34,6 +36,7 @@ class OpenContext:
     flags: int = 0
     auth: Any = None
     inDaemon: bool = False
+    trusted: bool = True
 
     @property
     def clock(self) -> IReactorTime:

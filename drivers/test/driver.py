@@ -5,7 +5,8 @@ Opening C{test} URIs: who shares which world, and for how long.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
@@ -14,10 +15,18 @@ from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenCo
 from pyvirt.drivers.interfaces.values import Answer
 from pyvirt.drivers.test.refusals import invalidArgument
 from pyvirt.drivers.test.world import Random, World
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 from pyvirt.uri import URI
 
+if TYPE_CHECKING:
+    from pyvirt.drivers.test.scenario.making import ScenarioWorld
+    from pyvirt.drivers.test.scenario.model import Scenario
+    from pyvirt.drivers.test.scenario.parameters import Wanted
+    from pyvirt.drivers.test.scenario.running import Running
+
 __all__ = ["TestConnection", "TestDriver"]
+
+_MOST_KEPT = 64
 
 
 @implementer(IConnection)
@@ -64,20 +73,43 @@ class TestDriver:
     """
     Opens worlds.
 
-    The default one comes into being with the first connection to it and is gone with the last.
+    The default one comes into being with the first connection to it and is gone with the last, and so are those of
+    scenarios unless they say that they are kept.
     """
 
     name = "test"
     local = True
 
-    def __init__(self, random: Random = os.urandom) -> None:
+    def __init__(
+        self,
+        random: Random = os.urandom,
+        *,
+        scenario: Scenario | None = None,
+        schemes: Sequence[str] = (),
+        folder: str | None = None,
+    ) -> None:
+        """
+        @param random: makes up UUIDs where no scenario has a seed.
+        @param scenario: what C{test:///default} is, kept as long as the driver; None: libvirt's small host.
+        @param schemes: other drivers' that it answers for, from L{DISGUISES<pyvirt.drivers.test.disguise>}.
+        @param folder: scenario files in or below it may be named by anybody who may change something; None: by
+            trusted callers only.
+        """
         self._random = random
+        self._scenario = scenario
+        self._schemes = frozenset(schemes)
+        self._folder = None if folder is None else os.path.realpath(folder)
         self._default: World | None = None
         self._users = 0
+        self._worlds: dict[Any, ScenarioWorld] = {}
 
     def accepts(self, uri: URI | None) -> bool:
         """Accept URIs of the scheme that name no host and no transport."""
-        return uri is not None and uri.scheme == "test" and not uri.isRemote
+        return (
+            uri is not None
+            and (uri.scheme == "test" or uri.scheme in self._schemes)
+            and not uri.isRemote
+        )
 
     def open(self, uri: URI | None, context: OpenContext) -> Answer[IConnection]:
         """
@@ -86,9 +118,17 @@ class TestDriver:
         @raise VirtError: it names none, or a file that does not describe one.
         """
         assert uri is not None
-        if uri.path in ("", "/"):
+        if uri.scheme == "test" and uri.path in ("", "/"):
             raise invalidArgument("testOpen: supply a path or use test:///default")
-        if uri.path == "/default":
+        default = uri.path == "/default" or uri.scheme != "test"
+        if (
+            uri.parameters
+            or uri.scheme != "test"
+            or uri.path.endswith(".toml")
+            or (default and self._scenario is not None)
+        ):
+            return self._openScenario(uri, context, default)
+        if default:
             return self._openDefault(str(uri), context)
         from pyvirt.drivers.test.worldfile import worldFromFile
 
@@ -121,3 +161,91 @@ class TestDriver:
         self._users -= 1
         if not self._users:
             self._default = None
+
+    # Scenarios
+
+    def running(self, uri: str = "test:///default") -> Running:
+        """
+        Return the scenario in the world of a URI, to move its time and the like.
+
+        @raise LookupError: nobody has opened it, or it is gone.
+        """
+        from pyvirt.drivers.test.scenario.parameters import wanted
+        from pyvirt.uri import parseURI
+
+        return self._worlds[self._key(wanted(parseURI(uri)))].running
+
+    def _key(self, asked: Wanted) -> Any:
+        uri = asked.uri
+        return (uri.scheme, uri.path if uri.scheme != "test" else "", asked.key)
+
+    def _openScenario(self, uri: URI, context: OpenContext, default: bool) -> Answer[IConnection]:
+        from pyvirt.drivers.test.scenario.parameters import wanted
+
+        asked = wanted(uri)
+        if not default and asked.path is None:
+            raise invalidArgument(
+                f"scenario: {uri.parameters[0][0]}: a host that a file of XML describes has no parameters"
+            )
+        given = asked.path is None and not asked.parameters
+        limited = context.inDaemon and context.readOnly
+        if limited and asked.controls:
+            raise _forbidden("a read-only connection cannot direct a scenario")
+        key = self._key(asked)
+        found = self._worlds.get(key)
+        if found is None:
+            if limited and not given:
+                raise _forbidden("a read-only connection cannot begin a scenario")
+            if asked.path is not None:
+                self._checkPath(asked.path, context)
+            found = self._begin(key, asked, context, given)
+        connection = found.connect(str(asked.uri))
+        try:
+            if found.running is not None and asked.controls and asked.control(found.running):
+                found.kept = False
+        except BaseException:
+            connection.close()
+            raise
+        answer: Answer[IConnection] = connection.opened(context.inDaemon)
+        return answer
+
+    def _begin(self, key: Any, asked: Wanted, context: OpenContext, given: bool) -> ScenarioWorld:
+        from pyvirt.drivers.test.scenario.making import ScenarioWorld
+        from pyvirt.drivers.test.scenario.model import Scenario
+
+        scenario = (self._scenario or Scenario()) if given else asked.read()
+        kept = scenario.keep or (given and self._scenario is not None)
+        if kept and sum(each.kept for each in self._worlds.values()) >= _MOST_KEPT:
+            raise virtError(
+                ErrorCode.RESOURCE_BUSY,
+                f"scenario: keep: {_MOST_KEPT} worlds are kept already",
+                ErrorDomain.TEST,
+            )
+        found = ScenarioWorld(
+            scenario,
+            context.clock,
+            scheme=asked.uri.scheme,
+            seeded=not given or self._scenario is not None,
+            random=self._random,
+            gone=lambda: self._worlds.pop(key, None),
+        )
+        found.kept = kept
+        self._worlds[key] = found
+        return found
+
+    def _checkPath(self, path: str, context: OpenContext) -> None:
+        """Refuse files that the caller could not have read itself."""
+        if context.trusted:
+            return
+        if self._folder is not None:
+            real = os.path.realpath(path)
+            if os.path.commonpath([real, self._folder]) == self._folder:
+                return
+        raise _forbidden(
+            f"'{path}' may be named by the daemon's own user only; others name files below the folder "
+            "that the daemon was given with --scenarios"
+        )
+
+
+def _forbidden(why: str) -> Exception:
+    return virtError(ErrorCode.OPERATION_DENIED, why, ErrorDomain.TEST)

@@ -11,7 +11,7 @@ from pyvirt.drivers.test.resources import MAX_VCPUS
 from pyvirt.drivers.test.world import Cell, World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
-__all__ = ["Host"]
+__all__ = ["Host", "hostPart"]
 
 #: C{major * 1000000 + minor * 1000 + release} of the driver, and of the library it behaves like.
 VERSION = 2
@@ -103,6 +103,11 @@ def _cells(cells: tuple[Cell, ...]) -> str:
     return "".join(out)
 
 
+def hostPart(world: World) -> str:
+    """Write what the host is: the beginning of its capabilities."""
+    return _HEAD + _cells(world.cells) + _TAIL
+
+
 class Host:
     """Answers for the host."""
 
@@ -146,9 +151,7 @@ class Host:
     def connectGetCapabilities(self) -> str:
         """What the host is, and what guests it can run."""
         return (
-            _HEAD
-            + _cells(self._world.cells)
-            + _TAIL
+            hostPart(self._world)
             + _GUEST.format("hvm")
             + _GUEST.format("xen")
             + "</capabilities>\n"

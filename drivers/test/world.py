@@ -114,6 +114,11 @@ class World:
             check(definition)
         return definition
 
+    def number(self, domain: Domain) -> None:
+        """Give a domain the next number, as one that runs has."""
+        self._lastID += 1
+        self.domains.identify(domain, self._lastID)
+
     def start(self, domain: Domain, reason: int) -> None:
         """
         Let a domain run.
@@ -121,8 +126,7 @@ class World:
         @raise VirtError: what it was changed to is no definition; the number it was to run by is kept, as libvirt
             does.
         """
-        self._lastID += 1
-        self.domains.identify(domain, self._lastID)
+        self.number(domain)
         if domain.persistent and domain.pending is None:
             try:
                 domain.pending = self._written(domain.definition)

@@ -8,6 +8,7 @@ routes for everything else, and subscribes to the driver's own events.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from errno import EIO
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,6 +16,7 @@ from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.client.arguments import coerce, requireText
+from pyvirt.constants import VIR_CONNECT_CLOSE_REASON_EOF
 from pyvirt.drivers.interfaces.calling import ICaller
 from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.drivers.interfaces.events import (
@@ -28,8 +30,9 @@ from pyvirt.drivers.interfaces.events import (
     ISubscription,
     Listener,
 )
+from pyvirt.drivers.interfaces.faults import Breakage, BrokenReply, interceptorOf
 from pyvirt.drivers.interfaces.values import Answer
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, OutcomeUnknown, RPCError, virtError
 from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.routes import DescriptorAnswer, NotRouted, Router, StreamAnswer
 from pyvirt.routes.checks import checker
@@ -82,6 +85,9 @@ class LocalCaller:
     def __init__(self, connection: IConnection, readOnly: bool = False) -> None:
         self.connection = connection
         self.router = Router(connection, readOnly, inDaemon=False)
+        self._breaks = interceptorOf(connection) is not None
+        self._lost = False
+        self._listeners: list[Callable[[int], None]] = []
         self._session: dict[str, Callable[..., Any]] = {
             "connectGetURI": lambda: connection.uri,
             "connectIsSecure": lambda: connection.isSecure(),
@@ -101,7 +107,8 @@ class LocalCaller:
         own = self._session.get(procedure.name)
         if own is not None:
             return own(*arguments)
-        answer = self._ask(procedure, arguments, fds)
+        ask = self._askFaulty if self._breaks else self._ask
+        answer = ask(procedure, arguments, fds)
         if "reply" not in procedure.fds:
             return answer
         return answer.addCallback(_descriptors) if _waits(answer) else _descriptors(answer)
@@ -123,11 +130,42 @@ class LocalCaller:
                 ErrorCode.NO_SUPPORT, function(procedure), domainOf(procedure)
             ) from None
 
+    def _askFaulty(
+        self, procedure: Procedure, arguments: tuple[Any, ...], fds: Sequence[int] = ()
+    ) -> Any:
+        """Ask a driver that may have its replies broken, which is the connection's end here as on the wire."""
+        if self._lost:
+            raise virtError(ErrorCode.INTERNAL_ERROR, "client socket is closed", ErrorDomain.RPC)
+        answer = self._ask(procedure, arguments, fds)
+        return answer.addCallback(self._whole) if _waits(answer) else answer
+
+    def _whole(self, answer: Any) -> Any:
+        if answer.__class__ is not BrokenReply:
+            return answer
+        if answer.how is Breakage.SILENCE:
+            return Deferred()
+        if answer.how is Breakage.GARBLED:
+            text = "Unable to decode message payload"
+            raise RPCError(text, domain=ErrorDomain.RPC, str1="%s", str2=text)
+        self._lost = True
+        for listener in self._listeners:
+            listener(VIR_CONNECT_CLOSE_REASON_EOF)
+        text = "End of file while reading data: Input/output error"
+        raise OutcomeUnknown(
+            text,
+            code=ErrorCode.SYSTEM_ERROR,
+            domain=ErrorDomain.RPC,
+            str1="%s",
+            str2=text,
+            int1=EIO,
+        )
+
     def openStream(
         self, program: Program, procedure: Procedure, arguments: tuple[Any, ...]
     ) -> Answer[Any]:
         """Ask the driver for a stream; see L{ICaller.openStream}."""
-        answer = self._ask(procedure, arguments)
+        ask = self._askFaulty if self._breaks else self._ask
+        answer = ask(procedure, arguments)
         return answer.addCallback(_stream) if _waits(answer) else _stream(answer)
 
     def subscribe(
@@ -156,7 +194,8 @@ class LocalCaller:
         return answer
 
     def whenLost(self, listener: Callable[[int], None]) -> None:
-        """A driver in this process is not lost."""
+        """A driver in this process is not lost, unless it says that it is meant to be."""
+        self._listeners.append(listener)
 
     def setKeepAlive(self, interval: int, count: int) -> int:
         """There is nobody to watch."""

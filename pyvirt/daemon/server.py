@@ -7,6 +7,7 @@ wait in the sockets' queues, as with libvirtd.
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 import attrs
@@ -114,7 +115,10 @@ class Server:
 
     @ivar sessions: those that are connected.
     @ivar calls: number to L{Call} of the main program, filled as procedures are called.
+    @ivar trusting: whether every client that may change something has the rights of this process.
     """
+
+    trusting = False
 
     def __init__(self, reactor: Any, drivers: IOpens, limits: Limits | None = None) -> None:
         self.reactor = reactor
@@ -142,10 +146,21 @@ class Server:
 
     # Drivers
 
-    def open(self, name: str | None, flags: int, readOnly: bool) -> Any:
-        """Open a URI; a connection, or a Deferred of one."""
+    def open(
+        self, name: str | None, flags: int, readOnly: bool, trusted: bool | None = None
+    ) -> Any:
+        """
+        Open a URI; a connection, or a Deferred of one.
+
+        @param trusted: whether the client has the rights of this process; None: as all have.
+        """
         context = OpenContext(
-            reactor=self.reactor, readOnly=readOnly, flags=flags, auth=None, inDaemon=True
+            reactor=self.reactor,
+            readOnly=readOnly,
+            flags=flags,
+            auth=None,
+            inDaemon=True,
+            trusted=self.trusting if trusted is None else trusted,
         )
         answer = self.drivers.open(name, context)
         if isinstance(answer, Deferred) and answer.called and not answer.paused:
@@ -175,6 +190,17 @@ class Server:
             log.failure("closing a connection")
 
     # Who is connected
+
+    def trusts(self, session: Session) -> bool:
+        """Whether a client has all the rights that the daemon has: it is run by the same user, or by root."""
+        if session.readOnly:
+            return False
+        identity = session.identity
+        return self.trusting or (
+            identity.transport == "unix"
+            and not identity.claimed
+            and identity.userID in (0, os.geteuid())
+        )
 
     def sessionStarted(self, session: Session) -> None:
         """Count a client in."""

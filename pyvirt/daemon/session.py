@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -21,6 +21,7 @@ from pyvirt.daemon.calls import PROGRAMS, Call, lookup, notOpen, rpcError
 from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.subscriptions import Subscriptions
 from pyvirt.drivers.interfaces.driver import IConnection
+from pyvirt.drivers.interfaces.faults import BrokenReply, interceptorOf
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.message import (
     LENGTH_MAX,
@@ -174,10 +175,9 @@ class Session(RPCServer):
     def openConnection(self, name: str | None, flags: int) -> Any:
         """Open a URI; answers with None, or fails with L{VirtError}."""
         readOnly = self.readOnly or bool(flags & _CONNECT_RO)
-        answer = self.server.open(name, flags, readOnly)
+        answer = self.server.open(name, flags, readOnly, self.server.trusts(self))
         if not isinstance(answer, Deferred):
-            self._opened(answer, readOnly)
-            return None
+            return self._opened(answer, readOnly)
         self._opening = answer
         # What the client sends next is for the connection that is not there yet.
         self.hold()
@@ -187,12 +187,11 @@ class Session(RPCServer):
     def _openingDone(self, result: Any, readOnly: bool) -> Any:
         self._opening = None
         self.release()
-        if not isinstance(result, Failure):
-            self._opened(result, readOnly)
-            result = None
-        return result
+        return result if isinstance(result, Failure) else self._opened(result, readOnly)
 
-    def _opened(self, connection: IConnection, readOnly: bool) -> None:
+    def _opened(self, connection: Any, readOnly: bool) -> Any:
+        if connection.__class__ is BrokenReply:
+            return succeed(connection)
         self.connection = connection
         if self.connectionIsLost or self.closing:
             self.closeConnection()
@@ -212,6 +211,10 @@ class Session(RPCServer):
         connection, self.connection, self.router = self.connection, None, None
         if connection is None:
             return
+        if self.inFlight:
+            interceptor = interceptorOf(connection)
+            if interceptor is not None:
+                interceptor.abandoned()
         if not self.inFlight:
             self.server.closeConnection(connection)
         elif self._closed is None:
@@ -388,6 +391,13 @@ class Session(RPCServer):
             result, fds = result.value, list(result.fds)
         elif result.__class__ is Streaming:
             result, end, arguments = result
+        elif result.__class__ is BrokenReply:
+            from pyvirt.daemon.breaking import (
+                breakReply,
+            )  # only drivers that test others ask for it
+
+            breakReply(self, program, call, serial, result)
+            return
         try:
             payload = call.encode((result,)) if call.hasResult else b""
             type = _REPLY

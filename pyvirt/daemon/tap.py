@@ -19,6 +19,7 @@ from twisted.python import usage
 from pyvirt.daemon.config import ConfigError, loadConfig
 from pyvirt.daemon.logsetup import configuredObserver
 from pyvirt.daemon.paths import Paths, defaultConfigFile
+from pyvirt.daemon.testmode import testFactories
 
 __all__ = ["Options", "makeService"]
 
@@ -52,6 +53,25 @@ class Options(usage.Options):
             "Pid file; default: /run/libvirtd.pid, or libvirtd.pid beside the sockets when"
             " unix_sock_dir moves them.",
         ],
+        [
+            "test-driver-for",
+            None,
+            None,
+            "Let the test driver answer for other drivers, to test programs with a fixed URI:"
+            " qemu, or several with commas between. Guests of theirs are not touched.",
+        ],
+        [
+            "scenario",
+            None,
+            None,
+            "A scenario file (TOML): what test:///default is, for all clients, until the daemon stops.",
+        ],
+        [
+            "scenarios",
+            None,
+            None,
+            "A folder whose scenario files any client may name that may change something.",
+        ],
     ]
     optFlags = [
         ["session", None, "Serve this user's qemu:///session, also when run by root."],
@@ -71,6 +91,9 @@ class Options(usage.Options):
         try:
             self.configuration = loadConfig(self.file, required=given is not None)
             self.observer = configuredObserver(self.configuration, self["root"], time.time)
+            self.factories = testFactories(
+                self["test-driver-for"], self["scenario"], self["scenarios"]
+            )
         except ConfigError as problem:
             _end(problem)
         parent = getattr(self, "parent", None)
@@ -138,7 +161,7 @@ def makeService(options: Options) -> IService:
         config,
         paths,
         reactor=reactor,
-        drivers=DriverTable(reactor, remote=False),
+        drivers=DriverTable(reactor, options.factories, remote=False),
         environment=os.environ,
         privileged=not options.session,
         failed=_endLater,

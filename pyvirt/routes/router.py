@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pyvirt.drivers.interfaces.driver import IConnection
+from pyvirt.drivers.interfaces.faults import interceptorOf
 from pyvirt.errors import ErrorCode, InvalidArgument, VirtError, virtError
 from pyvirt.protocols.procedures import Kind, Procedure
 from pyvirt.routes.checks import Check, checker
@@ -111,7 +112,11 @@ class Router:
         else:
             handler = self._compile(procedure, found, method, check)
         if self._inDaemon and procedure.name in SWALLOWED:
-            return _fallingBack(handler, None, SWALLOWED[procedure.name])
+            handler = _fallingBack(handler, None, SWALLOWED[procedure.name])
+        interceptor = interceptorOf(self.connection)
+        if interceptor is not None:
+            name = None if found.route is None else found.route.method
+            handler = _checked(interceptor.intercept(procedure.name, name, handler), check)
         return handler
 
     def _method(self, found: Outcome) -> Callable[..., Any] | None:
@@ -168,6 +173,18 @@ class Router:
                 raise _escaped(name) from None
 
         return handle if route.counted is None else _counting(handle, *route.counted)
+
+
+def _checked(handler: Handler, check: Check | None) -> Handler:
+    """Check first: what is refused anyhow is not for whoever injects faults."""
+    if check is None:
+        return handler
+
+    def handle(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+        check(arguments, fds)
+        return handler(arguments, fds)
+
+    return handle
 
 
 def _counting(handle: Handler, position: int, known: int) -> Handler:

@@ -7,11 +7,18 @@ L{MemoryConnection.result} does so until a C{Deferred} fires::
     memory = memoryConnection()
     conn = memory.connect()
     domains = memory.result(conn.listAllDomains())
+
+With a scenario the host is what the test needs, and fails as the test says::
+
+    memory = memoryConnection(scenario={"domains": [{"name": "web-{n}", "count": 1000}]})
+    memory.scenario.inject(calls="domainCreate*", objects="web-7", code="OPERATION_FAILED")
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -28,6 +35,11 @@ from pyvirt.drivers.remote.target import Target
 from pyvirt.testing.daemon import MemoryDaemon, memoryDaemon
 from pyvirt.testing.transport import Pipe
 from pyvirt.transports.endpoints import Address
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.test import TestDriver
+    from pyvirt.drivers.test.scenario.model import Scenario
+    from pyvirt.drivers.test.scenario.running import Running
 
 __all__ = ["MemoryConnection", "memoryConnection"]
 
@@ -46,11 +58,33 @@ class MemoryConnection:
     @ivar pipes: what joins them, one for each client, in order of connection.
     """
 
-    def __init__(self, clock: Clock, daemon: MemoryDaemon, uri: str) -> None:
+    def __init__(
+        self, clock: Clock, daemon: MemoryDaemon, uri: str, driver: TestDriver | None = None
+    ) -> None:
         self.clock = clock
         self.daemon = daemon
         self.uri = uri
         self.pipes: list[Pipe] = []
+        self._driver = driver
+
+    @property
+    def scenario(self) -> Running:
+        """
+        What happens in the world of L{uri}: faults are injected here, storms begun, virtual time moved.
+
+        @raise LookupError: no scenario was given, or nobody has opened its world.
+        """
+        if self._driver is None:
+            raise LookupError("drivers were given, so the scenario is theirs")
+        return self._driver.running(self.uri)
+
+    def disconnect(self, client: int = -1) -> None:
+        """
+        Break the connection of a client; what is on its way is lost.
+
+        @param client: in order of connection; the last by default.
+        """
+        self.pipes[client].cut()
 
     def opening(self, uri: str | None = None, flags: int = 0) -> Deferred[Connect]:
         """
@@ -78,11 +112,17 @@ class MemoryConnection:
 
     def pump(self, seconds: float = 0.0) -> None:
         """
-        Move the clock, then carry bytes and run what is due until nothing moves.
+        Carry bytes and run what is due until nothing moves; then let time pass, and do so again.
 
+        @param seconds: that pass at once; what is due meanwhile finds it at its end.
         @raise AssertionError: there is no end of it.
         """
-        self.clock.advance(seconds)
+        self._settle()
+        if seconds:
+            self.clock.advance(seconds)
+            self._settle()
+
+    def _settle(self) -> None:
         for _ in range(ROUNDS):
             moved = [pipe.deliver() for pipe in self.pipes]
             due = any(
@@ -117,6 +157,8 @@ def memoryConnection(
     clock: Clock | None = None,
     drivers: Any = None,
     daemon: MemoryDaemon | None = None,
+    scenario: Scenario | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    testDriverFor: Sequence[str] = (),
 ) -> MemoryConnection:
     """
     Make a daemon in memory that clients can connect to.
@@ -126,6 +168,38 @@ def memoryConnection(
     @param drivers: opens URIs in the daemon, as L{pyvirt.drivertable.DriverTable} does; None: the installed
         local drivers, with a state of their own.
     @param daemon: one that exists already, on the same clock.
+    @param scenario: what C{test:///default} is: a dictionary, TOML text, or the path of a file.
+    @param testDriverFor: other drivers that the test driver answers for: C{["qemu"]}, to open C{qemu:///system}.
+    @raise VirtError: the scenario says something impossible.
     """
     clock = Clock() if clock is None else clock
-    return MemoryConnection(clock, daemon or memoryDaemon(clock, drivers), uri)
+    driver: TestDriver | None = None
+    if daemon is None and drivers is None:
+        from pyvirt.drivers.test import TestDriver
+        from pyvirt.drivertable import DriverTable, loadFactories
+
+        driver = TestDriver(
+            scenario=None if scenario is None else _scenario(scenario), schemes=testDriverFor
+        )
+        others = [each for each in loadFactories() if each.name not in ("test", *testDriverFor)]
+        drivers = DriverTable(clock, [driver, *others], remote=False)
+    elif scenario is not None or testDriverFor:
+        raise TypeError("drivers that are given have scenarios of their own")
+    memory = MemoryConnection(clock, daemon or memoryDaemon(clock, drivers), uri, driver)
+    if scenario is not None:
+        # Its world is there from the beginning, so that faults can be injected before anybody connects.
+        memory.result(memory.result(memory.opening()).close())
+        memory.pipes.clear()
+    return memory
+
+
+def _scenario(given: Scenario | Mapping[str, Any] | str | os.PathLike[str]) -> Scenario:
+    from pyvirt.drivers.test.scenario.model import Scenario
+    from pyvirt.drivers.test.scenario.reading import readFile, readScenario, readText
+
+    if isinstance(given, Scenario):
+        return given
+    if isinstance(given, Mapping):
+        return readScenario(given)
+    text = os.fspath(given)
+    return readText(text) if "\n" in text or "=" in text else readFile(text)

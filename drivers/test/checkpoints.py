@@ -4,23 +4,22 @@ Checkpoints: points that changes of disks are counted from.  Nothing is counted 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from typing import Any
 
 import attrs
-from lxml import etree
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, completed, formatDomain, parseDomain
-from pyvirt.definitions.kinds import escape, number, xmlError
-from pyvirt.definitions.reader import parseTree, xmlText
-from pyvirt.definitions.validation import FOLDER, validate
+from pyvirt.definitions.checkpoint import (
+    CheckpointDefinition,
+    aligned,
+    formatCheckpoint,
+    parseCheckpoint,
+)
+from pyvirt.definitions.domain import completed
 from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
-from pyvirt.drivers.test.devices import diskOf
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.moments import Moment, Moments
-from pyvirt.drivers.test.refusals import checkFlags, internal, invalidArgument
+from pyvirt.drivers.test.refusals import checkFlags, invalidArgument
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -35,26 +34,14 @@ class Checkpoint(Moment):
     """
     A checkpoint.
 
-    @ivar disks: name, C{no} or C{bitmap}, and the name of the bit map; in the end of every disk.
-    @ivar domain: what the domain was; None where that was not said.
+    @ivar definition: all of it but its place among others, which changes.
     """
 
-    description: str | None = None
-    disks: tuple[tuple[str, str, str | None], ...] = ()
-    domain: DomainDefinition | None = None
-
-
-def _refused(detail: str) -> VirtError:
-    return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, _DOMAIN)
+    definition: CheckpointDefinition
 
 
 def _missing(detail: str) -> VirtError:
     return virtError(ErrorCode.NO_DOMAIN_CHECKPOINT, detail, ErrorDomain.TEST)
-
-
-def _text(root: Any, tag: str) -> str | None:
-    found = root.find(tag)
-    return (xmlText(found) or None) if found is not None else None
 
 
 def _parse(xml: str, world: World, redefine: bool) -> Checkpoint:
@@ -63,71 +50,11 @@ def _parse(xml: str, world: World, redefine: bool) -> Checkpoint:
 
     @raise VirtError: the document is wrong.
     """
-    root = parseTree(xml, "domaincheckpoint", label="(domain_checkpoint)", domain=_DOMAIN)
-    if os.path.isdir(FOLDER):
-        # Libvirt holds every checkpoint against its schema; without libvirt's schemas it is taken as it is.
-        validate("checkpoint", xml)
-    now = world.now() // 1000000
-    name = _text(root, "name")
-    if name is None:
-        if redefine:
-            raise xmlError("a redefined checkpoint must have a name", _DOMAIN)
-        name = str(now)
-    checkpoint = Checkpoint(name, None, now, _text(root, "description"))
-    if redefine:
-        created = number(_text(root, "creationTime") or "", bits=64, signed=True)
-        if created is None:
-            raise internal("missing creationTime from existing checkpoint", _DOMAIN)
-        checkpoint.created = created
-        parent = root.find("parent")
-        checkpoint.parent = None if parent is None else _text(parent, "name")
-        node = root.find("domain")
-        if node is not None:
-            text = etree.tostring(node, encoding="unicode", with_tail=False)
-            checkpoint.domain = completed(parseDomain(text), random=world.random)
-    disks = root.find("disks")
-    if disks is not None:
-        checkpoint.disks = tuple(
-            (
-                node.get("name") or "",
-                node.get("checkpoint") or "bitmap",
-                node.get("bitmap"),
-            )
-            for node in disks.findall("disk")
-        )
-    return checkpoint
-
-
-def _fit(checkpoint: Checkpoint, definition: DomainDefinition) -> None:
-    """
-    Say of each disk of the domain what becomes of it: if some are named, of the others nothing.
-
-    @raise VirtError: something else is asked for than what can be done.
-    """
-    disks = definition.devices.disks
-    if len(checkpoint.disks) > len(disks):
-        raise _refused("too many disk checkpoint requests for domain")
-    asked: dict[str, tuple[str, str, str | None]] = {}
-    for path, kind, bitmap in checkpoint.disks:
-        disk = diskOf(definition, path)
-        if disk is None:
-            raise _refused(f"no disk named '{path}'")
-        name = disk.target.dev
-        if name in asked:
-            raise _refused(f"disk '{name}' specified twice")
-        if kind != "no" and _useless(disk):
-            raise _refused(f"disk '{name}' is empty or readonly")
-        asked[name] = (name, kind, None if kind == "no" else bitmap or checkpoint.name)
-    done = []
-    for disk in disks:
-        name = (disk.target.dev if disk.target is not None else None) or ""
-        plain = (name, "no", None) if asked or _useless(disk) else (name, "bitmap", checkpoint.name)
-        done.append(asked.get(name, plain))
-    checkpoint.disks = tuple(done)
-
-
-def _useless(disk: Any) -> bool:
-    return disk.source is None or bool(disk.readonly)
+    definition = parseCheckpoint(xml, redefine=redefine, now=world.now() // 1000000)
+    if definition.domain is not None:
+        domain = completed(definition.domain, random=world.random)
+        definition = attrs.evolve(definition, domain=domain)
+    return Checkpoint(definition.name, definition.parent, definition.creationTime, definition)
 
 
 class DomainCheckpoints:
@@ -167,8 +94,8 @@ class DomainCheckpoints:
         if redefine:
             self._redefine(domain, moments, checkpoint)
         else:
-            checkpoint.domain = domain.definition
-            _fit(checkpoint, domain.definition)
+            definition = attrs.evolve(checkpoint.definition, domain=domain.definition)
+            checkpoint.definition = aligned(definition, domain.definition)
             checkpoint.parent = moments.current
             moments.add(checkpoint)
             moments.current = checkpoint.name
@@ -191,8 +118,8 @@ class DomainCheckpoints:
                 raise invalidArgument(
                     f"parent {parent} would create cycle to {name}", ErrorDomain.DOMAIN
                 )
-        if checkpoint.domain is not None:
-            _fit(checkpoint, checkpoint.domain)
+        if checkpoint.definition.domain is not None:
+            checkpoint.definition = aligned(checkpoint.definition, checkpoint.definition.domain)
         if moments.current is None or parent == moments.current:
             moments.current = name
         moments.replace(checkpoint)
@@ -208,24 +135,11 @@ class DomainCheckpoints:
         )
         _, moments = self._moments(checkpoint.dom)
         own = self._named(moments, checkpoint.name)
-        out = [f"<domaincheckpoint>\n  <name>{escape(own.name)}</name>\n"]
-        if own.description is not None:
-            out.append(f"  <description>{escape(own.description)}</description>\n")
-        if own.parent is not None:
-            out.append(f"  <parent>\n    <name>{escape(own.parent)}</name>\n  </parent>\n")
-        out.append(f"  <creationTime>{own.created}</creationTime>\n")
-        if own.disks:
-            out.append("  <disks>\n")
-            for name, kind, bitmap in own.disks:
-                last = "" if bitmap is None else f" bitmap='{escape(bitmap)}'"
-                out.append(f"    <disk name='{escape(name)}' checkpoint='{kind}'{last}/>\n")
-            out.append("  </disks>\n")
-        if own.domain is not None and not flags & c.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN:
-            secure = bool(flags & c.VIR_DOMAIN_CHECKPOINT_XML_SECURE)
-            text = formatDomain(own.domain, secure=secure, inactive=True)
-            out.append("".join(f"  {line}\n" for line in text.splitlines()))
-        out.append("</domaincheckpoint>\n")
-        return "".join(out)
+        return formatCheckpoint(
+            attrs.evolve(own.definition, name=own.name, parent=own.parent),
+            secure=bool(flags & c.VIR_DOMAIN_CHECKPOINT_XML_SECURE),
+            domain=not flags & c.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN,
+        )
 
     @staticmethod
     def _passing(

@@ -6,34 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain import DomainDefinition, diskOf, pathOf
 from pyvirt.drivers.test.refusals import invalidArgument
 from pyvirt.errors import ErrorDomain
 
 __all__ = ["diskOf", "interfaceOf", "pathOf"]
-
-
-def diskOf(definition: DomainDefinition, path: str) -> Any | None:
-    """Find the disk that a name such as C{vda} or the path of an image means, None if there is none."""
-    disks = definition.devices.disks
-    for disk in disks:
-        if disk.target is not None and disk.target.dev == path:
-            return disk
-    if path.startswith("/"):
-        for disk in disks:
-            if pathOf(disk) == path:
-                return disk
-    return None
-
-
-def pathOf(disk: Any) -> str | None:
-    """Return where on the host the image of a disk is, if it is a file, a device or a folder."""
-    source = disk.source
-    for name in ("file", "dev", "dir"):
-        path: str | None = getattr(source, name, None)
-        if path is not None:
-            return path
-    return None
 
 
 def interfaceOf(definition: DomainDefinition, device: str) -> Any:

@@ -20,7 +20,7 @@ from lxml import etree
 from pyvirt.definitions.reader import DOCUMENTS, parseDocument, parseWhole
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["FOLDER", "validate"]
+__all__ = ["FOLDER", "validate", "validateIfInstalled"]
 
 #: Where libvirt installs its schemas.
 FOLDER = "/usr/share/libvirt/schemas"
@@ -47,6 +47,16 @@ def validate(kind: str, xml: str, folder: str = FOLDER) -> None:
             f"Unable to validate doc against {path}\n{_complaints(schema.error_log)}",
             ErrorDomain.XML,
         )
+
+
+def validateIfInstalled(kind: str, xml: str, folder: str = FOLDER) -> None:
+    """
+    Refuse a document that its schema does not allow, where libvirt's schemas are installed.
+
+    @raise VirtError: as L{validate} does.
+    """
+    if os.path.isdir(folder):
+        validate(kind, xml, folder)
 
 
 def _complaints(log: etree._ListErrorLog) -> str:

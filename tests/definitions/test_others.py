@@ -4,14 +4,16 @@ Networks, storage and host interfaces: libvirtd's canonical form and words, from
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from uuid import UUID
 
 import attrs
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pyvirt.definitions import (
+    backup,
     filterbinding,
     interface,
     network,
@@ -21,6 +23,7 @@ from pyvirt.definitions import (
     secret,
     storage,
 )
+from pyvirt.definitions.validation import FOLDER
 from pyvirt.errors import VirtError
 from tests.definitions.vectors import masked, otherCases
 
@@ -84,6 +87,11 @@ def newDevice(xml: str) -> str:
 def definedFilter(xml: str) -> str:
     """Return a network filter as it is written back."""
     return nwfilter.formatFilter(nwfilter.completed(nwfilter.parseFilter(xml), random=BYTES))
+
+
+def definedBackup(xml: str) -> str:
+    """Return a backup as it is written back."""
+    return backup.formatBackup(backup.parseBackup(xml))
 
 
 class ObservedTests(SynchronousTestCase):
@@ -156,3 +164,11 @@ class ObservedTests(SynchronousTestCase):
         Network filters are answered byte for byte as libvirtd answers them.
         """
         self.compare("nwfilter", definedFilter, 150)
+
+    def test_backups(self) -> None:
+        """
+        Backups are answered byte for byte as libvirtd answers them, where its schemas are installed.
+        """
+        if not os.path.isdir(FOLDER):
+            raise SkipTest("libvirt's schemas are not installed")
+        self.compare("backup", definedBackup, 20)

@@ -63,6 +63,7 @@ _VOLUME = """\
 <volume>
   <name>{name}</name>
   <capacity unit='bytes'>%(capacity)d</capacity>
+  <allocation unit='bytes'>0</allocation>
 </volume>
 """
 _FIELD = re.compile(r"\{(name|uuid|mac|n)\}")

@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from pyvirt.daemon.config import readConfig
-from pyvirt.daemon.logsetup import configuredObserver
+from pyvirt.daemon.logstart import configuredLog
 from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.service import DaemonService, StartError
 from pyvirt.drivers.interfaces.driver import IStatefulDriver
@@ -144,7 +144,8 @@ class ServiceTests(TestCase):
         self.assertEqual(service.paths.socket, f"{self.folder}/user/libvirt/libvirt-sock")
         self.assertEqual(self.mode(service.paths.socketFolder), 0o700)
         self.assertEqual(
-            sorted(os.listdir(service.paths.socketFolder)), ["libvirt-sock", "libvirtd.pid"]
+            sorted(os.listdir(service.paths.socketFolder)),
+            ["libvirt-admin-sock", "libvirt-sock", "libvirtd.pid"],
         )
 
     async def test_modesAndGroup(self) -> None:
@@ -528,8 +529,9 @@ class LogTests(SynchronousTestCase):
             'log_outputs="1:file:/var/all 4:file:/var/errors"\n',
             "f",
         )
-        observer = configuredObserver(config, folder, lambda: 1795418381.5)
-        assert observer is not None
+        observer, taken = configuredLog(config, folder, None, lambda: 1795418381.5)
+        self.addCleanup(observer.close)
+        self.assertIs(taken, observer)
         from twisted.logger import Logger
 
         for namespace in ("pyvirt.daemon.session", "noisy.one", "pyvirt.other"):
@@ -559,7 +561,7 @@ class LogTests(SynchronousTestCase):
 
     def test_silent(self) -> None:
         """Without these keys nothing is directed."""
-        self.assertIsNone(configuredObserver(readConfig("", "f"), "/", time.time))
+        self.assertIsNone(configuredLog(readConfig("", "f"), "/", None, time.time)[1])
 
 
 class ProgramTests(SynchronousTestCase):
@@ -677,10 +679,10 @@ class ProgramTests(SynchronousTestCase):
 
     def test_check(self) -> None:
         """The configuration can be checked without starting anything."""
-        self.write("max_workers = 3\n")
+        self.write("ovs_timeout = 3\n")
         done = self.run_("--config", self.conf, "--check")
         self.assertEqual(done.returncode, 0)
-        self.assertIn("'max_workers' is accepted but has no effect", done.stdout)
+        self.assertIn("'ovs_timeout' is accepted but has no effect", done.stdout)
         self.assertIn(
             f"the configuration is good; clients are served at {self.socket}", done.stdout
         )
@@ -697,7 +699,7 @@ class ProgramTests(SynchronousTestCase):
         else:
             arguments = ["--root", self.folder]
         running = self.start(*arguments)
-        (served,) = re.findall(r"ready, serving (\S+?),? ?(?:\S+)?\n", self.output[-1])
+        (served,) = re.findall(r"ready, serving (\S+?)[,\n]", self.output[-1])
         self.assertTrue(served.startswith(self.folder + "/"), served)
         self.assertEqual(ask(served, ("authList", ())), [[0]])
         running.send_signal(signal.SIGINT)

@@ -6,7 +6,7 @@ Every other call goes on to the driver.  Texts and conditions are those of libvi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -26,7 +26,7 @@ from pyvirt.routes.checks import check
 if TYPE_CHECKING:
     from pyvirt.daemon.session import Session
 
-__all__ = ["PROGRAMS", "Call", "lookup", "notOpen"]
+__all__ = ["OWN", "PROGRAMS", "Answer", "Call", "lookup", "notOpen", "rpcError"]
 
 PROGRAMS = {each.number: each for each in (REMOTE, QEMU, LXC)}
 """What is spoken on the main sockets."""
@@ -78,13 +78,16 @@ def rpcError(text: str) -> VirtError:
     return VirtError.byCode[ErrorCode.RPC](text, domain=_RPC, str1="%s", str2=text)
 
 
-def lookup(program: int, version: int, number: int) -> tuple[Program, Procedure]:
+def lookup(
+    programs: Mapping[int, Program], program: int, version: int, number: int
+) -> tuple[Program, Procedure]:
     """
     Find a procedure that a client may call.
 
+    @param programs: by number, those that are spoken on its socket.
     @raise VirtError: there is none.
     """
-    found = PROGRAMS.get(program)
+    found = programs.get(program)
     if found is None or version != found.version:
         raise rpcError(f"Cannot find program {program} version {version}")
     procedure = found.procedures.get(number)

@@ -18,14 +18,14 @@ from uuid import UUID
 import attrs
 
 from pyvirt.confsyntax import ConfigError, Value, parse
+from pyvirt.daemon.logsetup import Filter, Output, parseFilters, parseOutputs
+from pyvirt.errors import VirtError
 
 __all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
 
 _UINT_MAX = 0xFFFFFFFF
-_WORKERS = "calls are served by one event loop, not by a pool of workers"
 _NO_TLS = "the daemon does not listen for TLS yet"
 _NO_SASL = "SASL authentication is not available yet"
-_NO_ADMIN = "there is no admin server yet"
 _NO_AUDIT = "audit messages are not written yet"
 _NO_QEMU = "no driver of this daemon uses it yet"
 _RETIRED = "libvirtd has retired this key"
@@ -117,34 +117,22 @@ def _level(key: str, value: Value) -> int:
     return _unsigned(key, value)
 
 
-def _filters(key: str, value: Value) -> tuple[tuple[int, str], ...]:
-    found = []
-    for each in _string(key, value).split():
-        match = re.fullmatch(r"([0-9]+):(?:\+)?(.+)", each)
-        if match is None:
-            raise _Wrong(f"Malformed format for filter '{each}'")
-        if match[1] not in "1234":
-            raise _Wrong(f"Invalid log priority '{match[1]}' for filter '{each}'")
-        found.append((int(match[1]), match[2]))
-    return tuple(found)
+def _filters(key: str, value: Value) -> tuple[Filter, ...]:
+    try:
+        return tuple(parseFilters(_string(key, value)))
+    except VirtError as problem:
+        raise _Wrong(str(problem.str2)) from None
 
 
-def _outputs(key: str, value: Value) -> tuple[tuple[int, str, str], ...]:
-    found = []
-    for each in _string(key, value).split():
-        priority, _, rest = each.partition(":")
-        destination, _, argument = rest.partition(":")
-        if not rest:
-            raise _Wrong(f"Malformed format for log output '{each}'")
-        if priority not in ("1", "2", "3", "4"):
-            raise _Wrong(f"Invalid log priority '{priority}' for log output '{each}'")
-        if destination not in ("stderr", "syslog", "file", "journald"):
-            raise _Wrong(f"Invalid log destination '{destination}' for log output '{each}'")
-        if (destination in ("syslog", "file")) != bool(argument):
-            raise _Wrong(f"Missing or extra argument of log output '{each}'")
-        if destination == "file" and not argument.startswith("/"):
+def _outputs(key: str, value: Value) -> tuple[Output, ...]:
+    text = _string(key, value)
+    try:
+        found = parseOutputs(text)
+    except VirtError as problem:
+        raise _Wrong(str(problem.str2)) from None
+    for each in text.split():
+        if each.split(":")[1:2] == ["file"] and not each.split(":")[2].startswith("/"):
             raise _Wrong(f"the file of log output '{each}' is no absolute path")
-        found.append((int(priority), destination, argument))
     return tuple(found)
 
 
@@ -210,7 +198,7 @@ class Config:
     unixSockGroup: int | None = _key("unix_sock_group", _group, None)
     unixSockROPerms: int | None = _key("unix_sock_ro_perms", _mode, None)
     unixSockRWPerms: int | None = _key("unix_sock_rw_perms", _mode, None)
-    unixSockAdminPerms: int | None = _key("unix_sock_admin_perms", _mode, None, _NO_ADMIN)
+    unixSockAdminPerms: int | None = _key("unix_sock_admin_perms", _mode, None)
     unixSockDir: str | None = _key("unix_sock_dir", _path, None)
     authUnixRO: str = _key("auth_unix_ro", _auth, "none")
     authUnixRW: str = _key("auth_unix_rw", _auth, "none")
@@ -232,19 +220,19 @@ class Config:
     maxClients: int = _key("max_clients", _positive, 5000)
     maxQueuedClients: int = _key("max_queued_clients", _unsigned, 1000)
     maxAnonymousClients: int = _key("max_anonymous_clients", _unsigned, 20)
-    minWorkers: int = _key("min_workers", _unsigned, 5, _WORKERS)
-    maxWorkers: int = _key("max_workers", _unsigned, 20, _WORKERS)
-    prioWorkers: int = _key("prio_workers", _unsigned, 5, _WORKERS)
+    minWorkers: int = _key("min_workers", _unsigned, 5)
+    maxWorkers: int = _key("max_workers", _unsigned, 20)
+    prioWorkers: int = _key("prio_workers", _unsigned, 5)
     maxRequests: int = _key("max_requests", _unsigned, 20, _RETIRED)
     maxClientRequests: int = _key("max_client_requests", _positive, 5)
-    adminMinWorkers: int = _key("admin_min_workers", _unsigned, 1, _NO_ADMIN)
-    adminMaxWorkers: int = _key("admin_max_workers", _unsigned, 5, _NO_ADMIN)
-    adminMaxClients: int = _key("admin_max_clients", _unsigned, 5, _NO_ADMIN)
-    adminMaxQueuedClients: int = _key("admin_max_queued_clients", _unsigned, 5, _NO_ADMIN)
-    adminMaxClientRequests: int = _key("admin_max_client_requests", _unsigned, 5, _NO_ADMIN)
+    adminMinWorkers: int = _key("admin_min_workers", _unsigned, 5)
+    adminMaxWorkers: int = _key("admin_max_workers", _unsigned, 20)
+    adminMaxClients: int = _key("admin_max_clients", _unsigned, 5000)
+    adminMaxQueuedClients: int = _key("admin_max_queued_clients", _unsigned, 20)
+    adminMaxClientRequests: int = _key("admin_max_client_requests", _unsigned, 5)
     logLevel: int | None = _key("log_level", _level, None)
-    logFilters: tuple[tuple[int, str], ...] = _key("log_filters", _filters, ())
-    logOutputs: tuple[tuple[int, str, str], ...] = _key("log_outputs", _outputs, ())
+    logFilters: tuple[Filter, ...] = _key("log_filters", _filters, ())
+    logOutputs: tuple[Output, ...] = _key("log_outputs", _outputs, ())
     logBufferSize: int = _key("log_buffer_size", _unsigned, 64, _RETIRED)
     auditLevel: int = _key("audit_level", _unsigned, 1, _NO_AUDIT)
     auditLogging: bool = _key("audit_logging", _boolean, False, _NO_AUDIT)
@@ -253,8 +241,8 @@ class Config:
     keepaliveInterval: int = _key("keepalive_interval", _signed, 5)
     keepaliveCount: int = _key("keepalive_count", _unsigned, 5)
     keepaliveRequired: bool = _key("keepalive_required", _boolean, False, _RETIRED)
-    adminKeepaliveInterval: int = _key("admin_keepalive_interval", _signed, 5, _NO_ADMIN)
-    adminKeepaliveCount: int = _key("admin_keepalive_count", _unsigned, 5, _NO_ADMIN)
+    adminKeepaliveInterval: int = _key("admin_keepalive_interval", _signed, 5)
+    adminKeepaliveCount: int = _key("admin_keepalive_count", _unsigned, 5)
     adminKeepaliveRequired: bool = _key("admin_keepalive_required", _boolean, False, _RETIRED)
     ovsTimeout: int = _key("ovs_timeout", _unsigned, 5, _NO_QEMU)
     mdnsAdv: bool = _key("mdns_adv", _boolean, False, _RETIRED)

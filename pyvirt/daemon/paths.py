@@ -47,6 +47,7 @@ class Paths:
     socketFolder: str
     socket: str
     readOnlySocket: str | None
+    adminSocket: str
     pidFile: str
 
     @classmethod
@@ -78,6 +79,7 @@ class Paths:
             root=root,
             socketFolder=folder,
             socket=os.path.join(folder, "libvirt-sock"),
+            adminSocket=os.path.join(folder, "libvirt-admin-sock"),
             readOnlySocket=None if session else os.path.join(folder, "libvirt-sock-ro"),
             pidFile=under(root, os.path.abspath(pidFile)) if pidFile else found,
         )

@@ -8,6 +8,9 @@ wait in the sockets' queues, as with libvirtd.
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any, Protocol
 
 import attrs
@@ -17,18 +20,23 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from pyvirt.daemon.calls import OWN, Call
+from pyvirt.daemon.calls import OWN, PROGRAMS, Answer, Call
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.eventwire import EventEncoder
 from pyvirt.daemon.session import Session
+from pyvirt.daemon.workers import Workers
 from pyvirt.drivers.interfaces.driver import IConnection, OpenContext
-from pyvirt.protocols.procedures import Procedure
+from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 from pyvirt.routes import Router
 
 __all__ = ["Counters", "Limits", "Server", "SessionFactory"]
 
 log = Logger()
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
 
 
 class IOpens(Protocol):
@@ -72,13 +80,24 @@ class Limits:
 
     @classmethod
     def of(cls, config: Config) -> Limits:
-        """Take those that a configuration sets."""
+        """Take those that a configuration sets for the drivers' clients."""
         return cls(
             clients=config.maxClients,
             anonymousClients=config.maxAnonymousClients,
             clientRequests=config.maxClientRequests,
             keepaliveInterval=config.keepaliveInterval,
             keepaliveCount=config.keepaliveCount,
+        )
+
+    @classmethod
+    def ofAdmin(cls, config: Config) -> Limits:
+        """Take those that a configuration sets for administrators."""
+        return cls(
+            clients=config.adminMaxClients,
+            anonymousClients=0,
+            clientRequests=max(config.adminMaxClientRequests, 1),
+            keepaliveInterval=config.adminKeepaliveInterval,
+            keepaliveCount=config.adminKeepaliveCount,
         )
 
 
@@ -111,17 +130,39 @@ class Counters:
 
 class Server:
     """
-    What the sessions of a daemon share.
+    What the sessions of a daemon share; one for the drivers' clients, one for administrators.
 
+    @ivar name: as administrators call it.
+    @ivar programs: by number, what is spoken on its sockets.
     @ivar sessions: those that are connected.
+    @ivar workers: how many calls may be in progress.
+    @ivar changed: called whenever a client has come or gone.
     @ivar calls: number to L{Call} of the main program, filled as procedures are called.
     @ivar trusting: whether every client that may change something has the rights of this process.
     """
 
     trusting = False
+    name = "libvirtd"
+    programs: Mapping[int, Program] = PROGRAMS
+    own: Mapping[Procedure, Answer] = OWN
+    session: type[Session] = Session
 
-    def __init__(self, reactor: Any, drivers: IOpens, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        drivers: IOpens,
+        limits: Limits | None = None,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        @param now: the time of day, in seconds since 1970.
+        """
         self.reactor = reactor
+        self.now = now
+        self.changed: Callable[[], None] = _nobody
+        self.workers = Workers()
+        self.workers.switched = self._workersSwitched
         self.clock: IReactorTime = reactor
         self.drivers = drivers
         self.limits = limits or Limits()
@@ -134,15 +175,27 @@ class Server:
         self.suspended = False
         self.stopping = False
         self._otherCalls: dict[Procedure, Call] = {}
+        self._numbers = count(1)
 
     def call(self, procedure: Procedure) -> Call:
         """Return how to answer C{procedure}, and remember it."""
         found = self._otherCalls.get(procedure)
         if found is None:
-            found = self._otherCalls[procedure] = Call(procedure, OWN.get(procedure))
-            if REMOTE.procedures.get(procedure.number) is procedure:
+            found = self._otherCalls[procedure] = Call(procedure, self.own.get(procedure))
+            isRemote = REMOTE.procedures.get(procedure.number) is procedure
+            if isRemote and (procedure.priority or not self.workers.full):
                 self.calls[procedure.number] = found
         return found
+
+    def _workersSwitched(self, full: bool) -> None:
+        """With no room for more, the sessions' short way leads only to calls of high priority."""
+        for procedure, call in self._otherCalls.items():
+            if REMOTE.procedures.get(procedure.number) is not procedure or procedure.priority:
+                continue
+            if full:
+                self.calls.pop(procedure.number, None)
+            else:
+                self.calls[procedure.number] = call
 
     # Drivers
 
@@ -205,10 +258,13 @@ class Server:
     def sessionStarted(self, session: Session) -> None:
         """Count a client in."""
         self.counters.accepted += 1
+        session.number = next(self._numbers)
+        session.since = self.now()
         self.sessions.add(session)
         if not session.authenticated:
             self.anonymous += 1
         self._checkLimits()
+        self.changed()
 
     def sessionAuthenticated(self, session: Session) -> None:
         """A client is anonymous no more."""
@@ -222,6 +278,12 @@ class Server:
             if not session.authenticated:
                 self.anonymous -= 1
             self._checkLimits()
+            self.changed()
+
+    def setLimits(self, limits: Limits) -> None:
+        """Hold clients to other limits from now on; those that are connected stay."""
+        self.limits = limits
+        self._checkLimits()
 
     @property
     def room(self) -> int:
@@ -284,4 +346,4 @@ class SessionFactory(Factory):
             self.server.counters.refused += 1
             log.warn("too many active clients, dropping a connection")
             return None
-        return Session(self.server, self.auth, self.readOnly)
+        return self.server.session(self.server, self.auth, self.readOnly)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -17,13 +18,16 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from pyvirt.daemon.admin import AdminServerSide
+from pyvirt.daemon.administration import Administration, AutoShutdown
 from pyvirt.daemon.config import Config
+from pyvirt.daemon.logsetup import Log
 from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.server import Limits, Server, SessionFactory
 from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
 from pyvirt.pidfile import PidFile
 from pyvirt.systemd import adoptSockets, notify
-from pyvirt.transports.listeners import Listener, ListenError, openTCP, openUNIX
+from pyvirt.transports.listeners import Listener, openTCP, openUNIX
 
 __all__ = ["DaemonService", "StartError"]
 
@@ -57,12 +61,18 @@ class DaemonService(Service):
         environment: MutableMapping[str, str],
         privileged: bool,
         failed: Callable[[BaseException], None] | None = None,
+        log: Log | None = None,
+        timeout: int = 0,
+        finish: Callable[[], None] = lambda: None,
     ) -> None:
         """
         @param drivers: opens URIs; its C{factories} are initialised at start and stopped at stop.
         @param environment: of the process: what systemd says.
         @param privileged: whether this is the system's daemon, not a user's own.
         @param failed: is told when starting fails after L{startService} has returned.
+        @param log: where messages go, for administrators to change; None: one that is not connected.
+        @param timeout: seconds without clients after which the daemon ends, 0: it stays.
+        @param finish: ends the program.
         """
         self.config = config
         self.paths = paths
@@ -72,6 +82,14 @@ class DaemonService(Service):
         self.privileged = privileged
         self.failed = failed
         self.server = Server(reactor, drivers, Limits.of(config))
+        self.admin = AdminServerSide(reactor, drivers, Limits.ofAdmin(config))
+        self.administration = self.admin.administration = Administration(log or Log(time.time))
+        self.administration.servers = {each.name: each for each in (self.server, self.admin)}
+        shutdown = AutoShutdown(reactor, self._isIdle, finish)
+        self.administration.shutdown = shutdown
+        self.server.changed = self.admin.changed = shutdown.check
+        self.timeout = timeout
+        self._configureWorkers()
         self.listeners: list[Listener] = []
         self.started: Deferred[None] = Deferred()
         self._pidFile: PidFile | None = None
@@ -115,6 +133,8 @@ class DaemonService(Service):
             "ready, serving {addresses}",
             addresses=", ".join(each.address for each in self.listeners),
         )
+        assert self.administration.shutdown is not None
+        self.administration.shutdown.set(self.timeout)
         notify(self.environment, f"READY=1\nMAINPID={os.getpid()}\nSTATUS=serving clients")
 
     def _startingFailed(self, failure: Any) -> None:
@@ -123,6 +143,23 @@ class DaemonService(Service):
         self.started.errback(failure)
         if self.failed is not None:
             self.failed(failure.value)
+
+    def _configureWorkers(self) -> None:
+        config = self.config
+        for server, low, high, priority, key in (
+            (self.server, config.minWorkers, config.maxWorkers, config.prioWorkers, "max_workers"),
+            (self.admin, config.adminMinWorkers, config.adminMaxWorkers, 0, "admin_max_workers"),
+        ):
+            # Without a word in the file nothing limits calls that cost no thread.
+            server.workers.set(min(low, high), high, priority, key in config.lines)
+
+    def _isIdle(self) -> bool:
+        """Whether nobody is connected and no driver has anything running."""
+        if self.server.sessions or self.admin.sessions:
+            return False
+        return not any(
+            getattr(each, "isInUse", bool)() for each in getattr(self.drivers, "factories", ())
+        )
 
     def _openSockets(self) -> None:
         config, paths = self.config, self.paths
@@ -140,18 +177,35 @@ class DaemonService(Service):
             if paths.readOnlySocket is not None:
                 mode = 0o777 if config.unixSockROPerms is None else config.unixSockROPerms
                 self._listenUNIX(paths.readOnlySocket, mode, config.authUnixRO, readOnly=True)
+            admin = config.unixSockAdminPerms
+            self._listenUNIX(
+                paths.adminSocket,
+                0o700 if admin is None else admin,
+                "none",
+                readOnly=False,
+                server=self.admin,
+            )
         if config.listenTCP:
             for each in openTCP(config.listenAddr, config.tcpPort, backlog=backlog):
                 self._add(each, config.authTCP, readOnly=False)
 
-    def _listenUNIX(self, path: str, mode: int, auth: str, *, readOnly: bool) -> None:
+    def _listenUNIX(
+        self,
+        path: str,
+        mode: int,
+        auth: str,
+        *,
+        readOnly: bool,
+        server: Server | None = None,
+    ) -> None:
+        config = self.config
         opened = openUNIX(
             path,
             mode=mode,
-            group=self.config.unixSockGroup,
-            backlog=self.config.maxQueuedClients,
+            group=config.unixSockGroup,
+            backlog=config.maxQueuedClients if server is None else config.adminMaxQueuedClients,
         )
-        self._add(opened, auth, readOnly=readOnly, path=path)
+        self._add(opened, auth, readOnly=readOnly, path=path, server=server)
 
     def _adopt(self, given: socket.socket) -> None:
         """Serve a socket that the service manager opened; its name tells what it is for."""
@@ -159,7 +213,8 @@ class DaemonService(Service):
         if given.family == socket.AF_UNIX:
             name = os.path.basename(os.fsdecode(given.getsockname()))
             if "admin" in name:
-                raise ListenError(f"socket {name} was passed in, but there is no admin server yet")
+                self._add(given, "none", readOnly=False, server=self.admin)
+                return
             readOnly = name.endswith("-ro")
             auth = config.authUnixRO if readOnly else config.authUnixRW
             self._add(given, auth, readOnly=readOnly)
@@ -171,12 +226,19 @@ class DaemonService(Service):
             self._add(given, config.authTCP, readOnly=False)
 
     def _add(
-        self, listening: socket.socket, auth: str, *, readOnly: bool, path: str | None = None
+        self,
+        listening: socket.socket,
+        auth: str,
+        *,
+        readOnly: bool,
+        path: str | None = None,
+        server: Server | None = None,
     ) -> None:
-        factory = SessionFactory(self.server, auth=auth, readOnly=readOnly)
-        listener = Listener(self.reactor, listening, factory, self.server, path=path)
+        server = self.server if server is None else server
+        factory = SessionFactory(server, auth=auth, readOnly=readOnly)
+        listener = Listener(self.reactor, listening, factory, server, path=path)
         self.listeners.append(listener)
-        self.server.gates.append(listener)
+        server.gates.append(listener)
 
     # Stop
 
@@ -195,9 +257,13 @@ class DaemonService(Service):
 
     async def _stop(self) -> None:
         self._closeSockets()
+        if self.administration.shutdown is not None:
+            self.administration.shutdown.set(0)
         self.server.closeAll()
+        self.admin.closeAll()
         await self._clientsGone(_GRACE)
         self.server.abortAll()
+        self.admin.abortAll()
         await self._clientsGone(_GRACE)
         while self._initialised:
             factory = self._initialised.pop()
@@ -210,11 +276,11 @@ class DaemonService(Service):
     async def _clientsGone(self, seconds: float) -> None:
         """Wait until no client is left, but no longer than C{seconds}."""
         end = self.reactor.seconds() + seconds
-        while self.server.sessions and self.reactor.seconds() < end:
+        while (self.server.sessions or self.admin.sessions) and self.reactor.seconds() < end:
             await deferLater(self.reactor, 0.01, lambda: None)
 
     def _closeSockets(self) -> None:
-        self.server.stopping = True
+        self.server.stopping = self.admin.stopping = True
         for each in self.listeners:
             each.stop()
 

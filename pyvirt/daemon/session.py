@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pyvirt.daemon.answers import Streaming, closeAll, discard, letGo, streaming
-from pyvirt.daemon.calls import PROGRAMS, Call, lookup, notOpen, rpcError
+from pyvirt.daemon.calls import Call, lookup, notOpen, rpcError
 from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.subscriptions import Subscriptions
 from pyvirt.drivers.interfaces.driver import IConnection
@@ -66,6 +66,8 @@ class Session(RPCServer):
     @ivar auth: how its client has to authenticate: C{"none"}, C{"sasl"} or C{"polkit"}.
     @ivar authenticated: whether it may call anything but the calls of authentication.
     @ivar readOnly: whether it came by a read-only socket.
+    @ivar number: tells it from others of its server, for administrators.
+    @ivar since: when it was accepted, in seconds since 1970.
     @ivar identity: who its client is, as far as is known by now.
     @ivar connection: the driver's side once a URI is open.
     @ivar inFlight: how many calls wait for their answer.
@@ -74,6 +76,8 @@ class Session(RPCServer):
     connection: IConnection | None = None
     router: Router | None = None
     identity: Identity = Identity()
+    number = 0
+    since = 0.0
     wantsCloseEvent = False
     inFlight = 0
     closing = False
@@ -343,10 +347,11 @@ class Session(RPCServer):
         packet: bytes,
         fds: list[int],
     ) -> None:
-        found = PROGRAMS.get(program)
+        programs = self.server.programs
+        found = programs.get(program)
         if found is not None and version == found.version and status != Status.OK:
             raise rpcError(f"Unexpected message status {status}")
-        found, procedure = lookup(program, version, number)
+        found, procedure = lookup(programs, program, version, number)
         if procedure.needsAuthentication and not self.authenticated:
             raise rpcError("authentication required")
         call = self.server.call(procedure)
@@ -358,11 +363,15 @@ class Session(RPCServer):
             closeAll(fds)
             return
         try:
-            result = self._run(call, arguments, serial, fds)
+            queued = self.server.workers.full and not procedure.priority and call.run is None
+            if queued:
+                result = self._queue(call, arguments, serial, fds)
+            else:
+                result = self._run(call, arguments, serial, fds)
             if isinstance(result, Deferred):
                 if call.procedure.stream is not None:
                     result.addCallback(streaming, arguments)
-                self._wait(found, call, serial, result, fds)
+                self._wait(found, call, serial, result, fds, queued)
                 return
         except VirtError:
             raise
@@ -374,6 +383,26 @@ class Session(RPCServer):
             result = streaming(result, arguments)
         self._answer(found, call, serial, result)
         closeAll(fds)
+
+    def _queue(
+        self, call: Call, arguments: tuple[Any, ...], serial: int, fds: list[int]
+    ) -> Deferred[Any]:
+        """Run a call when there is room for it."""
+        turn: Deferred[Any] = Deferred()
+        workers = self.server.workers
+
+        def start() -> None:
+            workers.began()
+            turn.callback(None)
+
+        def run(_: None) -> Any:
+            if self.connectionIsLost:
+                raise CancelledError()
+            return self._run(call, arguments, serial, fds)
+
+        turn.addCallback(run)
+        workers.wait(start)
+        return turn
 
     def _run(self, call: Call, arguments: tuple[Any, ...], serial: int, fds: list[int]) -> Any:
         if call.run is not None:
@@ -432,16 +461,25 @@ class Session(RPCServer):
             closeAll(fds)
 
     def _wait(
-        self, program: Program, call: Call, serial: int, result: Deferred[Any], fds: list[int]
+        self,
+        program: Program,
+        call: Call,
+        serial: int,
+        result: Deferred[Any],
+        fds: list[int],
+        queued: bool = False,
     ) -> None:
         """Answer when C{result} fires; beyond the limit of calls in flight, read no further ones."""
         self.inFlight += 1
+        if not queued:
+            self.server.workers.began()
         if self.inFlight >= self.server.limits.clientRequests:
             self.server.counters.held += 1
             self.hold()
 
         def done(outcome: Any) -> None:
             self.inFlight -= 1
+            self.server.workers.ended()
             closeAll(fds)
             if not self.inFlight and self._closed is not None:
                 closed, self._closed = self._closed, None

@@ -17,7 +17,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
 from pyvirt.daemon.config import ConfigError, loadConfig
-from pyvirt.daemon.logsetup import configuredObserver
+from pyvirt.daemon.logstart import configuredLog
 from pyvirt.daemon.paths import Paths, defaultConfigFile
 from pyvirt.daemon.testmode import testFactories
 
@@ -72,6 +72,13 @@ class Options(usage.Options):
             None,
             "A folder whose scenario files any client may name that may change something.",
         ],
+        [
+            "timeout",
+            "t",
+            0,
+            "Seconds without clients and running guests after which the daemon ends; 0: it stays.",
+            int,
+        ],
     ]
     optFlags = [
         ["session", None, "Serve this user's qemu:///session, also when run by root."],
@@ -90,20 +97,21 @@ class Options(usage.Options):
         self.file = given or defaultConfigFile(self["root"], self.session, os.environ)
         try:
             self.configuration = loadConfig(self.file, required=given is not None)
-            self.observer = configuredObserver(self.configuration, self["root"], time.time)
             self.factories = testFactories(
                 self["test-driver-for"], self["scenario"], self["scenarios"]
             )
         except ConfigError as problem:
             _end(problem)
         parent = getattr(self, "parent", None)
-        if parent is not None:
-            # The daemon claims a pid file of its own; twistd's, in the current folder, would be in the way.
-            if parent.get("pidfile") == "twistd.pid":
-                parent["pidfile"] = ""
-            # What the command line says about the log goes before what the configuration says.
-            if parent.get("logfile"):
-                self.observer = None
+        try:
+            self.log, self.observer = configuredLog(
+                self.configuration, self["root"], parent, time.time
+            )
+        except ConfigError as problem:
+            _end(problem)
+        # The daemon claims a pid file of its own; twistd's, in the current folder, would be in the way.
+        if parent is not None and parent.get("pidfile") == "twistd.pid":
+            parent["pidfile"] = ""
 
 
 def _complain(problem: object) -> None:
@@ -144,6 +152,7 @@ def makeService(options: Options) -> IService:
 
         def setServiceParent(self, parent: Any) -> None:
             if options.observer is not None and hasattr(parent, "setComponent"):
+                options.log.begin()
                 parent.setComponent(ILogObserver, options.observer)
             super().setServiceParent(parent)
 
@@ -165,6 +174,9 @@ def makeService(options: Options) -> IService:
         environment=os.environ,
         privileged=not options.session,
         failed=_endLater,
+        log=options.log,
+        timeout=options["timeout"],
+        finish=reactor.stop,
     )
     return service
 

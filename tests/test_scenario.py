@@ -155,6 +155,15 @@ class WorldTests(SynchronousTestCase):
         self.assertIn("type='kvm'", memory.result(memory.result(conn.defineXML(kvm)).XMLDesc()))
         other = memory.connect("test:///default")
         self.assertEqual(memory.result(other.getType()), "TEST")
+        memory.result(conn.close())
+        again = memory.connect("qemu:///system")
+        self.assertEqual(memory.result(again.numOfDefinedDomains()), 2)
+        with self.assertRaises(VirtError) as caught:
+            memory.connect("qemu:///elsewhere")
+        self.assertEqual(
+            str(caught.exception),
+            "internal error: unexpected qemu URI path '/elsewhere', try qemu:///system",
+        )
 
 
 class FaultTests(SynchronousTestCase):
@@ -337,6 +346,23 @@ class FaultTests(SynchronousTestCase):
             memory.scenario.arm("x", False)
             memory.connect()
 
+    def test_registering(self) -> None:
+        """Registering for events fails and is late like any call; what would break the connection does not strike."""
+        scenario = self.memory.scenario
+        scenario.inject(calls="virConnectDomainEventRegisterAny", code="NO_MEMORY", times=1)
+        scenario.inject(calls="connectNetworkEventRegisterAny", action="cut")
+        scenario.inject(calls="connectStoragePoolEventRegisterAny", action="delay", time=5)
+        conn = self.memory.connect()
+        error = self.fails(conn.domainEventRegisterAny(None, 0, lambda *_: None, None))
+        self.assertEqual(error.code, ErrorCode.NO_MEMORY)
+        self.memory.result(conn.domainEventRegisterAny(None, 0, lambda *_: None, None))
+        self.memory.result(conn.networkEventRegisterAny(None, 0, lambda *_: None, None))
+        waiting = conn.storagePoolEventRegisterAny(None, 0, lambda *_: None, None)
+        self.memory.pump(4)
+        self.assertNoResult(waiting)
+        self.memory.pump(1)
+        self.successResultOf(waiting)
+
     def test_refusedFirst(self) -> None:
         """What a read-only connection may not do is refused whatever faults there are, and counts as no call."""
         fault = self.memory.scenario.inject(calls="domainDestroy*", code="RPC")
@@ -396,6 +422,7 @@ class JobTests(SynchronousTestCase):
         )
         stats = self.memory.result(domain.jobStats())
         self.assertEqual(stats["data_processed"], 1 << 28)
+        self.assertEqual(stats["operation"], c.VIR_DOMAIN_JOB_OPERATION_SAVE)
         self.memory.pump(7.5)
         self.successResultOf(waiting)
         self.assertEqual(self.memory.result(domain.isActive()), 0)
@@ -413,6 +440,18 @@ class JobTests(SynchronousTestCase):
         self.assertEqual(self.memory.result(domain.isActive()), 1)
         with self.assertRaises(VirtError):
             self.memory.result(domain.abortJob())
+
+    def test_itsClientLeaves(self) -> None:
+        """A job goes on without the client that began it."""
+        domain = self.memory.result(self.conn.lookupByName("test"))
+        domain.managedSave().addErrback(lambda _: None)
+        self.memory.pump(1)
+        self.memory.disconnect()
+        conn = self.memory.connect()
+        domain = self.memory.result(conn.lookupByName("test"))
+        self.assertEqual(self.memory.result(domain.jobInfo())[0], c.VIR_DOMAIN_JOB_BOUNDED)
+        self.memory.pump(9)
+        self.assertEqual(self.memory.result(domain.isActive()), 0)
 
     def test_failure(self) -> None:
         """A job fails where it is said to fail."""
@@ -791,3 +830,28 @@ class RightsTests(SynchronousTestCase):
         answer = self.table.open("test:///host.xml?domains=5")
         error = self.failureResultOf(answer, VirtError).value
         self.assertIn("has no parameters", str(error))
+
+
+class ContractTests(SynchronousTestCase):
+    """What a scenario puts before a driver keeps the contracts of what it stands for."""
+
+    def test_contracts(self) -> None:
+        """Each class takes exactly what the contracts say."""
+        from pyvirt.drivers.interfaces import events, faults, host, jobs
+        from pyvirt.drivers.interfaces.driver import IConnection
+        from pyvirt.drivers.test.disguise import DisguisedHost
+        from pyvirt.drivers.test.scenario.calls import Interceptor, ScenarioEvents, ScenarioJobs
+        from pyvirt.drivers.test.scenario.making import ScenarioConnection
+        from pyvirt.testing import assertContract
+
+        assertContract(IConnection, ScenarioConnection, complete=True)
+        assertContract(faults.IInterceptor, Interceptor, complete=True)
+        assertContract(jobs.IDomainJobs, ScenarioJobs)
+        assertContract(host.IHost, DisguisedHost)
+        for interface in (
+            events.IDomainEvents,
+            events.INetworkEvents,
+            events.IStoragePoolEvents,
+            events.INodeDeviceEvents,
+        ):
+            assertContract(interface, ScenarioEvents, complete=True)

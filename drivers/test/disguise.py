@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from zope.interface import implementer
+
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.drivers.test.host import Host, hostPart
 from pyvirt.drivers.test.world import World
 
@@ -49,6 +52,7 @@ DISGUISES = {
 _ARCHITECTURES = (("i686", 32), ("x86_64", 64))
 
 
+@implementer(IHost)
 class DisguisedHost(Host):
     """Answers for the host in another's name."""
 

@@ -13,7 +13,7 @@ from zope.interface.interface import InterfaceClass
 
 from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
 from pyvirt.drivers.interfaces.values import Answer
-from pyvirt.drivers.test.refusals import invalidArgument
+from pyvirt.drivers.test.refusals import internal, invalidArgument
 from pyvirt.drivers.test.world import Random, World
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 from pyvirt.uri import URI
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["TestConnection", "TestDriver"]
 
 _MOST_KEPT = 64
+
+_PATHS = ("", "/", "/system", "/session", "/default")
+"""Paths of URIs of other drivers that it answers for."""
 
 
 @implementer(IConnection)
@@ -120,7 +123,13 @@ class TestDriver:
         assert uri is not None
         if uri.scheme == "test" and uri.path in ("", "/"):
             raise invalidArgument("testOpen: supply a path or use test:///default")
-        default = uri.path == "/default" or uri.scheme != "test"
+        default = uri.path == "/default"
+        if uri.scheme != "test":
+            default = True
+            if uri.path not in _PATHS:
+                raise internal(
+                    f"unexpected {uri.scheme} URI path '{uri.path}', try {uri.scheme}:///system"
+                )
         if (
             uri.parameters
             or uri.scheme != "test"
@@ -214,8 +223,14 @@ class TestDriver:
         from pyvirt.drivers.test.scenario.model import Scenario
 
         scenario = (self._scenario or Scenario()) if given else asked.read()
-        kept = scenario.keep or (given and self._scenario is not None)
-        if kept and sum(each.kept for each in self._worlds.values()) >= _MOST_KEPT:
+        # The operator's hosts are there as long as the daemon, as a hypervisor's would be.
+        operators = given and (self._scenario is not None or asked.uri.scheme != "test")
+        kept = scenario.keep or operators
+        if (
+            kept
+            and not operators
+            and sum(each.kept for each in self._worlds.values()) >= _MOST_KEPT
+        ):
             raise virtError(
                 ErrorCode.RESOURCE_BUSY,
                 f"scenario: keep: {_MOST_KEPT} worlds are kept already",

@@ -6,22 +6,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from inspect import isawaitable
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from pyvirt import constants as c
 from pyvirt.definitions.identity import identify
+from pyvirt.drivers.interfaces.events import (
+    IDomainEvents,
+    INetworkEvents,
+    INodeDeviceEvents,
+    IStoragePoolEvents,
+    Listener,
+)
 from pyvirt.drivers.interfaces.faults import Breakage, BrokenReply, Handler, IInterceptor
+from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.interfaces.values import DomainRef, JobInfo, JobStats, TypedParam
 from pyvirt.drivers.test.refusals import checkFlags, operationInvalid
-from pyvirt.drivers.test.scenario.model import Fault, Job, Latency
+from pyvirt.drivers.test.scenario.model import ACTIONS, Fault, Job, Latency
 from pyvirt.drivers.test.scenario.running import FaultState, Running
 from pyvirt.drivers.test.scenario.values import Patterns
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["Interceptor", "ScenarioJobs", "faultError", "objectNames"]
+__all__ = ["Interceptor", "ScenarioEvents", "ScenarioJobs", "faultError", "objectNames"]
 
 _NOISE = 64
 
@@ -67,17 +75,42 @@ def objectNames(running: Running, procedure: str, arguments: Sequence[Any]) -> t
     return ()
 
 
+class _Work(NamedTuple):
+    """A long operation that a call is: what the scenario says of it, the domain, what kind it is."""
+
+    job: Job
+    dom: DomainRef
+    operation: int
+
+
+def _operation(procedure: str) -> int:
+    """Return the C{VIR_DOMAIN_JOB_OPERATION_*} of a procedure."""
+    return next((number for word, number in _OPERATIONS if word in procedure), 0)
+
+
+_OPERATIONS = (
+    ("Save", c.VIR_DOMAIN_JOB_OPERATION_SAVE),
+    ("CoreDump", c.VIR_DOMAIN_JOB_OPERATION_DUMP),
+    ("Migrate", c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT),
+    ("Backup", c.VIR_DOMAIN_JOB_OPERATION_BACKUP),
+    ("Snapshot", c.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT),
+    ("Create", c.VIR_DOMAIN_JOB_OPERATION_START),
+)
+
+
 class BusyDomain:
     """
     A long operation of a domain.
 
+    @ivar operation: C{VIR_DOMAIN_JOB_OPERATION_*}.
     @ivar began: the world's time when it did.
     @ivar time: how long it takes.
     @ivar waiting: fires when it is over.
     """
 
-    def __init__(self, job: Job, began: float, time: float) -> None:
+    def __init__(self, job: Job, operation: int, began: float, time: float) -> None:
         self.job = job
+        self.operation = operation
         self.began = began
         self.time = time
         self.waiting: Deferred[None] = Deferred()
@@ -111,16 +144,25 @@ class Interceptor:
 
     def intercept(self, procedure: str, method: str | None, handler: Handler) -> Handler:
         """Find out what concerns a procedure, once, and do that for each call."""
+        api = f"vir{procedure[:1].upper()}{procedure[1:]}"
+        names = tuple(dict.fromkeys((procedure, *([method] if method else ()), api)))
+        return self._before(names, handler, ACTIONS)
+
+    def subscribing(self, names: tuple[str, ...], handler: Handler) -> Handler:
+        """As L{intercept}, for registering for events; that breaks no connection."""
+        return self._before(names, handler, ("error", "delay", "hang"))
+
+    def _before(
+        self, names: tuple[str, ...], handler: Handler, actions: tuple[str, ...]
+    ) -> Handler:
+        """
+        Return what is called in the place of C{handler}.
+
+        @param names: what the call is called; the first is its procedure.
+        @param actions: faults that can strike it.
+        """
         running = self._running
-        names = tuple(
-            dict.fromkeys(
-                (
-                    procedure,
-                    *([method] if method else ()),
-                    f"vir{procedure[:1].upper()}{procedure[1:]}",
-                )
-            )
-        )
+        procedure = names[0]
         # Opening is a call like any other, but who wants it to fail says so.
         explicit = procedure == "connectOpen"
 
@@ -152,9 +194,11 @@ class Interceptor:
                 return handler(arguments, fds) if fds else handler(arguments)
 
             subject = arguments[0] if arguments else None
-            return self._start(
-                self._call(act, late, None if struck is None else struck.fault, job, subject)
-            )
+            fault = None if struck is None else struck.fault
+            work = None
+            if job is not None and isinstance(subject, DomainRef):
+                work = _Work(job, subject, _operation(procedure))
+            return self._start(self._call(act, late, fault, work), work is not None)
 
         return call
 
@@ -163,9 +207,10 @@ class Interceptor:
         for each in list(self._waiting):
             each.cancel()
 
-    def _start(self, coroutine: Any) -> Deferred[Any]:
+    def _start(self, coroutine: Any, works: bool) -> Deferred[Any]:
         waiting: Deferred[Any] = Deferred.fromCoroutine(coroutine)
-        if not waiting.called:
+        # Operations under way go on without the client that asked for them.
+        if not waiting.called and not works:
             self._waiting[waiting] = None
 
             def over(result: Any) -> Any:
@@ -176,15 +221,15 @@ class Interceptor:
         return waiting
 
     async def _call(
-        self, act: Any, late: Latency | None, fault: Fault | None, job: Job | None, subject: Any
+        self, act: Any, late: Latency | None, fault: Fault | None, work: _Work | None
     ) -> Any:
         running = self._running
         if late is not None:
             await self._pause(late.time.draw(running.random))
         if fault is not None and fault.time is not None:
             await self._pause(fault.time.draw(running.random))
-        if job is not None and isinstance(subject, DomainRef):
-            await self._work(job, subject)
+        if work is not None:
+            await self._work(*work)
         if fault is None or fault.action == "delay":
             return await _settled(act())
         if fault.action in ("cut", "garble"):
@@ -216,7 +261,7 @@ class Interceptor:
             if timer.active():
                 timer.cancel()
 
-    async def _work(self, job: Job, dom: DomainRef) -> None:
+    async def _work(self, job: Job, dom: DomainRef, operation: int) -> None:
         """Be busy with a domain for as long as a job takes."""
         running = self._running
         if dom.uuid in running.jobs:
@@ -230,7 +275,7 @@ class Interceptor:
         fails = job.failAt is not None and (
             job.probability >= 1 or running.random.random() < job.probability
         )
-        busy = running.jobs[dom.uuid] = BusyDomain(job, running.time, time)
+        busy = running.jobs[dom.uuid] = BusyDomain(job, operation, running.time, time)
         wait = time * (job.failAt or 0.0) if fails else time
         timer = running.world.clock.callLater(wait, busy.waiting.callback, None)
         try:
@@ -253,6 +298,52 @@ async def _settled(answer: Any) -> Any:
     return await answer if isawaitable(answer) else answer
 
 
+@implementer(IDomainEvents, INetworkEvents, IStoragePoolEvents, INodeDeviceEvents)
+class ScenarioEvents:
+    """Registering for events, which can fail like any call."""
+
+    def __init__(self, interceptor: Interceptor, inner: Any) -> None:
+        self._interceptor = interceptor
+        self._inner = inner
+        self._methods: dict[str, Any] = {}
+
+    def _subscribe(self, method: str, *names: str) -> Any:
+        found = self._methods.get(method)
+        if found is None:
+            inner = getattr(self._inner, method)
+            found = self._methods[method] = self._interceptor.subscribing(
+                (*names, f"vir{names[0][:1].upper()}{names[0][1:]}", method),
+                lambda arguments: inner(arguments[1], arguments[0], arguments[2]),
+            )
+        return found
+
+    def domainEventSubscribe(self, eventID: int, dom: Any, listener: Listener) -> Any:
+        """Hear of domains."""
+        call = self._subscribe(
+            "domainEventSubscribe",
+            "connectDomainEventRegisterAny",
+            "connectDomainEventCallbackRegisterAny",
+            "connectDomainEventRegister",
+        )
+        return call((dom, eventID, listener))
+
+    def networkEventSubscribe(self, eventID: int, net: Any, listener: Listener) -> Any:
+        """Hear of networks."""
+        call = self._subscribe("networkEventSubscribe", "connectNetworkEventRegisterAny")
+        return call((net, eventID, listener))
+
+    def storagePoolEventSubscribe(self, eventID: int, pool: Any, listener: Listener) -> Any:
+        """Hear of storage pools."""
+        call = self._subscribe("storagePoolEventSubscribe", "connectStoragePoolEventRegisterAny")
+        return call((pool, eventID, listener))
+
+    def nodeDeviceEventSubscribe(self, eventID: int, dev: Any, listener: Listener) -> Any:
+        """Hear of devices of the host."""
+        call = self._subscribe("nodeDeviceEventSubscribe", "connectNodeDeviceEventRegisterAny")
+        return call((dev, eventID, listener))
+
+
+@implementer(IDomainJobs)
 class ScenarioJobs:
     """
     What domains are busy with, where a scenario says that operations take time.
@@ -283,7 +374,8 @@ class ScenarioJobs:
             self._running.world.domains.find(dom)
             return JobStats(c.VIR_DOMAIN_JOB_NONE, [])
         info = busy.info(self._running.time)
-        params = [
+        params = [TypedParam(c.VIR_DOMAIN_JOB_OPERATION, c.VIR_TYPED_PARAM_INT, busy.operation)]
+        params += [
             TypedParam(name, c.VIR_TYPED_PARAM_ULLONG, value)
             for name, value in zip(_STATS, info[1:9], strict=True)
         ]

@@ -12,12 +12,18 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.drivers.interfaces.events import (
+    IDomainEvents,
+    INetworkEvents,
+    INodeDeviceEvents,
+    IStoragePoolEvents,
+)
 from pyvirt.drivers.interfaces.faults import Breakage, BrokenReply, IInterceptor
 from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.test.disguise import DISGUISES, Disguise, DisguisedHost, disguise
 from pyvirt.drivers.test.driver import TestConnection
-from pyvirt.drivers.test.scenario.calls import Interceptor, ScenarioJobs
+from pyvirt.drivers.test.scenario.calls import Interceptor, ScenarioEvents, ScenarioJobs
 from pyvirt.drivers.test.scenario.clock import VirtualClock
 from pyvirt.drivers.test.scenario.model import Scenario
 from pyvirt.drivers.test.scenario.populating import populate
@@ -100,6 +106,9 @@ class ScenarioConnection(TestConnection):
         self._own: dict[InterfaceClass, object] = {IInterceptor: self._interceptor}
         if self._disguise is not None:
             self._own[IHost] = DisguisedHost(self.world, self._disguise)
+        events = found.world.component(IDomainEvents)
+        for interface in (IDomainEvents, INetworkEvents, IStoragePoolEvents, INodeDeviceEvents):
+            self._own[interface] = ScenarioEvents(self._interceptor, events)
         if found.running.scenario.jobs:
             self._own[IDomainJobs] = ScenarioJobs(found.running, found.world.component(IDomainJobs))
 

@@ -9,7 +9,7 @@ from inspect import isawaitable
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from zope.interface import implementer
+from zope.interface import classImplements, implementer
 
 from pyvirt import constants as c
 from pyvirt.definitions.identity import identify
@@ -343,7 +343,6 @@ class ScenarioEvents:
         return call((dev, eventID, listener))
 
 
-@implementer(IDomainJobs)
 class ScenarioJobs:
     """
     What domains are busy with, where a scenario says that operations take time.
@@ -395,6 +394,9 @@ class ScenarioJobs:
         self._running.world.domains.find(dom)
         raise operationInvalid("no job is active on the domain")
 
+
+# Some of its operations only.
+classImplements(ScenarioJobs, IDomainJobs)
 
 _STATS = (
     "time_elapsed",

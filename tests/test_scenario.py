@@ -846,6 +846,9 @@ class ContractTests(SynchronousTestCase):
 
         assertContract(IConnection, ScenarioConnection, complete=True)
         assertContract(faults.IInterceptor, Interceptor, complete=True)
+        memory = memoryConnection("qemu:///system?keep=0", testDriverFor=["qemu"])
+        memory.connect()
+        memoryConnection(scenario={"jobs": [{}]})
         assertContract(jobs.IDomainJobs, ScenarioJobs)
         assertContract(host.IHost, DisguisedHost)
         for interface in (

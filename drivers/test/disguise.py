@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from zope.interface import classImplements
-
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.drivers.test.host import Host, hostPart
 from pyvirt.drivers.test.world import World
 
@@ -83,10 +80,6 @@ class DisguisedHost(Host):
                 )
         out.append("</capabilities>\n")
         return "".join(out)
-
-
-# Some of its operations only, as the test driver's.
-classImplements(DisguisedHost, IHost)
 
 
 def disguise(world: World, disguise: Disguise) -> None:

@@ -9,7 +9,7 @@ from inspect import isawaitable
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from zope.interface import classImplements, implementer
+from zope.interface import implementer
 
 from pyvirt import constants as c
 from pyvirt.definitions.identity import identify
@@ -21,7 +21,6 @@ from pyvirt.drivers.interfaces.events import (
     Listener,
 )
 from pyvirt.drivers.interfaces.faults import Breakage, BrokenReply, Handler, IInterceptor
-from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.interfaces.values import DomainRef, JobInfo, JobStats, TypedParam
 from pyvirt.drivers.test.refusals import checkFlags, operationInvalid
 from pyvirt.drivers.test.scenario.model import ACTIONS, Fault, Job, Latency
@@ -394,9 +393,6 @@ class ScenarioJobs:
         self._running.world.domains.find(dom)
         raise operationInvalid("no job is active on the domain")
 
-
-# Some of its operations only.
-classImplements(ScenarioJobs, IDomainJobs)
 
 _STATS = (
     "time_elapsed",

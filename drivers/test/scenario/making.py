@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.drivers.interfaces.events import (
@@ -105,12 +106,14 @@ class ScenarioConnection(TestConnection):
         self._interceptor = Interceptor(found.running)
         self._own: dict[InterfaceClass, object] = {IInterceptor: self._interceptor}
         if self._disguise is not None:
-            self._own[IHost] = DisguisedHost(self.world, self._disguise)
+            self._own[IHost] = _declared(IHost, DisguisedHost)(self.world, self._disguise)
         events = found.world.component(IDomainEvents)
         for interface in (IDomainEvents, INetworkEvents, IStoragePoolEvents, INodeDeviceEvents):
             self._own[interface] = ScenarioEvents(self._interceptor, events)
         if found.running.scenario.jobs:
-            self._own[IDomainJobs] = ScenarioJobs(found.running, found.world.component(IDomainJobs))
+            self._own[IDomainJobs] = _declared(IDomainJobs, ScenarioJobs)(
+                found.running, found.world.component(IDomainJobs)
+            )
 
     def component(self, interface: InterfaceClass) -> object | None:
         """Return what provides a contract: of the scenario's, else of the world's."""
@@ -145,6 +148,13 @@ class ScenarioConnection(TestConnection):
         """Leave the world; nothing of this connection waits any longer."""
         self._interceptor.abandoned()
         super().close()
+
+
+def _declared(interface: InterfaceClass, cls: Any) -> Any:
+    """Have a class say that it has the operations of a contract, some of which it may lack."""
+    if not interface.implementedBy(cls):
+        implementer(interface)(cls)
+    return cls
 
 
 def lost(broken: BrokenReply) -> OutcomeUnknown:

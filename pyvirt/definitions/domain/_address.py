@@ -31,11 +31,12 @@ from pyvirt.definitions.schema import (
     elementAttribute,
     plainReader,
     plainWriter,
+    reader,
     replaced,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["Address", "Boot", "BootDevice", "Device", "PCIAddress", "RomDevice"]
+__all__ = ["Address", "Boot", "BootDevice", "Device", "PCIAddress", "RomDevice", "readInfoLast"]
 
 
 def hexadecimal(form: str, bits: int = 32, **more: Any) -> Kind:
@@ -54,7 +55,7 @@ class ZPCI:
 
     def settle(self, node: Node, context: Context) -> ZPCI:
         """Where one is given, both are written."""
-        if self.uid is None and self.fid is None:
+        if node.get("uid") is None and node.get("fid") is None:
             return self
         return ZPCI(uid=self.uid or 0, fid=self.fid or 0)
 
@@ -324,6 +325,29 @@ class RomDevice(Device):
 
     boot: Boot | None = element(Boot)
     rom: Rom | None = element(Rom)
+
+
+_INFO_TAGS = frozenset(["boot", "alias", "rom", "acpi", "address"])
+
+
+def readInfoLast(cls: type, info: type, node: Node, context: Context) -> Any:
+    """
+    Read a device, with what any device may have after all else, settled.
+
+    Complaints come in the order of reading, and this is libvirt's order for some devices.
+
+    @param info: the class of what is read last.
+    """
+    rest = [child for child in node if child.tag in _INFO_TAGS]
+    for child in rest:
+        node.remove(child)
+    device = plainReader(cls)(node, context)
+    node.extend(rest)
+    if not rest:
+        return device
+    found = reader(info)(node, context)
+    names = [field.name for field in attrs.fields(info)]
+    return replaced(device, **{name: getattr(found, name) for name in names})
 
 
 INFO = " boot alias rom acpiIndex address"

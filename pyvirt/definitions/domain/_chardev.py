@@ -35,7 +35,7 @@ from pyvirt.definitions.schema import (
     replaced,
     writer,
 )
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Channel", "CharSource", "Console", "Parallel", "Reconnect", "Serial"]
 
@@ -88,6 +88,10 @@ class Log:
     file: str | None = attribute()
     append: bool | None = attribute(SWITCH)
 
+    def settle(self, node: Node, context: Context) -> Log | None:
+        """Without a file there is no copy."""
+        return None if self.file is None else self
+
 
 @attrs.frozen(kw_only=True)
 class CharSource:
@@ -125,10 +129,17 @@ class CharSource:
         if kind is None:
             kind = "pty"
         if kind not in CHAR_TYPES:
-            raise unsupported("unknown type presented to host for character device: {text}")(
-                kind, node, "type"
-            )
+            raise unknownType(kind)
         return readCharSource(kind, node, context)
+
+
+def unknownType(kind: str) -> VirtError:
+    """Make the error of a host's end of a type that nobody knows."""
+    return virtError(
+        ErrorCode.CONFIG_UNSUPPORTED,
+        f"unknown type presented to host for character device: {kind}",
+        ErrorDomain.DOMAIN,
+    )
 
 
 _MODE = choice("connect bind", error=internal("Unknown source mode '{text}'"))
@@ -217,6 +228,10 @@ def _readOneSource(kind: str, node: Node, values: dict[str, Any], context: Conte
         values["labels"] = tuple(labels)
 
 
+#: Types whose host's end is a file, which can have labels.
+_LABELLED = ("pty", "dev", "file", "pipe", "unix")
+
+
 def writeCharSource(value: CharSource, out: list[str], indent: str, context: Context) -> None:
     """Write the elements of a host's end."""
     kind = value.type
@@ -261,7 +276,7 @@ def writeCharSource(value: CharSource, out: list[str], indent: str, context: Con
             out.append(f"{indent}<mouse mode='{value.mouse}'/>\n")
     if kind in ("tcp", "unix") and value.reconnect is not None and text:
         writer(Reconnect)(value.reconnect, extra, indent + "  ", "reconnect", context)
-    for label in value.labels:
+    for label in value.labels if kind in _LABELLED else ():
         writer(DeviceLabel)(label, extra, indent + "  ", "seclabel", context)
     if text:
         if extra:
@@ -301,6 +316,9 @@ class CharDevice:
     @classmethod
     def readElement(cls, node: Node, context: Context) -> Any:
         """Read the host's end, the guest's end and the rest."""
+        kind = node.get("type")
+        if kind is not None and kind not in CHAR_TYPES:
+            raise unknownType(kind)
         found = None
         for child in node:
             if child.tag == "target":
@@ -472,9 +490,6 @@ class Channel(CharDevice, Device):
             )
         if kind == "guestfwd":
             address, port = node.get("address"), node.get("port")
-            if port is None:
-                raise missingAttribute(node, "port")
-            value = integer().read(port, node, "port")
             if address is None:
                 raise xmlError("guestfwd channel does not define a target address")
             family = familyOf(address)
@@ -486,6 +501,9 @@ class Channel(CharDevice, Device):
                 )
             if family != "ipv4":
                 raise unsupported("guestfwd channel only supports IPv4 addresses")("", node, "")
+            if port is None:
+                raise missingAttribute(node, "port")
+            value = integer().read(port, node, "port")
             return Target(type=kind, address=canonical(address), port=value & 0xFFFF)
         state = node.get("state")
         return Target(type=kind, name=node.get("name"), state=state)

@@ -4,12 +4,14 @@ What is refused of a single device, whatever the rest of the domain is.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from pyvirt.definitions.domain._chardev import CharSource
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import Disk
-from pyvirt.definitions.domain._display import Input
+from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
 from pyvirt.definitions.domain._small import Filesystem, MemoryDevice
@@ -47,63 +49,104 @@ def checkDevices(definition: DomainDefinition) -> None:
         checkDisk(disk)
     for nic in devices.interfaces:
         checkInterface(nic)
+    checkPlaces(devices.sounds)
     audios = {audio.id for audio in devices.audios}
     for sound in devices.sounds:
         if sound.audio is not None and sound.audio not in audios:
             raise xmlError(f"no audio device with ID {sound.audio}")
     for host in devices.hostdevs:
         checkHostDev(host)
+    for video in devices.videos:
+        checkPlaces((video,))
+        checkVideo(video)
     for controller in devices.controllers:
+        checkPlaces((controller,))
         checkController(controller)
     for card in devices.smartcards:
+        checkPlaces((card,))
         checkEnd(card.source)
         if card.address is not None and card.address.type != "ccid":
             raise refuse("Controllers must use the 'ccid' address type")
     ports: tuple[Any, ...] = (*devices.serials, *devices.parallels)
     for port in ports:
+        checkPlaces((port,))
         checkEnd(port.source)
     for channel in devices.channels:
+        checkPlaces((channel,))
         checkEnd(channel.source, channel.target.type == "virtio")
     for console in devices.consoles:
+        checkPlaces((console,))
         checkEnd(console.source)
     for item in devices.inputs:
+        checkPlaces((item,))
         checkInput(item)
     for filesystem in devices.filesystems:
+        checkPlaces((filesystem,))
         checkFilesystem(filesystem)
+    checkPlaces(devices.watchdogs)
+    checkPlaces((devices.memballoon,))
     for rng in devices.rngs:
+        checkPlaces((rng,))
         checkEnd(rng.backend.source if rng.backend is not None else None)
+    checkPlaces((devices.nvram,))
+    checkPlaces(devices.hubs)
     for shmem in devices.shmems:
+        checkPlaces((shmem,))
         if "/" in shmem.name:
             raise refuse("shmem name cannot include '/' character")
         if shmem.name in (".", ".."):
             raise refuse(f"shmem name cannot be equal to '{shmem.name}'")
     for tpm in devices.tpms:
+        checkPlaces((tpm,))
         if tpm.backend.banks and tpm.backend.version != "2.0":
             raise xmlError("<active_pcr_banks/> requires TPM version '2.0'")
+    checkPlaces(devices.panics)
     for memory in devices.memories:
+        checkPlaces((memory,))
         checkMemory(memory, definition)
     usb = any(each.type == "usb" and each.model != "none" for each in devices.controllers)
     for redirdev in devices.redirdevs:
+        checkPlaces((redirdev,))
         if not usb:
             raise refuse("cannot add redirected USB device: USB is disabled for this domain")
         checkEnd(redirdev.source)
+    checkPlaces((devices.iommu,))
     checkIOMMU(definition)
     vsock = devices.vsock
+    checkPlaces((vsock,))
+    if vsock is not None:
+        virtioOptions(vsock.driver, (vsock.model or "").startswith("virtio"))
     if vsock is not None and vsock.cid is not None:
         address = vsock.cid.address
         if address is not None and address < 3:
             raise refuse("guest CIDs must be >= 3")
-    for video in devices.videos:
+
+
+def checkPlaces(group: Iterable[Any]) -> None:
+    """Only devices of the host may have no place in the guest."""
+    for device in group:
         if (
-            video.driver is not None
-            and video.driver.name == "vhostuser"
-            and video.model.type != "virtio"
+            device is not None
+            and device.address is not None
+            and device.address.type == "unassigned"
         ):
-            raise refuse("'vhostuser' driver is only supported with 'virtio' device")
-        virtioOptions(video.driver, video.model.type == "virtio")
-        for name in ("ram", "vram64", "vgamem"):
-            if getattr(video.model, name) is not None and video.model.type != "qxl":
-                raise refuse(f"{name} attribute only supported for video type qxl")
+            raise refuse("address of type 'unassigned' is supported only for hostdevs")
+
+
+def checkVideo(video: Video) -> None:
+    """Check one video device."""
+    driver, model = video.driver, video.model
+    if model.type == "none":
+        return
+    outside = driver is not None and driver.name == "vhostuser"
+    if outside and model.type != "virtio":
+        raise refuse("'vhostuser' driver is only supported with 'virtio' device")
+    if not outside and model.acceleration is not None and model.acceleration.rendernode:
+        raise refuse("unsupported rendernode accel attribute without 'vhostuser'")
+    virtioOptions(driver, model.type == "virtio")
+    for name in ("ram", "vram64", "vgamem"):
+        if getattr(model, name) is not None and model.type != "qxl":
+            raise refuse(f"{name} attribute only supported for video type qxl")
 
 
 def checkFilesystem(filesystem: Filesystem) -> None:
@@ -117,6 +160,13 @@ def checkFilesystem(filesystem: Filesystem) -> None:
     if not filesystem.target:
         where = next((place for place in places if place), None)
         raise virtError(ErrorCode.NO_TARGET, where, ErrorDomain.DOMAIN)
+    virtiofs = filesystem.driver is not None and filesystem.driver.type == "virtiofs"
+    if filesystem.boot is not None and not virtiofs:
+        raise refuse("boot order is only supported for virtiofs")
+
+
+#: Where mediated devices of a model are in the guest.
+_MDEV_PLACES = {"vfio-pci": "pci", "vfio-ccw": "ccw"}
 
 
 def checkHostDev(host: HostDev) -> None:
@@ -124,10 +174,14 @@ def checkHostDev(host: HostDev) -> None:
     kind = host.address.type if host.address is not None else None
     if host.mode != "subsystem" or kind is None:
         return
+    if host.type == "mdev" and kind != _MDEV_PLACES.get(host.model or "", kind):
+        raise xmlError(
+            f"Unsupported address type '{kind}' with mediated device model '{host.model}'"
+        )
     if host.type == "pci" and kind not in ("pci", "unassigned"):
         raise internal("PCI host devices must use 'pci' or 'unassigned' address type")
     if host.type == "scsi" and kind != "drive":
-        raise internal("SCSI host device must use 'drive' address type")
+        raise refuse("SCSI host device must use 'drive' address type")
     if host.type == "usb" and kind != "usb":
         raise refuse("USB host device must use 'usb' address type")
     if host.type == "scsi_host" and kind not in ("pci", "ccw"):
@@ -216,8 +270,7 @@ def checkDisk(disk: Disk) -> None:
     target, source, driver = disk.target, disk.source, disk.driver
     assert target is not None
     bus = target.bus
-    if disk.address is not None and disk.address.type == "unassigned":
-        raise refuse("address of type 'unassigned' is supported only for hostdevs")
+    checkPlaces((disk,))
     checkSource(disk)
     if disk.sgio == "unfiltered":
         raise refuse("unfiltered sgio is no longer supported")
@@ -298,11 +351,13 @@ def checkDisk(disk: Disk) -> None:
                 raise xmlError(f"disk {what} is not printable string")
             if len(text) > most:
                 raise refuse(f"disk {what} is more than {most} characters")
+    if target.tray is not None and disk.device not in ("cdrom", "floppy"):
+        raise refuse("tray is only valid for cdrom and floppy")
     empty = source is None or source.isEmpty
     if empty and disk.device not in ("cdrom", "floppy") and disk.type != "block":
         raise virtError(ErrorCode.NO_SOURCE, target.dev, ErrorDomain.DOMAIN)
-    if target.tray is not None and disk.device not in ("cdrom", "floppy"):
-        raise refuse("tray is only valid for cdrom and floppy")
+    if target.removable is not None and bus != "usb":
+        raise xmlError("removable is only valid for usb disks")
 
 
 def checkInterface(nic: Interface) -> None:
@@ -310,8 +365,7 @@ def checkInterface(nic: Interface) -> None:
     kind = nic.type or "user"
     name = nic.mac.address if nic.mac is not None else ""
     virtio = (nic.model or "").startswith("virtio")
-    if nic.address is not None and nic.address.type == "unassigned":
-        raise refuse("address of type 'unassigned' is supported only for hostdevs")
+    checkPlaces((nic,))
     source = nic.source
     if source is not None and (source.ips or source.routes) and kind != "ethernet":
         raise refuse(
@@ -356,6 +410,9 @@ def checkInterface(nic: Interface) -> None:
             )
 
 
+_CHANNEL = re.compile("[A-Za-z0-9_.-]*").fullmatch
+
+
 def checkEnd(source: CharSource | None, virtioChannel: bool = False) -> None:
     """Check the host's end of a character device."""
     if source is None:
@@ -377,6 +434,12 @@ def checkEnd(source: CharSource | None, virtioChannel: bool = False) -> None:
             raise internal("Missing source service attribute for char device")
     elif kind in ("spiceport", "dbus") and source.channel is None:
         raise refuse("Missing source channel attribute for char device")
+    elif kind in ("spiceport", "dbus") and not _CHANNEL(source.channel or ""):
+        raise virtError(
+            ErrorCode.INVALID_ARG,
+            "Invalid character in source channel for char device",
+            ErrorDomain.DOMAIN,
+        )
     if (
         kind in ("tcp", "unix")
         and source.mode == "bind"

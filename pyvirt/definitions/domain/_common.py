@@ -10,7 +10,7 @@ import attrs
 
 from pyvirt.definitions.kinds import BOOLEAN, SWITCH, choice, xmlError
 from pyvirt.definitions.reader import Node
-from pyvirt.definitions.schema import Context, attribute, element, replaced
+from pyvirt.definitions.schema import Context, attribute, element, plainWriter, replaced
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["DeviceLabel", "VirtioDriver", "VirtioOptions"]
@@ -45,21 +45,30 @@ class DeviceLabel:
     def settle(self, node: Node, context: Context) -> DeviceLabel:
         """A skipped label is nothing else; a label that is not applied is refused."""
         for other in node.itersiblings("seclabel", preceding=True):
-            if other.get("model") == self.model:
+            if self.model is not None and other.get("model") == self.model:
                 raise virtError(
                     ErrorCode.XML_DETAIL,
-                    f"seclabel for model {self.model or '(null)'} is already provided",
+                    f"seclabel for model {self.model} is already provided",
                     ErrorDomain.DOMAIN,
                 )
-        if self.labelskip:
+        if self.labelskip and not context.inactive:
             return replaced(self, relabel=None)
         label = replaced(self, labelskip=None)
         if label.relabel is None:
             label = replaced(label, relabel=True)
         if label.label is not None and not label.relabel:
-            model = label.model or "NULL"
+            model = label.model or "<null>"
             raise xmlError(f"Cannot specify a label if relabelling is turned off. model={model}")
         return label
+
+    @staticmethod
+    def writeElement(
+        value: DeviceLabel, out: list[str], indent: str, tag: str, context: Context
+    ) -> None:
+        """Write it; in a definition, where the host chooses the label nothing is said."""
+        if context.inactive and value.label is None and value.relabel:
+            return
+        plainWriter(DeviceLabel)(value, out, indent, tag, context)
 
 
 DEVICE_LABEL_MODES = choice("static dynamic none")

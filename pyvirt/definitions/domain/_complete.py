@@ -345,6 +345,7 @@ def _consoles(definition: DomainDefinition) -> tuple[tuple[Serial, ...], tuple[C
                         source=first.source,
                         target=Target(port=0),
                         alias=first.alias,
+                        acpiIndex=first.acpiIndex,
                         address=first.address,
                     )
                 ]

@@ -165,6 +165,14 @@ class Controller(Device):
         "master alias acpiIndex address pcihole64"
     )
 
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """What is not there has neither name nor place."""
+        if node.get("type") == "usb" and node.get("model") == "none":
+            for child in list(node):
+                if child.tag in ("master", "alias", "acpi", "address"):
+                    node.remove(child)
+
     type: str = attribute(choice(TYPES), default="ide")
     index: int | None = attribute(integer(signed=True, minimum=0))
     model: str | None = attribute()
@@ -204,8 +212,6 @@ class Controller(Device):
             changes.update(vectors=None)
         if self.type not in ("virtio-serial", "usb"):
             changes.update(ports=None)
-        if self.type != "usb" or self.model == "none":
-            changes.update(master=None)
         if self.type != "xenbus":
             changes.update(maxGrantFrames=None, maxEventChannels=None)
         if self.type != "pci":

@@ -412,8 +412,9 @@ def _readTarget(kids: dict[str, list[Node]], context: Context) -> DiskTarget:
         context.extra.append(error)
         return DiskTarget(dev="")
     target: DiskTarget = reader(DiskTarget)(found[0], context)
-    if target.removable is not None and target.bus != "usb":
-        raise xmlError("removable is only valid for usb disks")
+    if target.dev is not None and target.dev.startswith("ioemu:"):
+        # Xen's domains once had it.
+        target = replaced(target, dev=target.dev.removeprefix("ioemu:"))
     return target
 
 

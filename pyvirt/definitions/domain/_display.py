@@ -15,7 +15,6 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     SWITCH,
-    UINT_NZ,
     YES,
     Kind,
     choice,
@@ -42,7 +41,7 @@ from pyvirt.definitions.schema import (
 )
 from pyvirt.errors import ErrorCode
 
-__all__ = ["Audio", "Graphics", "Input", "Listen", "Sound", "Video", "VideoModel"]
+__all__ = ["Graphics", "Input", "Listen", "Sound", "Video", "VideoModel"]
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +64,7 @@ class InputSource:
 class Input(Device):
     """A mouse, tablet, keyboard or other source of input."""
 
-    xmlOrder: ClassVar[str] = "type bus model driver alias acpiIndex address source"
+    xmlOrder: ClassVar[str] = "type bus model driver source alias acpiIndex address"
 
     type: str = attribute(
         choice(
@@ -98,8 +97,16 @@ class Input(Device):
             raise internal(f"ps2 bus does not support {self.type} input device")("", node, "")
         if self.bus == "xen":
             raise internal("unsupported input bus xen")("", node, "")
-        if self.type == "evdev" and self.source is not None and self.source.dev is None:
+        source = self.source
+        if source is not None and self.type not in ("evdev", "passthrough"):
+            return replaced(self, source=None)
+        if source is not None and (source.dev if self.type == "evdev" else source.evdev) is None:
             raise xmlError("Missing evdev path for input device")
+        bus = self.bus
+        if bus is None and self.type == "tablet":
+            bus = "usb"
+        if bus == "usb" and self.address is not None and self.address.type != "usb":
+            raise xmlError("Invalid address for a USB device")
         return self
 
 
@@ -528,8 +535,9 @@ class VideoModel:
 class VideoDriver(VirtioDriver):
     """Who does the drawing."""
 
-    xmlOrder: ClassVar[str] = "iommu ats packed page_per_vq name"
+    xmlOrder: ClassVar[str] = "iommu ats packed page_per_vq vgaconf name"
 
+    vgaconf: str | None = attribute(choice("io on off"))
     name: str | None = attribute(choice("qemu vhostuser"))
 
 
@@ -577,83 +585,3 @@ class Sound(Device):
         default=(),
     )
     audio: int | None = elementAttribute("audio", "id", integer(zero=False), required=True)
-
-
-@attrs.frozen(kw_only=True)
-class AudioSettings:
-    """The form of the samples."""
-
-    frequency: int | None = attribute(integer(zero=False))
-    channels: int | None = attribute(integer(zero=False))
-    format: str | None = attribute(choice("s8 u8 s16 u16 s32 u32 f32"))
-
-
-@attrs.frozen(kw_only=True)
-class AudioDirection:
-    """How samples go in or out, options of every back end together."""
-
-    @classmethod
-    def prepare(cls, node: Node, context: Context) -> None:
-        """Settings need to be fixed."""
-        fixed = node.get("fixedSettings")
-        if fixed is not None:
-            BOOLEAN.read(fixed, node, "fixedSettings")
-        if fixed != "yes" and any(c.tag == "settings" for c in node):
-            raise refuse("audio settings specified without fixed settings flag")
-
-    xmlOmitEmpty: ClassVar[bool] = True
-    xmlOrder: ClassVar[str] = (
-        "mixingEngine fixedSettings voices bufferLength serverName clientName connectPorts "
-        "exactName dev bufferCount tryPoll name streamName latency settings"
-    )
-
-    mixingEngine: bool | None = attribute(BOOLEAN)
-    fixedSettings: bool | None = attribute(BOOLEAN)
-    voices: int | None = attribute(integer(zero=False))
-    bufferLength: int | None = attribute(integer(zero=False))
-    dev: str | None = attribute()
-    bufferCount: int | None = attribute(UINT_NZ)
-    tryPoll: bool | None = attribute(BOOLEAN)
-    serverName: str | None = attribute()
-    clientName: str | None = attribute()
-    connectPorts: str | None = attribute()
-    exactName: bool | None = attribute(BOOLEAN)
-    name: str | None = attribute()
-    streamName: str | None = attribute()
-    latency: int | None = attribute(integer(zero=False))
-    settings: AudioSettings | None = element(AudioSettings)
-
-    def settle(self, node: Node, context: Context) -> AudioDirection:
-        """Fixed settings need the mixing engine, settings need to be fixed."""
-        if self.fixedSettings and not self.mixingEngine:
-            raise unsupported("fixed audio settings requires mixing engine")("", node, "")
-        if self.settings is not None and not self.fixedSettings:
-            raise unsupported("audio settings specified without fixed settings flag")("", node, "")
-        if self.fixedSettings and self.settings is None:
-            return replaced(self, settings=AudioSettings())
-        return self
-
-
-@attrs.frozen(kw_only=True)
-class Audio:
-    """Where the guest's sound goes."""
-
-    xmlOrder: ClassVar[str] = (
-        "id type timerPeriod tryMMap exclusive dspPolicy driver serverName path input output"
-    )
-
-    xmlReadOrder: ClassVar[str] = "type"
-
-    id: int = attribute(integer(zero=False), required=True)
-    type: str = attribute(
-        choice("none alsa coreaudio jack oss pulseaudio sdl spice file dbus"), required=True
-    )
-    timerPeriod: int | None = attribute(integer(zero=False))
-    serverName: str | None = attribute()
-    driver: str | None = attribute(choice("esd alsa arts pulseaudio"))
-    path: str | None = attribute()
-    tryMMap: bool | None = attribute(BOOLEAN)
-    exclusive: bool | None = attribute(BOOLEAN)
-    dspPolicy: int | None = attribute(integer(signed=True))
-    input: AudioDirection | None = element(AudioDirection)
-    output: AudioDirection | None = element(AudioDirection)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from pyvirt.definitions.domain._address import PCIAddress, RomDevice
+from pyvirt.definitions.domain._address import PCIAddress, RomDevice, readInfoLast
 from pyvirt.definitions.domain._net import Teaming
 from pyvirt.definitions.domain._source import Auth, Host, Initiator
 from pyvirt.definitions.kinds import (
@@ -108,7 +108,7 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
     policy = node.get("startupPolicy")
     if policy is not None:
         if kind != "usb":
-            raise xmlError("Setting startupPolicy is only allowed for USB devices")
+            raise unsupported("Setting startupPolicy is only allowed for USB devices")("", node, "")
         values["startupPolicy"] = choice("mandatory requisite optional").read(
             policy, node, "startupPolicy"
         )
@@ -307,6 +307,12 @@ class HostDev(RomDevice):
         plainWriter(HostDev)(value, out, indent, tag, context)
         if out[mark].endswith("/>\n"):
             out[mark] = out[mark][:-3] + f">\n{indent}</{tag}>\n"
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> HostDev:
+        """Read its place in the guest last."""
+        found: HostDev = readInfoLast(cls, RomDevice, node, context)
+        return found
 
     def settle(self, node: Node, context: Context) -> HostDev:
         """Read the source by mode and type; drop what other types have."""

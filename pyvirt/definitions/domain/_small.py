@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import attrs
 from lxml import etree
 
-from pyvirt.definitions.domain._address import BootDevice, Device
+from pyvirt.definitions.domain._address import BootDevice, Device, readInfoLast
 from pyvirt.definitions.domain._chardev import (
     CHAR_TYPES,
     CharSource,
@@ -50,7 +50,7 @@ from pyvirt.definitions.schema import (
 )
 from pyvirt.definitions.units import scale, scaledKiB
 from pyvirt.definitions.uuids import parseUUID
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
     "IOMMU",
@@ -128,11 +128,15 @@ class Rate:
     """How many bytes in how many milliseconds."""
 
     bytes: int | None = attribute(
-        integer(error=custom("invalid RNG rate bytes value")), required=True
+        integer(keepZero=False, error=custom("invalid RNG rate bytes value"))
     )
     period: int | None = attribute(
         integer(keepZero=False, error=custom("invalid RNG rate period value"))
     )
+
+    def settle(self, node: Node, context: Context) -> Rate | None:
+        """A rate of nothing is none."""
+        return None if self.bytes is None else self
 
 
 @attrs.frozen(kw_only=True)
@@ -156,7 +160,7 @@ class RNGBackend:
         if model not in ("random", "egd", "builtin"):
             raise unsupported("unknown RNG backend model '{text}'")(model, node, "")
         if model == "random":
-            return cls(model=model, path=xmlText(node) or None)
+            return cls(model=model, path=xmlText(node) or "/dev/random")
         if model == "egd":
             kind = node.get("type")
             if kind is None:
@@ -238,7 +242,7 @@ class ShmemServer:
 class MSI:
     """Message interrupts of shared memory."""
 
-    vectors: int | None = attribute(UINT_NZ)
+    vectors: int | None = attribute(integer(base=0, keepZero=False))
     ioeventfd: bool | None = attribute(SWITCH)
 
 
@@ -277,6 +281,12 @@ class Shmem(Device):
     server: ShmemServer | None = element(ShmemServer)
     msi: MSI | None = element(MSI)
 
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> Shmem:
+        """Read its place and its name last."""
+        found: Shmem = readInfoLast(cls, Device, node, context)
+        return found
+
     def settle(self, node: Node, context: Context) -> Shmem:
         """Interrupts need a server; the oldest model has no roles."""
         if self.msi is not None and self.server is None:
@@ -290,7 +300,7 @@ def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
     if "size" not in kids:
         return None
     value = scaled(kids["size"][0], "./size[1]", default=1)
-    return None if value is None else value >> 20 or None
+    return None if not value else value >> 20
 
 
 @attrs.frozen(kw_only=True)
@@ -322,8 +332,10 @@ class MemorySource:
     pmem: bool = present()
 
 
-def _size(tag: str, path: str, required: bool = False) -> Any:
+def _size(tag: str, path: str, required: bool = False, model: str = "") -> Any:
     def read(node: Node, kids: dict[str, list[Node]], context: Context) -> int | None:
+        if model and node.getparent().get("model") != model:
+            return None
         value = scaledKiB(kids[tag][0], path) if tag in kids else None
         if value is None and required:
             raise xmlError(
@@ -355,10 +367,20 @@ class MemoryTarget:
 
     size: int | None = _size("size", "./size", True)
     node: int | None = element(integer(error=custom("invalid value of memory device node")))
-    label: Label | None = element(Label)
+    label: Label | None = special(
+        tags="label",
+        read=lambda node, kids, context: (
+            reader(Label)(kids["label"][0], context)
+            if "label" in kids and node.getparent().get("model") == "nvdimm"
+            else None
+        ),
+        write=lambda value, out, indent, context: writer(Label)(
+            value, out, indent, "label", context
+        ),
+    )
     readonly: bool = present()
-    block: int | None = _size("block", "./block")
-    requested: int | None = _size("requested", "./requested")
+    block: int | None = _size("block", "./block", model="virtio-mem")
+    requested: int | None = _size("requested", "./requested", model="virtio-mem")
 
 
 #: What a module of each model is made of.
@@ -383,6 +405,12 @@ class MemoryDevice(Device):
     uuid: str | None = element()
     source: MemorySource | None = element(MemorySource)
     target: MemoryTarget | None = element(MemoryTarget)
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> MemoryDevice:
+        """Read its place and its name last."""
+        found: MemoryDevice = readInfoLast(cls, Device, node, context)
+        return found
 
     def settle(self, node: Node, context: Context) -> MemoryDevice:
         """A module has a target."""
@@ -500,13 +528,15 @@ class Lease:
     target: LeaseTarget | None = element(LeaseTarget)
 
     def settle(self, node: Node, context: Context) -> Lease:
-        """A lease has a key and a file."""
+        """A lease has a space, a key and a file."""
         if self.key is None:
             raise xmlError("Missing 'key' element for lease")
         if self.target is None:
             raise xmlError("Missing 'target' element for lease")
         if self.target.path is None:
             raise xmlError("Missing 'path' attribute to 'target' element for lease")
+        if not self.lockspace:
+            raise VirtError("An error occurred, but the cause is unknown")
         return self
 
 
@@ -532,6 +562,8 @@ class RedirDev(BootDevice):
         if kind == "spicevmc":
             source = replaced(source, type="spicevmc")
         device = reader(BootDevice)(node, context)
+        if device.address is not None and device.address.type != "usb":
+            raise xmlError("Invalid address for a USB device")
         return cls(
             source=source,
             boot=device.boot,
@@ -875,6 +907,14 @@ class FSDriver(VirtioOptions):
     queue: int | None = attribute(Kind(_readQueue))
 
 
+def _readPool(text: str, node: Node, name: str) -> int | None:
+    """Read how many threads there are; -1 leaves it open."""
+    value: int = integer(
+        signed=True, error=custom("cannot parse thread pool size '{text}' for virtiofs")
+    ).read(text, node, name)
+    return None if value == -1 else value
+
+
 @attrs.frozen(kw_only=True)
 class FSLock:
     """Which locks reach the host."""
@@ -891,19 +931,21 @@ class FSBinary:
 
     xmlOmitEmpty: ClassVar[bool] = True
 
+    xmlReadOrder: ClassVar[str] = "threadPool path xattr lock cache sandbox"
+
     path: str | None = attribute()
     xattr: bool | None = attribute(SWITCH)
     cache: str | None = elementAttribute(
-        "cache", "mode", choice("default none always", absent="default"), required=True
+        "cache", "mode", choice("default none always", absent="default")
     )
     sandbox: str | None = elementAttribute(
-        "sandbox", "mode", choice("default namespace chroot", absent="default"), required=True
+        "sandbox", "mode", choice("default namespace chroot", absent="default")
     )
     lock: FSLock | None = element(FSLock)
     threadPool: int | None = elementAttribute(
         "thread_pool",
         "size",
-        integer(signed=True, error=custom("cannot parse thread pool size '{text}' for virtiofs")),
+        Kind(_readPool),
     )
 
 
@@ -945,7 +987,7 @@ def _mode(name: str) -> Any:
     def read(text: str, node: Node, attr: str) -> int:
         value: int = integer(base=8).read(text, node, attr)
         if value > 0o777:
-            raise xmlError(f"invalid {name}: '{value:o}'")
+            raise xmlError(f"invalid {name}: '0{value:o}'")
         return value
 
     return attribute(Kind(read, lambda value: f"{value:04o}"))
@@ -971,7 +1013,17 @@ class Filesystem(BootDevice):
     )
     multidevs: str | None = attribute(choice("default remap forbid warn", absent="default"))
     driver: FSDriver | None = element(FSDriver)
-    binary: FSBinary | None = element(FSBinary)
+    binary: FSBinary | None = special(
+        tags="binary driver",
+        read=lambda node, kids, context: (
+            reader(FSBinary)(kids["binary"][0], context)
+            if "binary" in kids and kids.get("driver", [{}])[0].get("type") == "virtiofs"
+            else None
+        ),
+        write=lambda value, out, indent, context: writer(FSBinary)(
+            value, out, indent, "binary", context
+        ),
+    )
     source: FSSource | None = element(FSSource)
     target: str | None = elementAttribute("target", "dir")
     readonly: bool = present()
@@ -989,6 +1041,12 @@ class Filesystem(BootDevice):
             f"{indent}<space_soft_limit unit='bytes'>{value}</space_soft_limit>\n"
         ),
     )
+
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> Filesystem:
+        """Read its place and its name last."""
+        found: Filesystem = readInfoLast(cls, BootDevice, node, context)
+        return found
 
     def settle(self, node: Node, context: Context) -> Filesystem:
         """Keep what the type has."""

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import attrs
 from lxml import etree
 
+from pyvirt.definitions.domain._audio import Audio
 from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
 from pyvirt.definitions.domain._clock import Clock
 from pyvirt.definitions.domain._controller import Controller, checkUSB
 from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.domain._disk import Disk
-from pyvirt.definitions.domain._display import Audio, Graphics, Input, Sound, Video
+from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
 from pyvirt.definitions.domain._features import Features
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface

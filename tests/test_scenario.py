@@ -330,6 +330,18 @@ class FaultTests(SynchronousTestCase):
         self.memory.pump(1.1)
         self.successResultOf(waiting)
 
+    def test_report(self) -> None:
+        """A connection that is opened for it tells what has happened; others show the host as ever."""
+        self.memory.scenario.inject(name="<x>'", calls="nodeGetInfo", times=1, code="RPC")
+        conn = self.memory.connect()
+        self.fails(conn.getInfo())
+        self.memory.result(conn.getInfo())
+        told = self.memory.connect("test:///default?report=1")
+        xml = self.memory.result(told.getCapabilities())
+        self.assertIn("<fault name='&lt;x&gt;&apos;' armed='yes' seen='2' struck='1'/>", xml)
+        self.assertEqual(self.memory.result(told.getType()), "TEST")
+        self.assertIn("<guest>", self.memory.result(conn.getCapabilities()))
+
     def test_opening(self) -> None:
         """Opening fails if that is named, by any of the ways."""
         for action in ("error", "disconnect", "cut"):
@@ -741,6 +753,7 @@ class MistakeTests(SynchronousTestCase):
             ("arm=x", "no fault called 'x'"),
             ("storm=x", "no storm called 'x'"),
             ("forget=x", "is not 1"),
+            ("report=0", "is not 1"),
             ("&".join(["arm=x"] * 100), "more than 64 parameters"),
         ):
             with self.assertRaises(VirtError) as caught:

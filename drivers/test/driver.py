@@ -210,8 +210,10 @@ class TestDriver:
             found = self._begin(key, asked, context, given)
         connection = found.connect(str(asked.uri))
         try:
-            if found.running is not None and asked.controls and asked.control(found.running):
+            if asked.controls and asked.control(found.running):
                 found.kept = False
+            if asked.reports:
+                connection.report()
         except BaseException:
             connection.close()
             raise

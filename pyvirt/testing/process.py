@@ -20,7 +20,10 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote
+
+from lxml import etree
 
 from pyvirt.errors import VirtError
 from pyvirt.protocols.message import PAYLOAD, MessageType, Status, decodeError, pack, unpackHeader
@@ -196,21 +199,44 @@ class DaemonProcess:
         more = "&".join(f"{name}={quote(value, safe='')}" for name, value in controls.items())
         self._ask(uri + ("&" if "?" in uri else "?") + more)
 
-    def _ask(self, uri: str | None) -> None:
-        """Open a URI and close it again; None: see whether anybody answers."""
+    def status(self, uri: str = "test:///default") -> dict[str, Any]:
+        """
+        Tell what the scenario of a world has done so far.
+
+        @return: C{time} in seconds, C{events} told by storms, and C{faults}: by name whether each is C{armed}, how
+            many calls it has C{seen} and how many it C{struck}.
+        """
+        root = etree.fromstring(str(self._ask(f"{uri}{'&' if '?' in uri else '?'}report=1", True)))
+        return {
+            "time": float(root.findtext("time", "0")),
+            "events": int(root.findtext("events", "0")),
+            "faults": {
+                str(each.get("name")): {
+                    "armed": each.get("armed") == "yes",
+                    "seen": int(each.get("seen", "0")),
+                    "struck": int(each.get("struck", "0")),
+                }
+                for each in root.findall("fault")
+            },
+        }
+
+    def _ask(self, uri: str | None, report: bool = False) -> object:
+        """Open a URI and close it again; None: see whether anybody answers.  Return the report if asked for."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(START)
             connection.connect(self.socketPath)
             if uri is None:
                 self._call(connection, 1, "authList", ())
-                return
+                return None
             self._call(connection, 1, "connectOpen", (uri, 0))
-            self._call(connection, 2, "connectClose", ())
+            found = self._call(connection, 2, "connectGetCapabilities", ()) if report else None
+            self._call(connection, 3, "connectClose", ())
+            return found
 
     @staticmethod
     def _call(
         connection: socket.socket, serial: int, name: str, arguments: tuple[object, ...]
-    ) -> None:
+    ) -> object:
         procedure = PROGRAM.byName[name]
         payload = procedure.argumentCodec.encode(arguments)
         connection.sendall(
@@ -231,6 +257,8 @@ class DaemonProcess:
         if unpackHeader(packet)[6] != Status.OK:
             error: VirtError = decodeError(packet)
             raise error
+        values, _ = procedure.resultCodec.decode(packet, PAYLOAD)
+        return values[0] if values else None
 
 
 def _read(connection: socket.socket, size: int) -> bytes:

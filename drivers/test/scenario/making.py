@@ -120,6 +120,12 @@ class ScenarioConnection(TestConnection):
         own = self._own.get(interface)
         return self.world.component(interface) if own is None else own
 
+    def report(self) -> None:
+        """Tell what the scenario has done in the place of the host's capabilities."""
+        from pyvirt.drivers.test.scenario.report import Report
+
+        self._own[IHost] = Report(self._running, self.component(IHost))
+
     def opened(self, inDaemon: bool) -> Any:
         """
         Be opened as the scenario says.

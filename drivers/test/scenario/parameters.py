@@ -48,6 +48,11 @@ class Wanted:
         """What tells its world from others."""
         return ("default" if self.path is None else "scenario", self.path, self.parameters)
 
+    @property
+    def reports(self) -> bool:
+        """Whether the connection is to tell what the scenario has done."""
+        return any(name == "report" for name, _ in self.controls)
+
     def read(self) -> Scenario:
         """
         Read the scenario; files are read now.
@@ -85,10 +90,10 @@ class Wanted:
                 running.advance(time.first)
             elif name == "storm":
                 running.storm(value)
-            elif name == "forget":
+            elif name in ("forget", "report"):
                 if value != "1":
-                    raise wrong("forget", f"'{value}' is not 1")
-                forget = True
+                    raise wrong(name, f"'{value}' is not 1")
+                forget = forget or name == "forget"
             else:
                 running.arm(value, name == "arm")
         return forget

@@ -35,7 +35,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 __all__ = ["readFault", "readFile", "readParameters", "readScenario", "readStorm", "readText"]
 
-CONTROLS = ("advance", "arm", "disarm", "storm", "forget")
+CONTROLS = ("advance", "arm", "disarm", "storm", "forget", "report")
 """Parameters of a URI that do something with a world, rather than say what it is."""
 
 LARGEST = 1 << 20

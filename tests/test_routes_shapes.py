@@ -61,6 +61,9 @@ class Recorder:
         return True
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
         def operation(*arguments: Any) -> Any:
             self.asked.append((name, arguments))
             if isinstance(self.answer, Exception):

@@ -419,6 +419,10 @@ def readParameters(parameters: Sequence[tuple[str, str]]) -> Scenario:
     running = numbers.get("running", domains)
     if running > domains:
         raise wrong("running", f"{running} of {domains} domains cannot run")
+    if numbers.get("pools", 0) * numbers.get("volumes", 0) > _VOLUMES:
+        raise wrong(
+            "volumes", f"there may be {_VOLUMES} in all pools together; a file may say more"
+        )
     templates = [
         Template(kind="networks", name="net-{n}", count=numbers.get("networks", 0), states=_ACTIVE),
         Template(
@@ -449,7 +453,16 @@ def readParameters(parameters: Sequence[tuple[str, str]]) -> Scenario:
 
 
 _ACTIVE = (("active", 1.0),)
-_HIGHEST = {"seed": 1 << 63, "domains": 100_000, "running": 100_000, "volumes": 10_000}
+#: What a client of a daemon may ask for: as much as is made while others hardly notice.
+_HIGHEST = {
+    "seed": 1 << 63,
+    "domains": 20_000,
+    "running": 20_000,
+    "networks": 1000,
+    "pools": 1000,
+    "volumes": 1000,
+}
+_VOLUMES = 5000
 
 
 def _whole(name: str, text: str, lowest: int, highest: int) -> int:

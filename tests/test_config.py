@@ -41,6 +41,7 @@ LENS = [
     "tls_priority",
     "sasl_allowed_username_list",
     "access_drivers",
+    "access_policy_file",
     "min_workers",
     "max_workers",
     "max_clients",
@@ -271,12 +272,11 @@ class KeyTests(SynchronousTestCase):
             ("x_=1", 1, "unknown key"),
             ("\nmax_clients=3", 2, "must not be less than max_anonymous_clients (20)"),
             ("max_anonymous_clients=6000", 1, "max_clients (5000) must not be less"),
-            ('auth_unix_rw="polkit"', 1, 'auth_unix_rw = "polkit" is not available yet'),
             ('\nauth_unix_ro="sasl"', 2, 'auth_unix_ro = "sasl" is not available yet'),
             ("listen_tcp=1", 1, 'listen_tcp needs auth_tcp = "none"'),
             ('listen_tcp=1\nauth_tcp="sasl"', 2, 'listen_tcp needs auth_tcp = "none"'),
             ("\n\nlisten_tls=1", 3, "listen_tls = 1 is not available yet"),
-            ('access_drivers=["polkit"]', 1, 'access driver "polkit" is not available yet'),
+            ('access_drivers=["policy"]', 1, 'access driver "policy" needs access_policy_file'),
         ):
             where, problem = refusal(text)
             self.assertEqual(where, line)

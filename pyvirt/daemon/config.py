@@ -206,6 +206,7 @@ class Config:
     authTLS: str = _key("auth_tls", _auth, "none", _NO_TLS)
     tcpMinSSF: int = _key("tcp_min_ssf", _minimumSSF, 112, _NO_SASL)
     accessDrivers: tuple[str, ...] = _key("access_drivers", _strings, ())
+    accessPolicyFile: str | None = _key("access_policy_file", _path, None)
     keyFile: str | None = _key("key_file", _string, None, _NO_TLS)
     certFile: str | None = _key("cert_file", _string, None, _NO_TLS)
     caFile: str | None = _key("ca_file", _string, None, _NO_TLS)
@@ -265,8 +266,8 @@ class Config:
                 f" ({self.maxAnonymousClients}), the clients waiting for authentication",
             )
         for key, value in (("auth_unix_rw", self.authUnixRW), ("auth_unix_ro", self.authUnixRO)):
-            if value != "none":
-                self.refuse(key, f'{key} = "{value}" is not available yet, only "none" is')
+            if value == "sasl":
+                self.refuse(key, f'{key} = "{value}" is not available yet')
         if self.listenTCP and self.authTCP != "none":
             self.refuse(
                 "auth_tcp" if "auth_tcp" in self.lines else "listen_tcp",
@@ -275,9 +276,9 @@ class Config:
         if self.listenTLS:
             self.refuse("listen_tls", "listen_tls = 1 is not available yet")
         for driver in self.accessDrivers:
-            if driver == "polkit":
-                self.refuse("access_drivers", 'access driver "polkit" is not available yet')
-            if driver != "none":
+            if driver == "policy" and self.accessPolicyFile is None:
+                self.refuse("access_drivers", 'access driver "policy" needs access_policy_file')
+            if driver not in ("none", "polkit", "policy"):
                 self.refuse("access_drivers", f"Cannot find security driver '{driver}'")
 
 

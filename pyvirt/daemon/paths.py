@@ -48,6 +48,7 @@ class Paths:
     socket: str
     readOnlySocket: str | None
     adminSocket: str
+    ownersFile: str
     pidFile: str
 
     @classmethod
@@ -75,8 +76,14 @@ class Paths:
         else:
             folder = under(root, "/run/libvirt")
             found = under(root, "/run/libvirtd.pid")
+        state = (
+            under(root, _userFolder(environment, "XDG_DATA_HOME", ".local/share"))
+            if session
+            else under(root, "/var/lib/libvirt")
+        )
         return cls(
             root=root,
+            ownersFile=os.path.join(state, "pyvirt", "owners.json"),
             socketFolder=folder,
             socket=os.path.join(folder, "libvirt-sock"),
             adminSocket=os.path.join(folder, "libvirt-admin-sock"),

@@ -20,6 +20,8 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pyvirt.daemon.access.guard import IPolicy
+from pyvirt.daemon.access.polkit import Polkit
 from pyvirt.daemon.calls import OWN, PROGRAMS, Answer, Call
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.eventwire import EventEncoder
@@ -29,6 +31,7 @@ from pyvirt.drivers.interfaces.driver import IConnection, OpenContext
 from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 from pyvirt.routes import Router
+from pyvirt.routes.router import Permits
 
 __all__ = ["Counters", "Limits", "Server", "SessionFactory"]
 
@@ -110,6 +113,8 @@ class Counters:
     @ivar suspended: times that accepting was suspended because of a limit.
     @ivar refused: connections closed at once because of a limit.
     @ivar unauthenticated: clients dropped because they did not authenticate in time.
+    @ivar failedLogins: attempts to authenticate that failed.
+    @ivar denied: calls that a policy did not allow.
     @ivar broken: clients dropped because of bytes that are no packets.
     @ivar silent: clients dropped because they did not answer keepalives.
     @ivar slow: clients dropped because they did not read their events.
@@ -121,6 +126,8 @@ class Counters:
     suspended: int = 0
     refused: int = 0
     unauthenticated: int = 0
+    failedLogins: int = 0
+    denied: int = 0
     broken: int = 0
     silent: int = 0
     slow: int = 0
@@ -136,6 +143,8 @@ class Server:
     @ivar programs: by number, what is spoken on its sockets.
     @ivar sessions: those that are connected.
     @ivar workers: how many calls may be in progress.
+    @ivar access: decides who may do what; None: everybody everything.
+    @ivar polkit: decides who may come in where C{auth} is C{polkit}.
     @ivar changed: called whenever a client has come or gone.
     @ivar calls: number to L{Call} of the main program, filled as procedures are called.
     @ivar trusting: whether every client that may change something has the rights of this process.
@@ -161,6 +170,8 @@ class Server:
         self.reactor = reactor
         self.now = now
         self.changed: Callable[[], None] = _nobody
+        self.access: IPolicy | None = None
+        self.polkit: Polkit | None = None
         self.workers = Workers()
         self.workers.switched = self._workersSwitched
         self.clock: IReactorTime = reactor
@@ -225,9 +236,15 @@ class Server:
                 return settled[0]
         return answer
 
-    def makeRouter(self, connection: IConnection, readOnly: bool) -> Router:
-        """Return what joins calls to the driver behind C{connection}."""
-        return Router(connection, readOnly)
+    def makeRouter(
+        self, connection: IConnection, readOnly: bool, permits: Permits | None = None
+    ) -> Router:
+        """
+        Return what joins calls to the driver behind C{connection}.
+
+        @param permits: tells which listed objects the client may see, None: all.
+        """
+        return Router(connection, readOnly, permits)
 
     def closeConnection(self, connection: IConnection) -> None:
         """Close a driver's side; problems are for the log, its client has gone."""

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from pyvirt.daemon.access.setup import Access
 from pyvirt.daemon.admin import AdminServerSide
 from pyvirt.daemon.administration import Administration, AutoShutdown
 from pyvirt.daemon.config import Config
@@ -90,6 +91,7 @@ class DaemonService(Service):
         self.server.changed = self.admin.changed = shutdown.check
         self.timeout = timeout
         self._configureWorkers()
+        self.access: Access | None = None
         self.listeners: list[Listener] = []
         self.started: Deferred[None] = Deferred()
         self._pidFile: PidFile | None = None
@@ -106,6 +108,8 @@ class DaemonService(Service):
         for remark in self.config.remarks:
             log.warn("{remark}", remark=remark)
         try:
+            self.access = Access(self.config, self.paths, self.reactor)
+            self.server.access, self.server.polkit = self.access.policy, self.access.polkit
             mode = 0o755 if self.privileged else 0o700
             os.makedirs(self.paths.socketFolder, mode=mode, exist_ok=True)
             self._pidFile = PidFile.claim(self.paths.pidFile)

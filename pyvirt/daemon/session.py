@@ -16,6 +16,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pyvirt.daemon.access.guard import Guard, denied
+from pyvirt.daemon.access.objects import driverName
 from pyvirt.daemon.answers import Streaming, closeAll, discard, letGo, streaming
 from pyvirt.daemon.calls import Call, lookup, notOpen, rpcError
 from pyvirt.daemon.identity import Identity
@@ -32,7 +34,7 @@ from pyvirt.protocols.message import (
     packHeader,
     unpackHeader,
 )
-from pyvirt.protocols.procedures import Program
+from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 from pyvirt.protocols.rpc import RPCServer
 from pyvirt.protocols.xdr import XDRError
@@ -70,11 +72,13 @@ class Session(RPCServer):
     @ivar since: when it was accepted, in seconds since 1970.
     @ivar identity: who its client is, as far as is known by now.
     @ivar connection: the driver's side once a URI is open.
+    @ivar guard: checks every call, where access is controlled and a URI is open.
     @ivar inFlight: how many calls wait for their answer.
     """
 
     connection: IConnection | None = None
     router: Router | None = None
+    guard: Guard | None = None
     identity: Identity = Identity()
     number = 0
     since = 0.0
@@ -129,6 +133,19 @@ class Session(RPCServer):
                 self._deadline.cancel()
                 self._deadline = None
             self.server.sessionAuthenticated(self)
+
+    def polkitSucceeded(self) -> int:
+        """Polkit lets the client in; return what it is told."""
+        self.authenticationSucceeded()
+        return 1
+
+    def authenticationFailed(self, failure: Failure) -> Failure:
+        """The client could not show who it is."""
+        log.warn(
+            "{peer} is not let in: {problem}", peer=self.peer, problem=failure.getErrorMessage()
+        )
+        self.server.counters.failedLogins += 1
+        return failure
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
@@ -199,8 +216,28 @@ class Session(RPCServer):
         self.connection = connection
         if self.connectionIsLost or self.closing:
             self.closeConnection()
-        else:
+            return None
+        policy = self.server.access
+        if policy is None:
             self.router = self.server.makeRouter(connection, readOnly)
+            return None
+        # Every call is checked from now on, so none goes the short way.
+        self.calls = {}
+        router = self.router = self.server.makeRouter(connection, readOnly, self._permits)
+        self.guard = Guard(policy, lambda: self.identity, driverName(connection), router.call)
+        answer = self.guard.ask("getattr", self.guard.connection)
+        if isinstance(answer, Deferred):
+            return answer.addCallback(self._mayOpen)
+        return self._mayOpen(answer)
+
+    def _mayOpen(self, allowed: bool) -> None:
+        guard = self.guard
+        if not allowed and guard is not None:
+            self.closeConnection()
+            raise denied(guard.driver)
+
+    def _permits(self, procedure: Procedure, item: Any) -> Any:
+        return self.guard is not None and self.guard.permits(procedure, item)
 
     def closeConnection(self) -> None:
         """
@@ -213,6 +250,7 @@ class Session(RPCServer):
             self._subscriptions.clear()
             self._subscriptions = None
         connection, self.connection, self.router = self.connection, None, None
+        self.guard = None
         if connection is None:
             return
         if self.inFlight:
@@ -405,6 +443,14 @@ class Session(RPCServer):
         return turn
 
     def _run(self, call: Call, arguments: tuple[Any, ...], serial: int, fds: list[int]) -> Any:
+        guard = self.guard
+        if guard is None:
+            return self._runAllowed(call, arguments, fds)
+        if call.run is None and self.router is not None:
+            self.router.check(call.procedure, arguments, fds)
+        return guard.run(call.procedure, arguments, lambda: self._runAllowed(call, arguments, fds))
+
+    def _runAllowed(self, call: Call, arguments: tuple[Any, ...], fds: list[int]) -> Any:
         if call.run is not None:
             return call.run(self, arguments)
         router = self.router
@@ -502,6 +548,13 @@ class Session(RPCServer):
                 self.release()
 
         result.addBoth(done)
+
+    def replyError(
+        self, program: int, version: int, number: int, serial: int, error: VirtError
+    ) -> None:
+        if error.code == ErrorCode.ACCESS_DENIED:
+            self.server.counters.denied += 1
+        super().replyError(program, version, number, serial, error)
 
     def _undecodable(self, program: Program, number: int, serial: int) -> None:
         self.replyError(

@@ -8,6 +8,7 @@ there is for the event.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,9 @@ _CONTRACTS: dict[EventKind, tuple[InterfaceClass, str]] = {
     EventKind.MONITOR: (IMonitorEvents, "monitorEventSubscribe"),
 }
 
+_PENDING = 4096
+"""Events that may wait for it."""
+
 log = Logger()
 
 
@@ -73,6 +77,13 @@ class Registration:
         self.subscription: ISubscription | None = None
 
     def __call__(self, event: Event) -> None:
+        guard = self.session.guard
+        if guard is None:
+            self._tell(event)
+        else:
+            self.session.subscriptions().pending.add(guard.sees(event), self._tell, event)
+
+    def _tell(self, event: Event) -> None:
         session = self.session
         encoder = session.server.encoder
         try:
@@ -86,15 +97,55 @@ class Registration:
             session.sendEvent(packet)
 
 
+class Pending:
+    """Events in order, while it is asked whether the client may hear of them."""
+
+    __slots__ = ("_queue", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._queue: deque[list[Any]] = deque()
+
+    def add(self, answer: Any, tell: Callable[[Event], None], event: Event) -> None:
+        """Tell C{event}, after those before it, if C{answer}, perhaps a Deferred, is true."""
+        if not isinstance(answer, Deferred):
+            if self._queue:
+                self._queue.append([answer, tell, event])
+            elif answer:
+                tell(event)
+            return
+        if len(self._queue) >= _PENDING:
+            log.warn("too many events of {peer} wait for answers", peer=self._session.peer)
+            self._session.server.counters.slow += 1
+            self._session.transport.abortConnection()
+            return
+        entry: list[Any] = [None, tell, event]
+        self._queue.append(entry)
+
+        def answered(allowed: Any) -> None:
+            entry[0] = allowed is True
+            self._flush()
+
+        answer.addBoth(answered)
+
+    def _flush(self) -> None:
+        queue = self._queue
+        while queue and queue[0][0] is not None:
+            allowed, tell, event = queue.popleft()
+            if allowed and self._session.connection is not None:
+                tell(event)
+
+
 class Subscriptions:
     """The registrations of one session."""
 
-    __slots__ = ("_numbers", "_registrations", "_session")
+    __slots__ = ("_numbers", "_registrations", "_session", "pending")
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._numbers = count()
         self._registrations: list[Registration] = []
+        self.pending = Pending(session)
 
     def register(
         self, kind: EventKind, eventID: int, ref: Any, legacy: bool = False

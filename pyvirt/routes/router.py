@@ -30,8 +30,8 @@ from pyvirt.routes.table import SWALLOWED
 Handler = Callable[..., Any]
 """Takes the arguments, and the descriptors that came with the call if any; returns the result or a Deferred."""
 
-Permits = Callable[[Procedure, Any], bool]
-"""Tells whether the caller may see an object that a procedure lists."""
+Permits = Callable[[Procedure, Any], Any]
+"""Tells whether the caller may see an object that a procedure lists: a truth value, or a Deferred of one."""
 
 _log = Logger()
 
@@ -84,6 +84,17 @@ class Router:
         if handler is None:
             handler = self.handler(procedure)
         return handler(arguments, fds) if fds else handler(arguments)
+
+    def check(self, procedure: Procedure, arguments: Arguments, fds: Sequence[int] = ()) -> None:
+        """
+        Refuse what L{call} would refuse before it touches the driver: limits, read-only, wrong arguments.
+
+        @raise VirtError: it is refused.
+        """
+        limit = limiter(procedure) if self._inDaemon else None
+        check = _joined(limit, checker(procedure, self.readOnly))
+        if check is not None:
+            check(arguments, fds)
 
     def handler(self, procedure: Procedure) -> Handler:
         """
@@ -310,7 +321,17 @@ def _filtered(
     """Take out of a list what the caller may not see, before anything else is done with it."""
 
     def sift(value: Sequence[Any], arguments: Arguments) -> Any:
-        seen = [item for item in value if permits(procedure, subject(item))]
+        answers = [permits(procedure, subject(item)) for item in value]
+        if any(type(each) is Deferred for each in answers):
+            return Deferred.fromCoroutine(siftLater(value, answers, arguments))
+        seen = [item for item, answer in zip(value, answers, strict=True) if answer]
+        return seen if out is None else out(seen, arguments)
+
+    async def siftLater(value: Sequence[Any], answers: Sequence[Any], arguments: Arguments) -> Any:
+        seen = []
+        for item, answer in zip(value, answers, strict=True):
+            if await answer if type(answer) is Deferred else answer:
+                seen.append(item)
         return seen if out is None else out(seen, arguments)
 
     return sift

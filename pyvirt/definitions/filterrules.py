@@ -7,6 +7,7 @@ element the last in that order is complained of, as libvirt does.
 
 from __future__ import annotations
 
+import itertools
 import re
 import socket
 from collections.abc import Callable
@@ -425,8 +426,25 @@ def _matches(node: Node, table: _Table) -> dict[str, Match]:
     return found
 
 
+def _followed(protocol: str) -> dict[str, str]:
+    """Return which of a protocol's attributes are negated where another is, as libvirt has it."""
+    names = PROTOCOLS[protocol]
+    found = {name: name.removesuffix("-hi") for name in names if name.endswith("-hi")}
+    found |= {name: name.removesuffix("-mask") for name in names if name.endswith("-mask")}
+    ends = ["srcipmask:srcipaddr", "dstipmask:dstipaddr", "srcipto:srcipfrom", "dstipto:dstipfrom"]
+    ends += [f"{end}:srcportstart" for end in ("srcportend", "dstportstart", "dstportend")]
+    ends += ["typeend:type", "code:type", "codeend:type"]
+    if protocol in ("mac", "vlan", "stp"):
+        ends += ["srcmacmask:srcmacaddr", "dstmacmask:dstmacaddr"]
+    found |= {end: start for end, start in (pair.split(":") for pair in ends) if end in names}
+    return found
+
+
+_FOLLOWED = {protocol: _followed(protocol) for protocol in PROTOCOLS}
+
+
 def _settled(protocol: str, found: dict[str, Match]) -> dict[str, Match]:
-    """Complain of ports where there are none, and make flags of sets up."""
+    """Complain of ports where there are none, make flags of sets up, and negate pairs together."""
     if protocol in ("ip", "ipv6") and not found.keys().isdisjoint(_PORTS):
         number = found["protocol"].value if "protocol" in found else None
         if number not in _WITH_PORTS:
@@ -442,6 +460,11 @@ def _settled(protocol: str, found: dict[str, Match]) -> dict[str, Match]:
         else:
             found.pop("ipset", None)
             found.pop("ipsetflags", None)
+    for name, start in _FOLLOWED[protocol].items():
+        if name in found:
+            negated = start in found and found[start].negated
+            if negated != found[name].negated:
+                found[name] = attrs.evolve(found[name], negated=negated)
     return found
 
 
@@ -495,11 +518,11 @@ def writeRule(rule: FilterRule, out: list[str], indent: str) -> None:
     if rule.protocol is None:
         out.append(f"{head}/>\n")
         return
-    out.append(f"{head}>\n{indent}  <{rule.protocol}")
-    told = False
-    for match in rule.matches:
-        if match.negated and not told:
-            out.append(" match='no'")
-            told = True
-        out.append(f" {match.name}='{escape(match.text)}'")
-    out.append(f"/>\n{indent}</rule>\n")
+    out.append(f"{head}>\n")
+    if not rule.matches:
+        out.append(f"{indent}  <{rule.protocol}/>\n")
+    for negated, group in itertools.groupby(rule.matches, key=lambda match: match.negated):
+        inside = "".join(f" {match.name}='{escape(match.text)}'" for match in group)
+        no = " match='no'" if negated else ""
+        out.append(f"{indent}  <{rule.protocol}{no}{inside}/>\n")
+    out.append(f"{indent}</rule>\n")

@@ -12,6 +12,7 @@ import attrs
 from pyvirt.definitions.domain._address import PCIAddress
 from pyvirt.definitions.kinds import BOOLEAN, Kind, choice, custom, escape, xmlError
 from pyvirt.definitions.netbits import Bandwidth, VirtualPort, Vlan, parseMAC
+from pyvirt.definitions.nodepci import writeAddress
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import (
     Context,
@@ -133,7 +134,9 @@ class Plug:
     mode: str | None = attribute(_MODE)
     managed: bool | None = attribute(BOOLEAN)
     driver: str | None = elementAttribute("driver", "name", _DRIVERS)
-    address: PCIAddress | None = element(PCIAddress)
+    address: PCIAddress | None = special(
+        write=lambda value, out, indent, context: writeAddress(value, out, indent)
+    )
 
     @classmethod
     def readElement(cls, node: Node, context: Context) -> Plug | None:

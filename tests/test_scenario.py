@@ -438,7 +438,8 @@ class JobTests(SynchronousTestCase):
         self.memory.pump(7.5)
         self.successResultOf(waiting)
         self.assertEqual(self.memory.result(domain.isActive()), 0)
-        self.assertEqual(self.memory.result(domain.jobInfo())[0], c.VIR_DOMAIN_JOB_NONE)
+        error = self.assertRaises(VirtError, self.memory.result, domain.jobInfo())
+        self.assertEqual(error.code, ErrorCode.OPERATION_INVALID)
 
     def test_abort(self) -> None:
         """A job can be aborted, and whoever began it is told so."""

@@ -13,6 +13,8 @@ from typing import Any
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.drivers.interfaces.backup import IDomainBackup
+from pyvirt.drivers.interfaces.blockjobs import IDomainBlockJobs
 from pyvirt.drivers.interfaces.checkpoints import IDomainCheckpoints
 from pyvirt.drivers.interfaces.consoles import IDomainConsoles
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
@@ -21,15 +23,19 @@ from pyvirt.drivers.interfaces.events import (
     IDomainEvents,
     INetworkEvents,
     INodeDeviceEvents,
+    ISecretEvents,
     IStoragePoolEvents,
 )
 from pyvirt.drivers.interfaces.guestagent import IDomainGuestAgent
 from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.drivers.interfaces.hostinterfaces import IHostInterfaces
+from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.drivers.interfaces.nodedevices import INodeDevices
+from pyvirt.drivers.interfaces.nwfilters import INWFilters
 from pyvirt.drivers.interfaces.resources import IDomainResources
+from pyvirt.drivers.interfaces.secrets import ISecrets
 from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
 from pyvirt.drivers.interfaces.statistics import IDomainStatistics
 from pyvirt.drivers.interfaces.storage import IStorage
@@ -68,8 +74,8 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IDomainResources: _later("resources", "DomainResources"),
     IDomainStatistics: _later("statistics", "DomainStatistics"),
     IDomainTuning: _later("tuning", "DomainTuning"),
-    IDomainConsoles: _later("consoles", "DomainConsoles"),
-    IDomainDevices: _later("iothreads", "DomainDevices"),
+    IDomainConsoles: _later("terminals", "DomainTerminals"),
+    IDomainDevices: _later("attaching", "AttachableDevices"),
     IDomainGuestAgent: _later("guest", "DomainGuestAgent"),
     IDomainCheckpoints: _later("checkpoints", "DomainCheckpoints"),
     IDomainSnapshots: _later("snapshots", "DomainSnapshots"),
@@ -77,8 +83,14 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IHostInterfaces: _later("hostinterfaces", "HostInterfaces"),
     INodeDevices: _later("nodedevices", "NodeDevices"),
     IStorage: _later("volumes", "Storage"),
+    IDomainJobs: _later("jobs", "DomainJobs"),
+    IDomainBlockJobs: _later("blockjobs", "DomainBlockJobs"),
+    IDomainBackup: _later("backups", "DomainBackup"),
+    ISecrets: _later("secrets", "Secrets"),
+    INWFilters: _later("nwfilters", "NWFilters"),
     IDomainEvents: _EVENTS,
     INetworkEvents: _EVENTS,
     IStoragePoolEvents: _EVENTS,
     INodeDeviceEvents: _EVENTS,
+    ISecretEvents: _EVENTS,
 }

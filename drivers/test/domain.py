@@ -7,7 +7,7 @@ domains ever have (snapshots, a saved state, what their guests were told) hangs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -56,6 +56,14 @@ class Extra:
         what runs and to what is defined, is here twice.
     @ivar time: what the guest's clock shows.
     @ivar autostartOnce: whether it is started when the host boots next, and that time only.
+    @ivar jobs: what disks are busy with, by target.
+    @ivar job: what the whole domain is busy with, None if with nothing.
+    @ivar completed: the last such job that ended.
+    @ivar sizes: bytes of disks that were resized, by target.
+    @ivar migration: limits of migrations, None until one is set.
+    @ivar backup: the backup that is under way, None if none is.
+    @ivar dirtying: how fast the guest changes its memory, if that was asked for.
+    @ivar closing: what is called once when the guest ends, by whoever wants that.
     """
 
     snapshots: Moments[Any] = attrs.Factory(Moments)
@@ -64,6 +72,14 @@ class Extra:
     threads: list[Polling] = attrs.Factory(list)
     time: DomainTime = GUEST_TIME
     autostartOnce: bool = False
+    jobs: dict[str, Any] = attrs.Factory(dict)
+    job: Any = None
+    completed: Any = None
+    sizes: dict[str, int] = attrs.Factory(dict)
+    migration: Any = None
+    dirtying: Any = None
+    backup: Any = None
+    closing: dict[Any, Callable[[], None]] = attrs.Factory(dict)
 
 
 class Domain:
@@ -145,6 +161,27 @@ class Domain:
         """Give it a number, or take it away with -1."""
         self.id = id
         self.ref = DomainRef(self.name, self.uuid, id)
+
+    @property
+    def jobs(self) -> Mapping[str, Any]:
+        """What disks are busy with, by target."""
+        return self._extra.jobs if self._extra is not None else {}
+
+    @property
+    def dirtying(self) -> Any:
+        """How fast the guest changes its memory, None if that was not asked for."""
+        return self._extra.dirtying if self._extra is not None else None
+
+    def diskSize(self, name: str, default: int) -> int:
+        """Return the bytes of a disk, by its target: as many as all disks have, until it is resized."""
+        return self._extra.sizes.get(name, default) if self._extra is not None else default
+
+    def stopping(self) -> None:
+        """The guest ends: let go of what was open or under way for it."""
+        if self._extra is not None:
+            closing = self._extra.closing
+            while closing:
+                closing.popitem()[1]()
 
     def checkActive(self) -> None:
         """

@@ -143,7 +143,7 @@ class TestDriver:
 
         world = World(context.clock, self._random)
         users = worldFromFile(world, uri.path)
-        connection = TestConnection(str(uri), world, lambda: None)
+        connection = TestConnection(str(uri), world, world.end)
         return self._admit(connection, users, context) if users else connection
 
     async def _admit(
@@ -168,8 +168,9 @@ class TestDriver:
 
     def _leave(self) -> None:
         self._users -= 1
-        if not self._users:
-            self._default = None
+        if not self._users and self._default is not None:
+            world, self._default = self._default, None
+            world.end()
 
     # Scenarios
 

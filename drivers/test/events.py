@@ -11,17 +11,24 @@ from pyvirt.drivers.interfaces.events import (
     IDomainEvents,
     INetworkEvents,
     INodeDeviceEvents,
+    ISecretEvents,
     IStoragePoolEvents,
     ISubscription,
     Listener,
 )
-from pyvirt.drivers.interfaces.values import DomainRef, NetworkRef, NodeDeviceRef, StoragePoolRef
+from pyvirt.drivers.interfaces.values import (
+    DomainRef,
+    NetworkRef,
+    NodeDeviceRef,
+    SecretRef,
+    StoragePoolRef,
+)
 from pyvirt.drivers.test.world import World
 
 __all__ = ["Events"]
 
 
-@implementer(IDomainEvents, INetworkEvents, IStoragePoolEvents, INodeDeviceEvents)
+@implementer(IDomainEvents, INetworkEvents, IStoragePoolEvents, INodeDeviceEvents, ISecretEvents)
 class Events:
     """Subscribes to what a world tells."""
 
@@ -51,3 +58,9 @@ class Events:
     ) -> ISubscription:
         """Hear of devices of the host."""
         return self._hub.subscribe(EventKind.NODE_DEVICE, eventID, dev and dev.name, listener)
+
+    def secretEventSubscribe(
+        self, eventID: int, secret: SecretRef | None, listener: Listener
+    ) -> ISubscription:
+        """Hear of secrets."""
+        return self._hub.subscribe(EventKind.SECRET, eventID, secret and secret.uuid, listener)

@@ -78,6 +78,7 @@ class DomainDevices:
     """Adds, places and removes threads."""
 
     def __init__(self, world: World) -> None:
+        self._world = world
         self._find = world.domains.find
 
     def domainPinIOThread(

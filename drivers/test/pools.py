@@ -18,6 +18,7 @@ from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import StoragePoolInfo, StoragePoolRef, StorageVolRef
 from pyvirt.drivers.test.poolsources import conflicting, discovered
 from pyvirt.drivers.test.refusals import checkFlags, invalidArgument, operationInvalid
+from pyvirt.drivers.test.volumedata import VolumeData
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -28,13 +29,21 @@ CAPACITY = 100 * 1024**3
 
 
 class Volume:
-    """A volume: its definition, sizes included, and what it is known by."""
+    """A volume: its definition, sizes included, what it is known by, and what was written to it if anything was."""
 
-    __slots__ = ("definition", "ref")
+    __slots__ = ("data", "definition", "ref")
 
     def __init__(self, definition: VolumeDefinition, ref: StorageVolRef) -> None:
         self.definition = definition
         self.ref = ref
+        self.data: VolumeData | None = None
+
+    @property
+    def written(self) -> VolumeData:
+        """What was written to it."""
+        if self.data is None:
+            self.data = VolumeData()
+        return self.data
 
 
 class Pool:

@@ -27,7 +27,7 @@ IMPACT = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG
 READING = IMPACT | c.VIR_TYPED_PARAM_STRING_OKAY
 
 
-def checkFlags(function: str, flags: int, allowed: int = 0) -> None:
+def checkFlags(function: str, flags: int, allowed: int = 0, domain: int = ErrorDomain.TEST) -> None:
     """
     Refuse flags that a function does not know.
 
@@ -37,7 +37,7 @@ def checkFlags(function: str, flags: int, allowed: int = 0) -> None:
     if unknown:
         raise InvalidArgument(
             f"unsupported flags (0x{unknown & 0xFFFFFFFF:x}) in function {function}",
-            domain=ErrorDomain.TEST,
+            domain=domain,
             str1=function,
             str2="flags",
             int1=0,

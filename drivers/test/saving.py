@@ -14,6 +14,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, formatDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.test.blockjob import checkNoBlockJobs
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.keys import checkKeys
 from pyvirt.drivers.test.lifecycle import DomainLifecycle
@@ -117,6 +118,7 @@ class DomainLifecycleAndFiles(DomainLifecycle):
             raise unsupportedArgument("xml modification unsupported")
         domain = self._find(dom)
         domain.checkActive()
+        checkNoBlockJobs(domain)
         _write(to, domain.name, formatDomain(domain.definition, id=domain.id, secure=True))
         self.ended(domain, c.VIR_DOMAIN_SHUTOFF_SAVED, c.VIR_DOMAIN_EVENT_STOPPED_SAVED)
 

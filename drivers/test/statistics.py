@@ -142,6 +142,11 @@ class DomainStatistics:
                 if domain.threads and domain.active:
                     params = [*records[place].params, *_threads(domain)]
                     records[place] = DomainStatsRecord(domain.ref, params)
+        if not stats or stats & c.VIR_DOMAIN_STATS_DIRTYRATE:
+            for place, domain in enumerate(found):
+                if domain.dirtying is not None:
+                    rate = domain.dirtying.parameters(self._world.clock.seconds())
+                    records[place] = DomainStatsRecord(domain.ref, [*records[place].params, *rate])
         return records
 
     def domainBlockStats(self, dom: DomainRef, path: str) -> BlockStats:
@@ -230,7 +235,8 @@ class DomainStatistics:
             raise invalidArgument(f"invalid path {path} not assigned to domain")
         if disk.source is None or disk.source.isEmpty:
             raise invalidArgument(f"disk '{path}' does not currently have a source assigned")
-        return BlockInfo(_TIB, _CLUSTERS, _TIB)
+        size = domain.diskSize(disk.target.dev, _TIB)
+        return BlockInfo(size, min(size, _CLUSTERS), size)
 
     def domainGetDiskErrors(self, dom: DomainRef, flags: int) -> list[DomainDiskError]:
         """Tell an error of each disk: no space and others in turn."""

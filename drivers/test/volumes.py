@@ -4,6 +4,8 @@ Volumes of the test driver: names and sizes in a pool.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 
 from pyvirt import constants as c
@@ -12,7 +14,8 @@ from pyvirt.definitions.storage import VolumeTarget, formatVolume, parseVolume
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import StoragePoolRef, StorageVolInfo, StorageVolRef
 from pyvirt.drivers.test.pools import CAPACITY, Pool, Pools, Volume
-from pyvirt.drivers.test.refusals import checkFlags, failed, internal, operationInvalid
+from pyvirt.drivers.test.refusals import checkFlags, failed, internal, operationInvalid, signed
+from pyvirt.drivers.test.volumedata import VolumeData, VolumeReader, VolumeWriter
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Storage"]
@@ -103,7 +106,13 @@ class Storage(Pools):
         found.checkActive()
         if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
             validate("volume", xml)
-        return self.make(found, xml, clonevol)
+        ref = self.make(found, xml, clonevol)
+        source = found.volumes[clonevol.name]
+        if source.data is not None:
+            made = found.volumes[ref.name]
+            made.data = source.data.copy()
+            made.data.cut(made.definition.capacity or 0)
+        return ref
 
     def make(self, pool: Pool, xml: str, clone: StorageVolRef | None = None) -> StorageVolRef:
         """
@@ -157,3 +166,83 @@ class Storage(Pools):
     def storageVolGetPath(self, vol: StorageVolRef) -> str:
         """Tell where a volume is."""
         return self._volume(vol)[1].definition.target.path or ""
+
+    def storageVolUpload(
+        self, vol: StorageVolRef, offset: int, length: int, flags: int
+    ) -> VolumeWriter:
+        """Write to a volume, as much as it holds."""
+        checkFlags("testStorageVolUpload", flags, c.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
+        volume = self._volume(vol)[1]
+        end = self._end(volume, offset, length)
+        return VolumeWriter(volume.written, offset, end)
+
+    def storageVolDownload(
+        self, vol: StorageVolRef, offset: int, length: int, flags: int
+    ) -> VolumeReader:
+        """Read from a volume; nothing was written where it is 0."""
+        sparse = c.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM
+        checkFlags("testStorageVolDownload", flags, sparse)
+        volume = self._volume(vol)[1]
+        end = self._end(volume, offset, length)
+        data = volume.data if volume.data is not None else VolumeData()
+        return VolumeReader(data, offset, end - offset, bool(flags & sparse))
+
+    @staticmethod
+    def _end(volume: Volume, offset: int, length: int) -> int:
+        """
+        Return where a part of a volume ends.
+
+        @raise VirtError: it begins behind the end.
+        """
+        size = volume.definition.capacity or 0
+        if offset > size:
+            path = volume.definition.target.path
+            raise virtError(
+                ErrorCode.SYSTEM_ERROR,
+                f"Unable to seek {path} to {offset}: {os.strerror(errno.EINVAL)}",
+                ErrorDomain.TEST,
+                int1=errno.EINVAL,
+            )
+        return min(size, offset + length) if length else size
+
+    def storageVolWipePattern(self, vol: StorageVolRef, algorithm: int, flags: int) -> None:
+        """Let everything in a volume be 0, whatever the algorithm."""
+        checkFlags("testStorageVolWipePattern", flags)
+        if not 0 <= algorithm <= c.VIR_STORAGE_VOL_WIPE_ALG_TRIM:
+            raise virtError(
+                ErrorCode.INVALID_ARG,
+                f"wiping algorithm {signed(algorithm)} not supported",
+                ErrorDomain.TEST,
+            )
+        self._volume(vol)[1].data = None
+
+    def storageVolResize(self, vol: StorageVolRef, capacity: int, flags: int) -> None:
+        """Give a volume another size."""
+        allocate = c.VIR_STORAGE_VOL_RESIZE_ALLOCATE
+        delta = c.VIR_STORAGE_VOL_RESIZE_DELTA
+        shrink = c.VIR_STORAGE_VOL_RESIZE_SHRINK
+        checkFlags("testStorageVolResize", flags, allocate | delta | shrink)
+        pool, volume = self._volume(vol)
+        old = volume.definition
+        size, taken = old.capacity or 0, old.allocation or 0
+        if flags & delta:
+            capacity = size - capacity if flags & shrink else size + capacity
+        if not flags & shrink and capacity < size:
+            raise _refused(
+                "Can't shrink capacity below current capacity unless shrink flag explicitly specified"
+            )
+        if capacity < taken:
+            raise _refused("can't shrink capacity below existing allocation")
+        if capacity - taken > CAPACITY - pool.allocation:
+            raise failed("Not enough space left in storage pool")
+        changes = {"capacity": capacity}
+        if flags & allocate:
+            changes["allocation"] = capacity
+            pool.allocation += capacity - taken
+        volume.definition = replaced(old, **changes)
+        if volume.data is not None:
+            volume.data.cut(capacity)
+
+
+def _refused(detail: str) -> VirtError:
+    return virtError(ErrorCode.INVALID_ARG, detail, ErrorDomain.TEST)

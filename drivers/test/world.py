@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from zope.interface.interface import InterfaceClass
 
 from pyvirt import constants as c
@@ -29,11 +29,15 @@ from pyvirt.drivers.test.domain import Domain, DomainTable
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
+    from pyvirt.definitions.filterbinding import FilterBindingDefinition
     from pyvirt.definitions.interface import InterfaceDefinition
+    from pyvirt.definitions.nwfilter import FilterDefinition
     from pyvirt.drivers.test.hostinterfaces import HostInterface
     from pyvirt.drivers.test.networks import Network
     from pyvirt.drivers.test.nodedevices import NodeDevice
     from pyvirt.drivers.test.pools import Pool
+    from pyvirt.drivers.test.secrets import Secret
+    from pyvirt.drivers.test.volumedata import VolumeData
 
 __all__ = ["Cell", "World"]
 
@@ -60,6 +64,9 @@ class World:
     @ivar node: what the host is.
     @ivar networks: by name, as are pools, host interfaces and devices.
     @ivar interfaceBackup: how the interfaces were when a change to them began, None if none did.
+    @ivar secrets: by UUID.
+    @ivar filters: network filters, by name.
+    @ivar filterBindings: what filters are applied to, by the name of a device of the host.
     @ivar cells: its nodes of memory; none if it is described by a file.
     """
 
@@ -75,6 +82,10 @@ class World:
         self.interfaces: dict[str, HostInterface] = {}
         self.interfaceBackup: list[InterfaceDefinition] | None = None
         self.devices: dict[str, NodeDevice] = {}
+        self.secrets: dict[bytes, Secret] = {}
+        self.filters: dict[str, FilterDefinition] = {}
+        self.filterBindings: dict[str, FilterBindingDefinition] = {}
+        self._waiting: set[IDelayedCall] = set()
         self._lastID = 0
         self._components: dict[InterfaceClass, object | None] = {}
 
@@ -92,6 +103,42 @@ class World:
     def now(self) -> int:
         """Return the time in whole microseconds."""
         return int(self.clock.seconds() * 1000000)
+
+    def later(self, seconds: float, act: Callable[[], None]) -> Callable[[], None]:
+        """
+        Do something in so many seconds, if this world still is then.
+
+        @return: what calls it off; it may be called at any time.
+        """
+
+        def due() -> None:
+            self._waiting.discard(call)
+            act()
+
+        def callOff() -> None:
+            if call.active():
+                self._waiting.discard(call)
+                call.cancel()
+
+        call = self.clock.callLater(seconds, due)
+        self._waiting.add(call)
+        return callOff
+
+    def end(self) -> None:
+        """Nobody is connected any more: let everything go that is still to happen, and what is open."""
+        while self._waiting:
+            self._waiting.pop().cancel()
+        for domain in list(self.domains):
+            domain.stopping()
+
+    def volumeData(self, path: str) -> VolumeData | None:
+        """Return what is in the volume at a path, None if no active pool has it."""
+        for pool in self.pools.values():
+            if pool.active:
+                for volume in pool.volumes.values():
+                    if volume.definition.target.path == path:
+                        return volume.data
+        return None
 
     # Domains
 
@@ -151,6 +198,7 @@ class World:
 
         @return: what others are to be told by that it stopped; one that is not defined keeps its number in it.
         """
+        domain.stopping()
         told = domain.ref
         if domain.pending is not None:
             domain.definition, domain.pending = domain.pending, None

@@ -91,7 +91,7 @@ class DeviceTests(SynchronousTestCase):
         What is no device is refused.
         """
         error = self.assertRaises(VirtError, parseDevice, "<gadget/>")
-        self.assertEqual(str(error), "XML error: unknown device type 'gadget'")
+        self.assertEqual(str(error), "unsupported configuration: unknown device type 'gadget'")
         self.assertEqual(error.domain, ErrorDomain.DOMAIN)
 
     def test_all(self) -> None:

@@ -7,6 +7,7 @@ sessions type many commands into one shell.
 
 from __future__ import annotations
 
+from tests.interop.supersets import without
 from tests.interop.support import ComparisonCase
 
 #: Connection and host.
@@ -514,19 +515,19 @@ class SingleCommandTests(ComparisonCase):
 
     def test_host(self) -> None:
         """Commands about the connection and the host do the same on both sides."""
-        self.compareEach(HOST)
+        self.compareEach(without(HOST))
 
     def test_domainReading(self) -> None:
         """Commands that read a domain do the same on both sides, refusals included."""
-        self.compareEach(DOMAIN_READING)
+        self.compareEach(without(DOMAIN_READING))
 
     def test_domainChanges(self) -> None:
         """Commands that define, start, change and end domains do the same on both sides."""
-        self.compareEach(DOMAIN_CHANGES)
+        self.compareEach(without(DOMAIN_CHANGES))
 
     def test_otherObjects(self) -> None:
         """Networks, storage, interfaces, devices, secrets and filters do the same on both sides."""
-        self.compareEach(OTHER_OBJECTS)
+        self.compareEach(without(OTHER_OBJECTS))
 
 
 class TransportTests(ComparisonCase):
@@ -546,7 +547,7 @@ class TransportTests(ComparisonCase):
 
     def test_readOnlyOption(self) -> None:
         """C{virsh --readonly} is allowed and refused the same."""
-        self.compareEach(READ_ONLY, options=["--readonly"])
+        self.compareEach(without(READ_ONLY), options=["--readonly"])
 
     def test_readOnlyOverTCP(self) -> None:
         """So is a read-only connection over TCP, which the client asks for by a flag alone."""
@@ -566,4 +567,4 @@ class SessionTests(ComparisonCase):
 
     def test_everythingThatReads(self) -> None:
         """All commands that read, typed into one shell."""
-        self.compareSession([*HOST[:-1], *DOMAIN_READING])
+        self.compareSession(without([*HOST[:-1], *DOMAIN_READING]))

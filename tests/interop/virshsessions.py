@@ -14,6 +14,7 @@ import re
 import shlex
 from typing import NamedTuple
 
+from tests.interop.supersets import COMMANDS
 from tests.interop.support import DATA, requireVirsh, run
 
 __all__ = ["marked", "session", "split"]
@@ -23,17 +24,6 @@ LEFT_OUT = """
     cd complete connect console desc echo edit event exit help pwd quit self-test shell checkpoint-edit iface-edit
     managedsave-edit metadata net-edit net-event nodedev-event nodesuspend nwfilter-edit pool-edit pool-event
     save-image-edit secret-edit secret-event snapshot-edit
-    """
-
-#: What libvirt's test driver refuses, and ours does.
-OURS_ALONE = """
-    attach-device attach-disk attach-interface backup-begin backup-dumpxml blockcommit blockcopy blockjob blockpull
-    blockresize change-media detach-device detach-device-alias detach-disk detach-interface dom-fd-associate
-    domblkthreshold domif-setlink migrate migrate-compcache migrate-getmaxdowntime migrate-getspeed migrate-postcopy
-    migrate-setmaxdowntime migrate-setspeed nwfilter-binding-create nwfilter-binding-delete nwfilter-binding-dumpxml
-    nwfilter-binding-list nwfilter-define nwfilter-dumpxml nwfilter-list nwfilter-undefine secret-define
-    secret-dumpxml secret-get-value secret-list secret-set-value secret-undefine update-device update-memory-device
-    vol-download vol-upload
     """
 
 #: Options that wait, open something or print the time.
@@ -99,7 +89,7 @@ def commands() -> dict[str, list[Option]]:
     return {
         name: options(run([requireVirsh(), "help", name]).stdout)
         for name in names
-        if name not in {*LEFT_OUT.split(), *OURS_ALONE.split()}
+        if name not in {*LEFT_OUT.split(), *COMMANDS}
     }
 
 

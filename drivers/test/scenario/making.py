@@ -94,6 +94,7 @@ class ScenarioWorld:
         if not self._users and not self.kept:
             self.running.stop()
             self._gone()
+            self.world.end()
 
 
 class ScenarioConnection(TestConnection):

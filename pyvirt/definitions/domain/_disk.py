@@ -27,6 +27,7 @@ from pyvirt.definitions.kinds import (
     UINT_NZ,
     choice,
     custom,
+    escape,
     integer,
     unsupported,
     xmlError,
@@ -187,6 +188,39 @@ class BackingStore:
 
 
 @attrs.frozen(kw_only=True)
+class Mirror:
+    """
+    Where the data of a running guest's disk is copied to.  It is told of, and never read.
+
+    @ivar job: C{copy}, or C{active-commit}.
+    @ivar ready: whether all is there.
+    """
+
+    source: DiskSource
+    format: str
+    job: str
+    ready: bool = False
+
+
+def writeMirror(value: Mirror, out: list[str], indent: str, context: Context) -> None:
+    """Write where data is copied to, while it is."""
+    if context.inactive:
+        return
+    source = value.source
+    path = getattr(source, "file", None)
+    old = f" file='{escape(path)}' format='{value.format}'" if path and value.job == "copy" else ""
+    ready = " ready='yes'" if value.ready else ""
+    out.append(
+        f"{indent}<mirror type='{source.sourceType}'{old} job='{value.job}'{ready}>\n"
+        f"{indent}  <format type='{value.format}'/>\n"
+    )
+    writeSource(source, out, indent + "  ", "source", context)
+    if value.job == "copy":
+        out.append(f"{indent}  <backingStore/>\n")
+    out.append(f"{indent}</mirror>\n")
+
+
+@attrs.frozen(kw_only=True)
 class DiskTarget:
     """The name and the bus under which the guest finds a disk."""
 
@@ -274,7 +308,7 @@ class Disk(BootDevice):
 
     xmlOrder: ClassVar[str] = (
         "type device model rawio sgio snapshot driver auth source backingStore backenddomain "
-        "geometry blockio target iotune readonly shareable transient serial wwn vendor product "
+        "geometry blockio mirror target iotune readonly shareable transient serial wwn vendor product "
         "encryption boot alias acpiIndex address"
     )
 
@@ -309,7 +343,9 @@ class Disk(BootDevice):
             value, out, indent, "target", context
         ),
     )
-    mirror: None = special(tags="mirror", read=lambda node, kids, context: None)
+    mirror: Mirror | None = special(
+        tags="mirror", read=lambda node, kids, context: None, write=writeMirror
+    )
     backenddomain: str | None = elementAttribute("backenddomain", "name", FILLED)
     auth: Auth | None = element(Auth)
     iotune: IOTune | None = element(IOTune)

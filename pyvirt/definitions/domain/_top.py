@@ -710,7 +710,9 @@ def parseDevice(xml: str) -> tuple[str, Any]:
     node = parseTree(xml, None, label="(device_definition)", domain=ErrorDomain.DOMAIN)
     known = _DEVICES.get(node.tag)
     if known is None:
-        raise xmlError(f"unknown device type '{node.tag}'")
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED, f"unknown device type '{node.tag}'", ErrorDomain.DOMAIN
+        )
     name, cls = known
     # Some readers look at the element around.
     etree.Element("devices").append(node)

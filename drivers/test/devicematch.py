@@ -1,0 +1,229 @@
+"""
+Which device of a domain a caller means who describes it by XML: as much of it as tells it from others.
+
+What is not found is refused in the words that libvirt has for that kind of device, which differ between the
+running guest and its definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from pyvirt.drivers.test.refusals import failed, invalidArgument, operationInvalid
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = ["findDevice", "findInterface"]
+
+#: What the place of a device in a machine is told by; it does not matter for what the device is.
+_PLACE = frozenset(("alias", "address", "acpiIndex", "boot", "rom"))
+
+
+def _absent(detail: str, domain: int = ErrorDomain.TEST) -> VirtError:
+    return virtError(ErrorCode.DEVICE_MISSING, detail, domain)
+
+
+def _text(kind: str, device: Any, live: bool) -> VirtError:
+    """Make the error of a device that is not there."""
+    if kind == "rngs":
+        if live:
+            return _absent(
+                f"model '{_rngModel(device)}' RNG device not present in domain configuration"
+            )
+        return _absent("no matching RNG device was found")
+    if kind == "inputs":
+        return _absent("matching input device not found")
+    if kind == "watchdogs":
+        if live:
+            return _absent("watchdog device not present in domain configuration")
+        return _absent("domain has no watchdog")
+    if kind == "vsock":
+        if live:
+            return _absent("matching vsock device not found")
+        return failed("matching vsock device not found")
+    if kind == "controllers":
+        if live:
+            return _absent(f"controller {device.type}:{device.index or 0} not found")
+        return _absent("device not present in domain configuration")
+    if kind in ("serials", "parallels", "consoles", "channels"):
+        if live:
+            return _absent(f"chr type '{kind[:-1]}' device not present in domain configuration")
+        return invalidArgument("device not present in domain configuration")
+    if kind == "filesystems":
+        if live:
+            return _absent("matching filesystem not found")
+        return _absent("no matching filesystem device was found")
+    if kind == "memories":
+        if live:
+            return _absent(
+                f"model '{device.model}' memory device not present in the domain configuration"
+            )
+        return _absent("matching memory device was not found")
+    if kind == "shmems":
+        if live:
+            model = getattr(device.model, "type", None) or device.model or "ivshmem"
+            return _absent(f"model '{model}' shmem device not present in domain configuration")
+        return _absent("matching shmem device was not found")
+    if kind == "redirdevs":
+        if live:
+            return operationInvalid("no matching redirdev was not found")
+        return _absent("no matching redirdev was not found")
+    if kind == "leases":
+        detail = f"Lease {device.key} in lockspace {device.lockspace or '(null)'} does not exist"
+        return invalidArgument(detail) if live else _absent(detail)
+    if kind == "disks":
+        name = device.target.dev
+        return _absent(f"disk {name} not found" if live else f"no target device {name}")
+    if kind == "hostdevs" and live:
+        return _absent(f"{_hostText(device)} not found")
+    return _absent("device not present in domain configuration")
+
+
+def _rngModel(device: Any) -> str:
+    return str(getattr(device.backend, "model", None) or "random")
+
+
+def _hostText(device: Any) -> str:
+    source = device.source
+    if device.type == "usb":
+        if source.vendor is not None:
+            return (
+                f"host usb device vendor=0x{source.vendor:04x} product=0x{source.product or 0:04x}"
+            )
+        return f"host usb device {source.bus or 0:03d}.{source.device or 0:03d}"
+    if device.type == "pci" and source.pci is not None:
+        pci = source.pci
+        return (
+            f"host pci device {pci.domain or 0:04x}:{pci.bus or 0:02x}:"
+            f"{pci.slot or 0:02x}.{pci.function or 0}"
+        )
+    if device.type == "scsi" and source.scsi is not None:
+        scsi = source.scsi
+        return f"host scsi device {source.adapter}:{scsi.bus}:{scsi.target}.{scsi.unit}"
+    return "device"
+
+
+def _alike(one: Any, other: Any, ignored: frozenset[str] = _PLACE) -> bool:
+    """Whether two devices are the same but for their places; a place that C{one} names must fit."""
+    if type(one) is not type(other):
+        return False
+    for field in attrs.fields(type(one)):
+        if field.name not in ignored and getattr(one, field.name) != getattr(other, field.name):
+            return False
+    address = getattr(one, "address", None)
+    return address is None or address == getattr(other, "address", None)
+
+
+def _samePort(wanted: Any, there: Any) -> bool:
+    """Whether two character devices have the same ends."""
+    one, other = wanted.target, there.target
+    if one.type not in (None, other.type) or (one.port, other.port)[one.port is None] != other.port:
+        return False
+    if (one.name, one.address) != (other.name, other.address):
+        return False
+    source, had = wanted.source, there.source
+    if source.type != had.type:
+        return False
+    if source.type == "pty" or source.path is None:
+        return bool(attrs.evolve(source, path=None) == attrs.evolve(had, path=None))
+    return bool(source == had)
+
+
+def _byTarget(wanted: Any, there: Any) -> bool:
+    return there.target is not None and wanted.target.dev == there.target.dev
+
+
+def _cid(vsock: Any) -> int | None:
+    address: int | None = None if vsock.cid is None else vsock.cid.address
+    return address
+
+
+_SAME: dict[str, Callable[[Any, Any], bool]] = {
+    "disks": _byTarget,
+    "filesystems": lambda wanted, there: wanted.target == there.target,
+    "controllers": lambda wanted, there: (
+        (wanted.type, wanted.index or 0) == (there.type, there.index or 0)
+    ),
+    "sounds": lambda wanted, there: wanted.model == there.model,
+    "inputs": lambda wanted, there: (
+        (wanted.type, wanted.bus, wanted.source) == (there.type, there.bus, there.source)
+    ),
+    "leases": lambda wanted, there: (wanted.key, wanted.lockspace) == (there.key, there.lockspace),
+    "hostdevs": lambda wanted, there: (wanted.type, wanted.source) == (there.type, there.source),
+    "vsock": lambda wanted, there: (wanted.model, _cid(wanted)) == (there.model, _cid(there)),
+    "serials": _samePort,
+    "parallels": _samePort,
+    "consoles": _samePort,
+    "channels": _samePort,
+}
+
+
+def findInterface(interfaces: tuple[Any, ...], wanted: Any) -> int:
+    """
+    Find an interface by what is given of its hardware address, its address and its name.
+
+    @return: its place.
+    @raise VirtError: there is none, or there are several.
+    """
+    mac = wanted.mac.address if wanted.mac is not None else None
+    found = []
+    for place, each in enumerate(interfaces):
+        if mac is not None and (
+            each.mac is None or (each.mac.address or "").lower() != mac.lower()
+        ):
+            continue
+        if wanted.address is not None and wanted.address != each.address:
+            continue
+        if wanted.alias is not None and wanted.alias != each.alias:
+            continue
+        found.append(place)
+    if len(found) > 1:
+        if mac is not None:
+            detail = f"multiple devices matching MAC address {mac} found"
+        else:
+            detail = "multiple matching devices found"
+        raise failed(detail, ErrorDomain.DOMAIN)
+    if not found:
+        raise _absent(
+            f"no device found at address '{_addressText(wanted.address)}' matching MAC address "
+            f"'{mac or '(<null>)'}' and alias '{wanted.alias or '(<null>)'}'",
+            ErrorDomain.DOMAIN,
+        )
+    return found[0]
+
+
+def _addressText(address: Any) -> str:
+    if getattr(address, "type", None) != "pci":
+        return "(<null>)"
+    return (
+        f"{address.domain or 0:04x}:{address.bus or 0:02x}:"
+        f"{address.slot or 0:02x}.{address.function or 0:x}"
+    )
+
+
+def findDevice(devices: Any, kind: str, wanted: Any, live: bool) -> tuple[int, Any]:
+    """
+    Find the device that is meant.
+
+    @param devices: the devices of the running guest or of its definition, as C{live} says.
+    @param kind: the attribute that keeps such devices.
+    @return: its place there, and the device.
+    @raise VirtError: there is none.
+    """
+    kept = getattr(devices, kind)
+    if kind == "interfaces":
+        place = findInterface(kept, wanted)
+        return place, kept[place]
+    if not isinstance(kept, tuple):
+        kept = () if kept is None else (kept,)
+        if kept and not live:  # libvirt does not look which one it is
+            return 0, kept[0]
+    if kind == "watchdogs" and kept and not live:
+        return 0, kept[0]
+    same = _SAME.get(kind, _alike)
+    for place, each in enumerate(kept):
+        if same(wanted, each):
+            return place, each
+    raise _text(kind, wanted, live)

@@ -18,6 +18,7 @@ from typing import Any
 from twisted.internet.interfaces import IFileDescriptorReceiver, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -106,7 +107,8 @@ class PacketProtocol(Protocol):
         transport.registerProducer(self, True)
         # Plain sockets only: TLS and channels of other protocols transform what they are given.
         self._direct = (
-            not getattr(transport, "TLS", False)
+            not isinstance(transport, ProtocolWrapper)
+            and not getattr(transport, "TLS", False)
             and hasattr(transport, "writeSomeData")
             and hasattr(transport, "dataBuffer")
             and hasattr(transport, "_tempDataBuffer")

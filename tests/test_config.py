@@ -275,7 +275,7 @@ class KeyTests(SynchronousTestCase):
             ('\nauth_unix_ro="sasl"', 2, 'auth_unix_ro = "sasl" is not available yet'),
             ("listen_tcp=1", 1, 'listen_tcp needs auth_tcp = "none"'),
             ('listen_tcp=1\nauth_tcp="sasl"', 2, 'listen_tcp needs auth_tcp = "none"'),
-            ("\n\nlisten_tls=1", 3, "listen_tls = 1 is not available yet"),
+            ('listen_tls=1\n\ntls_priority="X"', 3, "Failed to set TLS session priority to X"),
             ('access_drivers=["policy"]', 1, 'access driver "policy" needs access_policy_file'),
         ):
             where, problem = refusal(text)

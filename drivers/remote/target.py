@@ -100,6 +100,10 @@ def findTarget(uri: URI | None, flags: int, environment: Mapping[str, str], user
             transport=transport,
             host=uri.host or "localhost",
             port=uri.port or _PORTS.get(transport, 0),
+            user=uri.user,
+            name=name,
+            readOnly=bool(flags & VIR_CONNECT_RO),
+            parameters=parameters,
         )
     return Target(address=address, name=name, parameters=parameters, user=uri.user)
 

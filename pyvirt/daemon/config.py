@@ -9,6 +9,7 @@ on nothing yet becomes one of L{Config.remarks}, which the daemon logs at start.
 from __future__ import annotations
 
 import grp
+import ipaddress
 import re
 import socket
 from collections.abc import Callable
@@ -20,14 +21,19 @@ import attrs
 from pyvirt.confsyntax import ConfigError, Value, parse
 from pyvirt.daemon.logsetup import Filter, Output, parseFilters, parseOutputs
 from pyvirt.errors import VirtError
+from pyvirt.tls.priority import PriorityError, parsePriority
 
 __all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
 
 _UINT_MAX = 0xFFFFFFFF
-_NO_TLS = "the daemon does not listen for TLS yet"
 _NO_SASL = "SASL authentication is not available yet"
 _NO_AUDIT = "audit messages are not written yet"
 _NO_QEMU = "no driver of this daemon uses it yet"
+_TLS_KEYS = (
+    *("tls_port", "auth_tls", "key_file", "cert_file", "ca_file", "crl_file"),
+    *("tls_no_sanity_certificate", "tls_no_verify_certificate", "tls_allowed_dn_list"),
+    "tls_priority",
+)
 _RETIRED = "libvirtd has retired this key"
 
 Check = Callable[[str, Value], Any]
@@ -192,7 +198,7 @@ class Config:
 
     listenTLS: bool = _key("listen_tls", _boolean, False)
     listenTCP: bool = _key("listen_tcp", _boolean, False)
-    tlsPort: int = _key("tls_port", _port, 16514, _NO_TLS)
+    tlsPort: int = _key("tls_port", _port, 16514)
     tcpPort: int = _key("tcp_port", _port, 16509)
     listenAddr: str | None = _key("listen_addr", _string, None)
     unixSockGroup: int | None = _key("unix_sock_group", _group, None)
@@ -203,18 +209,18 @@ class Config:
     authUnixRO: str = _key("auth_unix_ro", _auth, "none")
     authUnixRW: str = _key("auth_unix_rw", _auth, "none")
     authTCP: str = _key("auth_tcp", _auth, "sasl")
-    authTLS: str = _key("auth_tls", _auth, "none", _NO_TLS)
+    authTLS: str = _key("auth_tls", _auth, "none")
     tcpMinSSF: int = _key("tcp_min_ssf", _minimumSSF, 112, _NO_SASL)
     accessDrivers: tuple[str, ...] = _key("access_drivers", _strings, ())
     accessPolicyFile: str | None = _key("access_policy_file", _path, None)
-    keyFile: str | None = _key("key_file", _string, None, _NO_TLS)
-    certFile: str | None = _key("cert_file", _string, None, _NO_TLS)
-    caFile: str | None = _key("ca_file", _string, None, _NO_TLS)
-    crlFile: str | None = _key("crl_file", _string, None, _NO_TLS)
-    tlsNoSanityCertificate: bool = _key("tls_no_sanity_certificate", _boolean, False, _NO_TLS)
-    tlsNoVerifyCertificate: bool = _key("tls_no_verify_certificate", _boolean, False, _NO_TLS)
-    tlsAllowedDNList: tuple[str, ...] | None = _key("tls_allowed_dn_list", _strings, None, _NO_TLS)
-    tlsPriority: str | None = _key("tls_priority", _string, None, _NO_TLS)
+    keyFile: str | None = _key("key_file", _path, None)
+    certFile: str | None = _key("cert_file", _path, None)
+    caFile: str | None = _key("ca_file", _path, None)
+    crlFile: str | None = _key("crl_file", _path, None)
+    tlsNoSanityCertificate: bool = _key("tls_no_sanity_certificate", _boolean, False)
+    tlsNoVerifyCertificate: bool = _key("tls_no_verify_certificate", _boolean, False)
+    tlsAllowedDNList: tuple[str, ...] | None = _key("tls_allowed_dn_list", _strings, None)
+    tlsPriority: str | None = _key("tls_priority", _string, None)
     saslAllowedUsernameList: tuple[str, ...] | None = _key(
         "sasl_allowed_username_list", _strings, None, _NO_SASL
     )
@@ -253,6 +259,26 @@ class Config:
         """Raise the L{ConfigError} of C{key}, at its line if the file sets it."""
         raise ConfigError(self.file or "default configuration", self.lines.get(key, 0), problem)
 
+    def dangers(self) -> list[str]:
+        """Say what leaves a door more open than the rest of the file makes one think."""
+        found = []
+        idle = [key for key in _TLS_KEYS if key in self.lines]
+        if idle and not self.listenTLS:
+            found.append(
+                f"listen_tls is not 1, so nothing is served over TLS: {', '.join(idle)}"
+                " cannot take effect"
+            )
+        if self.listenTLS and self.tlsNoVerifyCertificate and self.authTLS == "none":
+            found.append(
+                'tls_no_verify_certificate = 1 and auth_tls = "none": over TLS anybody may do anything'
+            )
+        if self.listenTCP and self.authTCP == "none" and not _isLoopback(self.listenAddr):
+            found.append(
+                'listen_tcp = 1 and auth_tcp = "none" beyond this machine: over TCP anybody may do'
+                " anything, and nothing is encrypted"
+            )
+        return [f"{self.file}: {each}" for each in found]
+
     def checkTogether(self) -> None:
         """
         Check what no single value shows.
@@ -273,8 +299,16 @@ class Config:
                 "auth_tcp" if "auth_tcp" in self.lines else "listen_tcp",
                 f'listen_tcp needs auth_tcp = "none": "{self.authTCP}" is not available yet',
             )
-        if self.listenTLS:
-            self.refuse("listen_tls", "listen_tls = 1 is not available yet")
+        if self.listenTLS and self.authTLS != "none":
+            self.refuse("auth_tls", f'auth_tls = "{self.authTLS}" is not available yet')
+        if self.tlsPriority is not None:
+            try:
+                parsePriority(self.tlsPriority)
+            except PriorityError as problem:
+                self.refuse(
+                    "tls_priority",
+                    f"Failed to set TLS session priority to {self.tlsPriority}: {problem}",
+                )
         for driver in self.accessDrivers:
             if driver == "policy" and self.accessPolicyFile is None:
                 self.refuse("access_drivers", 'access driver "policy" needs access_policy_file')
@@ -316,7 +350,16 @@ def readConfig(text: str, file: str) -> Config:
             )
     config = Config(file=file, lines=lines, remarks=tuple(remarks), **values)
     config.checkTogether()
-    return config
+    return attrs.evolve(config, remarks=(*config.remarks, *config.dangers()))
+
+
+def _isLoopback(address: str | None) -> bool:
+    if address is None:
+        return False
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
 
 
 def _similar(name: str) -> str:

@@ -59,6 +59,13 @@ class IGate(Protocol):
         """Accept again."""
 
 
+class IArrival(Protocol):
+    """A connection that is no session yet."""
+
+    def abort(self) -> None:
+        """Close it at once."""
+
+
 @attrs.frozen(kw_only=True)
 class Limits:
     """
@@ -70,6 +77,7 @@ class Limits:
     @ivar keepaliveInterval: seconds; 0 or less: clients are not watched.
     @ivar keepaliveCount: unanswered keepalives after which a client is dropped.
     @ivar authenticationDeadline: seconds that a client has to authenticate.
+    @ivar handshakeDeadline: seconds that a client has for the handshake of TLS or SSH.
     @ivar eventBacklog: bytes of events kept for a client that does not read.
     """
 
@@ -79,6 +87,7 @@ class Limits:
     keepaliveInterval: int = 5
     keepaliveCount: int = 5
     authenticationDeadline: float = 60.0
+    handshakeDeadline: float = 30.0
     eventBacklog: int = 4 << 20
 
     @classmethod
@@ -115,6 +124,7 @@ class Counters:
     @ivar unauthenticated: clients dropped because they did not authenticate in time.
     @ivar failedLogins: attempts to authenticate that failed.
     @ivar denied: calls that a policy did not allow.
+    @ivar unverified: clients refused because of what they showed in a handshake: certificate or key.
     @ivar broken: clients dropped because of bytes that are no packets.
     @ivar silent: clients dropped because they did not answer keepalives.
     @ivar slow: clients dropped because they did not read their events.
@@ -128,6 +138,7 @@ class Counters:
     unauthenticated: int = 0
     failedLogins: int = 0
     denied: int = 0
+    unverified: int = 0
     broken: int = 0
     silent: int = 0
     slow: int = 0
@@ -146,6 +157,7 @@ class Server:
     @ivar access: decides who may do what; None: everybody everything.
     @ivar polkit: decides who may come in where C{auth} is C{polkit}.
     @ivar changed: called whenever a client has come or gone.
+    @ivar arrivals: connections whose handshake goes on: they count as clients that have not authenticated.
     @ivar calls: number to L{Call} of the main program, filled as procedures are called.
     @ivar trusting: whether every client that may change something has the rights of this process.
     """
@@ -180,6 +192,7 @@ class Server:
         self.counters = Counters()
         self.encoder = EventEncoder()
         self.sessions: set[Session] = set()
+        self.arrivals: set[IArrival] = set()
         self.anonymous = 0
         self.calls: dict[int, Call] = {}
         self.gates: list[IGate] = []
@@ -302,13 +315,36 @@ class Server:
         self.limits = limits
         self._checkLimits()
 
+    def mayArrive(self) -> bool:
+        """Whether there is room for a client; one that is to be turned away is counted and logged."""
+        if self.room and not self.stopping:
+            return True
+        self.counters.refused += 1
+        log.warn("too many active clients, dropping a connection")
+        return False
+
+    def arrived(self, arrival: IArrival) -> None:
+        """A handshake begins."""
+        self.arrivals.add(arrival)
+        self._checkLimits()
+
+    def letIn(self, arrival: IArrival) -> None:
+        """A handshake has ended well: its place is for the session that follows at once."""
+        self.arrivals.discard(arrival)
+
+    def left(self, arrival: IArrival) -> None:
+        """A connection is gone, maybe in the middle of its handshake."""
+        if arrival in self.arrivals:
+            self.arrivals.remove(arrival)
+            self._checkLimits()
+
     @property
     def room(self) -> int:
         """How many more clients may connect now."""
         limits = self.limits
-        room = limits.clients - len(self.sessions)
+        room = limits.clients - len(self.sessions) - len(self.arrivals)
         if limits.anonymousClients:
-            room = min(room, limits.anonymousClients - self.anonymous)
+            room = min(room, limits.anonymousClients - self.anonymous - len(self.arrivals))
         return max(room, 0)
 
     def _checkLimits(self) -> None:
@@ -321,8 +357,8 @@ class Server:
             log.warn(
                 "{clients} clients are connected, {anonymous} of them not authenticated:"
                 " further ones have to wait",
-                clients=len(self.sessions),
-                anonymous=self.anonymous,
+                clients=len(self.sessions) + len(self.arrivals),
+                anonymous=self.anonymous + len(self.arrivals),
             )
         else:
             log.info("there is room for clients again")
@@ -335,6 +371,8 @@ class Server:
     def closeAll(self) -> None:
         """Close every connection: the daemon stops."""
         self.stopping = True
+        for arrival in list(self.arrivals):
+            arrival.abort()
         for session in list(self.sessions):
             session.close()
 
@@ -359,8 +397,6 @@ class SessionFactory(Factory):
         self.readOnly = readOnly
 
     def buildProtocol(self, addr: IAddress | None) -> Session | None:
-        if self.server.room == 0 or self.server.stopping:
-            self.server.counters.refused += 1
-            log.warn("too many active clients, dropping a connection")
+        if not self.server.mayArrive():
             return None
         return self.server.session(self.server, self.auth, self.readOnly)

@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -25,6 +26,7 @@ from pyvirt.daemon.config import Config
 from pyvirt.daemon.logsetup import Log
 from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.server import Limits, Server, SessionFactory
+from pyvirt.daemon.tlsdoor import ServerKeys, homeOf, tlsFactory
 from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
 from pyvirt.pidfile import PidFile
 from pyvirt.systemd import adoptSockets, notify
@@ -47,6 +49,7 @@ class DaemonService(Service):
     A daemon: a service that starts and stops it.
 
     @ivar server: what its sessions share.
+    @ivar tls: the certificates, if it listens for TLS.
     @ivar started: fires once clients are served; fails with why they are not.
     """
 
@@ -93,6 +96,7 @@ class DaemonService(Service):
         self._configureWorkers()
         self.access: Access | None = None
         self.listeners: list[Listener] = []
+        self.tls: ServerKeys | None = None
         self.started: Deferred[None] = Deferred()
         self._pidFile: PidFile | None = None
         self._initialised: list[Any] = []
@@ -192,6 +196,9 @@ class DaemonService(Service):
         if config.listenTCP:
             for each in openTCP(config.listenAddr, config.tcpPort, backlog=backlog):
                 self._add(each, config.authTCP, readOnly=False)
+        if config.listenTLS:
+            for each in openTCP(config.listenAddr, config.tlsPort, backlog=backlog):
+                self._addTLS(each)
 
     def _listenUNIX(
         self,
@@ -222,12 +229,35 @@ class DaemonService(Service):
             readOnly = name.endswith("-ro")
             auth = config.authUnixRO if readOnly else config.authUnixRW
             self._add(given, auth, readOnly=readOnly)
+        elif given.getsockname()[1] == config.tlsPort:
+            self._addTLS(given)
         elif config.authTCP != "none":
             config.refuse(
                 "auth_tcp", f'a TCP socket was passed in: "{config.authTCP}" is not available yet'
             )
         else:
             self._add(given, config.authTCP, readOnly=False)
+
+    def _addTLS(self, listening: socket.socket) -> None:
+        if self.tls is None:
+            home = None if self.privileged else homeOf(self.environment)
+            self.tls = ServerKeys(self.config, root=self.paths.root, home=home)
+            self.administration.tlsUpdater = self.reloadTLS
+        factory = tlsFactory(self.server, self.tls, auth=self.config.authTLS)
+        self._serve(listening, factory, self.server)
+
+    def reloadTLS(self, server: Server | None = None) -> bool:
+        """
+        Read the certificates again, for new connections.
+
+        @param server: whose; only the main one has any.
+        @return: whether it has some.
+        @raise VirtError: they cannot be used; those from before stay in use.
+        """
+        if self.tls is None or server not in (None, self.server):
+            return False
+        self.tls.reload()
+        return True
 
     def _add(
         self,
@@ -239,7 +269,13 @@ class DaemonService(Service):
         server: Server | None = None,
     ) -> None:
         server = self.server if server is None else server
-        factory = SessionFactory(server, auth=auth, readOnly=readOnly)
+        self._serve(
+            listening, SessionFactory(server, auth=auth, readOnly=readOnly), server, path=path
+        )
+
+    def _serve(
+        self, listening: socket.socket, factory: Factory, server: Server, *, path: str | None = None
+    ) -> None:
         listener = Listener(self.reactor, listening, factory, server, path=path)
         self.listeners.append(listener)
         server.gates.append(listener)

@@ -1,13 +1,14 @@
 """
 Client endpoints: from where a daemon is to something that can connect, and its failures in libvirt's words.
 
-UNIX sockets and TCP are here; whoever asks for a transport that is not there yet is told which one.
+UNIX sockets and TCP are here; the others are modules of their own, which are loaded when they are used.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -39,12 +40,20 @@ class Address:
     @ivar path: the socket, for C{unix}.
     @ivar host: for the others.
     @ivar port: for the others.
+    @ivar user: whom to log in as, for C{ssh}; None: the user's own name.
+    @ivar name: the URI that the daemon is asked for, for helpers at the far end.
+    @ivar readOnly: whether a read-only connection is enough.
+    @ivar parameters: what the URI says about the transport, by name.
     """
 
     transport: str
     path: str = ""
     host: str = ""
     port: int = 0
+    user: str | None = None
+    name: str = ""
+    readOnly: bool = False
+    parameters: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def systemError(text: str, number: int = -1) -> VirtError:
@@ -69,21 +78,31 @@ def _reason(error: Exception) -> tuple[int, str]:
     return -1, str(error)
 
 
-def clientEndpoint(reactor: Any, address: Address) -> IStreamClientEndpoint:
+def clientEndpoint(
+    reactor: Any, address: Address, environment: Mapping[str, str], userID: int
+) -> IStreamClientEndpoint:
     """
     Make the endpoint that connects to C{address}.
 
-    Its C{connect} fails with L{VirtError} (C{SYSTEM_ERROR}) and libvirt's text.
+    Its C{connect} fails with L{VirtError}, C{SYSTEM_ERROR} for most, and libvirt's text.
 
-    @raise VirtError: the transport is not available (C{CONFIG_UNSUPPORTED}).
+    @param environment: of the process: where its user keeps certificates and keys.
+    @param userID: who that is.
+    @raise VirtError: what the address says about the transport cannot be used.
     """
     if address.transport == "unix":
         return UNIXEndpoint(reactor, address.path)
     if address.transport == "tcp":
         return TCPEndpoint(reactor, address.host, address.port)
+    if address.transport == "tls":
+        from pyvirt.transports.tls import TLSEndpoint, clientCredentials
+
+        credentials = clientCredentials(address.parameters, environment, userID)
+        inner = TCPEndpoint(reactor, address.host, address.port)
+        return TLSEndpoint(reactor, inner, address.host, credentials)
     raise virtError(
         ErrorCode.CONFIG_UNSUPPORTED,
-        f"the transport '{address.transport}' is not available yet; use unix or tcp",
+        f"the transport '{address.transport}' is not available yet; use unix, tcp or tls",
         ErrorDomain.RPC,
     )
 

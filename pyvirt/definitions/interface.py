@@ -10,6 +10,7 @@ import attrs
 
 from pyvirt.definitions.kinds import (
     FILLED,
+    UINT_NZ,
     Kind,
     choice,
     custom,
@@ -102,7 +103,7 @@ class MIIMon:
         integer(keepZero=False, error=complaint("bond interface miimon updelay invalid"))
     )
     carrier: str | None = attribute(
-        choice("netif ioctl", error=complaint("unknown mii bonding carrier {text}"))
+        choice("netif ioctl", error=complaint("unknown mii bonding carrier {text}"), empty=True)
     )
 
 
@@ -119,7 +120,11 @@ class ARPMon:
         required=True, missing=lambda node: bad("bond interface arpmon target missing")
     )
     validate: str | None = attribute(
-        choice("none active backup all", error=complaint("unknown arp bonding validate {text}"))
+        choice(
+            "active backup all",
+            error=complaint("unknown arp bonding validate {text}"),
+            empty=True,
+        )
     )
 
 
@@ -193,11 +198,24 @@ def _readMTU(text: str, node: Node, name: str) -> int | None:
 
 
 @attrs.frozen(kw_only=True)
+class Link:
+    """How fast a link is, in Mbit/s, and whether it is up."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
+    xmlReadOrder: ClassVar[str] = "state"
+
+    speed: int | None = attribute(UINT_NZ)
+    state: str | None = attribute(
+        choice("unknown notpresent down lowerlayerdown testing dormant up")
+    )
+
+
+@attrs.frozen(kw_only=True)
 class InterfaceDefinition:
     """An interface of the host, or a part of one."""
 
     xmlOpen: ClassVar[bool] = True
-    xmlReadOrder: ClassVar[str] = "type name start mtu"
+    xmlReadOrder: ClassVar[str] = "type name start mtu protocols link"
 
     type: str | None = attribute(choice(TYPES), required=True)
     name: str | None = attribute(required=True, missing=lambda node: bad("interface has no name"))
@@ -210,6 +228,7 @@ class InterfaceDefinition:
     )
     mtu: int | None = elementAttribute("mtu", "size", Kind(_readMTU))
     protocols: tuple[Protocol, ...] = elements(Protocol, "protocol")
+    link: Link | None = element(Link)
     mac: str | None = elementAttribute("mac", "address", FILLED)
     bridge: Bridge | None = element(Bridge)
     bond: Bond | None = element(Bond)
@@ -227,9 +246,11 @@ class InterfaceDefinition:
             name: None for name in ("bridge", "bond", "vlan") if name != kind
         }
         if inner:
-            changes.update(start=None)
+            changes.update(start=None, mtu=None)
         if kind != "ethernet":
             changes["mac"] = None
+        if kind == "bridge":
+            changes["link"] = None
         return replaced(self, **changes)
 
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import attrs
 
-from pyvirt.definitions.domain._address import PCIAddress
 from pyvirt.definitions.domain._source import Encryption, Secret
 from pyvirt.definitions.kinds import (
     BOOLEAN,
@@ -22,6 +21,7 @@ from pyvirt.definitions.kinds import (
     number,
     xmlError,
 )
+from pyvirt.definitions.pooladapter import Adapter
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import (
     Context,
@@ -133,76 +133,6 @@ class PoolDevice:
 
 
 @attrs.frozen(kw_only=True)
-class ParentAddress:
-    """
-    The PCI address of a SCSI host.
-
-    @ivar uniqueID: which of the hosts at that address.
-    """
-
-    uniqueID: int | None = attribute(
-        integer(signed=True, error=lambda text, node, name: _noUnique(node)),
-        "unique_id",
-        required=True,
-        missing=lambda node: _noUnique(node),
-    )
-    address: PCIAddress | None = special(
-        tags="address",
-        read=lambda node, kids, context: (
-            plainReader(PCIAddress)(kids["address"][0], context) if "address" in kids else None
-        ),
-        write=lambda value, out, indent, context: out.append(
-            f"{indent}<address domain='{value.domain or 0:#06x}' bus='{value.bus or 0:#04x}' "
-            f"slot='{value.slot or 0:#04x}' function='{value.function or 0:#x}'/>\n"
-        ),
-    )
-
-    def settle(self, node: Node, context: Context) -> ParentAddress:
-        """The address must be there."""
-        if self.address is None:
-            raise bad("Missing scsi_host PCI address element")
-        return self
-
-
-def _noUnique(node: Node) -> VirtError:
-    return bad("Missing or invalid scsi adapter 'unique_id' value")
-
-
-@attrs.frozen(kw_only=True)
-class Adapter:
-    """A SCSI host."""
-
-    xmlOrder: ClassVar[str] = "type parent managed wwnn wwpn name"
-
-    type: str | None = attribute(choice("scsi_host fc_host"), default="scsi_host")
-    name: str | None = attribute()
-    parent: str | None = attribute()
-    managed: bool | None = attribute(BOOLEAN)
-    wwnn: str | None = attribute()
-    wwpn: str | None = attribute()
-    parentaddr: ParentAddress | None = element(ParentAddress)
-
-    def check(self) -> None:
-        """Complain where it does not say which host it is."""
-        if self.type == "scsi_host":
-            if self.name is None and self.parentaddr is None:
-                raise bad("Either 'name' or 'parent' must be specified for the 'scsi_host' adapter")
-        elif self.wwnn is None or self.wwpn is None:
-            raise bad("'wwnn' and 'wwpn' must be specified for adapter type 'fchost'")
-        else:
-            _wwn(self.wwnn)
-            _wwn(self.wwpn)
-
-
-def _wwn(text: str) -> None:
-    if not _WWN(text):
-        raise virtError(ErrorCode.INTERNAL_ERROR, f"Malformed wwn: {text}", ErrorDomain.NONE)
-
-
-_WWN = re.compile(r"(?:0x)?[0-9a-fA-F]{16}\Z").match
-
-
-@attrs.frozen(kw_only=True)
 class PoolSecret(Secret):
     """The secret of a pool's authentication."""
 
@@ -248,9 +178,23 @@ _FORMATS = {
 }
 
 
+def _untyped(kids: dict[str, list[Node]]) -> None:
+    """Look at an adapter that does not count, as libvirt does."""
+    if "adapter" in kids:
+        reader(Adapter)(kids["adapter"][0], Context())
+
+
 @attrs.frozen(kw_only=True)
 class PoolSource:
     """What a pool lies on."""
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """What a RADOS device is called is asked for before anything else."""
+        if node.getparent().get("type") == "rbd":
+            name = next((child for child in node if child.tag == "name"), None)
+            if name is None or not xmlText(name):
+                raise bad("element 'name' is mandatory for RBD pool")
 
     xmlOpen: ClassVar[bool] = True
 
@@ -261,8 +205,8 @@ class PoolSource:
         tags="adapter",
         read=lambda node, kids, context: (
             reader(Adapter)(kids["adapter"][0], context)
-            if "adapter" in kids and kids["adapter"][0].attrib
-            else None
+            if "adapter" in kids and node.getparent().get("type") == "scsi"
+            else _untyped(kids)
         ),
         write=lambda value, out, indent, context: writer(Adapter)(
             value, out, indent, "adapter", context
@@ -279,9 +223,6 @@ class PoolSource:
     def settle(self, node: Node, context: Context) -> PoolSource:
         """A format is one that the type of pool knows."""
         kind = node.getparent().get("type")
-        adapter = self.adapter
-        if adapter is not None and kind == "scsi":
-            adapter.check()
         dropped: dict[str, Any] = {
             name: () if name in ("hosts", "devices") else None
             for name in ("hosts", "devices", "dir", "adapter", "initiator")
@@ -372,6 +313,36 @@ class Refresh:
     volume: RefreshVolume | None = element(RefreshVolume)
 
 
+#: Pools that are called what their source is called, where nothing else is said.
+_NAMED = ("logical", "zfs", "gluster", "rbd", "sheepdog", "vstorage")
+
+
+def _checkName(node: Node, kids: dict[str, list[Node]]) -> None:
+    """A pool has a name, of its own or of its source."""
+    found = kids.get("name")
+    name = xmlText(found[0]) if found else ""
+    if not name and node.get("type") in _NAMED and "source" in kids:
+        inner = next((child for child in kids["source"][0] if child.tag == "name"), None)
+        name = xmlText(inner) if inner is not None else ""
+    if not name:
+        raise bad("missing pool source name element")
+    if "/" in name:
+        raise bad(f"name {name} cannot contain '/'")
+
+
+def _checkFeatures(node: Node, kids: dict[str, list[Node]]) -> None:
+    """Only what lies in a file system copies on writing."""
+    for group in kids.get("features", ())[:1]:
+        if node.get("type") not in ("fs", "dir") and any(
+            child.tag == "cow" and child.get("state") is not None for child in group
+        ):
+            raise virtError(
+                ErrorCode.NO_SUPPORT,
+                "cow feature may only be used for 'fs' and 'dir' pools",
+                _DOMAIN,
+            )
+
+
 @attrs.frozen(kw_only=True)
 class PoolDefinition:
     """
@@ -380,10 +351,16 @@ class PoolDefinition:
     @ivar uuid: 16 bytes, or None before one is made up.
     """
 
-    xmlReadOrder: ClassVar[str] = "type source name uuid"
+    xmlReadOrder: ClassVar[str] = "type source name nameCheck uuid features placed"
 
     type: str = attribute(choice(TYPES), required=True)
     name: str | None = element(FILLED)
+    nameCheck: None = special(
+        tags="name source", read=lambda node, kids, context: _checkName(node, kids)
+    )
+    placed: None = special(
+        tags="features", read=lambda node, kids, context: _checkFeatures(node, kids)
+    )
     uuid: bytes | None = special(
         tags="uuid",
         read=_readUUID,
@@ -407,14 +384,8 @@ class PoolDefinition:
         if source == PoolSource() and kind in _FORMATS:
             source = replaced(source, format=_FORMATS[kind][1])
         name = self.name
-        if name is None and kind in ("logical", "zfs", "gluster", "rbd", "sheepdog", "vstorage"):
-            name = source.name
         if name is None:
-            raise bad("missing pool source name element")
-        if "/" in name:
-            raise bad(f"name {name} cannot contain '/'")
-        if kind == "rbd" and source.name is None and node.find("source") is not None:
-            raise bad("element 'name' is mandatory for RBD pool")
+            name = source.name
         served = ("netfs", "iscsi", "iscsi-direct", "gluster", "rbd", "sheepdog")
         if kind in served and not source.hosts:
             raise bad("missing storage pool source host name")
@@ -424,8 +395,10 @@ class PoolDefinition:
             raise bad("missing storage pool source device name")
         if kind == "iscsi-direct" and (source.initiator is None or source.initiator.iqn is None):
             raise virtError(ErrorCode.CONFIG_UNSUPPORTED, "missing initiator IQN", _DOMAIN)
-        if kind == "scsi" and source.adapter is None:
-            raise bad("missing storage pool source adapter")
+        if kind == "scsi":
+            if source.adapter is None:
+                raise bad("missing storage pool source adapter")
+            source.adapter.check()
         if source.name is None and kind in ("logical", "zfs", "gluster", "vstorage"):
             source = replaced(source, name=name)
         target = self.target or PoolTarget()
@@ -508,7 +481,7 @@ def _amount(tag: str) -> Any:
         value = number(text, bits=64)
         if value is None:
             raise bad("malformed capacity element")
-        return scale(value, found.get("unit"), 1)
+        return scale(value, found.get("unit"), 1, (1 << 63) - 1)
 
     return special(
         tags=tag,
@@ -584,6 +557,15 @@ class VolumeTarget:
 class VolumeBacking:
     """The image that a volume is laid over."""
 
+    @classmethod
+    def readElement(cls, node: Node, context: Context) -> VolumeBacking | None:
+        """Without a path there is none, whatever else is said."""
+        path = next((child for child in node if child.tag == "path"), None)
+        if path is None or not xmlText(path):
+            return None
+        found: VolumeBacking = plainReader(cls)(node, context)
+        return found
+
     path: str | None = element(FILLED)
     format: str | None = elementAttribute("format", "type", Kind(_format), default="raw")
     permissions: Permissions | None = element(Permissions)
@@ -607,7 +589,7 @@ class VolumeDefinition:
     @ivar allocation: how much of it is taken from the pool, in bytes.
     """
 
-    xmlReadOrder: ClassVar[str] = "name backingStore capacity allocation type target"
+    xmlReadOrder: ClassVar[str] = "name type backingStore sized capacity allocation target"
 
     type: str | None = attribute(Kind(_volumeType))
     name: str = special(
@@ -621,6 +603,10 @@ class VolumeDefinition:
         write=lambda value, out, indent, context: out.append(
             f"{indent}<key>{escape(value)}</key>\n"
         )
+    )
+    sized: None = special(
+        tags="capacity backingStore",
+        read=lambda node, kids, context: _checkSized(kids, bool(context.extra)),
     )
     capacity: int | None = _amount("capacity")
     allocation: int | None = _amount("allocation")
@@ -643,6 +629,13 @@ class VolumeDefinition:
         if target.format is None:
             target = replaced(target, format="raw")
         return replaced(self, allocation=allocation, backingStore=backing, target=target)
+
+
+def _checkSized(kids: dict[str, list[Node]], backed: bool) -> None:
+    """A volume has a size, unless one may be that of the image below."""
+    found = kids.get("capacity")
+    if (not found or not xmlText(found[0])) and not (backed and "backingStore" in kids):
+        raise bad("missing capacity element")
 
 
 def _volumeName(kids: dict[str, list[Node]]) -> str:

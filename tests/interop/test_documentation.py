@@ -56,7 +56,7 @@ GRAMMARS = {
 }
 #: How many of a schema's documents are answered alike at least.  Most have several mistakes, and which of them is
 #: complained of depends on an order of reading that is libvirt's alone.
-ALIKE = {"domain": 0.6, "network": 0.9, "pool": 0.7, "volume": 0.7}
+ALIKE = {"domain": 0.6, "network": 0.9}
 #: Domains from the schema libvirtd 9.0.0 does not survive.
 FATAL = re.compile(r"<vcpu[^>]*>-")
 

@@ -104,8 +104,18 @@ class Cipher:
 class IVGen:
     """The generator of initial vectors of an encrypted volume."""
 
-    name: str = attribute(required=True)
+    name: str = attribute(
+        FILLED,
+        required=True,
+        missing=lambda node: xmlError("missing ivgen info name string", ErrorDomain.STORAGE),
+    )
     hash: str | None = attribute()
+
+    def settle(self, node: Node, context: Context) -> IVGen:
+        """It has a name."""
+        if self.name is None:
+            raise xmlError("missing ivgen info name string", ErrorDomain.STORAGE)
+        return self
 
 
 def _noFormat(node: Node) -> VirtError:
@@ -164,6 +174,12 @@ class Encryption:
                 raise xmlError("ivgen element found, but cipher is missing", ErrorDomain.STORAGE)
         elif not cipher.get("name") and node.get("format"):
             raise xmlError("cipher info missing 'name' attribute", ErrorDomain.STORAGE)
+
+    def settle(self, node: Node, context: Context) -> Encryption:
+        """Older formats have but one cipher."""
+        if self.format == "luks":
+            return self
+        return replaced(self, cipher=None, ivgen=None)
 
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:

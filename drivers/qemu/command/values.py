@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 
-__all__ = ["CommandLine", "HostSettings", "OpenFile", "place"]
+__all__ = ["CommandLine", "HostSettings", "OpenFile", "Secret", "place"]
 
 
 def place(name: str) -> str:
@@ -41,6 +41,28 @@ class OpenFile:
 
 
 @attrs.frozen(kw_only=True)
+class Secret:
+    """
+    Something secret that a guest needs.
+
+    Its places in the arguments are C{place("secret:NAME:data")} and C{place("secret:NAME:iv")}: the value
+    encrypted with the guest's master key (AES-256-CBC), and the initial vector, both in base64.
+
+    @ivar name: of the object that holds it.
+    @ivar kind: of the stored secret: C{volume}, C{ceph}, C{iscsi}, C{tls}, C{vtpm}.
+    @ivar uuid, usage: which stored secret; None for one whose value is in C{value}.
+    @ivar encoded: the value is put into base64 before it is encrypted.
+    """
+
+    name: str
+    kind: str | None = None
+    uuid: str | None = None
+    usage: str | None = None
+    value: str | None = None
+    encoded: bool = False
+
+
+@attrs.frozen(kw_only=True)
 class CommandLine:
     """
     How a guest is started.
@@ -48,11 +70,13 @@ class CommandLine:
     @ivar argv: the program and its arguments; L{place} stands for numbers of descriptors.
     @ivar environment: what is set besides what every command gets.
     @ivar files: what is to be opened.
+    @ivar secrets: what is to be encrypted and put into the arguments.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = attrs.Factory(dict)
     files: tuple[OpenFile, ...] = ()
+    secrets: tuple[Secret, ...] = ()
 
     def placed(self, numbers: Mapping[str, int]) -> tuple[str, ...]:
         """
@@ -74,6 +98,7 @@ class HostSettings:
     @ivar channelFolder: where sockets of channels lie that name no path.
     @ivar runFolder: C{/run/libvirt/qemu}.
     @ivar incoming: what C{-incoming} gets; None: the guest boots.
+    @ivar shown: the command line is for people to read: sockets are named by their paths.
     @ivar freezeCPU: start with the CPUs stopped (C{-S}), as is always done unless the command line is only shown.
     @ivar sandbox: whether QEMU's own sandbox is on.
     @ivar settings: keys of qemu.conf with their values, defaults included (C{vnc_listen} and so on).
@@ -85,6 +110,7 @@ class HostSettings:
     channelFolder: str = ""
     runFolder: str = "/run/libvirt/qemu"
     incoming: str | None = None
+    shown: bool = False
     freezeCPU: bool = True
     sandbox: bool = True
     settings: Mapping[str, object] = attrs.Factory(dict)

@@ -71,6 +71,7 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
         os = replaced(os, boot=("hd",))
     changes["os"] = os
     changes["devices"] = devices
+    changes["qemu"] = None
     return replaced(definition, **changes)
 
 

@@ -20,6 +20,7 @@ from pyvirt.definitions.domain._features import Features
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
 from pyvirt.definitions.domain._os import OS
+from pyvirt.definitions.domain._qemu import QEMU_NAMESPACE, QEMUExtras
 from pyvirt.definitions.domain._security import (
     PM,
     IdMap,
@@ -486,6 +487,7 @@ class DomainDefinition:
     @ivar maxMemory: C{(KiB, slots)} for plugging memory in, or None.
     @ivar metadata: the whole metadata element as text.
     @ivar test: how the test driver finds it in a file, None where it is not said.
+    @ivar qemu: what is handed to QEMU itself.
     """
 
     xmlReadOrder: ClassVar[str] = "name uuid title description type osCheck"
@@ -546,6 +548,7 @@ class DomainDefinition:
     keywrap: KeyWrap | None = element(KeyWrap)
     launchSecurity: LaunchSecurity | None = element(LaunchSecurity)
     test: TestState | None = None
+    qemu: QEMUExtras | None = None
 
     def settle(self, node: Node, context: Context) -> DomainDefinition:
         """Check what only the whole can tell; take the UUID that the firmware tells."""
@@ -577,7 +580,7 @@ class DomainDefinition:
                 raise unsupported(f"Lifecycle event '{event}' doesn't support '{action}' action")(
                     "", node, ""
                 )
-        return replaced(self, uuid=uuid, test=test)
+        return replaced(self, uuid=uuid, test=test, qemu=QEMUExtras.read(node))
 
     @property
     def id(self) -> int | None:
@@ -665,6 +668,11 @@ def formatDomain(
     writer(DomainDefinition)(definition, out, "", "domain", context)
     if id is not None and id >= 0:
         out[0] = out[0].replace("'>", f"' id='{id}'>", 1) if "' xmlns" not in out[0] else out[0]
+    if definition.qemu is not None:
+        out[0] = out[0].replace("'>", f"' xmlns:qemu='{QEMU_NAMESPACE}'>", 1)
+        end = out.pop()
+        definition.qemu.write(out, "  ")
+        out.append(end)
     return "".join(out)
 
 

@@ -1,0 +1,188 @@
+"""
+Forms of arguments: comma-separated options, JSON, addresses.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from pyvirt.definitions.domain._address import (
+    CCWAddress,
+    DIMMAddress,
+    ISAAddress,
+    PCIAddress,
+    SpaprVIOAddress,
+    USBAddress,
+)
+from pyvirt.drivers.qemu.command.values import HostSettings, OpenFile, Secret
+
+if TYPE_CHECKING:
+    from pyvirt.definitions.domain import DomainDefinition
+    from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+
+__all__ = ["Builder", "escaped", "jsonText"]
+
+
+def escaped(text: str) -> str:
+    """Return a value as it stands in comma-separated options."""
+    return text.replace(",", ",,")
+
+
+def jsonText(value: Any) -> str:
+    """Return JSON without blanks."""
+    # Places of descriptors are between zero bytes, which stand for themselves.
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("\\u0000", "\0")
+
+
+@attrs.define(kw_only=True)
+class Builder:
+    """
+    A command line in the making.
+
+    @ivar overrides: by alias, properties of devices that the user changes: C{(name, type, value)}.
+    """
+
+    definition: DomainDefinition
+    capabilities: BinaryCapabilities
+    host: HostSettings
+    argv: list[str] = attrs.Factory(list)
+    environment: dict[str, str] = attrs.Factory(dict)
+    files: list[OpenFile] = attrs.Factory(list)
+    secrets: list[Secret] = attrs.Factory(list)
+    overrides: dict[str, tuple[tuple[str, str | None, str | None], ...]] = attrs.Factory(dict)
+    bootIndexes: dict[tuple[str, int], int] = attrs.Factory(dict)
+
+    @property
+    def devices(self) -> Any:
+        """The devices, which are complete: what every one of a kind has is there."""
+        return self.definition.devices
+
+    @property
+    def machine(self) -> str:
+        """The type of machine."""
+        return self.definition.os.type.machine or ""
+
+    @property
+    def arch(self) -> str | None:
+        """The architecture."""
+        return self.definition.os.type.arch
+
+    def add(self, *words: str) -> None:
+        """Add arguments."""
+        self.argv += words
+
+    def option(self, name: str, *parts: str | None) -> None:
+        """Add an option whose value is comma-separated parts; None is left out."""
+        self.add(name, ",".join(part for part in parts if part))
+
+    def object(self, kind: str, name: str, **values: Any) -> None:
+        """Add an object; properties that are None are left out."""
+        made: dict[str, Any] = {"qom-type": kind, "id": name}
+        made |= {key.replace("_", "-"): each for key, each in values.items() if each is not None}
+        self.add("-object", jsonText(made))
+
+    def device(self, values: dict[str, Any]) -> None:
+        """Add a device; properties that are None are left out."""
+        made = {key: each for key, each in values.items() if each is not None}
+        for name, kind, value in self.overrides.get(str(made.get("id")), ()):
+            if kind == "remove":
+                made.pop(name, None)
+            elif kind == "bool":
+                made[name] = value == "true"
+            elif kind in ("signed", "unsigned"):
+                made[name] = int(value or "0")
+            else:
+                made[name] = value
+        self.add("-device", jsonText(made))
+
+    def address(self, device: Any) -> dict[str, Any]:
+        """Return the properties that say where a device sits."""
+        address = device.address
+        if isinstance(address, PCIAddress):
+            return self._pci(address, device)
+        if isinstance(address, USBAddress):
+            found: dict[str, Any] = {"bus": f"{self.usbBus(address.bus)}.0"}
+            if address.port is not None:
+                found["port"] = address.port
+            return found
+        if isinstance(address, CCWAddress):
+            return {"devno": f"{address.cssid:x}.{address.ssid:x}.{address.devno:04x}"}
+        if isinstance(address, SpaprVIOAddress):
+            return {"reg": address.reg} if address.reg is not None else {}
+        if isinstance(address, ISAAddress):
+            return {
+                key: value
+                for key, value in (("iobase", address.iobase), ("irq", address.irq))
+                if value is not None
+            }
+        if isinstance(address, DIMMAddress):
+            values: dict[str, Any] = {"slot": address.slot}
+            if address.base is not None:
+                values["addr"] = address.base
+            return values
+        return {}
+
+    def _pci(self, address: PCIAddress, device: Any) -> dict[str, Any]:
+        bus = self.pciBus(address.bus or 0)
+        place = f"0x{address.slot or 0:x}"
+        if address.function:
+            place += f".0x{address.function:x}"
+        values: dict[str, Any] = {"bus": bus}
+        if address.multifunction is not None:
+            values["multifunction"] = address.multifunction
+        values["addr"] = place
+        if device.acpiIndex is not None:
+            values["acpi-index"] = device.acpiIndex
+        return values
+
+    def controller(self, kind: str, index: int) -> Any:
+        """Return a controller, or None."""
+        for each in self.definition.devices.controllers:
+            if each.type == kind and each.index == index:
+                return each
+        return None
+
+    def pciBus(self, index: int) -> str:
+        """Return what QEMU calls a PCI bus."""
+        found = self.controller("pci", index)
+        return str(found.alias) if found is not None else f"pci.{index}"
+
+    def usbBus(self, index: int) -> str:
+        """Return the name of a USB controller, which its bus has too."""
+        found = self.controller("usb", index)
+        return str(found.alias) if found is not None else ("usb" if not index else f"usb{index}")
+
+    def bootIndex(self, group: str, number: int, device: Any) -> int | None:
+        """Return the place of a device in the order of booting."""
+        boot = getattr(device, "boot", None)
+        if boot is not None:
+            return int(boot.order)
+        return self.bootIndexes.get((group, number))
+
+    def virtio(self, base: str, device: Any, *, model: str | None = None) -> dict[str, Any]:
+        """Return the driver of a virtio device, and the options that all of them have."""
+        kind = device.model if model is None else model
+        suffix = "-pci"
+        if device.address is not None and device.address.type == "ccw":
+            suffix = "-ccw"
+        elif device.address is not None and device.address.type == "virtio-mmio":
+            suffix = "-device"
+        if kind in ("virtio-transitional", "virtio-non-transitional") and suffix == "-pci":
+            suffix += kind.removeprefix("virtio")
+        values: dict[str, Any] = {"driver": base + suffix}
+        options = getattr(device, "driver", None)
+        if options is not None:
+            for name, key in (
+                ("iommu", "iommu_platform"),
+                ("ats", "ats"),
+                ("packed", "packed"),
+                ("page_per_vq", "page-per-vq"),
+            ):
+                value = getattr(options, name, None)
+                if value is not None:
+                    values[key] = value
+        return values

@@ -1,0 +1,193 @@
+"""
+Character devices: the host's end as C{-chardev} takes it, and serial ports, parallel ports, consoles and channels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyvirt.definitions.domain._address import VirtioSerialAddress
+from pyvirt.definitions.kinds import unsupported
+from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
+from pyvirt.drivers.qemu.command.secretobjects import addTLS
+from pyvirt.errors import ErrorDomain
+
+__all__ = ["addChannels", "addConsoles", "addParallels", "addSerials", "addSource"]
+
+
+def addSource(
+    b: Builder, source: Any, name: str, *, spice: str | None = None, path: str | None = None
+) -> None:
+    """
+    Add the host's end of a device.
+
+    @param name: of the end.
+    @param spice: what the display calls it, for ends that are channels of SPICE.
+    @param path: the socket, where the source names none.
+    """
+    kind = source.type
+    where = source.path if source.path is not None else path
+    parts: list[str | None] = []
+    if kind in ("null", "vc", "pty", "stdio"):
+        parts = [kind, f"id={name}"]
+    elif kind == "dev":
+        parts = ["serial", f"id={name}", f"path={escaped(where or '')}"]
+    elif kind == "file":
+        parts = ["file", f"id={name}", f"path={escaped(where or '')}"]
+        if source.append is not None:
+            parts.append(f"append={'on' if source.append else 'off'}")
+    elif kind == "pipe":
+        parts = ["pipe", f"id={name}", f"path={escaped(where or '')}"]
+    elif kind == "udp":
+        parts = [
+            "udp",
+            f"id={name}",
+            f"host={source.host or ''}",
+            f"port={source.service or ''}",
+            f"localaddr={source.bindHost or ''}",
+            f"localport={source.bindService or '0'}",
+        ]
+    elif kind == "tcp":
+        tls = None
+        if source.tls:
+            folder = b.host.settings.get("chardev_tls_x509_cert_dir") or b.host.settings.get(
+                "default_tls_x509_cert_dir", "/etc/pki/qemu"
+            )
+            listens = source.mode == "bind"
+            tls = addTLS(b, f"obj{name}_tls0", str(folder), server=listens, verify=True)
+        parts = [
+            "socket",
+            f"id={name}",
+            f"host={source.host or ''}",
+            f"port={source.service or ''}",
+        ]
+        if source.protocol == "telnet":
+            parts.append("telnet=on")
+        parts += _listening(source)
+        if tls is not None:
+            parts.append(f"tls-creds={tls}")
+    elif kind == "unix":
+        parts = ["socket", f"id={name}", f"path={escaped(where or '')}", *_listening(source)]
+    elif kind == "spicevmc":
+        parts = ["spicevmc", f"id={name}", f"name={spice}"]
+    elif kind == "spiceport":
+        parts = ["spiceport", f"id={name}", f"name={source.channel or ''}"]
+    elif kind == "dbus":
+        parts = ["dbus", f"id={name}", f"name={source.channel or ''}"]
+    elif kind == "qemu-vdagent":
+        parts = ["qemu-vdagent", f"id={name}", "name=vdagent"]
+        if source.copypaste is not None:
+            parts.append(f"clipboard={'on' if source.copypaste else 'off'}")
+        if source.mouse is not None:
+            parts.append(f"mouse={'on' if source.mouse == 'client' else 'off'}")
+    else:
+        error = unsupported(f"unsupported chardev '{kind}'")("", None, "")
+        error.domain = ErrorDomain.QEMU
+        raise error
+    if source.log is not None and source.log.file is not None:
+        parts.append(f"logfile={escaped(source.log.file)}")
+        if source.log.append is not None:
+            parts.append(f"logappend={'on' if source.log.append else 'off'}")
+    # An empty value stands, where an absent one does not.
+    b.add("-chardev", ",".join(part for part in parts if part is not None))
+
+
+def _listening(source: Any) -> list[str]:
+    if source.mode == "bind":
+        return ["server=on", "wait=off"]
+    wait = source.reconnect
+    if wait is None or wait.enabled is None:
+        return []
+    return [f"reconnect={wait.timeout if wait.enabled else 0}"]
+
+
+def addSerials(b: Builder) -> None:
+    """Add the serial ports."""
+    for port in b.devices.serials:
+        name = f"char{port.alias}"
+        addSource(b, port.source, name, spice="usbredir")
+        values: dict[str, Any] = {
+            "driver": port.target.model or "isa-serial",
+            "chardev": name,
+            "id": port.alias,
+        }
+        kind = port.target.type
+        if kind in ("system-serial", "sclp-serial") and port.target.model in ("pl011", "16550a"):
+            # These are part of the machine.
+            b.add("-serial", f"chardev:{name}")
+            continue
+        if kind == "isa-serial":
+            values["index"] = port.target.port
+        else:
+            values |= b.address(port)
+        b.device(values)
+
+
+def addParallels(b: Builder) -> None:
+    """Add the parallel ports."""
+    for port in b.devices.parallels:
+        name = f"char{port.alias}"
+        addSource(b, port.source, name)
+        b.device({"driver": "isa-parallel", "chardev": name, "id": port.alias})
+
+
+def _portProps(b: Builder, device: Any, driver: str, chardev: str) -> dict[str, Any]:
+    """Return the properties of a port of a virtio serial controller."""
+    values: dict[str, Any] = {"driver": driver}
+    address = device.address
+    if isinstance(address, VirtioSerialAddress):
+        controller = b.controller("virtio-serial", address.controller)
+        name = controller.alias if controller is not None else f"virtio-serial{address.controller}"
+        values |= {"bus": f"{name}.{address.bus}", "nr": address.port}
+    values |= {"chardev": chardev, "id": device.alias}
+    return values
+
+
+def addChannels(b: Builder) -> None:
+    """Add the channels."""
+    for channel in b.devices.channels:
+        name = f"char{channel.alias}"
+        target = channel.target
+        path = None
+        if channel.source.type == "unix" and channel.source.path is None:
+            path = f"{b.host.channelFolder}/{target.name or channel.alias}"
+        source = channel.source
+        if path is not None:
+            from pyvirt.definitions.schema import replaced
+
+            source = replaced(source, mode="bind", path=path)
+        addSource(b, source, name, spice="vdagent")
+        if target.type == "guestfwd":
+            b.add(
+                "-netdev",
+                jsonText(
+                    {
+                        "type": "user",
+                        "guestfwd": [{"str": f"tcp:{target.address}:{target.port}-chardev:{name}"}],
+                        "id": channel.alias,
+                    }
+                ),
+            )
+            continue
+        values = _portProps(b, channel, "virtserialport", name)
+        label = target.name
+        if label is None and channel.source.type in ("spicevmc", "qemu-vdagent"):
+            label = "com.redhat.spice.0"
+        if label is not None:
+            values["name"] = label
+        b.device(values)
+
+
+def addConsoles(b: Builder) -> None:
+    """Add the consoles that are not serial ports seen again."""
+    for console in b.devices.consoles:
+        if console.target.type == "serial":
+            continue
+        name = f"char{console.alias}"
+        addSource(b, console.source, name)
+        kind = console.target.type
+        if kind in ("sclp", "sclplm"):
+            driver = "sclpconsole" if kind == "sclp" else "sclplmconsole"
+            b.device({"driver": driver, "chardev": name, "id": console.alias})
+        else:
+            b.device(_portProps(b, console, "virtconsole", name))

@@ -1,0 +1,110 @@
+"""
+Definitions are completed as libvirt's QEMU driver does, and give its command lines.
+"""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pyvirt.definitions.domain import formatDomain, parseDomain
+from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+from pyvirt.drivers.qemu.command import commandLine, place
+from pyvirt.drivers.qemu.complete import complete
+from pyvirt.drivers.qemu.firmware import chooseFirmware
+from pyvirt.errors import VirtError
+from tests.qemu.firmwares import DESCRIPTORS
+from tests.qemu.observations import Case, capabilities, cases, masked, settings
+
+#: Cases whose processor model libvirt works out from what the host can do.
+HOST_MODELS = {"cpu0", "cpu7"}
+
+
+#: Whether what QEMU cannot do is refused when it is defined.
+CHECKED = False
+
+
+def said(error: VirtError) -> list[object]:
+    """Return what an error says."""
+    return [error.get_error_code(), error.get_error_domain(), error.get_error_message()]
+
+
+class ObservedTests(SynchronousTestCase):
+    """What libvirtd made of hundreds of documents."""
+
+    def setUp(self) -> None:
+        self.capabilities = capabilities()
+
+    def wrong(self, case: Case) -> str | None:
+        """Return how an answer differs from libvirtd's."""
+        try:
+            definition = complete(parseDomain(case.xml), self.capabilities)
+        except VirtError as error:
+            return (
+                None if said(error) == case.error or not CHECKED else f"{case.name}: {said(error)}"
+            )
+        if case.defined is None:
+            return f"{case.name}: not refused: {case.error}" if CHECKED else None
+        text = formatDomain(definition, inactive=True, secure=True)
+        if text != case.defined:
+            return f"{case.name}:\n{text}"
+        # The controllers of one type stand together the second time, as in libvirtd.
+        again = formatDomain(complete(definition, self.capabilities), inactive=True, secure=True)
+        if sorted(again.split("\n")) != sorted(text.split("\n")):
+            return f"{case.name}: changes when it is completed again"
+        return None
+
+    def test_completed(self) -> None:
+        """A document becomes what libvirtd makes of it, and stays so; what it refuses is refused."""
+        wrong = [text for case in cases() if (text := self.wrong(case)) is not None]
+        self.assertEqual(wrong, [], "\n".join(wrong))
+
+    def test_arguments(self) -> None:
+        """A completed definition has libvirt's arguments, in libvirt's order."""
+        wrong = []
+        for case in cases():
+            if case.argv is None or case.name in HOST_MODELS:
+                continue
+            definition = complete(parseDomain(case.xml), self.capabilities)
+            definition = chooseFirmware(definition, DESCRIPTORS)
+            line = commandLine(
+                definition, self.capabilities, settings(definition.name), now=1795899549
+            )
+            if masked(line.argv) != masked(case.argv) or line.environment != case.environment:
+                wrong.append(f"{case.name}:\n{masked(line.argv)}\n{masked(case.argv)}")
+        self.assertEqual(wrong, [], "\n".join(wrong))
+
+
+class PlacesTests(SynchronousTestCase):
+    """Descriptors and secrets have places in the arguments."""
+
+    def test_placed(self) -> None:
+        """The numbers of descriptors go where their names stand, in JSON too."""
+        case = next(each for each in cases() if each.name == "if0")
+        made = capabilities()
+        host = settings("x")
+        line = commandLine(complete(parseDomain(case.xml), made), made, host)
+        where = [word for word in line.argv if place("tap-net0-0") in word]
+        self.assertEqual(len(where), 1)
+        placed = line.placed({"tap-net0-0": 7})
+        self.assertEqual(
+            [json.loads(word)["fd"] for word in placed if word.startswith('{"type":"tap"')], ["7"]
+        )
+
+    def test_missing(self) -> None:
+        """A number that is not there is an error."""
+        case = next(each for each in cases() if each.name == "if0")
+        made = capabilities()
+        line = commandLine(complete(parseDomain(case.xml), made), made, settings("x"))
+        self.assertRaises(KeyError, line.placed, {})
+
+
+class CacheTests(SynchronousTestCase):
+    """What a binary can do goes through a cache."""
+
+    def test_json(self) -> None:
+        """The values come back the same."""
+        made = capabilities()
+        text = json.dumps(made.toJSON())
+        self.assertEqual(BinaryCapabilities.fromJSON(json.loads(text)), made)

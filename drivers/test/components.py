@@ -34,6 +34,7 @@ from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.drivers.interfaces.nodedevices import INodeDevices
 from pyvirt.drivers.interfaces.nwfilters import INWFilters
+from pyvirt.drivers.interfaces.older import IOlderCalls
 from pyvirt.drivers.interfaces.resources import IDomainResources
 from pyvirt.drivers.interfaces.secrets import ISecrets
 from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
@@ -76,6 +77,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IDomainTuning: _later("tuning", "DomainTuning"),
     IDomainConsoles: _later("terminals", "DomainTerminals"),
     IDomainDevices: _later("attaching", "AttachableDevices"),
+    IOlderCalls: _later("older", "OlderCalls"),
     IDomainGuestAgent: _later("guest", "DomainGuestAgent"),
     IDomainCheckpoints: _later("checkpoints", "DomainCheckpoints"),
     IDomainSnapshots: _later("snapshots", "DomainSnapshots"),

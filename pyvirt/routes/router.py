@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.drivers.interfaces.faults import interceptorOf
+from pyvirt.drivers.interfaces.older import IOlderCalls
 from pyvirt.errors import ErrorCode, InvalidArgument, VirtError, virtError
 from pyvirt.protocols.procedures import Kind, Procedure
 from pyvirt.routes.checks import Check, checker
@@ -122,6 +123,10 @@ class Router:
             handler = _unsupported(procedure, check)
         else:
             handler = self._compile(procedure, found, method, check)
+            if found.route is not None and found.route.method != procedure.name:
+                older: Any = self.connection.component(IOlderCalls)
+                if older is not None:
+                    handler = _reworded(handler, procedure.name, older)
         if self._inDaemon and procedure.name in SWALLOWED:
             handler = _fallingBack(handler, None, SWALLOWED[procedure.name])
         interceptor = interceptorOf(self.connection)
@@ -184,6 +189,24 @@ class Router:
                 raise _escaped(name) from None
 
         return handle if route.counted is None else _counting(handle, *route.counted)
+
+
+def _reworded(handler: Handler, name: str, older: Any) -> Handler:
+    """Let the driver say errors of the method that an older procedure shares as the older function would."""
+
+    def failed(failure: Failure, arguments: Arguments) -> Any:
+        if isinstance(failure.value, VirtError):
+            raise older.reword(name, arguments, failure.value)
+        return failure
+
+    def handle(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+        try:
+            answer = handler(arguments, fds)
+        except VirtError as error:
+            raise older.reword(name, arguments, error) from None
+        return answer.addErrback(failed, arguments) if type(answer) is Deferred else answer
+
+    return handle
 
 
 def _checked(handler: Handler, check: Check | None) -> Handler:

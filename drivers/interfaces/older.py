@@ -1,0 +1,29 @@
+"""
+The words of older calls.
+
+Some procedures are older forms of newer ones, and a driver has one method for both.  Where libvirt's driver of the
+same kind complains in other words when it is asked the older way, and the difference should be kept, the
+connection provides L{IOlderCalls}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zope.interface import Interface
+
+from pyvirt.errors import VirtError
+
+
+class IOlderCalls(Interface):
+    """Says what the newer method complained of as the older function would."""
+
+    def reword(procedure: str, arguments: Sequence[Any], error: VirtError) -> VirtError:
+        """
+        Reword an error.
+
+        @param procedure: the older one's name; C{arguments}: as it was called.
+        @param error: what the newer method failed with.
+        @return: what to answer; often the same error.
+        """

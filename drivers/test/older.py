@@ -1,0 +1,52 @@
+"""
+Older calls of the test driver, in their own words.
+
+Libvirt's test driver looks for a pool by its name where only its volumes are counted or named, and tells the
+function that does not know a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from pyvirt.drivers.interfaces.older import IOlderCalls
+from pyvirt.drivers.test.world import World
+from pyvirt.errors import ErrorDomain, NoSuchStoragePool, OperationInvalid, VirtError, virtError
+
+__all__ = ["OlderCalls"]
+
+_BY_NAME = ("storagePoolNumOfVolumes", "storagePoolListVolumes")
+
+
+@implementer(IOlderCalls)
+class OlderCalls:
+    """See L{IOlderCalls}."""
+
+    def __init__(self, world: World) -> None:
+        """C{world} is what all components are made with; errors need nothing of it."""
+
+    def reword(self, procedure: str, arguments: Sequence[Any], error: VirtError) -> VirtError:
+        if procedure in _BY_NAME:
+            name = arguments[0].name
+            if isinstance(error, NoSuchStoragePool):
+                return virtError(
+                    error.code, f"no storage pool with matching name '{name}'", ErrorDomain.TEST
+                )
+            if isinstance(error, OperationInvalid):
+                return virtError(
+                    error.code, f"storage pool '{name}' is not active", ErrorDomain.TEST
+                )
+        elif error.str2 == "flags" and error.str1 and "unsupported flags" in str(error):
+            function = f"test{procedure[0].upper()}{procedure[1:]}"
+            return type(error)(
+                str(error).replace(error.str1, function),
+                domain=ErrorDomain.TEST,
+                str1=function,
+                str2="flags",
+                int1=0,
+                int2=0,
+            )
+        return error

@@ -125,7 +125,7 @@ class Router:
             handler = self._compile(procedure, found, method, check)
             if found.route is not None and found.route.method != procedure.name:
                 older: Any = self.connection.component(IOlderCalls)
-                if older is not None:
+                if IOlderCalls.providedBy(older):
                     handler = _reworded(handler, procedure.name, older)
         if self._inDaemon and procedure.name in SWALLOWED:
             handler = _fallingBack(handler, None, SWALLOWED[procedure.name])

@@ -15,6 +15,7 @@ from pyvirt.errorcodes import MESSAGES, ErrorCode, ErrorDomain
 
 __all__ = [
     "AuthenticationFailed",
+    "CallFailed",
     "ErrorCode",
     "ErrorDomain",
     "InternalError",
@@ -179,6 +180,10 @@ class OutcomeUnknown(RPCError):
 
     It travels and compares as L{RPCError}; the class tells callers that retrying may repeat a change.
     """
+
+
+class CallFailed(VirtError):
+    """A call failed in the library itself, without an error of libvirt's that would say why."""
 
 
 class NoSuchDomain(VirtError):

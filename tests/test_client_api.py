@@ -11,6 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import pyvirt
+from pyvirt import blocking
 from pyvirt.client import api
 from tests.interop.support import requireBinding, run
 
@@ -35,10 +36,6 @@ ABSENT = {
     "virEventRunDefaultImpl",
     "virEventUpdateHandle",
     "virEventUpdateTimeout",
-    # Streams tell when data is there by their Deferreds.
-    "virStream.eventAddCallback",
-    "virStream.eventRemoveCallback",
-    "virStream.eventUpdateCallback",
     # Migration drives two connections through five phases; it is not here yet.
     "virDomain.migrate",
     "virDomain.migrate2",
@@ -71,6 +68,11 @@ ABSENT = {
     ),
 }
 """What the binding has and we do not, and why."""
+
+ABSENT_BLOCKING = {
+    name for name in ABSENT if name.endswith(".__del__") or name.startswith("virDomain.migrate")
+}
+"""What of it the blocking face has not either."""
 
 DIFFERENT = {
     # The message, and what travels with it as keywords.
@@ -184,6 +186,30 @@ class BindingTests(SynchronousTestCase):
         What is listed as absent or different is in the binding.
         """
         self.assertLessEqual(ABSENT | DIFFERENT, theirs().keys())
+
+
+class BlockingTests(SynchronousTestCase):
+    """The names of the binding, without Deferreds."""
+
+    def test_names(self) -> None:
+        """
+        Everything that the binding has is here, with the same parameters and defaults; what is not is listed.
+        """
+        wrong = []
+        for name, expected in theirs().items():
+            mine: Any = blocking
+            for part in name.split("."):
+                mine = getattr(mine, part, None)
+            if name in ABSENT_BLOCKING or name.endswith(".__init__"):
+                continue
+            if mine is None:
+                wrong.append(f"{name} is missing")
+            elif name.startswith("VIR_"):
+                if mine != expected:
+                    wrong.append(f"{name} is {mine!r}, not {expected!r}")
+            elif parameters(mine) != expected:
+                wrong.append(f"{name}{inspect.signature(mine)} has not {expected}")
+        self.assertEqual(wrong, [])
 
 
 class OwnTests(SynchronousTestCase):

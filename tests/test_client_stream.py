@@ -81,6 +81,7 @@ class StreamTests(SynchronousTestCase):
         calls: Any = Calls(self.far)
         opening = self.stream._open(calls, REMOTE.byName[name], ())
         self.assertEqual(self.successResultOf(opening), "answer")
+        self.stream._sparse = True  # as if the call had asked for holes
 
     def test_unopened(self) -> None:
         """

@@ -52,6 +52,9 @@ _TEXT_FIRST = frozenset(
 )
 """Where absent text is told even to those who may only look."""
 
+_UNCHECKED = frozenset(("domainMonitorCommand", "domainAgentCommand"))
+"""Where absent text is found out by the encoder only."""
+
 _RANGES = {"i": (-(1 << 31), (1 << 31) - 1), "q": (-(1 << 63), (1 << 63) - 1)}
 _MASKS = {"I": (1 << 32) - 1, "Q": (1 << 64) - 1}
 
@@ -74,15 +77,22 @@ def coerce(procedure: Procedure, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @cache
 def _steps(procedure: Procedure) -> list[Callable[[Any], Any]]:
-    return [_step(procedure, name, kind) for name, kind in procedure.arguments]
+    # In C the connection comes first where the wire begins with no object.
+    first = 2
+    if procedure.arguments and isinstance(procedure.arguments[0][1], xdr.Struct):
+        first = 1
+    return [
+        _step(procedure, first + number, kind)
+        for number, (_, kind) in enumerate(procedure.arguments)
+    ]
 
 
-def _step(procedure: Procedure, name: str, kind: xdr.Type) -> Callable[[Any], Any]:
+def _step(procedure: Procedure, position: int, kind: xdr.Type) -> Callable[[Any], Any]:
     if isinstance(kind, xdr.Scalar):
         return _number(kind.code)
     if isinstance(kind, xdr.Maybe):
         kind = kind.element
-    return _text(procedure, name) if isinstance(kind, xdr.String) else _same
+    return _text(procedure, position) if isinstance(kind, xdr.String) else _same
 
 
 def _same(value: Any) -> Any:
@@ -120,12 +130,12 @@ def _noInteger(value: Any) -> int:
     raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
 
 
-def _text(procedure: Procedure, name: str) -> Callable[[Any], str | None]:
+def _text(procedure: Procedure, position: int) -> Callable[[Any], str | None]:
     def text(value: Any) -> str | None:
         if value is None or isinstance(value, str):
             return value
         raise TypeError(
-            f"{function(procedure)}() argument '{name}' must be str or None, "
+            f"{function(procedure)}() argument {position} must be str or None, "
             f"not {type(value).__name__}"
         )
 
@@ -138,6 +148,8 @@ def requireText(procedure: Procedure, arguments: tuple[Any, ...]) -> None:
 
     @raise VirtError: an argument is None (C{INVALID_ARG}).
     """
+    if procedure.name in _UNCHECKED:
+        return
     for value, (name, kind) in zip(arguments, procedure.arguments, strict=True):
         if value is None and isinstance(kind, xdr.String):
             raise argumentError(

@@ -4,6 +4,7 @@ An open connection.
 
 from __future__ import annotations
 
+from operator import index
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,7 @@ class Connect(
         @param count: pings without an answer that end the connection.
         @return: fires with 0; with 1 if the daemon does not know how.
         """
-        return self._session.caller.setKeepAlive(interval, count)
+        return self._session.caller.setKeepAlive(index(interval), index(count))
 
     def newStream(self, flags: int = 0) -> Stream:
         """Return a stream that a call can open: C{VIR_STREAM_*}."""

@@ -16,7 +16,7 @@ from pyvirt.client.handle import absolutePath
 from pyvirt.client.params import HINTS, byHints
 from pyvirt.client.shapes import dictionary, making, makingAll, zero
 from pyvirt.client.uuids import uuidArgument, uuidBytes
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import CallFailed, ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.programs import REMOTE
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class ConnectDomains(ConnectBase):
         refs: list[DomainRef] = []
         for dom in doms:
             if not isinstance(dom, Domain):
-                return fail(VirtError("domain list contains non-domain elements"))
+                return fail(CallFailed("domain list contains non-domain elements"))
             refs.append(dom._ref)
         if not refs:
             return fail(

@@ -14,7 +14,7 @@ from pyvirt.client.domainresources import DomainResources
 from pyvirt.client.params import HINTS, byHints
 from pyvirt.client.shapes import dictionary, listOf, zero
 from pyvirt.client.stream import Stream
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import CallFailed, ErrorCode, ErrorDomain, virtError
 from pyvirt.protocols.programs import REMOTE
 
 __all__ = ["DomainGuest"]
@@ -147,7 +147,7 @@ class DomainGuest(DomainResources):
         @param nkeycodes: how many there are, 16 at most.
         """
         if len(keycodes) != nkeycodes or nkeycodes > KEYCODES_MAX:
-            return fail(VirtError("virDomainSendKey() failed"))
+            return fail(CallFailed("virDomainSendKey() failed"))
         if not nkeycodes:
             return self._conn._refused(
                 "domainSendKey", "nkeycodes", "must be greater than zero", ErrorDomain.DOMAIN

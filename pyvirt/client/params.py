@@ -47,7 +47,7 @@ def typed(name: str, type: int, value: Any) -> TypedParam:
     if type == DOUBLE:
         return TypedParam(name, type, float(value))
     if not hasattr(value, "__index__"):
-        raise TypeError(f"'{value.__class__.__name__}' object cannot be interpreted as an integer")
+        raise TypeError("an integer is required")
     low, high, label = _RANGES[type]
     integer = value.__index__()
     if not low <= integer <= high:
@@ -79,7 +79,7 @@ def byTypes(values: Mapping[str, Any], known: Iterable[TypedParam]) -> list[Type
     found = []
     for name, value in values.items():
         if not isinstance(name, str):
-            raise TypeError(f"names of parameters must be str, not {name.__class__.__name__}")
+            raise TypeError("bad argument type for built-in operation")
         if name not in types:
             raise LookupError(f'Attribute name "{name}" could not be recognized')
         found.append(typed(name, types[name], value))

@@ -44,7 +44,7 @@ class Stubs:
     @ivar calls: the main program, with the ways to call that stubs cannot describe.
     """
 
-    __slots__ = ("calls", "lxc", "qemu", "qemuCalls", "remote")
+    __slots__ = ("calls", "lxc", "lxcCalls", "qemu", "qemuCalls", "remote")
 
     def __init__(
         self,
@@ -57,7 +57,8 @@ class Stubs:
         self.remote = cast("Remote", self.calls)
         self.qemuCalls = Calls(caller, QEMU, clock, readOnly, deadline)
         self.qemu = cast("QEMUStubs", self.qemuCalls)
-        self.lxc = cast("LXCStubs", Calls(caller, LXC, clock, readOnly, deadline))
+        self.lxcCalls = Calls(caller, LXC, clock, readOnly, deadline)
+        self.lxc = cast("LXCStubs", self.lxcCalls)
 
 
 class Session:

@@ -15,11 +15,20 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from pyvirt import constants
 from pyvirt.client.calls import Calls
 from pyvirt.client.deferring import deferred
-from pyvirt.constants import VIR_STREAM_RECV_STOP_AT_HOLE
+from pyvirt.client.streamevents import StreamEvents
+from pyvirt.constants import VIR_STREAM_NONBLOCK, VIR_STREAM_RECV_STOP_AT_HOLE
 from pyvirt.drivers.interfaces.streams import IStreamSink, IStreamSource
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import (
+    CallFailed,
+    ErrorCode,
+    ErrorDomain,
+    InvalidArgument,
+    VirtError,
+    virtError,
+)
 from pyvirt.protocols.procedures import Direction, Procedure
 
 if TYPE_CHECKING:
@@ -46,6 +55,7 @@ class _Inbox:
         self.waiting: Deferred[None] | None = None
         self.source: Any = None
         self.paused = False
+        self.onChange: Callable[[], None] | None = None
 
     def write(self, data: bytes) -> None:
         if data:
@@ -73,6 +83,8 @@ class _Inbox:
         if self.waiting is not None:
             waiting, self.waiting = self.waiting, None
             waiting.callback(None)
+        if self.onChange is not None:
+            self.onChange()
 
     async def ready(self) -> None:
         """Wait until there is something, or the end."""
@@ -112,6 +124,7 @@ class _Outbox:
         self.paused = False
         self.waiting: list[Deferred[None]] = []
         self.stopped = False
+        self.onChange: Callable[[], None] | None = None
 
     def start(self, sink: object) -> None:
         """The stream's user starts by sending."""
@@ -131,6 +144,8 @@ class _Outbox:
         waiting, self.waiting = self.waiting, []
         for each in waiting:
             each.callback(None)
+        if self.onChange is not None:
+            self.onChange()
 
     async def ready(self) -> None:
         """Wait for the far end's leave."""
@@ -140,16 +155,21 @@ class _Outbox:
             await leave
 
 
-class Stream:
+class Stream(StreamEvents):
     """
     Bytes to or from the host; one call opens it, and it is used once.
+
+    One that was made with C{VIR_STREAM_NONBLOCK} waits for nothing: L{recv} fires with -2 where nothing has come.
 
     @ivar _conn: the connection.
     """
 
     def __init__(self, conn: Connect, _obj: Any = None) -> None:
         self._conn = conn
+        super().__init__()
         self._flags: int = _obj or 0
+        self._closed = False
+        self._sparse = False
         self._inbox = _Inbox()
         self._outbox = _Outbox()
         self._far: Any = None
@@ -172,6 +192,7 @@ class Stream:
                 ErrorCode.OPERATION_INVALID, "stream is already in use", ErrorDomain.STREAMS
             )
         self._direction = procedure.stream
+        self._sparse = _isSparse(procedure, arguments)
 
         def opened(answer: tuple[Any, Any]) -> Any:
             value, far = answer
@@ -190,21 +211,38 @@ class Stream:
 
         return calls.openStream(procedure, arguments).addCallbacks(opened, failed)
 
-    def _opened(self) -> Any:
+    def _opened(self, function: str) -> Any:
         if self._far is None:
-            raise virtError(ErrorCode.NO_SUPPORT, "virStreamSend", ErrorDomain.STREAMS)
+            raise virtError(ErrorCode.NO_SUPPORT, function, ErrorDomain.STREAMS)
+        if self._closed:
+            if self._inbox.error is not None:
+                raise self._inbox.error
+            raise virtError(ErrorCode.OPERATION_FAILED, "stream is closed", ErrorDomain.RPC)
         return self._far
 
+    def _nothingYet(self) -> bool:
+        """Whether the stream must not wait, and there is nothing."""
+        inbox = self._inbox
+        return bool(self._flags & VIR_STREAM_NONBLOCK) and not inbox.items and not inbox.ended
+
     @deferred
-    async def recv(self, nbytes: int) -> bytes:
+    async def recv(self, nbytes: int) -> bytes | int:
         """
         Fire with the next bytes, C{nbytes} at most, as soon as there are any; empty at the end.
 
-        A hole reads as zeros.
+        A hole reads as zeros.  Only streams that do not wait fire with a number: -2, nothing has come.
 
         @raise VirtError: the far end gave up; its own reason.
         """
-        self._opened()
+        got: bytes | int = await self._recv(nbytes, "virStreamRecv")
+        return got
+
+    async def _recv(self, nbytes: int, function: str) -> bytes | int:
+        if nbytes < 0:
+            raise ValueError(f"{nbytes} bytes cannot be received")
+        self._opened(function)
+        if self._nothingYet():
+            return -2
         inbox = self._inbox
         await inbox.ready()
         if not inbox.items:
@@ -214,7 +252,8 @@ class Stream:
             length = min(front, nbytes)
             self._eatHole(length)
             return bytes(length)
-        return inbox.take(nbytes)
+        got: bytes = inbox.take(nbytes)
+        return got
 
     def _eatHole(self, length: int) -> None:
         items = self._inbox.items
@@ -228,19 +267,25 @@ class Stream:
     @deferred
     async def recvFlags(self, nbytes: int, flags: int = 0) -> bytes | int:
         """As L{recv}; with C{VIR_STREAM_RECV_STOP_AT_HOLE} it fires with -3 where a hole begins."""
-        self._opened()
+        self._opened("virStreamRecvFlags")
+        _knownFlags(flags, VIR_STREAM_RECV_STOP_AT_HOLE, "remoteStreamRecvFlags")
+        if self._nothingYet():
+            return -2
         inbox = self._inbox
         await inbox.ready()
-        if inbox.items and isinstance(inbox.items[0], int):
-            if flags & VIR_STREAM_RECV_STOP_AT_HOLE:
-                return -3
-            return await self.recv(nbytes)
-        return inbox.take(nbytes) if inbox.items else b""
+        if flags & VIR_STREAM_RECV_STOP_AT_HOLE and inbox.items and isinstance(inbox.items[0], int):
+            return -3
+        got: bytes | int = await self._recv(nbytes, "virStreamRecvFlags")
+        return got
 
     @deferred
     async def recvHole(self, flags: int = 0) -> int:
         """Fire with the length of the hole at the front, in bytes, and pass it; 0 if there is none."""
-        self._opened()
+        self._opened("virStreamRecvHole")
+        _knownFlags(flags, 0, "remoteStreamRecvHole")
+        self._needHoles("Holes are")
+        if self._nothingYet():
+            return -2
         inbox = self._inbox
         await inbox.ready()
         if inbox.items and isinstance(inbox.items[0], int):
@@ -256,8 +301,12 @@ class Stream:
 
         @raise VirtError: the far end gave up.
         """
-        far = self._opened()
+        far = self._opened("virStreamSend")
+        if isinstance(data, str):
+            raise TypeError("a bytes-like object is required, not 'str'")
         self._check()
+        if self._flags & VIR_STREAM_NONBLOCK and self._outbox.paused:
+            return -2
         await self._outbox.ready()
         self._check()
         if data:
@@ -267,12 +316,24 @@ class Stream:
     @deferred
     async def sendHole(self, length: int, flags: int = 0) -> int:
         """Send a hole of C{length} bytes, on streams that were opened for it.  Fires with 0."""
-        far = self._opened()
+        far = self._opened("virStreamSendHole")
+        _knownFlags(flags, 0, "remoteStreamSendHole")
+        self._needHoles("Skipping is")
         self._check()
+        if self._flags & VIR_STREAM_NONBLOCK and self._outbox.paused:
+            return -2
         await self._outbox.ready()
         self._check()
         far.writeHole(length)
         return 0
+
+    def _needHoles(self, what: str) -> None:
+        if not self._sparse:
+            raise virtError(
+                ErrorCode.OPERATION_INVALID,
+                f"{what} not supported with this stream",
+                ErrorDomain.RPC,
+            )
 
     def _check(self) -> None:
         if self._inbox.error is not None:
@@ -285,21 +346,31 @@ class Stream:
 
         @raise VirtError: the far end failed, perhaps with the last of what was sent.
         """
-        far = self._opened()
+        far = self._opened("virStreamFinish")
         self._check()
         if hasattr(far, "finish"):
-            answer = far.finish()
-            if isawaitable(answer):
-                await answer
+            try:
+                answer = far.finish()
+                if isawaitable(answer):
+                    await answer
+            except VirtError as error:
+                self._inbox.error = error
+                self._closed = True
+                raise
         elif not self._inbox.ended:
             far.stopProducing()
         self._check()
+        self._closed = True
         return 0
 
     @deferred
     async def abort(self) -> int:
-        """Give the stream up.  Fires with 0."""
-        far = self._opened()
+        """Give the stream up; one that was not opened has nothing to give up.  Fires with 0."""
+        if self._far is None:
+            return 0
+        far = self._opened("virStreamAbort")
+        self._check()
+        self._closed = True
         if hasattr(far, "abort"):
             answer = far.abort(
                 virtError(ErrorCode.OPERATION_ABORTED, "stream aborted", ErrorDomain.STREAMS)
@@ -318,6 +389,8 @@ class Stream:
         @param handler: what it returns is waited for; a negative number or an exception gives the stream up.
         """
         while data := await self.recv(CHUNK):
+            if isinstance(data, int):
+                raise CallFailed("cannot use recvAll with nonblocking stream")
             await self._handled(handler, data, opaque, "recvAll")
 
     @deferred
@@ -330,9 +403,11 @@ class Stream:
         """As L{recvAll}, with C{holeHandler(stream, length, opaque)} for holes."""
         while True:
             data = await self.recvFlags(CHUNK, VIR_STREAM_RECV_STOP_AT_HOLE)
+            if data == -2:
+                raise CallFailed("cannot use sparseRecvAll with nonblocking stream")
             if isinstance(data, int):
                 length = await self.recvHole()
-                await self._handled(holeHandler, length, opaque, "sparseRecvAll")
+                await self._handled(holeHandler, length, opaque, "holeHandler")
             elif data:
                 await self._handled(handler, data, opaque, "sparseRecvAll")
             else:
@@ -358,7 +433,8 @@ class Stream:
         @param handler: returns bytes or something to wait for; an exception gives the stream up.
         """
         while data := await self._asked(handler, CHUNK, opaque):
-            await self.send(data)
+            if await self.send(data) == -2:
+                raise CallFailed("cannot use sendAll with nonblocking stream")
 
     @deferred
     async def sparseSendAll(
@@ -383,7 +459,8 @@ class Stream:
             data = await self._asked(handler, min(CHUNK, length), opaque)
             if not data:
                 return
-            await self.send(data)
+            if await self.send(data) == -2:
+                raise CallFailed("cannot use sparseSendAll with nonblocking stream")
 
     async def _asked(self, handler: Any, *arguments: Any) -> Any:
         try:
@@ -392,3 +469,23 @@ class Stream:
         except BaseException:
             await self.abort()
             raise
+
+
+def _isSparse(procedure: Procedure, arguments: tuple[Any, ...]) -> bool:
+    """Whether a call asks for a stream with holes."""
+    return procedure.sparse is not None and bool(
+        arguments[-1] & getattr(constants, procedure.sparse)
+    )
+
+
+def _knownFlags(flags: int, known: int, function: str) -> None:
+    """Refuse other flags."""
+    if flags & ~known:
+        raise InvalidArgument(
+            f"unsupported flags (0x{flags & ~known:x}) in function {function}",
+            domain=ErrorDomain.REMOTE,
+            str1=function,
+            str2="flags",
+            int1=0,
+            int2=0,
+        )

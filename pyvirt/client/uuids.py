@@ -7,14 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt.client.arguments import parseUUID
-from pyvirt.errors import VirtError, argumentError
+from pyvirt.errors import CallFailed, VirtError, argumentError
 
 __all__ = ["failed", "uuidArgument", "uuidBytes"]
 
 
 def failed(function: str) -> VirtError:
     """Make the error of a failure that has no words of its own."""
-    return VirtError(f"{function}() failed")
+    return CallFailed(f"{function}() failed")
 
 
 def uuidArgument(uuidstr: Any, function: str, domain: int) -> bytes:
@@ -45,7 +45,7 @@ def uuidBytes(uuid: Any, function: str) -> bytes:
     if data is None:
         raise failed(function)
     if not isinstance(data, bytes | bytearray):
-        raise TypeError(f"a UUID must be bytes, not {type(uuid).__name__}")
+        raise TypeError(f"a bytes-like object is required, not '{type(uuid).__name__}'")
     if len(data) != 16:
         raise failed(function)
     return bytes(data)

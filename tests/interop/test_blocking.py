@@ -1,0 +1,181 @@
+"""
+Scripts written for the stock Python binding, run by C{pyvirt.blocking} too: the same output, errors and exit.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.interop import test_binding
+from tests.interop.blockingscripts import SCRIPTS
+from tests.interop.support import (
+    CHECKOUT,
+    Daemon,
+    Outcome,
+    difference,
+    normalised,
+    requireBinding,
+    run,
+    servers,
+)
+
+INSTEAD = """
+import sys
+sys.path.insert(0, %r)
+import pyvirt.blocking, pyvirt.blocking.lxc, pyvirt.blocking.qemu
+sys.modules["libvirt"] = pyvirt.blocking
+sys.modules["libvirt_lxc"] = pyvirt.blocking.lxc
+sys.modules["libvirt_qemu"] = pyvirt.blocking.qemu
+"""
+"""What puts our module in the binding's place."""
+
+_ALL = """
+import json, libvirt, os, socket, struct, sys
+libvirt.virEventRegisterDefaultImpl()
+path = sys.argv[1].partition("socket=")[2]
+
+def alone():
+    # A daemon forgets its clients, and the host they shared, some time after they are gone.
+    busy = True
+    while busy:
+        with open("/proc/net/unix") as file:
+            rows = [line.split() for line in file]
+        busy = any(row[-1] == path and row[5] == "03" for row in rows)
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.connect(path)
+        asked.sendall(struct.pack(">IIIiIII", 28, 0x20008086, 1, 66, 0, 1, 0))
+        asked.recv(4)
+
+def act(number, script):
+    print("---", number)
+    sys.stdout.flush()
+    try:
+        exec(script, {"libvirt": libvirt, "URI": sys.argv[1], "__name__": "__main__"})
+    except Exception as error:
+        print("!!!", type(error).__name__, error)
+    sys.stdout.flush()
+
+for number, script in enumerate(json.load(sys.stdin)):
+    alone()
+    child = os.fork()
+    if not child:
+        act(number, script)
+        sys.exit()
+    if os.waitpid(child, 0)[1]:
+        print("ended badly")
+    sys.stdout.flush()
+"""
+
+
+_GIVEN = """
+import libvirt, os, select, sys
+handles, timers = {}, {}
+def addHandle(fd, events, cb, opaque):
+    handles[len(handles) + 1] = (fd, events, cb, opaque)
+    return len(handles)
+def addTimeout(interval, cb, opaque):
+    timers[len(timers) + 1] = [interval, cb, opaque]
+    return len(timers)
+libvirt.virEventRegisterImpl(
+    addHandle, lambda watch, events: None, lambda watch: handles.pop(watch) and 0,
+    addTimeout, lambda timer, interval: timers[timer].__setitem__(0, interval), lambda timer: timers.pop(timer) and 0,
+)
+conn = libvirt.open(sys.argv[1])
+happened = []
+conn.domainEventRegisterAny(None, 0, lambda conn, dom, event, detail, opaque: happened.append((dom.name(), event, detail)), None)
+dom = conn.lookupByName("test")
+dom.suspend()
+dom.resume()
+while len(happened) < 2:
+    ready = select.select([each[0] for each in handles.values()], [], [], 0.01)[0]
+    for watch, (fd, events, cb, opaque) in list(handles.items()):
+        if fd in ready:
+            cb(watch, fd, libvirt.VIR_EVENT_HANDLE_READABLE, opaque)
+    for timer, (interval, cb, opaque) in list(timers.items()):
+        if interval >= 0:
+            cb(timer, opaque)
+print(happened)
+"""
+
+
+def both(script: str, daemon: Daemon, input: str = "") -> tuple[Outcome, Outcome]:
+    """Run a script by the binding and by us, on hosts of their own."""
+    found = []
+    for command, first in (
+        (requireBinding(), ""),
+        (sys.executable, INSTEAD % CHECKOUT),
+    ):
+        daemon.quiet()
+        done = run([command, "-c", first + script, daemon.uri()], input, cwd=daemon.folder)
+        found.append(
+            Outcome(normalised(done.stdout, daemon), normalised(done.stderr, daemon), done.status)
+        )
+    return found[0], found[1]
+
+
+class BlockingTests(SynchronousTestCase):
+    """The same scripts."""
+
+    def compare(self, script: str, input: str = "", sides: Sequence[Daemon] = ()) -> None:
+        sides = sides or servers()[:1]
+        with ThreadPoolExecutor(2) as pool:
+            pairs = list(pool.map(lambda daemon: both(script, daemon, input), sides))
+        wrong = [
+            f"on {daemon.label}\n{difference(*pair)}"
+            for daemon, pair in zip(sides, pairs, strict=True)
+            if difference(*pair)
+        ]
+        if wrong:
+            self.fail("\n".join(wrong).replace("libvirtd std", "binding std"))
+
+    def test_corpus(self) -> None:
+        """
+        Everyday scripts print the same on stdout and stderr, and the interpreter ends.
+        """
+        self.compare(_ALL, json.dumps(SCRIPTS), servers())
+
+    def test_lookups(self) -> None:
+        """
+        So do lookups and lists,
+        """
+        self.compare(test_binding.PROLOGUE + test_binding.LOOKUPS)
+
+    def test_lifecycle(self) -> None:
+        """
+        a domain's life,
+        """
+        self.compare(test_binding.PROLOGUE + test_binding.LIFECYCLE)
+
+    def test_events(self) -> None:
+        """
+        events of all kinds,
+        """
+        # Metadata of networks change without the C library 9.0.0 knowing of it.
+        script = test_binding.EVENTS.replace(
+            'attempt("network %d"', 'number == 1 or attempt("network %d"'
+        )
+        self.assertNotEqual(script, test_binding.EVENTS)
+        self.compare(test_binding.PROLOGUE + script)
+
+    def test_readOnly(self) -> None:
+        """
+        read-only connections,
+        """
+        self.compare(test_binding.PROLOGUE + test_binding.READ_ONLY)
+
+    def test_streams(self) -> None:
+        """
+        and streams.
+        """
+        self.compare(test_binding.PROLOGUE + test_binding.STREAMS)
+
+    def test_given(self) -> None:
+        """
+        An application's own event loop hears the same events.
+        """
+        self.compare(_GIVEN)

@@ -31,6 +31,7 @@ from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.drivers.interfaces.hostinterfaces import IHostInterfaces
 from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
+from pyvirt.drivers.interfaces.migration import IDomainMigration
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.drivers.interfaces.nodedevices import INodeDevices
 from pyvirt.drivers.interfaces.nwfilters import INWFilters
@@ -88,6 +89,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IDomainJobs: _later("jobs", "DomainJobs"),
     IDomainBlockJobs: _later("blockjobs", "DomainBlockJobs"),
     IDomainBackup: _later("backups", "DomainBackup"),
+    IDomainMigration: _later("migration", "DomainMigration"),
     ISecrets: _later("secrets", "Secrets"),
     INWFilters: _later("nwfilters", "NWFilters"),
     IDomainEvents: _EVENTS,

@@ -61,6 +61,7 @@ class Extra:
     @ivar completed: the last such job that ended.
     @ivar sizes: bytes of disks that were resized, by target.
     @ivar migration: limits of migrations, None until one is set.
+    @ivar arriving: the definition that comes with a guest that is migrated here.
     @ivar backup: the backup that is under way, None if none is.
     @ivar dirtying: how fast the guest changes its memory, if that was asked for.
     @ivar closing: what is called once when the guest ends, by whoever wants that.
@@ -77,6 +78,7 @@ class Extra:
     completed: Any = None
     sizes: dict[str, int] = attrs.Factory(dict)
     migration: Any = None
+    arriving: Any = None
     dirtying: Any = None
     backup: Any = None
     closing: dict[Any, Callable[[], None]] = attrs.Factory(dict)

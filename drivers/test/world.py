@@ -22,6 +22,7 @@ from pyvirt.definitions.domain import (
     formatDomain,
     parseDomain,
 )
+from pyvirt.definitions.domain._complete import randomUUID
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
@@ -85,6 +86,7 @@ class World:
         self.secrets: dict[bytes, Secret] = {}
         self.filters: dict[str, FilterDefinition] = {}
         self.filterBindings: dict[str, FilterBindingDefinition] = {}
+        self._hostUUID: bytes | None = None
         self._waiting: set[IDelayedCall] = set()
         self._lastID = 0
         self._components: dict[InterfaceClass, object | None] = {}
@@ -130,6 +132,13 @@ class World:
             self._waiting.pop().cancel()
         for domain in list(self.domains):
             domain.stopping()
+
+    @property
+    def hostUUID(self) -> bytes:
+        """What tells this host from others; made up when it is first asked for."""
+        if self._hostUUID is None:
+            self._hostUUID = randomUUID(self.random)
+        return self._hostUUID
 
     def volumeData(self, path: str) -> VolumeData | None:
         """Return what is in the volume at a path, None if no active pool has it."""

@@ -186,6 +186,8 @@ class DomainSnapshots:
                 ErrorDomain.TEST,
             )
         redefine = bool(flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+        if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_HALT and not redefine and not domain.persistent:
+            raise operationInvalid("cannot halt after transient domain snapshot")
         world = self._world
         snapshot = parseSnapshot(
             xmlDesc, redefine=redefine, now=world.now() // 1000000, random=world.random

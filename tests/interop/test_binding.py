@@ -47,7 +47,7 @@ def seen(value):
         return "<stream>"
     if isinstance(value, libvirt.virConnect):
         return "<connection>"
-    if isinstance(value, list) and all(isinstance(each, (str, *OBJECTS)) for each in value):
+    if isinstance(value, list) and all(isinstance(each, (str, int, *OBJECTS)) for each in value):
         return "list(" + ", ".join(sorted(map(seen, value))) + ")"  # no order is promised
     if isinstance(value, (list, tuple)):
         return type(value).__name__ + "(" + ", ".join(map(seen, value)) + ")"

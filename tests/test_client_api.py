@@ -36,13 +36,6 @@ ABSENT = {
     "virEventRunDefaultImpl",
     "virEventUpdateHandle",
     "virEventUpdateTimeout",
-    # Migration drives two connections through five phases; it is not here yet.
-    "virDomain.migrate",
-    "virDomain.migrate2",
-    "virDomain.migrate3",
-    "virDomain.migrateToURI",
-    "virDomain.migrateToURI2",
-    "virDomain.migrateToURI3",
     # A connection closes with "async with"; "with" cannot wait.
     "virConnect.__enter__",
     "virConnect.__exit__",
@@ -69,9 +62,7 @@ ABSENT = {
 }
 """What the binding has and we do not, and why."""
 
-ABSENT_BLOCKING = {
-    name for name in ABSENT if name.endswith(".__del__") or name.startswith("virDomain.migrate")
-}
+ABSENT_BLOCKING = {name for name in ABSENT if name.endswith(".__del__")}
 """What of it the blocking face has not either."""
 
 DIFFERENT = {

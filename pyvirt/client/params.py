@@ -87,7 +87,7 @@ def byTypes(values: Mapping[str, Any], known: Iterable[TypedParam]) -> list[Type
 
 
 _MIGRATION = {
-    "uri": STRING,
+    "migrate_uri": STRING,
     "destination_name": STRING,
     "destination_xml": STRING,
     "persistent_xml": STRING,
@@ -109,6 +109,8 @@ _MIGRATION = {
     "compression.zlib.level": INT,
     "compression.zstd.level": INT,
     "tls.destination": STRING,
+    "migrate_disks_detect_zeroes": STRING,
+    "bandwidth.avail.switchover": ULLONG,
 }
 _COPY = {"bandwidth": ULLONG, "granularity": UINT, "buf-size": ULLONG}
 _IOTHREAD = {

@@ -17,6 +17,7 @@ from tests.interop.support import (
     CHECKOUT,
     Daemon,
     Outcome,
+    PyvirtDaemon,
     difference,
     normalised,
     requireBinding,
@@ -179,3 +180,53 @@ class BlockingTests(SynchronousTestCase):
         An application's own event loop hears the same events.
         """
         self.compare(_GIVEN)
+
+
+_MIGRATE = r"""
+import sys
+import libvirt
+libvirt.registerErrorHandler(lambda *a: None, None)
+a=libvirt.open(sys.argv[1]); b=libvirt.open(sys.argv[2])
+X="<domain type='test'><name>%s</name><uuid>00000000-0000-0000-0000-0000000000%02d</uuid><memory>8192</memory><os><type>hvm</type></os></domain>"
+def att(label,f,*x,**k):
+    try: r=f(*x,**k); print(label, r.name() if hasattr(r,"name") else r)
+    except Exception as e: print(label, type(e).__name__, e, getattr(e,"err",None))
+    print(sorted(d.name() for d in a.listAllDomains()), sorted(d.name() for d in b.listAllDomains()), flush=True)
+def new(n):
+    return a.createXML(X%("g%d"%n,n),0)
+att("m", new(1).migrate, b, 1)
+att("m dname", new(2).migrate, b, 1, "other")
+att("m2", new(3).migrate2, b, X%("g3",3), 1)
+att("m3", new(4).migrate3, b, {"destination_name":"x4","bandwidth":3}, 1)
+att("u3", new(5).migrateToURI3, sys.argv[2], {}, 1|2)
+att("u", new(6).migrateToURI, sys.argv[2], 2)
+att("exists", new(1).migrate, b, 1)
+att("exists3", a.lookupByName("g1").migrate3, b, {}, 1)
+att("unsafe flag", new(7).migrate, b, 1|512)
+att("badxml", new(8).migrate2, b, "<x/>", 1)
+att("persist", new(9).migrate, b, 1|8)
+att("tunnel", new(10).migrate, b, 4)
+att("paused", new(12).migrate, b, 1|32)
+att("inactive", a.defineXML(X%("d13",13)).migrate, b, 1)
+att("offline inactive", a.lookupByName("d13").migrate, b, 1024|8)
+"""
+
+
+class MigrationTests(SynchronousTestCase):
+    """Two daemons."""
+
+    def test_migrate(self) -> None:
+        """
+        Guests move, or stay where they are, as by the stock binding; so do the errors.
+        """
+        found = []
+        for command, first in ((requireBinding(), ""), (sys.executable, INSTEAD % CHECKOUT)):
+            ends = PyvirtDaemon(), PyvirtDaemon()
+            try:
+                done = run([command, "-c", first + _MIGRATE, *(each.uri() for each in ends)])
+            finally:
+                for each in ends:
+                    each.stop()
+            found.append((done.stdout.splitlines(), done.stderr, done.status))
+        self.assertEqual(found[1], found[0])
+        self.assertIn("m g1", found[0][0])

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from pyvirt import constants as c
+from pyvirt.definitions.domain import checkABIStability
 from pyvirt.drivers.interfaces.values import DomainRef, DomainSnapshotRef
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.moments import Moments
@@ -249,6 +250,8 @@ class DomainSnapshots:
                 )
             if snapshot.domain is None:
                 snapshot.domain = old.domain
+            elif old.domain is not None:
+                checkABIStability(old.domain, snapshot.domain)
         if snapshot.domain is None:
             raise internal("missing domain in snapshot", ErrorDomain.DOMAIN_SNAPSHOT)
         fitted(snapshot, snapshot.domain, "external" if snapshot.external else "internal")

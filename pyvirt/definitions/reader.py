@@ -71,6 +71,18 @@ DOCUMENTS: dict[str, Document] = {
     "nwfilterbinding": Document(
         "filterbinding", "(nwfilterbinding_definition)", ErrorDomain.NWFILTER, "nwfilterbinding.rng"
     ),
+    "capabilities": Document(
+        "capabilities", "(capabilities)", ErrorDomain.CAPABILITIES, "capability.rng"
+    ),
+    "domaincaps": Document(
+        "domainCapabilities", "(domain_capabilities)", ErrorDomain.CAPABILITIES, "domaincaps.rng"
+    ),
+    "poolcaps": Document(
+        "storagepoolCapabilities",
+        "(storage_pool_capabilities)",
+        ErrorDomain.CAPABILITIES,
+        "storagepoolcaps.rng",
+    ),
     "cpu": Document("cpu", "(CPU_definition)", ErrorDomain.CPU, "cpu.rng"),
 }
 

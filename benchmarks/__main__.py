@@ -99,6 +99,11 @@ def ours(window: int) -> Callable[[Daemon], float]:
     return lambda daemon: rates([client("ours", daemon.uri(), str(window), str(SLICE))])
 
 
+def blocking(daemon: Daemon) -> float:
+    """Our client without Deferreds, at the work of the stock binding."""
+    return rates([client("blocking", daemon.uri(), "call", str(SLICE))])
+
+
 def raw(window: int) -> Callable[[Daemon], float]:
     """The raw client with so many calls outstanding."""
 
@@ -207,14 +212,15 @@ def compare(
 
 def compareClients(daemon: Daemon, rounds: int) -> list[Row]:
     """The stock binding and ours on the same libvirtd; what the raw client reaches is the most that it can do."""
-    acts = [stock("call"), ours(1), ours(64), raw(64)]
+    acts = [stock("call"), ours(1), blocking, ours(64), raw(64)]
     found: list[list[float]] = [[] for _ in acts]
     for _ in range(rounds):
         for act, values in zip(acts, found, strict=True):
             values.append(act(daemon))
-    binding, sequential, pipelined, most = map(statistics.median, found)
+    binding, sequential, threaded, pipelined, most = map(statistics.median, found)
     return [
         Row("one call after the other", "calls/s", binding, sequential, sequential / binding, None),
+        Row("pyvirt.blocking", "calls/s", binding, threaded, threaded / binding, None),
         Row("64 outstanding", "calls/s", binding, pipelined, pipelined / binding, 4),
         Row("what this libvirtd can answer", "calls/s", binding, most, most / binding, None),
     ]

@@ -667,7 +667,7 @@ class ProgramTests(SynchronousTestCase):
         for text, problem in (
             ("max_client = 5\n", "unknown key 'max_client'; did you mean 'max_clients'?"),
             ("max_clients = \n", "expecting a value"),
-            ('auth_unix_rw = "sasl"\n', 'auth_unix_rw = "sasl" is not available yet'),
+            ('access_drivers = ["policy"]\n', 'access driver "policy" needs access_policy_file'),
         ):
             self.write(text)
             done = self.run_("--config", self.conf)

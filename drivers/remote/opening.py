@@ -16,9 +16,9 @@ from zope.interface import implementer
 from pyvirt.constants import VIR_CONNECT_NO_ALIASES
 from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
 from pyvirt.drivers.remote.connection import RemoteConnection
+from pyvirt.drivers.remote.login import logIn
 from pyvirt.drivers.remote.protocol import RemoteProtocol
 from pyvirt.drivers.remote.target import Target, findTarget
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 from pyvirt.protocols.programs import REMOTE
 from pyvirt.transports.endpoints import clientEndpoint
 from pyvirt.uri import URI
@@ -29,11 +29,6 @@ FEATURE_KEEPALIVE = 10
 FEATURE_EVENT_CALLBACKS = 14
 FEATURE_CLOSE_CALLBACK = 15
 
-AUTH_NONE = 0
-AUTH_SASL = 1
-AUTH_POLKIT = 2
-
-_AUTH_NAMES = {"sasl": AUTH_SASL, "polkit": AUTH_POLKIT}
 _SECURE = frozenset(("unix", "tls", "ssh", "libssh", "libssh2"))
 _ENCRYPTED = frozenset(("tls", "ssh", "libssh", "libssh2"))
 
@@ -81,7 +76,7 @@ class RemoteFactory:
             secure=transport in _SECURE,
             encrypted=transport in _ENCRYPTED,
         )
-        return await openRemote(connection, target, context)
+        return await openRemote(connection, target, context, environment, userID)
 
 
 def _factory(context: OpenContext) -> IProtocolFactory:
@@ -90,17 +85,30 @@ def _factory(context: OpenContext) -> IProtocolFactory:
 
 
 async def openRemote(
-    connection: RemoteConnection, target: Target, context: OpenContext
+    connection: RemoteConnection,
+    target: Target,
+    context: OpenContext,
+    environment: Mapping[str, str] | None = None,
+    userID: int | None = None,
 ) -> RemoteConnection:
     """
     Log in to a daemon and open C{target} there; the socket is closed if that fails.
+
+    @param environment: of the process; None: the real one.
+    @param userID: who we are; None: the process's effective user.
 
     @raise VirtError: as the daemon answers.
     """
     protocol = connection.protocol
     call = REMOTE.byName
     try:
-        await _authenticate(connection, target, context)
+        await logIn(
+            protocol,
+            target,
+            context,
+            os.environ if environment is None else environment,
+            os.geteuid() if userID is None else userID,
+        )
         connection.keepalive = bool(
             await protocol.call(REMOTE, call["connectSupportsFeature"], (FEATURE_KEEPALIVE,))
         )
@@ -115,29 +123,3 @@ async def openRemote(
         protocol.close()
         raise
     return connection
-
-
-async def _authenticate(connection: RemoteConnection, target: Target, context: OpenContext) -> None:
-    offered = await connection.protocol.call(REMOTE, REMOTE.byName["authList"], ())
-    kind = offered[0] if offered else AUTH_NONE
-    wanted = target.parameters.get("auth")
-    if wanted is not None:
-        if wanted.partition(".")[0] not in _AUTH_NAMES:
-            raise virtError(
-                ErrorCode.AUTH_FAILED, f"unknown authentication type {wanted}", ErrorDomain.REMOTE
-            )
-        kind = _AUTH_NAMES[wanted.partition(".")[0]]
-        if kind not in offered:
-            raise virtError(
-                ErrorCode.AUTH_FAILED,
-                f"requested authentication type {wanted} rejected",
-                ErrorDomain.REMOTE,
-            )
-    if kind == AUTH_NONE:
-        return
-    if kind == AUTH_POLKIT:
-        await connection.protocol.call(REMOTE, REMOTE.byName["authPolkit"], ())
-        return
-    raise virtError(
-        ErrorCode.AUTH_FAILED, f"unsupported authentication type {kind}", ErrorDomain.REMOTE
-    )

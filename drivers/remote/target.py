@@ -54,6 +54,7 @@ class Target:
     @ivar address: where the daemon is.
     @ivar name: the URI that the daemon is asked to open; empty: whatever it finds.
     @ivar parameters: what the URI says to this side, such as C{auth} and C{pkipath}.
+    @ivar authFile: the file of credentials that the URI names, None: the usual places.
     @ivar user: the user to log in as, None if the URI names none.
     """
 
@@ -61,6 +62,7 @@ class Target:
     name: str
     parameters: Mapping[str, str] = attrs.field(factory=dict)
     user: str | None = None
+    authFile: str | None = None
 
 
 def findTarget(uri: URI | None, flags: int, environment: Mapping[str, str], userID: int) -> Target:
@@ -105,7 +107,13 @@ def findTarget(uri: URI | None, flags: int, environment: Mapping[str, str], user
             readOnly=bool(flags & VIR_CONNECT_RO),
             parameters=parameters,
         )
-    return Target(address=address, name=name, parameters=parameters, user=uri.user)
+    return Target(
+        address=address,
+        name=name,
+        parameters=parameters,
+        user=uri.user,
+        authFile=dict(uri.parameters).get("authfile"),
+    )
 
 
 def _invalid(detail: str) -> Exception:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from pyvirt import constants
 from pyvirt.daemon.identity import Identity
+from pyvirt.daemon.sasl import Login, Step, failed
 from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -20,6 +21,7 @@ from pyvirt.protocols.procedures import Kind, Procedure, Program
 from pyvirt.protocols.programs.lxc import PROGRAM as LXC
 from pyvirt.protocols.programs.qemu import PROGRAM as QEMU
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
+from pyvirt.protocols.programs.remote import AuthSASLStartResult, AuthSASLStepResult
 from pyvirt.protocols.xdr import Codec
 from pyvirt.routes.checks import check
 
@@ -144,8 +146,46 @@ def _authList(session: Session, arguments: tuple[Any, ...]) -> list[int]:
     return [0 if session.authenticated else _AUTH_NUMBERS[session.auth]]
 
 
-def _noSASL(session: Session, arguments: tuple[Any, ...]) -> Any:
-    raise virtError(ErrorCode.AUTH_FAILED, "authentication failed", _RPC)
+def _login(session: Session) -> Login:
+    """
+    The session's logins.
+
+    @raise VirtError: its door asks for none.
+    """
+    sasl = session.server.sasl
+    if session.login is None:
+        if session.auth != "sasl" or sasl is None:
+            raise failed()
+        session.login = Login(sasl, session)
+    return session.login
+
+
+def _words(nil: Any, data: bytes) -> bytes | None:
+    return None if nil else data
+
+
+def _saslInit(session: Session, arguments: tuple[Any, ...]) -> str:
+    return _login(session).init()
+
+
+def _told(result: Callable[..., Any]) -> Callable[[Any], Any]:
+    def make(step: Step) -> Any:
+        return result(step.complete, step.data is None, step.data or b"")
+
+    return make
+
+
+def _saslStart(session: Session, arguments: tuple[Any, ...]) -> Any:
+    mechanism, nil, data = arguments
+    answer = _login(session).start(mechanism, _words(nil, data))
+    tell = _told(AuthSASLStartResult)
+    return answer.addCallback(tell) if isinstance(answer, Deferred) else tell(answer)
+
+
+def _saslStep(session: Session, arguments: tuple[Any, ...]) -> Any:
+    answer = _login(session).step(_words(*arguments))
+    tell = _told(AuthSASLStepResult)
+    return answer.addCallback(tell) if isinstance(answer, Deferred) else tell(answer)
 
 
 def _polkit(session: Session, arguments: tuple[Any, ...]) -> Any:
@@ -230,9 +270,9 @@ OWN: dict[Procedure, Answer] = {
         "connectGetURI": _uri,
         "connectSupportsFeature": _supportsFeature,
         "authList": _authList,
-        "authSASLInit": _noSASL,
-        "authSASLStart": _noSASL,
-        "authSASLStep": _noSASL,
+        "authSASLInit": _saslInit,
+        "authSASLStart": _saslStart,
+        "authSASLStep": _saslStep,
         "authPolkit": _polkit,
         "connectSetIdentity": _setIdentity,
         "connectRegisterCloseCallback": _closeCallback(True),

@@ -21,12 +21,12 @@ import attrs
 from pyvirt.confsyntax import ConfigError, Value, parse
 from pyvirt.daemon.logsetup import Filter, Output, parseFilters, parseOutputs
 from pyvirt.errors import VirtError
+from pyvirt.sasl import OFFERED
 from pyvirt.tls.priority import PriorityError, parsePriority
 
 __all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
 
 _UINT_MAX = 0xFFFFFFFF
-_NO_SASL = "SASL authentication is not available yet"
 _NO_AUDIT = "audit messages are not written yet"
 _NO_QEMU = "no driver of this daemon uses it yet"
 _TLS_KEYS = (
@@ -115,6 +115,14 @@ def _auth(key: str, value: Value) -> str:
     if text not in ("none", "sasl", "polkit"):
         raise _Wrong(f"{key}: unsupported auth {text}")
     return text
+
+
+def _mechanisms(key: str, value: Value) -> tuple[str, ...]:
+    found = tuple(each.upper() for each in _strings(key, value))
+    for each in found:
+        if each not in OFFERED:
+            raise _Wrong(f"{key}: there is no mechanism '{each}', only {', '.join(OFFERED)}")
+    return found
 
 
 def _level(key: str, value: Value) -> int:
@@ -210,8 +218,10 @@ class Config:
     authUnixRW: str = _key("auth_unix_rw", _auth, "none")
     authTCP: str = _key("auth_tcp", _auth, "sasl")
     authTLS: str = _key("auth_tls", _auth, "none")
-    tcpMinSSF: int = _key("tcp_min_ssf", _minimumSSF, 112, _NO_SASL)
+    tcpMinSSF: int = _key("tcp_min_ssf", _minimumSSF, 112)
     accessDrivers: tuple[str, ...] = _key("access_drivers", _strings, ())
+    saslPasswdFile: str = _key("sasl_passwd_file", _path, "/etc/libvirt/pyvirt-passwd")
+    saslMechanisms: tuple[str, ...] = _key("sasl_mechanisms", _mechanisms, OFFERED)
     accessPolicyFile: str | None = _key("access_policy_file", _path, None)
     keyFile: str | None = _key("key_file", _path, None)
     certFile: str | None = _key("cert_file", _path, None)
@@ -222,7 +232,7 @@ class Config:
     tlsAllowedDNList: tuple[str, ...] | None = _key("tls_allowed_dn_list", _strings, None)
     tlsPriority: str | None = _key("tls_priority", _string, None)
     saslAllowedUsernameList: tuple[str, ...] | None = _key(
-        "sasl_allowed_username_list", _strings, None, _NO_SASL
+        "sasl_allowed_username_list", _strings, None
     )
     maxClients: int = _key("max_clients", _positive, 5000)
     maxQueuedClients: int = _key("max_queued_clients", _unsigned, 1000)
@@ -272,6 +282,11 @@ class Config:
             found.append(
                 'tls_no_verify_certificate = 1 and auth_tls = "none": over TLS anybody may do anything'
             )
+        if self.listenTCP and self.authTCP == "sasl":
+            found.append(
+                'listen_tcp = 1 and auth_tcp = "sasl": nobody can log in, for no mechanism here encrypts a'
+                " TCP connection; use TLS"
+            )
         if self.listenTCP and self.authTCP == "none" and not _isLoopback(self.listenAddr):
             found.append(
                 'listen_tcp = 1 and auth_tcp = "none" beyond this machine: over TCP anybody may do'
@@ -291,16 +306,19 @@ class Config:
                 f"max_clients ({self.maxClients}) must not be less than max_anonymous_clients"
                 f" ({self.maxAnonymousClients}), the clients waiting for authentication",
             )
-        for key, value in (("auth_unix_rw", self.authUnixRW), ("auth_unix_ro", self.authUnixRO)):
-            if value == "sasl":
-                self.refuse(key, f'{key} = "{value}" is not available yet')
-        if self.listenTCP and self.authTCP != "none":
-            self.refuse(
-                "auth_tcp" if "auth_tcp" in self.lines else "listen_tcp",
-                f'listen_tcp needs auth_tcp = "none": "{self.authTCP}" is not available yet',
-            )
-        if self.listenTLS and self.authTLS != "none":
-            self.refuse("auth_tls", f'auth_tls = "{self.authTLS}" is not available yet')
+        for key, value, serving in (
+            ("auth_unix_rw", self.authUnixRW, True),
+            ("auth_unix_ro", self.authUnixRO, True),
+            ("auth_tls", self.authTLS, self.listenTLS),
+        ):
+            if value == "sasl" and serving and not self.saslMechanisms:
+                self.refuse("sasl_mechanisms", f'{key} = "sasl" needs some')
+        for key, value, serving in (
+            ("auth_tcp", self.authTCP, self.listenTCP),
+            ("auth_tls", self.authTLS, self.listenTLS),
+        ):
+            if value == "polkit" and serving:
+                self.refuse(key, f'{key} = "polkit": polkit knows local processes only')
         if self.tlsPriority is not None:
             try:
                 parsePriority(self.tlsPriority)

@@ -25,6 +25,7 @@ from pyvirt.daemon.access.polkit import Polkit
 from pyvirt.daemon.calls import OWN, PROGRAMS, Answer, Call
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.eventwire import EventEncoder
+from pyvirt.daemon.sasl import SASL
 from pyvirt.daemon.session import Session
 from pyvirt.daemon.workers import Workers
 from pyvirt.drivers.interfaces.driver import IConnection, OpenContext
@@ -156,6 +157,7 @@ class Server:
     @ivar workers: how many calls may be in progress.
     @ivar access: decides who may do what; None: everybody everything.
     @ivar polkit: decides who may come in where C{auth} is C{polkit}.
+    @ivar sasl: how clients log in where C{auth} is C{sasl}.
     @ivar changed: called whenever a client has come or gone.
     @ivar arrivals: connections whose handshake goes on: they count as clients that have not authenticated.
     @ivar calls: number to L{Call} of the main program, filled as procedures are called.
@@ -184,6 +186,7 @@ class Server:
         self.changed: Callable[[], None] = _nobody
         self.access: IPolicy | None = None
         self.polkit: Polkit | None = None
+        self.sasl: SASL | None = None
         self.workers = Workers()
         self.workers.switched = self._workersSwitched
         self.clock: IReactorTime = reactor

@@ -24,7 +24,8 @@ from pyvirt.daemon.admin import AdminServerSide
 from pyvirt.daemon.administration import Administration, AutoShutdown
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.logsetup import Log
-from pyvirt.daemon.paths import Paths
+from pyvirt.daemon.paths import Paths, under
+from pyvirt.daemon.sasl import makeSASL
 from pyvirt.daemon.server import Limits, Server, SessionFactory
 from pyvirt.daemon.tlsdoor import ServerKeys, homeOf, tlsFactory
 from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
@@ -114,6 +115,12 @@ class DaemonService(Service):
         try:
             self.access = Access(self.config, self.paths, self.reactor)
             self.server.access, self.server.polkit = self.access.policy, self.access.polkit
+            self.server.sasl = makeSASL(
+                self.reactor,
+                under(self.paths.root, self.config.saslPasswdFile),
+                self.config.saslMechanisms,
+                self.config.saslAllowedUsernameList,
+            )
             mode = 0o755 if self.privileged else 0o700
             os.makedirs(self.paths.socketFolder, mode=mode, exist_ok=True)
             self._pidFile = PidFile.claim(self.paths.pidFile)
@@ -231,10 +238,6 @@ class DaemonService(Service):
             self._add(given, auth, readOnly=readOnly)
         elif given.getsockname()[1] == config.tlsPort:
             self._addTLS(given)
-        elif config.authTCP != "none":
-            config.refuse(
-                "auth_tcp", f'a TCP socket was passed in: "{config.authTCP}" is not available yet'
-            )
         else:
             self._add(given, config.authTCP, readOnly=False)
 

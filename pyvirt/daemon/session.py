@@ -41,6 +41,7 @@ from pyvirt.protocols.xdr import XDRError
 from pyvirt.routes import DescriptorAnswer
 
 if TYPE_CHECKING:
+    from pyvirt.daemon.sasl import Login
     from pyvirt.daemon.server import Server
     from pyvirt.routes import Router
 
@@ -79,6 +80,7 @@ class Session(RPCServer):
     connection: IConnection | None = None
     router: Router | None = None
     guard: Guard | None = None
+    login: Login | None = None
     identity: Identity = Identity()
     number = 0
     since = 0.0
@@ -126,7 +128,7 @@ class Session(RPCServer):
 
     def authenticationSucceeded(self) -> None:
         """The client has shown who it is; it may call anything now."""
-        if not self.authenticated:
+        if not self.authenticated and not self.connectionIsLost:
             self.authenticated = True
             self.frames.maximum = LENGTH_MAX
             if self._deadline is not None:
@@ -141,11 +143,13 @@ class Session(RPCServer):
 
     def authenticationFailed(self, failure: Failure) -> Failure:
         """The client could not show who it is."""
-        log.warn(
-            "{peer} is not let in: {problem}", peer=self.peer, problem=failure.getErrorMessage()
-        )
-        self.server.counters.failedLogins += 1
+        self.loginFailed(failure.getErrorMessage())
         return failure
+
+    def loginFailed(self, reason: str) -> None:
+        """The client could not show who it is."""
+        log.warn("{peer} is not let in: {reason}", peer=self.peer, reason=reason)
+        self.server.counters.failedLogins += 1
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition, steps
-from pyvirt.definitions.domain._cpu import CPU, NUMA, Cell, CPUModel
+from pyvirt.definitions.domain._cpu import CPU, CPUModel
 from pyvirt.definitions.domain._os import NVRAM
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.kinds import unsupported
@@ -63,12 +63,18 @@ def complete(
     definition = completeDevices(definition, capabilities, random)
     definition = impliedDevices(definition, capabilities)
     definition = _boot(definition)
-    labels = tuple(
-        replaced(each, model=security) if each.type == "none" and each.model is None else each
-        for each in definition.seclabels
-    )
+    labels = tuple(_labelled(each, security) for each in definition.seclabels)
     definition = replaced(definition, seclabels=labels)
     return assignAddresses(definition, capabilities)
+
+
+def _labelled(label: Any, security: str) -> Any:
+    """A label of no model is of the host's; without any model nothing is labelled."""
+    if label.model is not None:
+        return label
+    if label.type == "dynamic" and security == "none":
+        return replaced(label, type="none", model=security, relabel=None)
+    return replaced(label, model=security) if label.type == "none" else label
 
 
 def _refuse(detail: str) -> Exception:
@@ -167,22 +173,11 @@ def _processor(definition: DomainDefinition, capabilities: BinaryCapabilities) -
 
 
 def _cells(definition: DomainDefinition) -> DomainDefinition:
-    """Plugging memory in takes a cell; processors that no cell has are those of the first."""
+    """Processors that no cell has are those of the first."""
     cpu = definition.cpu or CPU()
     numa = cpu.numa
     if numa is None:
-        if definition.maxMemory is None:
-            return definition
-        plugged = sum(
-            each.target.size or 0 for each in definition.devices.memories if each.target is not None
-        )
-        cell = Cell(
-            id=0,
-            cpus=frozenset(range(definition.vcpu.maximum)),
-            memory=definition.memory.amount - plugged,
-        )
-        numa = NUMA(cells=(cell,))
-        return replaced(definition, cpu=replaced(cpu, numa=numa))
+        return definition
     taken: set[int] = set()
     for cell in numa.cells:
         taken |= cell.cpus or set()

@@ -13,10 +13,12 @@ from pyvirt.definitions.domain._disk import BackingStore, Disk, DiskDriver
 from pyvirt.definitions.domain._display import Graphics, Input, Video
 from pyvirt.definitions.domain._net import MAC, Interface
 from pyvirt.definitions.domain._small import CID, RNG, TPM, Panic, Shmem
+from pyvirt.definitions.domain._source import NetworkSource
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.machine import isVirt, isX86
+from pyvirt.errors import ErrorDomain, VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
@@ -86,6 +88,12 @@ def completeDevices(
     return replaced(definition, devices=replaced(devices, **changes))
 
 
+def _refuse(detail: str) -> VirtError:
+    error = unsupported(detail)("", None, "")
+    error.domain = ErrorDomain.QEMU
+    return error
+
+
 def _engine(encryption: Any) -> Any:
     """QEMU opens what is encrypted, unless the storage does."""
     if encryption is None or encryption.engine is not None:
@@ -97,6 +105,13 @@ def _encrypted(source: Any) -> Any:
     if source is None or source.encryption is None:
         return source
     return replaced(source, encryption=_engine(source.encryption))
+
+
+def _web(source: Any) -> Any:
+    """Only web servers know of cookies, reading ahead and patience."""
+    if not isinstance(source, NetworkSource) or source.protocol in ("http", "https", "ftp", "ftps"):
+        return source
+    return replaced(source, cookies=None, readahead=None, timeout=None)
 
 
 def _chain(store: BackingStore | None) -> BackingStore | None:
@@ -114,10 +129,10 @@ def _disk(disk: Disk, capabilities: BinaryCapabilities) -> Disk:
         driver = replaced(driver, name="qemu")
     elif driver.name != "qemu":
         raise unsupported(f"unsupported driver name '{driver.name}' for disk '{dev}'")("", None, "")
-    if driver.type is None:
+    if driver.type is None and disk.type != "volume":
         driver = replaced(driver, type="raw")
     changes["driver"] = driver
-    changes["source"] = _encrypted(disk.source)
+    changes["source"] = _web(_encrypted(disk.source))
     changes["encryption"] = _engine(disk.encryption)
     changes["backingStore"] = _chain(disk.backingStore)
     return replaced(disk, **changes)
@@ -130,8 +145,16 @@ def _controller(
     if controller.type == "scsi":
         if controller.model in (None, "auto"):
             return replaced(controller, model=scsiModel(definition, capabilities))
+        if controller.model in ("buslogic", "vmpvscsi"):
+            raise _refuse(f"Unsupported controller model: {controller.model}")
+        if controller.model == "ncr53c90":
+            raise _refuse("ncr53c90 SCSI controller is not a built-in for this machine")
         return controller
-    if controller.type != "usb" or controller.model is not None:
+    if controller.type != "usb":
+        return controller
+    if controller.model in ("qusb1", "qusb2"):
+        raise _refuse("USB controller model type 'qusb1' or 'qusb2' is not supported in qemu")
+    if controller.model is not None:
         return controller
     machine, arch = definition.os.type.machine or "", definition.os.type.arch
     if arch in ("s390", "s390x"):
@@ -217,8 +240,11 @@ def _ports(definition: DomainDefinition) -> tuple[Any, Any]:
         model = target.model
         if model is None and kind is not None:
             model = _SERIAL_MODELS.get(kind)
-            if kind == "system-serial" and (arch or "").startswith("riscv"):
-                model = "16550a"
+            if kind == "system-serial":
+                if (arch or "").startswith("riscv"):
+                    model = "16550a"
+                elif not isVirt(machine, arch):
+                    model = None
         done.append(replaced(port, target=replaced(target, type=kind, model=model)))
     return tuple(done), consoles
 

@@ -17,7 +17,8 @@ from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.defaults import scsiModel
 from pyvirt.drivers.qemu.machine import hasPCIeRoot, hasPCIRoot, isQ35, isVirt, isX86
-from pyvirt.errors import ErrorDomain
+from pyvirt.drivers.qemu.usbaddresses import isOnUSB
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
@@ -76,6 +77,7 @@ def impliedDevices(
 ) -> DomainDefinition:
     """Add the controllers that other devices name, and what every guest has."""
     devices = definition.devices
+    _checkUSB(devices)
     controllers = list(devices.controllers)
     highest: dict[str, int] = {}
 
@@ -109,6 +111,38 @@ def impliedDevices(
         changes["inputs"] = _inputs(devices.inputs)
     changes["audios"] = _audios(devices)
     return replaced(definition, devices=replaced(devices, **changes))
+
+
+def _checkUSB(devices: Devices) -> None:
+    """
+    Complain of devices on USB where there is none.
+
+    @raise VirtError: CONFIG_UNSUPPORTED.
+    """
+    if not any(each.type == "usb" and each.model == "none" for each in devices.controllers):
+        return
+    for group, detail, domain in (
+        (
+            "inputs",
+            "Can't add USB input device. USB bus is disabled",
+            ErrorDomain.DOMAIN,
+        ),
+        (
+            "hostdevs",
+            "Can't add host USB device: USB is disabled in this host",
+            ErrorDomain.DOMAIN,
+        ),
+        *(
+            (
+                group,
+                "USB is disabled for this domain, but USB devices are present in the domain XML",
+                ErrorDomain.QEMU,
+            )
+            for group in ("disks", "sounds", "serials", "redirdevs", "hubs", "smartcards")
+        ),
+    ):
+        if any(group == "smartcards" or isOnUSB(group, each) for each in getattr(devices, group)):
+            raise virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, domain)
 
 
 def _inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:

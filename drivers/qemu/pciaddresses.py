@@ -213,6 +213,11 @@ class _Plan:
             self._q35()
 
     def _piix3(self) -> None:
+        ides = [device for _, device in self.each("controllers") if device.type == "ide"]
+        if len(ides) > 1:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR, "Only 1 IDE controller is supported", ErrorDomain.QEMU
+            )
         for key, device in self.each("controllers"):
             if device.index:
                 continue
@@ -254,9 +259,9 @@ class _Plan:
             return
         needs = self.needs(key, videos[0])
         if not self.buses.inUse(place):
-            self.buses.reserve(place, needs, given=True)
+            self.buses.reserve(place, Connect.PCI | Connect.HOTPLUG, given=True)
             self.put(key, place)
-        elif needs:
+        else:
             self.put(key, self.buses.reserveNext(needs))
 
     def _q35(self) -> None:
@@ -313,7 +318,7 @@ class _Plan:
         """Return whether a device is on no PCI bus at all."""
         if group == "controllers":
             return bool(
-                device.type in ("fdc", "ccid", "pci", "xenbus", "isa", "ide")
+                device.type in ("fdc", "ccid", "pci", "ide")
                 or device.model == "none"
                 or (device.type == "scsi" and device.model == "ibmvscsi")
             )

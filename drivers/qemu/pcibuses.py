@@ -196,18 +196,19 @@ class Buses:
         """
         text = str(place)
         if place.domain:
-            raise xmlError("Only PCI domain 0 is available")
+            raise xmlError(f"Invalid PCI address {text}. Only PCI domain 0 is available")
         if not self.buses:
             raise xmlError("No PCI buses available")
         if place.bus >= len(self.buses):
             if not self.dry:
-                raise xmlError(f"Only PCI buses up to {len(self.buses) - 1} are available")
+                raise xmlError(
+                    f"Invalid PCI address {text}. Only PCI buses up to {len(self.buses) - 1} are "
+                    "available"
+                )
             self.grow(place.bus, needs)
         bus = self.buses[place.bus]
         if bus is None:
             raise xmlError(f"No PCI bus with index {place.bus}")
-        if bus.last == 0 and place.slot:
-            raise xmlError(f"Invalid PCI address {text}. slot must be >= 0")
         if place.slot < bus.first:
             raise xmlError(f"Invalid PCI address {text}. slot must be >= {bus.first}")
         if place.slot > bus.last:
@@ -276,7 +277,22 @@ class Buses:
             model = "pcie-root-port"
         elif needs & C.DOWNSTREAM:
             model = "pcie-switch-upstream-port"
+        elif needs & C.EXPANDER and self.express:
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED,
+                "pci-expander-bus controllers are only supported on 440fx-based machinetypes",
+                ErrorDomain.QEMU,
+            )
         else:
+            for wanted, flags in NEEDS.items():
+                if needs and needs == flags:
+                    raise virtError(
+                        ErrorCode.INTERNAL_ERROR,
+                        "a PCI slot is needed to connect a PCI controller "
+                        f"model='{wanted}', but none is available, and it cannot be automatically "
+                        "added",
+                        ErrorDomain.DOMAIN,
+                    )
             raise virtError(
                 ErrorCode.INTERNAL_ERROR,
                 "Cannot automatically add a new PCI bus for a device with connect flags "

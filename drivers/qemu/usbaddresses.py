@@ -145,9 +145,7 @@ class _Ports:
 
 
 def _badPort(address: USBAddress) -> VirtError:
-    return xmlError(
-        f"port {address.port} out of range in USB address bus: {address.bus} port: {address.port}"
-    )
+    return xmlError(f"requested USB port {address.port} not present on USB bus {address.bus}")
 
 
 def assignUSB(devices: Devices) -> Devices:

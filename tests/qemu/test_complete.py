@@ -13,16 +13,13 @@ from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.command import commandLine, place
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.firmware import chooseFirmware
+from pyvirt.drivers.qemu.validate import validate
 from pyvirt.errors import VirtError
 from tests.qemu.firmwares import DESCRIPTORS
 from tests.qemu.observations import Case, capabilities, cases, masked, settings
 
 #: Cases whose processor model libvirt works out from what the host can do.
-HOST_MODELS = {"cpu0", "cpu7"}
-
-
-#: Whether what QEMU cannot do is refused when it is defined.
-CHECKED = False
+HOST_MODELS = {"cpu0", "cpu7", "v-top-cpumatch", "v-top-cpufull"}
 
 
 def said(error: VirtError) -> list[object]:
@@ -40,12 +37,11 @@ class ObservedTests(SynchronousTestCase):
         """Return how an answer differs from libvirtd's."""
         try:
             definition = complete(parseDomain(case.xml), self.capabilities)
+            validate(definition, self.capabilities)
         except VirtError as error:
-            return (
-                None if said(error) == case.error or not CHECKED else f"{case.name}: {said(error)}"
-            )
+            return None if said(error) == case.error else f"{case.name}: {said(error)}"
         if case.defined is None:
-            return f"{case.name}: not refused: {case.error}" if CHECKED else None
+            return f"{case.name}: not refused: {case.error}"
         text = formatDomain(definition, inactive=True, secure=True)
         if text != case.defined:
             return f"{case.name}:\n{text}"

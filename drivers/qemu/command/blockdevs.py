@@ -35,6 +35,7 @@ class Options:
     discard: str | None = None
     detectZeroes: str | None = None
     floppy: bool = False
+    alias: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -311,6 +312,9 @@ def nodesOf(
         direct, unsafe = _CACHES[options.cache]
         cache = {"direct": direct, "no-flush": unsafe}
     storage = sourceProps(node.source, secrets, options, node.auth)
+    wanted = node.source.reservations
+    if wanted is not None:
+        storage["pr-manager"] = "pr-helper0" if wanted.managed else f"pr-helper-{options.alias}"
     if options.io is not None and storage["driver"] in ("file", "host_device"):
         storage["aio"] = options.io
     storage["node-name"] = node.storageName

@@ -22,7 +22,7 @@ from pyvirt.drivers.qemu.command.chardevs import (
     addSerials,
 )
 from pyvirt.drivers.qemu.command.controllers import addControllers, addGlobals
-from pyvirt.drivers.qemu.command.disks import addDisks, addFloppyController
+from pyvirt.drivers.qemu.command.disks import addDisks, addFloppyController, addReservations
 from pyvirt.drivers.qemu.command.displays import addAudio, addGraphics, addSounds, addVideos
 from pyvirt.drivers.qemu.command.hostdevs import addHostDevices
 from pyvirt.drivers.qemu.command.nets import addInterfaces
@@ -60,6 +60,7 @@ def commandLine(
         b.overrides = extra.overridden()
     b.bootIndexes = _bootIndexes(definition)
     _addHead(b)
+    addReservations(b)
     machineoptions.addFlash(b)
     machineoptions.addMachine(b)
     machineoptions.addTSEG(b)
@@ -164,6 +165,9 @@ def _setsAction(b: Builder) -> bool:
 def _addHead(b: Builder) -> None:
     """Add the name, and the key that secrets are encrypted with."""
     b.add("-name", f"guest={escaped(b.definition.name)},debug-threads=on")
+    extra = b.definition.qemu
+    if extra is not None and extra.deprecation in _DEPRECATED:
+        _addDeprecation(b, extra.deprecation or "")
     if b.host.freezeCPU:
         b.add("-S")
     b.add(
@@ -176,6 +180,17 @@ def _addHead(b: Builder) -> None:
                 "file": f"{b.host.guestFolder}/master-key.aes",
             }
         ),
+    )
+
+
+_DEPRECATED = {"omit": "accept", "reject": "reject", "crash": "crash"}
+
+
+def _addDeprecation(b: Builder, behavior: str) -> None:
+    """Tell QEMU what to do about commands that are going away."""
+    b.add(
+        "-compat",
+        jsonText({"deprecated-output": "hide", "deprecated-input": _DEPRECATED[behavior]}),
     )
 
 
@@ -217,9 +232,10 @@ def _addClock(b: Builder) -> None:
                 parts.append("driftfix=slew")
     b.option("-rtc", *parts)
     for timer in clock.timers:
-        if timer.name == "pit" and timer.tickpolicy in ("delay", "discard"):
+        if timer.name == "pit" and timer.tickpolicy in (None, "delay", "discard"):
             if b.capabilities.has("kvm-pit"):
-                b.add("-global", f"kvm-pit.lost_tick_policy={timer.tickpolicy}")
+                policy = timer.tickpolicy or "delay"
+                b.add("-global", f"kvm-pit.lost_tick_policy={policy}")
         elif timer.name == "hpet" and timer.present is False:
             b.add("-no-hpet")
 

@@ -150,7 +150,11 @@ def addChannels(b: Builder) -> None:
         target = channel.target
         path = None
         if channel.source.type == "unix" and channel.source.path is None:
-            path = f"{b.host.channelFolder}/{target.name or channel.alias}"
+            place = channel.address
+            label = target.name
+            if label is None and isinstance(place, VirtioSerialAddress):
+                label = f"vioser-{place.controller:02}-{place.bus:02}-{place.port or 0:02}.sock"
+            path = f"{b.host.channelFolder}/{label or channel.alias}"
         source = channel.source
         if path is not None:
             from pyvirt.definitions.schema import replaced

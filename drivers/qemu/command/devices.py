@@ -112,11 +112,13 @@ def addFilesystems(b: Builder) -> None:
                 values["bootindex"] = fs.boot.order
             b.device(values | b.address(fs))
             continue
-        parts: list[str | None] = ["local"]
+        handle = fs.driver is not None and fs.driver.type == "handle"
+        parts: list[str | None] = ["handle" if handle else "local"]
         model = {"mapped": "mapped", "squash": "none"}.get(
             fs.accessmode or "passthrough", "passthrough"
         )
-        parts.append(f"security_model={model}")
+        if not handle:
+            parts.append(f"security_model={model}")
         if fs.multidevs is not None:
             parts.append(f"multidevs={fs.multidevs}")
         if fs.fmode is not None:
@@ -212,7 +214,7 @@ def addInputs(b: Builder) -> None:
             values = b.virtio(base, item)
             values["id"] = item.alias
             if item.type == "passthrough":
-                values["evdev"] = item.source.evdev
+                values["evdev"] = item.source.evdev if item.source is not None else None
             b.device(values | b.address(item))
 
 

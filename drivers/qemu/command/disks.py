@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyvirt.definitions.domain._address import DriveAddress
+from pyvirt.definitions.domain.steps import diskIndex
 from pyvirt.drivers.qemu.aliases import scsiHasTarget
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.blockdevs import Node, Options, chainOf, nodesOf
@@ -15,7 +16,14 @@ from pyvirt.drivers.qemu.command.secretobjects import SecretObjects
 from pyvirt.drivers.qemu.machine import isQ35
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["addDisks", "addFloppyController", "deviceProps", "optionsOf", "topNode"]
+__all__ = [
+    "addDisks",
+    "addFloppyController",
+    "addReservations",
+    "deviceProps",
+    "optionsOf",
+    "topNode",
+]
 
 
 def optionsOf(disk: Any) -> Options:
@@ -27,6 +35,7 @@ def optionsOf(disk: Any) -> Options:
         discard=driver.discard if driver is not None else None,
         detectZeroes=driver.detect_zeroes if driver is not None else None,
         floppy=disk.device == "floppy",
+        alias=disk.alias,
     )
 
 
@@ -83,20 +92,59 @@ def _hasFloppy(machine: str) -> bool:
     return version in ("1.4", "1.5", "1.6", "1.7", "2.0", "2.1", "2.2", "2.3")
 
 
+def addReservations(b: Builder) -> None:
+    """Add the process that makes persistent reservations for disks which leave that to the driver."""
+    for disk in b.devices.disks:
+        source = disk.source
+        wanted = source.reservations if source is not None else None
+        if wanted is not None and wanted.managed:
+            path = f"{b.host.guestFolder}/pr-helper0.sock"
+            b.object("pr-manager-helper", "pr-helper0", path=path)
+            return
+
+
+def _ownReservations(b: Builder, disk: Any) -> None:
+    """Add the process that the user named for reservations of one disk."""
+    wanted = disk.source.reservations if disk.source is not None else None
+    if wanted is not None and not wanted.managed and wanted.source is not None:
+        b.object("pr-manager-helper", f"pr-helper-{disk.alias}", path=wanted.source.path)
+
+
+def _addCard(b: Builder, disk: Any, chain: list[Node]) -> None:
+    """Add a memory card, which is no device of its own."""
+    path = str(getattr(chain[0].source, "file", None) or getattr(chain[0].source, "dev", ""))
+    index = diskIndex(disk.target.dev)
+    b.option(
+        "-drive",
+        f"file={escaped(path)}",
+        f"format={chain[0].format}",
+        "if=sd",
+        f"index={index}",
+        "readonly=on" if disk.readonly else None,
+    )
+
+
 def addDisks(b: Builder) -> None:
     """Add every disk with its images."""
     disks = b.devices.disks
     for number, (disk, chain) in enumerate(zip(disks, numbered(disks), strict=True)):
+        if disk.target.bus == "sd" and chain:
+            _addCard(b, disk, chain)
+            continue
         if disk.target.bus in ("xen", "uml", "sd"):
             raise virtError(
                 ErrorCode.INTERNAL_ERROR,
                 f"unsupported disk bus '{disk.target.bus}' with device setup",
                 ErrorDomain.QEMU,
             )
+        if disk.transient is not None and disk.transient.shareBacking:
+            # It is plugged in once its overlay is there.
+            continue
         if disk.type == "vhostuser":
             _addVhostUser(b, number, disk)
             continue
         options = optionsOf(disk)
+        _ownReservations(b, disk)
         secrets = SecretObjects(b)
         below: str | None = None
         found: list[dict[str, Any]] = []

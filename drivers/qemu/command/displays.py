@@ -141,6 +141,20 @@ def _vnc(b: Builder, graphics: Any) -> None:
         b.add("-k", graphics.keymap)
 
 
+def _wantedPorts(graphics: Any, tls: bool) -> tuple[bool, bool]:
+    """Return whether a display needs a plain port, and whether one with TLS."""
+    modes = {each.mode for each in graphics.channels}
+    plain = graphics.defaultMode == "insecure" or "insecure" in modes
+    secure = graphics.defaultMode == "secure" or "secure" in modes
+    if graphics.defaultMode in (None, "any"):
+        plain = True
+        secure = secure or tls
+    if "any" in modes:
+        plain = True
+        secure = secure or tls
+    return plain, secure
+
+
 def _spice(b: Builder, graphics: Any) -> None:
     settings = b.host.settings
     listen = _listen(graphics)
@@ -160,14 +174,14 @@ def _spice(b: Builder, graphics: Any) -> None:
     else:
         port, tlsPort = graphics.port, graphics.tlsPort
         if graphics.autoport and port in (None, -1, 0) and tlsPort in (None, -1, 0):
-            port = 5901
-            if tls:
-                tlsPort = 5902
+            wantsPlain, wantsTLS = _wantedPorts(graphics, tls)
+            port = 5901 if wantsPlain else None
+            tlsPort = 5902 if wantsTLS else None
         if port and port > 0:
             parts.append(f"port={port}")
             insecure = True
         if tlsPort and tlsPort > 0:
-            if not tls:
+            if not tls and graphics.tlsPort and graphics.tlsPort > 0:
                 raise _refuse(
                     "spice TLS port set in XML configuration, but TLS is disabled in qemu.conf"
                 )
@@ -194,10 +208,6 @@ def _spice(b: Builder, graphics: Any) -> None:
         parts.append("plaintext-channel=default")
     for channel in graphics.channels:
         if channel.mode == "secure":
-            if not tls:
-                raise _refuse(
-                    "spice secure channels set in XML configuration, but TLS is disabled in qemu.conf"
-                )
             parts.append(f"tls-channel={channel.name}")
         elif channel.mode == "insecure":
             parts.append(f"plaintext-channel={channel.name}")

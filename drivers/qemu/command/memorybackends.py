@@ -133,8 +133,8 @@ def backend(
         values["x-use-canonical-path-for-ramblock-id"] = False
     if prealloc:
         values["prealloc"] = True
-        if allocation is not None and allocation.threads:
-            values["prealloc-threads"] = allocation.threads
+    if allocation is not None and allocation.threads and not virtio:
+        values["prealloc-threads"] = allocation.threads
     values["size"] = size
     if source is not None and source.alignsize:
         values["align"] = source.alignsize * 1024

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import attrs
 
-from pyvirt.definitions.kinds import escape, unsupported, xmlError
+from pyvirt.definitions.kinds import escape, xmlError
 from pyvirt.definitions.reader import Node
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["QEMU_NAMESPACE", "QEMUExtras"]
 
@@ -126,7 +126,7 @@ def _local(node: Node) -> str:
 
 
 def _bad(detail: str) -> VirtError:
-    return xmlError(detail, ErrorDomain.QEMU)
+    return virtError(ErrorCode.INTERNAL_ERROR, detail, ErrorDomain.QEMU)
 
 
 def _variable(node: Node) -> str:
@@ -145,7 +145,7 @@ def _variable(node: Node) -> str:
 def _override(node: Node) -> tuple[str, tuple[tuple[str, str, str | None], ...]]:
     alias = node.get("alias")
     if not alias:
-        raise _bad("missing 'alias' attribute of 'device' override")
+        raise xmlError("missing 'alias' attribute for qemu:device", ErrorDomain.QEMU)
     found: list[tuple[str, str, str | None]] = []
     for frontend in node:
         if _local(frontend) != "frontend":
@@ -157,7 +157,10 @@ def _override(node: Node) -> tuple[str, tuple[tuple[str, str, str | None], ...]]
             if name is None:
                 raise _bad("missing 'name' attribute for property")
             if kind is None or kind not in _TYPES:
-                raise unsupported(f"invalid type '{kind}' of property '{name}'")("", node, "")
+                raise xmlError(
+                    f"Invalid value for attribute 'type' in element 'property': '{kind}'.",
+                    ErrorDomain.XML,
+                )
             if kind != "remove" and value is None:
                 raise _bad(f"missing 'value' attribute for property '{name}'")
             if kind in ("signed", "unsigned"):
@@ -167,6 +170,9 @@ def _override(node: Node) -> tuple[str, tuple[tuple[str, str, str | None], ...]]
                 except ValueError:
                     number = None
                 if number is None or (kind == "unsigned" and number < 0):
-                    raise _bad(f"invalid value '{value}' of 'value' attribute of property '{name}'")
+                    raise xmlError(
+                        f"invalid value '{value}' of 'value' attribute of 'qemu:property'",
+                        ErrorDomain.QEMU,
+                    )
             found.append((name, kind, value))
     return alias, tuple(found)

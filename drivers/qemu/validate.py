@@ -1,0 +1,328 @@
+"""
+What QEMU, or this QEMU, cannot do: complained of when a domain is defined, not when it is started.
+
+The domain as a whole comes first, then each device; both in libvirt's order, because the first thing wrong decides
+the error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyvirt.definitions.domain import check
+from pyvirt.definitions.domain._address import DriveAddress
+from pyvirt.definitions.domain._top import DomainDefinition
+from pyvirt.definitions.kinds import unsupported
+from pyvirt.drivers.qemu.machine import isQ35, isX86
+from pyvirt.drivers.qemu.validatedevices import checkDevices
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+
+__all__ = ["validate"]
+
+
+def refuse(detail: str) -> VirtError:
+    """Make the complaint of something that is not supported."""
+    error = unsupported(detail)("", None, "")
+    error.domain = ErrorDomain.QEMU
+    return error
+
+
+def validate(
+    definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any = None
+) -> None:
+    """
+    Complain of a completed definition that QEMU cannot run.
+
+    @param settings: keys of qemu.conf with their values.
+    @raise VirtError: CONFIG_UNSUPPORTED mostly.
+    """
+    settings = settings or {}
+    if definition.type not in ("qemu", "kvm") or (
+        definition.type == "kvm" and not capabilities.kvm
+    ):
+        raise refuse(
+            f"Emulator '{definition.devices.emulator}' does not support virt type "
+            f"'{definition.type}'"
+        )
+    _memory(definition)
+    _boot(definition)
+    _processors(definition, capabilities)
+    _features(definition)
+    _timers(definition)
+    _actions(definition)
+    _firmware(definition)
+    _launch(definition)
+    _beforehand(definition)
+    check(definition)
+    checkDevices(definition, capabilities, settings)
+
+
+def _generic(detail: str, code: int = ErrorCode.CONFIG_UNSUPPORTED) -> VirtError:
+    return virtError(code, detail, ErrorDomain.DOMAIN)
+
+
+def _beforehand(definition: DomainDefinition) -> None:
+    """Check what libvirt checks of devices before the rest."""
+    devices: Any = definition.devices
+    for watchdog in devices.watchdogs:
+        if watchdog.model == "itco":
+            raise _generic(f"unknown watchdog model '{watchdog.model}'")
+    for panic in devices.panics:
+        if panic.model == "pvpanic":
+            raise _generic(f"unknown panic model '{panic.model}'")
+    masters: set[int] = set()
+    for controller in devices.controllers:
+        if controller.type == "pci" and (controller.index or 0) > 255:
+            raise _generic(f"PCI controller index {controller.index} too high, maximum is 255")
+        if controller.type == "usb" and controller.master is None:
+            if controller.index in masters:
+                raise _generic(
+                    f"Duplicate USB controllers with index {controller.index}",
+                    ErrorCode.XML_ERROR,
+                )
+            masters.add(controller.index)
+    for graphics in devices.graphics:
+        if graphics.type == "dbus" and graphics.p2p and graphics.address is not None:
+            raise _generic("D-Bus p2p with an address is not supported", ErrorCode.XML_ERROR)
+    places: dict[Any, Any] = {}
+    for disk in devices.disks:
+        if disk.type == "vhostuser":
+            if disk.readonly:
+                raise _generic("readonly is not supported with vhostuser disk")
+            if disk.target.bus != "virtio":
+                raise _generic("vhostuser disk supports only virtio bus")
+        source = disk.source
+        if source is not None and source.sourceType == "nvme" and not source.namespace:
+            raise _generic("NVMe namespace can't be zero")
+        if not isinstance(disk.address, DriveAddress):
+            continue
+        at = disk.address
+        place = (disk.target.bus, at.controller, at.bus, at.target, at.unit)
+        if place in places:
+            raise _generic(
+                "Found duplicate drive address for disk with target name "
+                f"'{places[place]}' controller='{at.controller}' bus='{at.bus}' "
+                f"target='{at.target}' unit='{at.unit}'"
+            )
+        places[place] = disk.target.dev
+    os = definition.os
+    if os.firmware is not None and os.loader is not None:
+        for name in ("readonly", "type"):
+            if getattr(os.loader, name) is not None:
+                raise _generic(
+                    f"loader attribute '{name}' cannot be specified when firmware autoselection "
+                    "is enabled",
+                    ErrorCode.XML_DETAIL,
+                )
+
+
+def _memory(definition: DomainDefinition) -> None:
+    cpu = definition.cpu
+    numa = cpu.numa if cpu is not None else None
+    if definition.maxMemory is not None and numa is None:
+        raise refuse("At least one numa node has to be configured when enabling memory hotplug")
+    if definition.maxMemory is None and any(
+        each.model != "virtio-pmem" for each in definition.devices.memories
+    ):
+        raise refuse("cannot use/hotplug a memory device when domain 'maxMemory' is not defined")
+    backing = definition.memoryBacking
+    if backing is not None and backing.hugepages is not None and backing.source == "anonymous":
+        raise refuse("hugepages are not allowed with anonymous memory source")
+
+
+def _boot(definition: DomainDefinition) -> None:
+    os = definition.os
+    if os.bios is not None and os.bios.useserial and not definition.devices.serials:
+        raise virtError(
+            ErrorCode.XML_ERROR,
+            "need at least one serial port to use BIOS serial output",
+            ErrorDomain.QEMU,
+        )
+
+
+def _processors(definition: DomainDefinition, capabilities: BinaryCapabilities) -> None:
+    vcpu = definition.vcpu
+    machine = capabilities.machine(definition.os.type.machine or "")
+    most = machine.maxCPUs if machine is not None else 0
+    if most and vcpu.maximum > most:
+        raise refuse(f"Maximum CPUs greater than specified machine type limit {most}")
+    topology = definition.cpu.topology if definition.cpu is not None else None
+    if topology is not None:
+        product = (
+            (topology.sockets or 1)
+            * (topology.dies or 1)
+            * (topology.cores or 1)
+            * (topology.threads or 1)
+        )
+        if product != vcpu.maximum:
+            raise refuse("CPU topology doesn't match maximum vcpu count")
+    iommu = definition.devices.iommu
+    if vcpu.maximum > 255 and isX86(definition.os.type.arch):
+        if not isQ35(definition.os.type.machine or "", definition.os.type.arch):
+            raise refuse("more than 255 vCPUs are only supported on q35-based machine types")
+        if iommu is None or iommu.driver is None or not iommu.driver.eim:
+            raise refuse(
+                "more than 255 vCPUs require extended interrupt mode enabled on the iommu device"
+            )
+    if definition.vcpus is not None:
+        _eachProcessor(definition.vcpus.vcpus)
+    cpu = definition.cpu
+    if cpu is not None and cpu.cache is not None:
+        if cpu.cache.mode == "emulate" and cpu.cache.level != 3:
+            raise refuse("CPU cache mode 'emulate' can only be used with level='3'")
+        if cpu.cache.mode == "passthrough":
+            if cpu.mode not in ("host-passthrough", "maximum"):
+                raise refuse(
+                    "CPU cache mode 'passthrough' can only be used with 'host-passthrough' / "
+                    "'maximum' CPUs"
+                )
+            if cpu.cache.level is not None:
+                raise refuse("unsupported CPU cache level for mode 'passthrough'")
+        if cpu.cache.mode == "disable" and cpu.cache.level is not None:
+            raise refuse("unsupported CPU cache level for mode 'disable'")
+    if cpu is not None and cpu.maxphysaddr is not None:
+        width = cpu.maxphysaddr
+        if width.mode == "passthrough" and width.bits is not None:
+            raise refuse(
+                "CPU maximum physical address bits number specification cannot be used with "
+                "mode='passthrough'"
+            )
+        if width.mode == "emulate" and width.bits is None:
+            raise refuse(
+                "if using CPU maximum physical address mode='emulate', bits= must be specified too"
+            )
+
+
+def _eachProcessor(vcpus: tuple[Any, ...]) -> None:
+    """Check which processors are there at start, and in which order."""
+    if vcpus and not vcpus[0].enabled:
+        raise refuse("vcpu 0 can't be offline")
+    orders = [each.order is not None for each in vcpus if each.enabled]
+    if any(orders) and not all(orders):
+        raise refuse("all vcpus must have either set or unset order")
+    ended = False
+    for each in vcpus:
+        fixed = each.enabled and not each.hotpluggable
+        if ended and not each.hotpluggable and not each.enabled:
+            raise refuse("online non-hotpluggable vcpus must be ordered in ascending order")
+        if not fixed:
+            if not each.enabled and not each.hotpluggable:
+                raise refuse("online non-hotpluggable vcpus must be ordered in ascending order")
+            ended = True
+        elif ended:
+            raise refuse("online non-hotpluggable vcpus must be ordered in ascending order")
+
+
+#: Features of other architectures than PCs.
+_ELSEWHERE = (
+    ("gic", "gic"),
+    ("hpt", "hpt"),
+    ("htm", "htm"),
+    ("nestedHV", "nested-hv"),
+    ("ccfAssist", "ccf-assist"),
+    ("cfpc", "cfpc"),
+    ("sbbc", "sbbc"),
+    ("ibs", "ibs"),
+)
+
+
+def _features(definition: DomainDefinition) -> None:
+    features = definition.features
+    if features is None:
+        return
+    arch, machine = definition.os.type.arch, definition.os.type.machine or ""
+    for name, called in _ELSEWHERE:
+        value = getattr(features, name)
+        if value is None or not isX86(arch):
+            continue
+        if name == "gic" and value.version is None:
+            continue
+        raise refuse(
+            f"The '{called}' feature is not supported for architecture '{arch}' or machine type "
+            f"'{machine}'"
+        )
+    if features.smm is not None:
+        if features.smm.tseg is not None:
+            if not isQ35(machine, arch):
+                raise refuse("SMM TSEG is only supported with q35 machine type")
+            if features.smm.tseg % (1 << 20):
+                raise refuse("SMM TSEG size must be divisible by 1 MiB")
+        if not isX86(arch):
+            raise refuse(
+                f"The 'smm' feature is not supported for architecture '{arch}' or machine type "
+                f"'{machine}'"
+            )
+    if features.tcg is not None and features.tcg.tbCache:
+        if definition.type != "qemu":
+            raise refuse(
+                "TCG features are incompatible with domain type '" + str(definition.type) + "'"
+            )
+        if features.tcg.tbCache % 1024:
+            raise refuse("tb-cache size must be an integer multiple of MiB")
+
+
+def _timers(definition: DomainDefinition) -> None:
+    for timer in definition.clock.timers:
+        name = timer.name
+        if name == "platform":
+            raise refuse(f"unsupported timer type (name) '{name}'")
+        if name == "rtc":
+            if timer.track == "boot":
+                raise refuse("unsupported rtc timer track 'boot'")
+            if timer.tickpolicy in ("merge", "discard"):
+                raise refuse(f"unsupported rtc timer tickpolicy '{timer.tickpolicy}'")
+        elif name == "pit" and timer.tickpolicy == "merge":
+            raise refuse(f"unsupported pit tickpolicy '{timer.tickpolicy}'")
+        elif name == "armvtimer" or (
+            name in ("tsc", "kvmclock", "hypervclock") and not isX86(definition.os.type.arch)
+        ):
+            kind = definition.os.type
+            raise refuse(
+                f"Configuring the '{name}' timer is not supported for "
+                f"virtType={definition.type} arch={kind.arch} machine={kind.machine} guests"
+            )
+
+
+def _actions(definition: DomainDefinition) -> None:
+    actions = (definition.onPoweroff, definition.onReboot)
+    if "preserve" in actions:
+        raise refuse(
+            "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'"
+        )
+    if "rename-restart" in (*actions, definition.onCrash):
+        raise refuse(
+            "qemu driver doesn't support the 'rename-restart' action for "
+            "'on_reboot'/'on_poweroff'/'on_crash'"
+        )
+    if definition.onReboot == "destroy" and definition.onPoweroff == "restart":
+        raise refuse(
+            "qemu driver doesn't support 'onReboot' set to 'destroy and 'onPoweroff' set to 'reboot'"
+        )
+
+
+def _firmware(definition: DomainDefinition) -> None:
+    os = definition.os
+    features = definition.features
+    loader = os.loader
+    machine, arch = os.type.machine or "", os.type.arch
+    if os.firmware == "efi" and isX86(arch) and (features is None or not features.acpi):
+        raise refuse("UEFI requires ACPI on this architecture")
+    if loader is not None and loader.secure:
+        if not isQ35(machine, arch):
+            raise refuse("Secure boot is supported with q35 machine types only")
+        if arch != "x86_64":
+            raise refuse("Secure boot is supported for x86_64 architecture only")
+        chosen = os.firmware is not None
+        if not chosen and (features is None or features.smm is None or not features.smm.state):
+            raise refuse("Secure boot requires SMM feature enabled")
+
+
+def _launch(definition: DomainDefinition) -> None:
+    launch = definition.launchSecurity
+    if launch is None:
+        return
+    name = {"sev": "SEV", "s390-pv": "S390 PV"}.get(launch.type or "", str(launch.type))
+    raise refuse(f"{name} launch security is not supported with this QEMU binary")

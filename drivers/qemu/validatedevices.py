@@ -1,0 +1,516 @@
+"""
+Devices that QEMU cannot have, or not so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyvirt.definitions.domain._address import DriveAddress
+from pyvirt.definitions.domain._top import DomainDefinition
+from pyvirt.definitions.kinds import unsupported
+from pyvirt.drivers.qemu.machine import hasBuiltinIDE, isI440FX, isQ35, isX86
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+
+__all__ = ["checkDevices"]
+
+
+def refuse(detail: str) -> VirtError:
+    """Make the complaint of something that is not supported."""
+    error = unsupported(detail)("", None, "")
+    error.domain = ErrorDomain.QEMU
+    return error
+
+
+def _xml(detail: str) -> VirtError:
+    return virtError(ErrorCode.XML_ERROR, detail, ErrorDomain.QEMU)
+
+
+def checkDevices(
+    definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any
+) -> None:
+    """
+    Check every device.
+
+    @raise VirtError: with the first thing wrong.
+    """
+    devices: Any = definition.devices
+    for disk in devices.disks:
+        _disk(disk, definition)
+    for controller in devices.controllers:
+        _controller(controller, definition)
+    for fs in devices.filesystems:
+        _filesystem(fs, definition)
+    for nic in devices.interfaces:
+        _interface(nic)
+    if len(devices.smartcards) > 1 or any(
+        card.address is not None and (card.address.controller or card.address.slot)
+        for card in devices.smartcards
+    ):
+        raise refuse("this QEMU binary lacks multiple smartcard support")
+    for serial in devices.serials:
+        _serial(serial, definition)
+    for console in devices.consoles:
+        _console(console)
+    for channel in devices.channels:
+        _end(channel.source, definition)
+    for item in devices.inputs:
+        if item.type != "passthrough" and item.model in (
+            "virtio-transitional",
+            "virtio-non-transitional",
+        ):
+            raise refuse(
+                f"virtio (non-)transitional models are not supported for input type={item.type}"
+            )
+    for tpm in devices.tpms:
+        _tpm(tpm, devices, definition, capabilities)
+    for graphics in devices.graphics:
+        _graphics(graphics, settings)
+    for sound in devices.sounds:
+        if sound.audio is not None and all(each.id != sound.audio for each in devices.audios):
+            raise virtError(
+                ErrorCode.XML_ERROR, f"no audio device with ID {sound.audio}", ErrorDomain.DOMAIN
+            )
+    for audio in devices.audios:
+        if audio.type == "spice" and all(each.type != "spice" for each in devices.graphics):
+            raise refuse("Spice audio is not supported without spice graphics")
+    for position, video in enumerate(devices.videos):
+        _video(video, position)
+    for host in devices.hostdevs:
+        _host(host, definition)
+    for watchdog in devices.watchdogs:
+        if watchdog.model == "ib700" and watchdog.address is not None:
+            raise refuse("ib700 model of watchdog does not support configuring the address")
+        if watchdog.model == "diag288":
+            raise refuse("diag288 model of watchdog is allowed for s390 and s390x only")
+    if devices.nvram is not None and definition.os.type.arch not in ("ppc64", "ppc64le"):
+        raise refuse("nvram device is only supported for PPC64")
+    for panic in devices.panics:
+        _panic(panic, definition)
+    for shmem in devices.shmems:
+        if shmem.model == "ivshmem":
+            raise refuse("ivshmem device is not supported with this QEMU binary")
+        _shmem(shmem)
+    _iommu(devices.iommu, definition)
+
+
+def sharesMemory(definition: DomainDefinition) -> bool:
+    """Return whether another process can see the guest's memory."""
+    backing = definition.memoryBacking
+    cpu = definition.cpu
+    shared = backing is not None and backing.access == "shared"
+    if cpu is not None and cpu.numa is not None:
+        return all(
+            cell.memAccess == "shared" or (cell.memAccess is None and shared)
+            for cell in cpu.numa.cells
+        )
+    return shared
+
+
+def _disk(disk: Any, definition: DomainDefinition) -> None:
+    target, driver, source = disk.target, disk.driver, disk.source
+    bus, dev = target.bus, target.dev
+    if disk.device == "lun":
+        if bus not in ("scsi", "virtio"):
+            raise refuse(f"disk device='lun' is not supported for bus='{bus}'")
+        if disk.serial is not None and bus == "scsi":
+            raise refuse("scsi-block 'lun' devices do not support the serial property")
+    if disk.device == "cdrom" and bus == "virtio":
+        raise refuse(f"disk type of '{dev}' does not support ejectable media")
+    if disk.readonly and disk.device == "disk" and bus in ("ide", "sata"):
+        raise refuse(f"readonly {bus} disks are not supported")
+    if driver is not None:
+        if driver.copy_on_read and disk.readonly:
+            raise refuse(f"copy_on_read is not compatible with read-only disk '{dev}'")
+        if driver.io == "native" and driver.cache not in ("none", "directsync"):
+            raise refuse("io='native' needs either no disk cache or directsync cache mode")
+        if disk.shareable and driver.type not in ("raw", None):
+            raise refuse(f"shared access for disk '{dev}' requires use of supported storage format")
+        if driver.iothread is not None:
+            if bus != "virtio":
+                raise refuse(f"IOThreads not available for bus {bus} target {dev}")
+            if not knowsThread(definition, driver.iothread):
+                raise refuse(f"Disk iothread '{driver.iothread}' not defined in iothreadid")
+        if driver.metadata_cache is not None and driver.type != "qcow2":
+            raise refuse("metadata cache max size control is supported only with qcow2 images")
+    if disk.wwn is not None and bus not in ("ide", "scsi", "sata"):
+        raise refuse("Only ide and scsi disk support wwn")
+    if (disk.vendor is not None or disk.product is not None) and bus != "scsi":
+        raise refuse("Only scsi disk supports vendor and product")
+    if disk.serial is not None and not all(
+        char.isascii() and (char.isalnum() or char in " .+-_") for char in disk.serial
+    ):
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR,
+            f"driver serial '{disk.serial}' contains unsafe characters",
+            ErrorDomain.QEMU,
+        )
+    if target.rotation_rate and bus not in ("scsi", "ide", "sata"):
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR,
+            "rotation rate is only valid for SCSI/IDE/SATA bus",
+            ErrorDomain.QEMU,
+        )
+    _diskAddress(disk, definition)
+    if disk.type == "vhostuser" and not sharesMemory(definition):
+        raise refuse("'vhostuser' requires shared memory")
+    if disk.type == "dir" and not disk.readonly:
+        raise refuse("virtual FAT storage can't be accessed in read-write mode")
+    form = driver.type if driver is not None else None
+    _format(form, disk.type)
+    if source is not None:
+        _source(source, disk.encryption or source.encryption)
+
+
+def knowsThread(definition: DomainDefinition, number: int) -> bool:
+    """Return whether there is a thread of that number."""
+    if definition.iothreadids is not None:
+        if any(each.id == number for each in definition.iothreadids.threads):
+            return True
+        if len(definition.iothreadids.threads) >= (definition.iothreads or 0):
+            return False
+    return 1 <= number <= (definition.iothreads or 0)
+
+
+def _diskAddress(disk: Any, definition: DomainDefinition) -> None:
+    bus, address = disk.target.bus, disk.address
+    if bus == "virtio" and address is not None:
+        if address.type not in ("pci", "ccw", "virtio-mmio", "unassigned"):
+            raise refuse(f"virtio disk cannot have an address of type '{address.type}'")
+        if address.type == "ccw":
+            raise refuse(
+                f"cannot use CCW address type for device '{disk.alias or '<null>'}' using machine "
+                f"type '{definition.os.type.machine}'"
+            )
+    if not isinstance(address, DriveAddress):
+        return
+    if bus == "scsi":
+        model = None
+        for each in definition.devices.controllers:
+            if each.type == "scsi" and each.index == address.controller:
+                model = each.model
+        if model in ("lsilogic", "am53c974", "dc390", "ncr53c90") and address.target:
+            raise refuse(f"target must be 0 for controller model '{model}'")
+    elif bus == "sata":
+        if address.bus:
+            raise refuse("bus must be 0 for sata controller")
+        if address.target:
+            raise refuse("target must be 0 for sata controller")
+    elif bus == "ide" and address.target:
+        raise refuse("target must be 0 for ide controller")
+    elif bus == "fdc":
+        if address.bus:
+            raise refuse("bus must be 0 for fdc controller")
+        if address.target:
+            raise refuse("target must be 0 for controller fdc")
+
+
+def _format(form: str | None, kind: str | None) -> None:
+    if form == "iso":
+        raise refuse("storage format 'iso' is not directly supported by QEMU, use 'raw' instead")
+    if form == "dir" and kind != "dir":
+        raise refuse(
+            "'directory' storage format is not directly supported by QEMU, use 'dir' disk type "
+            "instead"
+        )
+
+
+def _source(source: Any, encryption: Any) -> None:
+    protocol = getattr(source, "protocol", None)
+    if encryption is not None:
+        if encryption.format in ("qcow", "default"):
+            raise refuse("old qcow/qcow2 encryption is not supported")
+        if encryption.engine == "librbd" and protocol != "rbd":
+            raise refuse("librbd encryption is supported only with RBD backed disks")
+        if encryption.format in ("luks2", "luks-any") and encryption.engine == "qemu":
+            raise refuse(
+                f"{encryption.format} is currently not supported by the qemu encryption engine"
+            )
+    if protocol == "tftp":
+        raise refuse("'tftp' protocol is not supported with this QEMU binary")
+    if protocol == "nfs" and len(source.hosts) != 1:
+        raise refuse("'nfs' protocol requires the usage of exactly one host")
+
+
+def _controller(controller: Any, definition: DomainDefinition) -> None:
+    machine, arch = definition.os.type.machine or "", definition.os.type.arch
+    kind, model, driver = controller.type, controller.model, controller.driver
+    if kind == "ide":
+        if not hasBuiltinIDE(machine, arch):
+            raise refuse("IDE controllers are unsupported for this QEMU binary or machine type")
+        if controller.index:
+            raise refuse("Only a single IDE controller is supported for this machine type")
+    elif kind == "scsi":
+        virtio = model in ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
+        if driver is not None:
+            for name in ("queues", "cmd_per_lun", "max_sectors"):
+                if getattr(driver, name) is not None and not virtio:
+                    raise refuse(f"'{name}' is only supported by virtio-scsi controller")
+            if driver.ioeventfd is not None and not virtio:
+                raise refuse("'ioeventfd' is only supported by virtio-scsi controller")
+            thread = driver.iothread
+            if thread is not None and virtio and not knowsThread(definition, thread):
+                raise refuse(f"controller iothread '{thread}' not defined in iothreadid")
+    elif kind == "usb":
+        if model in ("nec-xhci", "qemu-xhci") and (controller.ports or 0) > 15:
+            raise refuse(f"'{model}' controller only supports up to '15' ports")
+    elif kind == "pci":
+        _pci(controller, definition)
+
+
+_NAMES = {
+    "pci-bridge": ("pci-bridge",),
+    "dmi-to-pci-bridge": ("i82801b11-bridge",),
+    "pcie-to-pci-bridge": ("pcie-pci-bridge",),
+    "pcie-root-port": ("pcie-root-port", "ioh3420"),
+    "pcie-switch-upstream-port": ("x3130-upstream",),
+    "pcie-switch-downstream-port": ("xio3130-downstream",),
+    "pci-expander-bus": ("pxb",),
+    "pcie-expander-bus": ("pxb-pcie",),
+}
+
+
+def _pci(controller: Any, definition: DomainDefinition) -> None:
+    machine, arch = definition.os.type.machine or "", definition.os.type.arch
+    model, index, target = controller.model, controller.index or 0, controller.target
+    if model in ("pci-root", "pcie-root"):
+        if index:
+            raise _xml("pci-root and pcie-root controllers should have index 0")
+        return
+    if controller.modelName not in _NAMES.get(model, (controller.modelName,)):
+        raise refuse(
+            f"Option 'modelName' has invalid value for PCI controller with index '{index}', "
+            f"model '{model}' and modelName '{controller.modelName}'"
+        )
+    if model == "pci-expander-bus" and not isI440FX(machine, arch):
+        raise refuse("pci-expander-bus controllers are only supported on 440fx-based machinetypes")
+    if model == "pcie-expander-bus" and not isQ35(machine, arch):
+        raise refuse("pcie-expander-bus controllers are only supported on q35-based machinetypes")
+    if target is not None and target.node is not None:
+        cells = 0
+        if definition.cpu is not None and definition.cpu.numa is not None:
+            cells = len(definition.cpu.numa.cells)
+        if target.node >= cells:
+            raise _xml(
+                f"{model} with index {index} is configured for a NUMA node ({target.node}) not "
+                f"present in the domain's <cpu><numa> array ({cells})"
+            )
+
+
+def _filesystem(fs: Any, definition: DomainDefinition) -> None:
+    if fs.type != "mount":
+        raise refuse("only supports mount filesystem type")
+    if fs.driver is not None and fs.driver.type == "virtiofs":
+        if fs.readonly:
+            raise refuse("virtiofs does not yet support read-only mode")
+        if fs.accessmode not in (None, "passthrough"):
+            raise refuse("virtiofs only supports passthrough accessmode")
+        if fs.driver.wrpolicy is not None:
+            raise refuse("virtiofs does not support wrpolicy")
+        if not sharesMemory(definition):
+            raise refuse("'virtiofs' requires shared memory")
+        return
+    if (fs.fmode is not None or fs.dmode is not None) and fs.accessmode != "mapped":
+        raise refuse("fmode and dmode must be used with accessmode=mapped")
+
+
+_MTU = ("network", "bridge", "ethernet", "vhostuser")
+
+
+def _interface(nic: Any) -> None:
+    virtio = (nic.model or "").startswith("virtio")
+    if nic.type == "user":
+        families: set[str] = set()
+        for ip in nic.ips:
+            if ip.peer is not None:
+                raise refuse("Invalid attempt to set peer IP for guest")
+            family = "ipv6" if ":" in (ip.address or "") else "ipv4"
+            if family in families:
+                name = "IPv6" if family == "ipv6" else "IPv4"
+                raise refuse(f"Only one {name} address per interface is allowed")
+            families.add(family)
+            if family == "ipv4" and ip.prefix and not 4 <= ip.prefix <= 27:
+                raise _xml("invalid prefix, must be in range of 4-27")
+    elif nic.type not in ("ethernet",) and (nic.ips or nic.routes):
+        raise refuse(
+            "Invalid attempt to set network interface guest-side IP route and/or address info, "
+            "not supported by QEMU"
+        )
+    if nic.type == "vdpa" and nic.model != "virtio":
+        raise refuse(f"invalid model for interface of type 'vdpa': '{nic.model}'")
+    teaming = nic.teaming
+    if teaming is not None:
+        if teaming.type == "persistent" and not virtio:
+            raise refuse(
+                "virtio-net teaming persistent interface must be <model type='virtio'/>, not "
+                f"'{nic.model}'"
+            )
+        if teaming.type == "transient" and nic.type != "hostdev":
+            raise refuse(
+                f"virtio-net teaming transient interface must be type='hostdev', not '{nic.type}'"
+            )
+    if virtio and nic.driver is not None:
+        for name in ("rx_queue_size", "tx_queue_size"):
+            size = getattr(nic.driver, name)
+            if size is not None and size & (size - 1):
+                raise refuse(f"{name} has to be a power of two")
+    if nic.mtu is not None and nic.type not in _MTU:
+        raise refuse(f"setting MTU on interface type {nic.type} is not supported yet")
+    if nic.coalesce is not None and nic.type not in ("network", "bridge", "ethernet"):
+        raise refuse(f"coalesce settings on interface type {nic.type} are not supported")
+    if nic.rom is not None and nic.address is not None and nic.address.type != "pci":
+        raise refuse("ROM tuning is only supported for PCI devices")
+
+
+_TYPES = {
+    "isa-serial": "isa-serial",
+    "isa-debugcon": "isa-debug",
+    "usb-serial": "usb-serial",
+    "pci-serial": "pci-serial",
+    "spapr-vty": "spapr-vio-serial",
+    "pl011": "system-serial",
+    "16550a": "system-serial",
+    "sclpconsole": "sclp-serial",
+    "sclplmconsole": "sclp-serial",
+}
+_ADDRESSES = {
+    "isa-serial": "isa",
+    "isa-debug": "isa",
+    "usb-serial": "usb",
+    "pci-serial": "pci",
+    "spapr-vio-serial": "spapr-vio",
+}
+
+
+def _serial(serial: Any, definition: DomainDefinition) -> None:
+    kind, model = serial.target.type, serial.target.model
+    wanted = _TYPES.get(model)
+    if wanted is not None and wanted != kind:
+        raise refuse(f"Target model '{model}' requires target type '{wanted}'")
+    place = _ADDRESSES.get(kind)
+    if serial.address is not None and place is not None and serial.address.type != place:
+        raise refuse(f"Target type '{kind}' requires address type '{place}'")
+    if isX86(definition.os.type.arch) and kind in ("sclp-serial", "spapr-vio-serial"):
+        raise refuse(
+            f"Serial device with target type '{kind}' and target model '{model}' not compatible "
+            "with guest architecture or machine type"
+        )
+    _end(serial.source, definition)
+
+
+def _console(console: Any) -> None:
+    kind = console.target.type
+    if kind in ("sclp", "sclplm"):
+        raise refuse(f"{kind}console is not supported in this QEMU binary")
+    if kind in ("xen", "lxc", "openvz", "uml"):
+        raise refuse(f"unsupported console target type {kind}")
+
+
+def _end(source: Any, definition: DomainDefinition) -> None:
+    if source.type in ("spicevmc", "spiceport") and all(
+        each.type != "spice" for each in definition.devices.graphics
+    ):
+        raise refuse(f"chardev '{source.type}' not supported without spice graphics")
+
+
+def _tpm(
+    tpm: Any, devices: Any, definition: DomainDefinition, capabilities: BinaryCapabilities
+) -> None:
+    plain = [each for each in devices.tpms if each.model != "spapr-tpm-proxy"]
+    if len(plain) > 1:
+        raise refuse("only a single TPM non-proxy device is supported")
+    if tpm.model == "tpm-crb" and tpm.backend is not None and tpm.backend.version == "1.2":
+        raise refuse("Unsupported interface 'tpm-crb' for TPM 1.2")
+    if tpm.model not in capabilities.tpmModels:
+        raise refuse(
+            f"The QEMU executable {definition.devices.emulator} does not support TPM model "
+            f"{tpm.model}"
+        )
+
+
+def _graphics(graphics: Any, settings: Any) -> None:
+    kind = graphics.type
+    if kind in ("rdp", "desktop"):
+        raise refuse(f"{kind} graphics are not supported with this QEMU")
+    if kind == "vnc" and graphics.passwd is not None and len(graphics.passwd.encode()) > 8:
+        raise refuse(
+            f"VNC password is {len(graphics.passwd.encode())} characters long, only 8 permitted"
+        )
+    wantsTLS = kind == "spice" and graphics.tlsPort and graphics.tlsPort > 0
+    if wantsTLS and not settings.get("spice_tls"):
+        raise refuse("spice TLS port set in XML configuration, but TLS is disabled in qemu.conf")
+
+
+_PRIMARY_ONLY = ("cirrus", "vga", "vmvga", "ramfb", "bochs")
+_MOST = 4194303
+
+
+def _video(video: Any, position: int) -> None:
+    model = video.model
+    kind = model.type
+    if kind in ("xen", "vbox", "parallels", "gop", "default"):
+        raise refuse(f"domain configuration does not support video model '{kind}'")
+    if position and not model.primary and kind in _PRIMARY_ONLY:
+        raise refuse(f"video type '{kind}' is only valid as primary video device")
+    accelerated = model.acceleration is not None and model.acceleration.accel3d
+    if accelerated and kind != "virtio":
+        raise refuse("3d acceleration is supported only with 'virtio' video device")
+    if kind == "qxl":
+        for name in ("ram", "vram"):
+            if (getattr(model, name) or 0) > _MOST:
+                raise virtError(
+                    ErrorCode.OVERFLOW,
+                    f"value for '{name}' must be less than '{_MOST}'",
+                    ErrorDomain.QEMU,
+                )
+        if model.vgamem and model.vgamem < 1024:
+            raise refuse("value for 'vgamem' must be at least 1 MiB (1024 KiB)")
+    if kind in ("vga", "vmvga", "bochs") and model.vram and model.vram < 1024:
+        raise refuse("value for 'vram' must be at least 1 MiB (1024 KiB)")
+    if kind not in ("qxl", "virtio") and (model.heads or 1) > 1:
+        raise refuse(f"video type '{kind}' doesn't support multiple 'heads'")
+    if model.resolution is not None and kind not in ("vga", "qxl", "virtio", "bochs"):
+        raise _xml("model resolution is not supported")
+
+
+def _host(host: Any, definition: DomainDefinition) -> None:
+    if host.mode == "capabilities":
+        raise refuse("hostdev mode 'capabilities' is not supported in qemu")
+    if host.type != "mdev":
+        return
+    if host.model == "vfio-ccw":
+        raise refuse("VFIO CCW device assignment is not supported by this version of QEMU")
+    if host.model == "vfio-ap":
+        raise refuse("VFIO AP device assignment is not supported by this version of QEMU")
+    if host.display and not definition.devices.graphics:
+        raise refuse("graphics device is needed for attribute value 'display=on' in <hostdev>")
+
+
+def _panic(panic: Any, definition: DomainDefinition) -> None:
+    arch = definition.os.type.arch
+    if panic.model == "s390" and arch not in ("s390", "s390x"):
+        raise refuse("only S390 guests support panic device of model 's390'")
+    if panic.model == "pseries" and arch not in ("ppc64", "ppc64le"):
+        raise refuse("only pSeries guests support panic device of model 'pseries'")
+    if panic.model == "hyperv" and panic.address is not None:
+        raise refuse("setting the panic device address is not supported for model 'hyperv'")
+
+
+def _shmem(shmem: Any) -> None:
+    if shmem.model == "ivshmem-plain" and shmem.server is not None:
+        raise refuse("shmem model 'ivshmem-plain' is supported only with server option disabled")
+    if shmem.model == "ivshmem-doorbell" and shmem.server is None:
+        raise refuse("shmem model 'ivshmem-doorbell' is supported only with server option enabled")
+
+
+def _iommu(iommu: Any, definition: DomainDefinition) -> None:
+    if iommu is None:
+        return
+    machine, arch = definition.os.type.machine or "", definition.os.type.arch
+    if iommu.model == "intel" and not isQ35(machine, arch):
+        raise refuse("IOMMU device: 'intel' is only supported with Q35 machines")
+    if iommu.model == "smmuv3" and isX86(arch):
+        raise refuse("IOMMU device: 'smmuv3' is only supported with ARM Virt machines")

@@ -7,6 +7,7 @@ drivers are asked first, the remote one last; the first that accepts a URI opens
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isawaitable
@@ -26,6 +27,7 @@ GROUP = "pyvirt.drivers"
 
 _BUILT_IN = {
     "test": "pyvirt.drivers.test:factory",
+    "qemu": "pyvirt.drivers.qemu:factory",
     "remote": "pyvirt.drivers.remote:factory",
 }
 """What there is even when the distribution is not installed, as in a checkout."""
@@ -37,13 +39,17 @@ def loadFactories() -> list[IDriverFactory]:
     """
     Load every driver that is installed, and make a factory of each.
 
-    One that cannot be loaded is logged and left out: the others go on.
+    One that cannot be loaded is logged and left out: the others go on.  C{PYVIRT_WITHOUT_DRIVERS} in the
+    environment names those that are left alone.
     """
     found = {each.name: each for each in entry_points(group=GROUP)}
     for name, value in _BUILT_IN.items():
         found.setdefault(name, EntryPoint(name, value, GROUP))
+    without = os.environ.get("PYVIRT_WITHOUT_DRIVERS", "").split()
     factories: list[IDriverFactory] = []
     for name in sorted(found):
+        if name in without:
+            continue
         try:
             make: Callable[[], IDriverFactory] = found[name].load()
             factories.append(make())

@@ -389,7 +389,9 @@ class WheelTests(SynchronousTestCase):
             "    if entry.group == 'pyvirt.drivers':\n"
             "        print(entry.name, entry.load()().name)\n",
         )
-        self.assertEqual({line.split()[0] for line in loaded.splitlines()}, {"test", "remote"})
+        self.assertEqual(
+            {line.split()[0] for line in loaded.splitlines()}, {"test", "qemu", "remote"}
+        )
         shown = run(
             os.path.join(environment, "bin", "pyvirsh"), "-c", "test:///default", "list", "--all"
         )

@@ -6,3 +6,9 @@ L{capabilities} reads what a binary says of itself, L{complete} fills in what a 
 acts: L{qmp} and L{agent} speak, L{starting} brings guests to life, L{reconnecting} finds them again, and one
 module for each family of operations does what the contracts say.
 """
+
+from pyvirt.drivers.qemu.driver import QEMUConnection, QEMUDriver
+
+__all__ = ["QEMUConnection", "QEMUDriver", "factory"]
+
+factory = QEMUDriver

@@ -1,0 +1,281 @@
+"""
+The guest agent's protocol: L{AgentProtocol}.
+
+The agent runs in the guest, which is not ours: it may be absent, slow, or hostile.  So each command has a deadline,
+and before each one that follows a silence both sides agree where they are (C{guest-sync-delimited}): what the agent
+says before the answer to that belongs to an earlier conversation.
+
+Source: QEMU's documentation, "QEMU Guest Agent Protocol Reference".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from random import SystemRandom
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pyvirt.drivers.qemu.jsonlines import LineReader, Nonsense, encode
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = ["AgentFailed", "AgentProtocol", "unresponsive"]
+
+log = Logger()
+
+#: The longest message that an agent may say, in bytes.
+MAXIMUM = 10 << 20
+#: Seconds that it may take to agree where we are.
+SYNC_TIMEOUT = 5.0
+
+
+def unresponsive(detail: str) -> VirtError:
+    """Make the error of an agent that does not answer."""
+    return virtError(ErrorCode.AGENT_UNRESPONSIVE, detail, ErrorDomain.QEMU)
+
+
+class AgentFailed(VirtError):
+    """
+    The agent refused a command.
+
+    @ivar kind: the agent's own class.
+    @ivar description: its own words.
+    """
+
+    def __init__(self, command: str, kind: str, description: str) -> None:
+        detail = f"unable to execute QEMU agent command '{command}': {description}"
+        super().__init__(
+            f"internal error: {detail}",
+            domain=ErrorDomain.QEMU,
+            str1="internal error: %s",
+            str2=detail,
+        )
+        self.kind = kind
+        self.description = description
+
+
+class _Call:
+    __slots__ = ("answer", "command", "message", "raw", "timeout")
+
+    def __init__(self, command: str, message: bytes, timeout: float | None, raw: bool) -> None:
+        self.command = command
+        self.message = message
+        self.timeout = timeout
+        self.raw = raw
+        self.answer: Deferred[Any] | None = Deferred(self._cancelled)
+
+    def _cancelled(self, _: Deferred[Any]) -> None:
+        self.answer = None
+
+    def succeed(self, value: Any) -> None:
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.callback(value)
+
+    def fail(self, error: VirtError) -> None:
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.errback(error)
+
+
+class AgentProtocol(Protocol):
+    """A conversation with one guest's agent."""
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        *,
+        lost: Callable[[], None] = lambda: None,
+        random: Callable[[], int] = lambda: SystemRandom().getrandbits(31),
+    ) -> None:
+        """
+        @param lost: told once that the conversation is over.
+        @param random: numbers by which both sides agree where they are.
+        """
+        self._clock = clock
+        self._lost = lost
+        self._random = random
+        self._reader = LineReader(MAXIMUM)
+        self._waiting: deque[_Call] = deque()
+        self._current: _Call | None = None
+        self._sync: int | None = None
+        self._synced = False
+        self._timer: Any = None
+        self._over = False
+
+    def execute(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = SYNC_TIMEOUT,
+    ) -> Deferred[Any]:
+        """
+        Have the agent do something.
+
+        @param timeout: seconds that it may take once both sides agree where they are; None: as long as it likes;
+            0: do not wait for it.
+        @return: fires with what the command returns, None if it was not waited for.  Fails with L{AgentFailed}
+            or C{AGENT_UNRESPONSIVE}.
+        """
+        message: dict[str, Any] = {"execute": command}
+        if arguments:
+            message["arguments"] = arguments
+        return self._submit(_Call(command, encode(message), timeout, False))
+
+    def pass_(self, message: dict[str, Any], *, timeout: float | None) -> Deferred[Any]:
+        """Say what somebody else has written; fires with the whole reply, be it an error."""
+        command = message.get("execute")
+        name = command if isinstance(command, str) else "?"
+        return self._submit(_Call(name, encode(message), timeout, True))
+
+    def _submit(self, call: _Call) -> Deferred[Any]:
+        answer = call.answer
+        assert answer is not None
+        if self._over:
+            call.fail(unresponsive("QEMU guest agent is not connected"))
+        elif len(self._waiting) >= 256:
+            call.fail(unresponsive("too many commands wait for the QEMU guest agent"))
+        else:
+            self._waiting.append(call)
+            self._next()
+        return answer
+
+    def _next(self) -> None:
+        while self._current is None and self._waiting:
+            call = self._waiting.popleft()
+            if call.answer is None:
+                continue
+            self._current = call
+            if self._synced:
+                self._say()
+            else:
+                self._synchronise()
+
+    def _synchronise(self) -> None:
+        self._sync = self._random()
+        transport: Any = self.transport
+        # The byte that no JSON has makes the agent forget a command that was cut off.
+        transport.write(
+            b"\xff" + encode({"execute": "guest-sync-delimited", "arguments": {"id": self._sync}})
+        )
+        self._timer = self._clock.callLater(SYNC_TIMEOUT, self._late)
+
+    def _say(self) -> None:
+        call = self._current
+        assert call is not None
+        transport: Any = self.transport
+        transport.write(call.message)
+        if call.timeout == 0:
+            # Its answer, if one comes, is met by the next synchronisation.
+            self._current, self._synced = None, False
+            call.succeed(None)
+            self._next()
+        elif call.timeout is not None:
+            self._timer = self._clock.callLater(call.timeout, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        call, self._current = self._current, None
+        self._synced, self._sync = False, None
+        assert call is not None
+        call.fail(unresponsive("Guest agent not available for now"))
+        self._next()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read what came."""
+        if self._over:
+            return
+        if b"\xff" in data:
+            # What came before belongs to another conversation.
+            self._reader.clear()
+            data = data[data.rindex(b"\xff") + 1 :]
+        try:
+            for message in self._reader.receive(data):
+                self._received(message)
+        except Nonsense as problem:
+            if self._sync is not None or self._current is None:
+                # Half of a message to somebody else; we have not begun to listen.
+                self._reader.clear()
+                return
+            log.warn("The guest agent makes no sense: {problem}", problem=problem)
+            detail = f"the QEMU guest agent makes no sense: {problem}"
+            self._reader.clear()
+            self._synced = False
+            self._settle(
+                lambda call: call.fail(
+                    virtError(
+                        ErrorCode.INTERNAL_ERROR,
+                        detail,
+                        ErrorDomain.QEMU,
+                    )
+                )
+            )
+
+    def _received(self, message: dict[str, Any]) -> None:
+        if self._current is None:
+            return
+        if self._sync is not None:
+            told = message.get("return")
+            if type(told) is int and told == self._sync:
+                self._sync, self._synced = None, True
+                self._stopTimer()
+                self._say()
+            return
+        if "return" in message:
+            value = message if self._current.raw else message["return"]
+            self._settle(lambda call: call.succeed(value))
+        elif "error" in message:
+            if self._current.raw:
+                self._settle(lambda call: call.succeed(message))
+                return
+            error = message["error"] if isinstance(message["error"], dict) else {}
+            self._settle(
+                lambda call: call.fail(
+                    AgentFailed(
+                        call.command,
+                        str(error.get("class", "")),
+                        str(error.get("desc", "unknown error"))[:4096],
+                    )
+                )
+            )
+
+    def _settle(self, how: Callable[[_Call], None]) -> None:
+        self._stopTimer()
+        call, self._current = self._current, None
+        if call is not None:
+            how(call)
+        self._next()
+
+    def _stopTimer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._end()
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The guest's end is gone."""
+        self._end()
+        lost, self._lost = self._lost, lambda: None
+        lost()
+
+    def _end(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._stopTimer()
+        calls = [*([self._current] if self._current else ()), *self._waiting]
+        self._current = None
+        self._waiting.clear()
+        for call in calls:
+            call.fail(unresponsive("Guest agent disappeared while executing command"))

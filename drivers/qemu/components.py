@@ -1,0 +1,53 @@
+"""
+Which class does the operations of which contract: add a line for a new family.
+
+Each is imported when it is first asked for.  It is made with the hypervisor and the connection that asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from zope.interface import classImplements
+from zope.interface.interface import InterfaceClass
+
+from pyvirt.drivers.interfaces.definition import IDomainDefinition
+from pyvirt.drivers.interfaces.events import IDomainEvents, IMonitorEvents
+from pyvirt.drivers.interfaces.guestagent import IDomainGuestAgent
+from pyvirt.drivers.interfaces.host import IHost
+from pyvirt.drivers.interfaces.hypervisors import IHypervisorCommands
+from pyvirt.drivers.interfaces.jobs import IDomainJobs
+from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
+
+__all__ = ["COMPONENTS", "componentClass"]
+
+
+def _later(module: str, name: str) -> Callable[[], Any]:
+    return lambda: getattr(import_module(f"pyvirt.drivers.qemu.{module}"), name)
+
+
+#: For each contract, what returns the class.
+COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
+    IHost: _later("host", "Host"),
+    IDomainDefinition: _later("definitions", "DomainDefinitions"),
+    IDomainLifecycle: _later("saving", "DomainLifecycleAndFiles"),
+    IDomainGuestAgent: _later("guestagent", "DomainGuestAgent"),
+    IDomainJobs: _later("domainjobs", "DomainJobs"),
+    IHypervisorCommands: _later("passthrough", "HypervisorCommands"),
+    IDomainEvents: _later("monitorevents", "Events"),
+    IMonitorEvents: _later("monitorevents", "Events"),
+}
+
+
+def componentClass(interface: InterfaceClass) -> Any:
+    """Return the class whose instances do the operations of a contract, None if nothing does."""
+    made = COMPONENTS.get(interface)
+    if made is None:
+        return None
+    found: Any = made()
+    if not interface.implementedBy(found):
+        # It leaves out what the driver cannot do, which type checkers would take for a mistake.
+        classImplements(found, interface)  # type: ignore[misc]
+    return found

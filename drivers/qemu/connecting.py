@@ -1,0 +1,190 @@
+"""
+Conversations with guests: their monitors, and the agents inside.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.logger import Logger
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.drivers.qemu import ending, happenings
+from pyvirt.drivers.qemu.agent import AgentProtocol
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.live import learnChardevs, learnTrays
+from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost, QMPProtocol
+from pyvirt.errors import VirtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["connectAgent", "connectMonitor", "connectorFor", "learn"]
+
+log = Logger()
+
+AGENT = "org.qemu.guest_agent.0"
+
+
+def connectorFor(reactor: Any) -> Any:
+    """Return what opens conversations through UNIX sockets, however long their paths are."""
+
+    def connect(path: str, protocol: Any) -> Deferred[Any]:
+        folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+        short = path
+        if len(os.fsencode(path)) > 100:
+            short = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+        connecting: Deferred[Any] = connectProtocol(
+            UNIXClientEndpoint(reactor, short, timeout=10), protocol
+        )
+
+        def over(result: Any) -> Any:
+            os.close(folder)
+            return result
+
+        connecting.addBoth(over)
+        return connecting
+
+    return connect
+
+
+async def connectMonitor(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """
+    Begin the conversation with a guest's monitor.
+
+    @raise MonitorLost: it is gone, or makes no sense.
+    """
+    path = os.path.join(guest.folder, "monitor.sock")
+
+    def event(happened: Any) -> None:
+        happenings.happened(hypervisor, domain, guest, happened)
+
+    def lost(error: VirtError | None) -> None:
+        if error is not None:
+            guest.broken = True
+        ending.monitorLost(hypervisor, domain, guest, error)
+
+    protocol = QMPProtocol(hypervisor.clock, event=event, lost=lost)
+    try:
+        await hypervisor.connect(path, protocol)
+    except Exception as problem:
+        raise MonitorLost(f"failed to connect to monitor socket: {problem}") from None
+    guest.monitor = protocol
+    await protocol.negotiate()
+
+
+async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainDefinition:
+    """
+    Ask a guest what only it knows, once it runs: where its consoles are, which threads are its CPUs.
+
+    @return: its definition with what was learnt.
+    """
+    definition = domain.definition
+    chardevs = await guest.execute("query-chardev")
+    definition = learnChardevs(definition, chardevs)
+    cpus = await guest.execute("query-cpus-fast")
+    guest.vcpuThreads = {
+        int(cpu["cpu-index"]): int(cpu["thread-id"])
+        for cpu in cpus
+        if isinstance(cpu, dict) and "thread-id" in cpu and "cpu-index" in cpu
+    }
+    try:
+        await guest.execute(
+            "migrate-set-capabilities",
+            {"capabilities": [{"capability": "events", "state": True}]},
+        )
+    except CommandFailed as error:
+        log.debug("{error}", error=error)
+    await _passwords(guest, definition)
+    await _balloon(guest, definition)
+    blocks = await guest.execute("query-block")
+    definition = learnTrays(definition, blocks)
+    await connectAgent(hypervisor, domain, guest)
+    return definition
+
+
+async def _passwords(guest: Guest, definition: DomainDefinition) -> None:
+    """Set the passwords of displays; a display that has one lets nobody in until then."""
+    for display in definition.devices.graphics:
+        if display.type not in ("vnc", "spice") or display.passwd is None:
+            continue
+        await guest.execute(
+            "set_password",
+            {
+                "protocol": display.type,
+                "password": display.passwd,
+                "connected": display.connected or "keep",
+            }
+            if display.type == "spice"
+            else {"protocol": "vnc", "password": display.passwd},
+        )
+        when = "never"
+        if display.passwdValidTo is not None:
+            when = _seconds(display.passwdValidTo)
+        await guest.execute("expire_password", {"protocol": display.type, "time": when})
+
+
+def _seconds(text: str) -> str:
+    from datetime import datetime
+
+    try:
+        return str(int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()))
+    except ValueError:
+        return "now"
+
+
+async def _balloon(guest: Guest, definition: DomainDefinition) -> None:
+    balloon = definition.devices.memballoon
+    if balloon is None or balloon.model == "none":
+        return
+    current = definition.currentMemory
+    if current is not None and current < definition.memory.amount:
+        await guest.execute("balloon", {"value": current * 1024})
+    stats = getattr(balloon, "stats", None)
+    if stats:
+        from pyvirt.drivers.qemu.balloon import setPeriod
+
+        try:
+            await setPeriod(guest, int(stats))
+        except CommandFailed as error:
+            log.debug("{error}", error=error)
+
+
+async def connectAgent(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Begin the conversation with the agent inside a guest, where it has a channel for one."""
+    path = agentPath(domain.definition)
+    if path is None or guest.agent is not None:
+        return
+
+    def lost() -> None:
+        guest.agent = None
+
+    agent = AgentProtocol(hypervisor.clock, lost=lost)
+    try:
+        await hypervisor.connect(path, agent)
+    except Exception as problem:
+        log.warn("no way to the agent of {name}: {problem}", name=domain.name, problem=problem)
+    else:
+        guest.agent = agent
+
+
+def agentChannel(definition: DomainDefinition) -> Any:
+    """Find the channel on which an agent listens, or None."""
+    for channel in definition.devices.channels:
+        if channel.target.type == "virtio" and channel.target.name == AGENT:
+            return channel
+    return None
+
+
+def agentPath(definition: DomainDefinition) -> str | None:
+    """Return the socket of the agent's channel, None if there is none."""
+    channel = agentChannel(definition)
+    if channel is None or channel.source.type != "unix":
+        return None
+    path: str | None = channel.source.path
+    return path

@@ -1,0 +1,217 @@
+"""
+What is known of domains: finding them, defining them, their XML, autostart.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import check, formatDomain
+from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.validation import validate
+from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
+from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
+from pyvirt.drivers.qemu.saveimage import removeManagedSave
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = ["DomainDefinitions"]
+
+_XML_FLAGS = (
+    c.VIR_DOMAIN_XML_SECURE
+    | c.VIR_DOMAIN_XML_INACTIVE
+    | c.VIR_DOMAIN_XML_MIGRATABLE
+    | c.VIR_DOMAIN_XML_UPDATE_CPU
+)
+
+_UNDEFINE_FLAGS = (
+    c.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | c.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | c.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | c.VIR_DOMAIN_UNDEFINE_NVRAM
+    | c.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+    | 64  # C{TPM}
+    | 128  # C{KEEP_TPM}
+)
+
+
+class DomainDefinitions:
+    """Finds domains and answers for what is known of them."""
+
+    def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
+        self._hypervisor = hypervisor
+        self._domains = hypervisor.domains
+        self._find = hypervisor.domains.find
+
+    def connectListAllDomains(self, flags: int) -> list[DomainRef]:
+        """List the domains that pass the filters, in no promised order."""
+        checkFlags("qemuConnectListAllDomains", flags, LIST_FLAGS)
+        test = domainFilter(flags)
+        if test is None:
+            return [domain.ref for domain in self._domains]
+        return [domain.ref for domain in self._domains if test(domain)]
+
+    def domainLookupByID(self, id: int) -> DomainRef:
+        """Find a running domain."""
+        return self._domains.byID(id).ref
+
+    def domainLookupByName(self, name: str) -> DomainRef:
+        """Find a domain."""
+        return self._domains.byName(name).ref
+
+    def domainLookupByUUID(self, uuid: bytes) -> DomainRef:
+        """Find a domain."""
+        return self._domains.byUUID(uuid).ref
+
+    def domainGetXMLDesc(self, dom: DomainRef, flags: int) -> str:
+        """Write a domain's definition: what it is, or with C{VIR_DOMAIN_XML_INACTIVE} what it will be."""
+        checkFlags("qemuDomainGetXMLDesc", flags, _XML_FLAGS)
+        domain = self._find(dom)
+        inactive = bool(flags & c.VIR_DOMAIN_XML_INACTIVE)
+        return formatDomain(
+            domain.persistentDefinition if inactive else domain.definition,
+            id=None if inactive else domain.id,
+            secure=bool(flags & c.VIR_DOMAIN_XML_SECURE),
+            inactive=inactive,
+            migratable=bool(flags & c.VIR_DOMAIN_XML_MIGRATABLE),
+        )
+
+    async def domainDefineXMLFlags(self, xml: str, flags: int) -> DomainRef:
+        """Define a domain, or redefine one with the same name and UUID."""
+        checkFlags("qemuDomainDefineXMLFlags", flags, c.VIR_DOMAIN_DEFINE_VALIDATE)
+        if flags & c.VIR_DOMAIN_DEFINE_VALIDATE:
+            validate("domain", xml)
+        hypervisor = self._hypervisor
+        definition = await hypervisor.parse(xml)
+        check(definition)
+        known = self._domains.check(definition)
+        hypervisor.store.saveDefinition(definition)
+        domain = known if known is not None else self._domains.add(definition)
+        added = not domain.persistent
+        if domain.active:
+            domain.pending = definition
+        else:
+            domain.definition = definition
+        domain.persistent = True
+        domain.removed = False
+        hypervisor.tell(
+            domain,
+            c.VIR_DOMAIN_EVENT_DEFINED,
+            c.VIR_DOMAIN_EVENT_DEFINED_ADDED if added else c.VIR_DOMAIN_EVENT_DEFINED_UPDATED,
+        )
+        return domain.ref
+
+    def domainGetOSType(self, dom: DomainRef) -> str:
+        """Tell what kind of system boots."""
+        return self._find(dom).definition.os.type.name or "hvm"
+
+    def domainGetAutostart(self, dom: DomainRef) -> bool:
+        """Whether the domain is started with the host."""
+        return self._find(dom).autostart
+
+    def domainSetAutostart(self, dom: DomainRef, autostart: bool) -> None:
+        """Say whether the domain is started with the host."""
+        domain = self._find(dom)
+        if not domain.persistent:
+            raise operationInvalid("cannot set autostart for transient domain")
+        if domain.autostart != bool(autostart):
+            self._hypervisor.store.setAutostart(domain.name, bool(autostart))
+            domain.autostart = bool(autostart)
+
+    def domainIsPersistent(self, dom: DomainRef) -> bool:
+        """Whether it stays when it stops."""
+        return self._find(dom).persistent
+
+    def domainIsUpdated(self, dom: DomainRef) -> bool:
+        """Whether what runs was changed."""
+        return self._find(dom).updated
+
+    async def domainUndefineFlags(self, dom: DomainRef, flags: int) -> None:
+        """Forget a definition, and the domain if it does not run."""
+        checkFlags("qemuDomainUndefineFlags", flags, _UNDEFINE_FLAGS)
+        hypervisor = self._hypervisor
+        domain = self._find(dom)
+        if flags & c.VIR_DOMAIN_UNDEFINE_NVRAM and flags & c.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM:
+            raise operationInvalid("cannot both keep and delete nvram")
+        async with domain.jobs.change("remoteDispatchDomainUndefineFlags"):
+            domain = self._find(dom)
+            if not domain.persistent:
+                raise operationInvalid("cannot undefine transient domain")
+            if domain.managedSave:
+                if not flags & c.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE:
+                    raise operationInvalid(
+                        "Refusing to undefine while domain managed save image exists"
+                    )
+                removeManagedSave(hypervisor, domain)
+            self._checkVariables(domain, flags)
+            hypervisor.store.removeDefinition(domain.name)
+            domain.persistent = False
+            domain.autostart = False
+            if domain.active:
+                domain.pending = None
+                hypervisor.saveStatus(domain)
+            else:
+                self._domains.remove(domain)
+            hypervisor.tell(
+                domain, c.VIR_DOMAIN_EVENT_UNDEFINED, c.VIR_DOMAIN_EVENT_UNDEFINED_REMOVED
+            )
+
+    @staticmethod
+    def _checkVariables(domain: Domain, flags: int) -> None:
+        """Keep or remove the variables of the guest's firmware, as its owner says."""
+        nvram = domain.persistentDefinition.os.nvram
+        path = getattr(nvram, "path", None)
+        if not path or not os.path.exists(path):
+            return
+        if flags & c.VIR_DOMAIN_UNDEFINE_NVRAM:
+            try:
+                os.unlink(path)
+            except OSError as problem:
+                from pyvirt.drivers.qemu.refusals import systemFailure
+
+                raise systemFailure(problem, f"failed to remove nvram: {path}") from None
+        elif not flags & c.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM:
+            raise operationInvalid("cannot undefine domain with nvram")
+
+    async def domainRename(self, dom: DomainRef, newName: str | None, flags: int) -> int:
+        """Give an inactive domain another name, which must be free."""
+        checkFlags("qemuDomainRename", flags)
+        hypervisor = self._hypervisor
+        domain = self._find(dom)
+        assert newName is not None
+        if "/" in newName or newName in (".", ".."):
+            raise virtError(
+                ErrorCode.XML_ERROR, f"name {newName} cannot contain '/'", ErrorDomain.QEMU
+            )
+        async with domain.jobs.change("remoteDispatchDomainRename"):
+            domain = self._find(dom)
+            if domain.active:
+                raise operationInvalid("cannot rename active domain")
+            if not domain.persistent:
+                raise operationInvalid("cannot rename a transient domain")
+            if newName == domain.name:
+                raise operationInvalid("Can't rename domain to itself", ErrorDomain.DOMAIN)
+            if self._domains.named(newName) is not None:
+                raise operationInvalid(
+                    f"domain with name '{newName}' already exists", ErrorDomain.DOMAIN
+                )
+            if domain.managedSave:
+                raise operationInvalid("domain with a managed saved state can't be renamed")
+            before, oldName = domain.ref, domain.name
+            renamed = replaced(domain.definition, name=newName)
+            hypervisor.store.saveDefinition(renamed)
+            if domain.autostart:
+                hypervisor.store.setAutostart(newName, True)
+            domain.definition = renamed
+            self._domains.rename(domain, newName)
+            hypervisor.store.removeDefinition(oldName)
+        for ref, event, detail in (
+            (before, c.VIR_DOMAIN_EVENT_UNDEFINED, c.VIR_DOMAIN_EVENT_UNDEFINED_RENAMED),
+            (domain.ref, c.VIR_DOMAIN_EVENT_DEFINED, c.VIR_DOMAIN_EVENT_DEFINED_RENAMED),
+        ):
+            hypervisor.tell(domain, event, detail, ref)
+        return 0

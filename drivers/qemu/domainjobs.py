@@ -1,0 +1,76 @@
+"""
+The long operation that a domain is busy with: how far it is, and giving it up.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyvirt import constants as c
+from pyvirt.drivers.interfaces.values import DomainRef, JobInfo, JobStats
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.jobstatistics import jobInfo, jobParams
+from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
+
+__all__ = ["DomainJobs"]
+
+
+class DomainJobs:
+    """Answers for what domains are busy with."""
+
+    def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
+        self._hypervisor = hypervisor
+        self._find = hypervisor.domains.find
+        self._running = hypervisor.domains.running
+
+    async def _look(self, domain: Domain, job: LongJob) -> tuple[dict[str, Any], int]:
+        guest = domain.guest
+        if guest is not None and job.cancel is not None:
+            status = await guest.execute("query-migrate")
+            if isinstance(status, dict):
+                job.statistics = status
+        return job.statistics, int((self._hypervisor.clock.seconds() - job.started) * 1000)
+
+    async def domainGetJobInfo(self, dom: DomainRef) -> JobInfo:
+        """Tell what a domain is busy with."""
+        domain, _ = self._running(dom)
+        job = domain.jobs.long
+        if job is None:
+            return jobInfo(c.VIR_DOMAIN_JOB_NONE, {}, 0)
+        statistics, elapsed = await self._look(domain, job)
+        return jobInfo(c.VIR_DOMAIN_JOB_UNBOUNDED, statistics, elapsed)
+
+    async def domainGetJobStats(self, dom: DomainRef, flags: int) -> JobStats:
+        """Tell all that is known of what a domain is, or was, busy with."""
+        completed, keep = c.VIR_DOMAIN_JOB_STATS_COMPLETED, c.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED
+        checkFlags("qemuDomainGetJobStats", flags, completed | keep)
+        domain = self._find(dom)
+        if flags & completed:
+            done = domain.jobs.completed
+            if done is None:
+                return JobStats(c.VIR_DOMAIN_JOB_NONE, [])
+            if not flags & keep:
+                domain.jobs.completed = None
+            job = LongJob("", done["operation"], 0.0)
+            params = jobParams(job, done["statistics"], done["elapsed"])
+            return JobStats(c.VIR_DOMAIN_JOB_COMPLETED, params)
+        domain.checkActive()
+        running = domain.jobs.long
+        if running is None:
+            return JobStats(c.VIR_DOMAIN_JOB_NONE, [])
+        statistics, elapsed = await self._look(domain, running)
+        return JobStats(c.VIR_DOMAIN_JOB_UNBOUNDED, jobParams(running, statistics, elapsed))
+
+    async def domainAbortJobFlags(self, dom: DomainRef, flags: int) -> None:
+        """Give up what a domain is busy with."""
+        checkFlags("qemuDomainAbortJobFlags", flags, 1)
+        domain, _ = self._running(dom)
+        job = domain.jobs.long
+        if job is None:
+            raise operationInvalid("no job is active on the domain")
+        if job.cancel is None:
+            raise operationInvalid(f"cannot abort {job.what} job")
+        job.aborted = True
+        await job.cancel()

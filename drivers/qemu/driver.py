@@ -1,0 +1,187 @@
+"""
+Opening C{qemu:///system} and C{qemu:///session}, and the driver's state in a daemon.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.logger import Logger
+from zope.interface import implementer
+from zope.interface.interface import InterfaceClass
+
+from pyvirt.drivers.interfaces.driver import (
+    IConnection,
+    IDriverFactory,
+    IStatefulDriver,
+    OpenContext,
+)
+from pyvirt.drivers.qemu.components import componentClass
+from pyvirt.drivers.qemu.conf import loadQEMUConfig
+from pyvirt.drivers.qemu.connecting import connectorFor
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.layout import Layout
+from pyvirt.drivers.qemu.refusals import internal
+from pyvirt.errors import VirtError
+from pyvirt.pidfile import PidFile
+from pyvirt.process import IProcesses, Processes
+from pyvirt.uri import URI
+
+__all__ = ["QEMUConnection", "QEMUDriver"]
+
+log = Logger()
+
+
+@implementer(IConnection)
+class QEMUConnection:
+    """
+    A connection to a hypervisor.
+
+    @ivar hypervisor: what it is connected to.
+    """
+
+    def __init__(self, uri: str, hypervisor: Hypervisor) -> None:
+        self.uri = uri
+        self.hypervisor = hypervisor
+        self._components: dict[InterfaceClass, object | None] = {}
+
+    def component(self, interface: InterfaceClass) -> object | None:
+        """Return what does the operations of a contract, None if nothing does."""
+        try:
+            return self._components[interface]
+        except KeyError:
+            made = componentClass(interface)
+            component = None if made is None else made(self.hypervisor, self)
+            self._components[interface] = component
+            return component
+
+    def isAlive(self) -> bool:
+        """It depends on nothing that could go away."""
+        return True
+
+    def isSecure(self) -> bool:
+        """Nothing leaves the machine."""
+        return True
+
+    def isEncrypted(self) -> bool:
+        """Nothing needs to be."""
+        return False
+
+    def close(self) -> None:
+        """End the guests that were to end with it."""
+        from pyvirt.drivers.qemu.lifecycle import autodestroy
+
+        hypervisor = self.hypervisor
+        for domain in hypervisor.domains:
+            guest = domain.guest
+            if guest is not None and guest.autodestroy is self:
+                hypervisor.later(autodestroy(hypervisor, domain, guest))
+
+
+@implementer(IDriverFactory, IStatefulDriver)
+class QEMUDriver:
+    """
+    Opens the hypervisor of a daemon.
+
+    Guests belong to a daemon, which keeps an eye on them; elsewhere the URI is the remote driver's.
+
+    @ivar hypervisor: what connections share, None before the daemon has initialised it.
+    """
+
+    name = "QEMU"
+    local = True
+
+    def __init__(self, processes: IProcesses | None = None, connect: Any = None) -> None:
+        """
+        @param processes: runs commands; None: on this machine.
+        @param connect: opens conversations with guests; None: on this machine.
+        """
+        self.hypervisor: Hypervisor | None = None
+        self._processes = processes
+        self._connect = connect
+        self._privileged = True
+        self._pidFile: PidFile | None = None
+
+    def accepts(self, uri: URI | None) -> bool:
+        """Accept URIs of the scheme, in a daemon."""
+        return self.hypervisor is not None and (
+            uri is None or (uri.scheme == "qemu" and not uri.isRemote)
+        )
+
+    def open(self, uri: URI | None, context: OpenContext) -> IConnection:
+        """
+        Connect to the hypervisor.
+
+        @raise VirtError: the URI is of the other kind of daemon, or of none.
+        """
+        hypervisor = self.hypervisor
+        assert hypervisor is not None
+        expected = "/system" if self._privileged else "/session"
+        path = expected if uri is None else uri.path
+        if path in ("", "/"):
+            raise internal(f"no QEMU URI path given, try qemu://{expected}")
+        if path != expected and not (path == "/session" and self._privileged):
+            raise internal(f"unexpected QEMU URI path '{path}', try qemu://{expected}")
+        if path == "/session" and self._privileged:
+            raise internal("unexpected QEMU URI path '/session', try qemu:///system")
+        return QEMUConnection(f"qemu://{expected}", hypervisor)
+
+    async def stateInitialize(self, context: OpenContext, root: str, privileged: bool) -> None:
+        """
+        Read what is on disk, find running guests again, start what starts with the host.
+
+        @raise ConfigError: qemu.conf is wrong.
+        """
+        from pyvirt.drivers.qemu.reconnecting import autostart, findAgain, loadDefinitions
+
+        reactor = context.reactor
+        layout = Layout.of(root, privileged, os.environ)
+        config = loadQEMUConfig(
+            layout.conf, privileged=privileged and os.geteuid() == 0, ids=(os.getuid(), os.getgid())
+        )
+        self._privileged = privileged
+        hypervisor = Hypervisor(
+            reactor=reactor,
+            processes=self._processes or Processes(reactor),
+            layout=layout,
+            config=config,
+            privileged=privileged and os.geteuid() == 0,
+            connect=self._connect or connectorFor(reactor),
+        )
+        layout.make(hypervisor.owner)
+        self._pidFile = PidFile.claim(os.path.join(layout.run, "driver.pid"))
+        loadDefinitions(hypervisor)
+        await findAgain(hypervisor)
+        self.hypervisor = hypervisor
+        try:
+            await hypervisor.hooks.call("daemon", "-", "start", "-", "start")
+        except VirtError as error:
+            log.warn("{error}", error=error)
+        hypervisor.later(autostart(hypervisor))
+
+    async def stateStop(self) -> None:
+        """Let go of guests, which go on."""
+        hypervisor, self.hypervisor = self.hypervisor, None
+        if hypervisor is None:
+            return
+        hypervisor.stopping = True
+        for domain in hypervisor.domains:
+            guest = domain.guest
+            if guest is None:
+                continue
+            hypervisor.saveStatus(domain)
+            guest.dying = True
+            if guest.monitor is not None:
+                guest.monitor.close()
+            if guest.agent is not None:
+                guest.agent.close()
+            if guest.process is not None:
+                guest.process.forget()
+        pidFile, self._pidFile = self._pidFile, None
+        if pidFile is not None:
+            pidFile.release()
+        try:
+            await hypervisor.hooks.call("daemon", "-", "shutdown", "-", "shutdown")
+        except VirtError as error:
+            log.warn("{error}", error=error)

@@ -1,0 +1,168 @@
+"""
+Writing a guest's memory to files for debuggers.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.qemu import ending, starting
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.lifecycle import DomainLifecycle
+from pyvirt.drivers.qemu.memorystream import flush, writeMemory
+from pyvirt.drivers.qemu.refusals import (
+    checkFlags,
+    failed,
+    invalidArgument,
+    operationInvalid,
+    systemFailure,
+)
+from pyvirt.errors import VirtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["DomainDumping", "automaticDump"]
+
+log = Logger()
+
+_MEMORY_ONLY = c.VIR_DUMP_MEMORY_ONLY
+_FLAGS = (
+    _MEMORY_ONLY | c.VIR_DUMP_CRASH | c.VIR_DUMP_LIVE | c.VIR_DUMP_BYPASS_CACHE | c.VIR_DUMP_RESET
+)
+_FORMATS = ("elf", "kdump-zlib", "kdump-lzo", "kdump-snappy", "win-dmp")
+
+
+async def writeDump(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    job: LongJob,
+    path: str,
+    format: int,
+    memoryOnly: bool,
+) -> None:
+    """
+    Write a guest's memory to a file.
+
+    @param format: C{VIR_DOMAIN_CORE_DUMP_FORMAT_*}.
+    @param memoryOnly: as debuggers read it; else as QEMU restores it.
+    @raise VirtError: it could not be written; there is no file.
+    """
+    compression = hypervisor.config["dump_image_format"]
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        raise systemFailure(problem, f"Failed to create file '{path}'") from None
+    try:
+        if memoryOnly:
+            await _memoryOnly(hypervisor, guest, fd, format)
+        else:
+            await writeMemory(
+                hypervisor, domain, guest, job, fd, compression, "domain core dump job"
+            )
+        try:
+            await flush(hypervisor, fd)
+        except OSError as problem:
+            raise systemFailure(problem, f"unable to close file {path}") from None
+    except BaseException:
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
+        raise
+    finally:
+        os.close(fd)
+
+
+async def _memoryOnly(hypervisor: Hypervisor, guest: Guest, fd: int, format: int) -> None:
+    await guest.execute("getfd", {"fdname": "dump"}, fds=[fd])
+    arguments: dict[str, object] = {"paging": False, "protocol": "fd:dump", "detach": True}
+    if format:
+        arguments["format"] = _FORMATS[format]
+    try:
+        await guest.execute("dump-guest-memory", arguments)
+    except VirtError:
+        try:
+            await guest.execute("closefd", {"fdname": "dump"})
+        except VirtError:
+            pass
+        raise
+    while True:
+        status = await guest.execute("query-dump")
+        word = status.get("status") if isinstance(status, dict) else None
+        if word == "completed":
+            return
+        if word != "active":
+            raise failed("memory-only dump job: unexpectedly failed")
+        wait: Deferred[None] = Deferred()
+        hypervisor.clock.callLater(0.05, wait.callback, None)
+        await wait
+
+
+async def automaticDump(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Write the memory of a guest that has crashed to where the configuration says; failing to is logged."""
+    folder = hypervisor.config["auto_dump_path"] or os.path.join(hypervisor.layout.lib, "dump")
+    moment = time.strftime("%Y-%m-%d-%H:%M:%S", time.gmtime())
+    path = os.path.join(folder, f"{domain.id}-{domain.name[:20]}-{moment}")
+    job = LongJob("dump", c.VIR_DOMAIN_JOB_OPERATION_DUMP, hypervisor.clock.seconds())
+    try:
+        await writeDump(hypervisor, domain, guest, job, path, 0, True)
+    except VirtError as error:
+        log.error("{name} was not dumped: {error}", name=domain.name, error=error)
+
+
+class DomainDumping(DomainLifecycle):
+    """Writes the memory of guests to files, besides all that has to do with their lives."""
+
+    async def domainCoreDumpWithFormat(
+        self, dom: DomainRef, to: str, dumpformat: int, flags: int
+    ) -> None:
+        """Write a guest's memory to a file."""
+        checkFlags("qemuDomainCoreDumpWithFormat", flags, _FLAGS)
+        if not 0 <= dumpformat < len(_FORMATS):
+            raise invalidArgument(f"invalid dumpformat value: {dumpformat}")
+        hypervisor = self._hypervisor
+        domain, _ = self._running(dom)
+        if dumpformat and not flags & _MEMORY_ONLY:
+            raise operationInvalid(
+                "kdump-compressed format is only supported with memory-only dump"
+            )
+        what = "remoteDispatchDomainCoreDumpWithFormat"
+        async with domain.jobs.longer(what, c.VIR_DOMAIN_JOB_OPERATION_DUMP) as job:
+            guest = domain.checkActive()
+            hypervisor.saveStatus(domain)
+            ran = domain.state == c.VIR_DOMAIN_RUNNING
+            paused = ran and not flags & c.VIR_DUMP_LIVE
+            goesOn = ran and not flags & (c.VIR_DUMP_CRASH | c.VIR_DUMP_RESET)
+            if paused:
+                guest.pausedReason = c.VIR_DOMAIN_PAUSED_DUMP
+                await guest.execute("stop")
+            try:
+                await writeDump(
+                    hypervisor, domain, guest, job, to, dumpformat, bool(flags & _MEMORY_ONLY)
+                )
+            except BaseException:
+                if ran and domain.guest is guest and guest.monitor is not None:
+                    await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_UNPAUSED)
+                raise
+            if flags & c.VIR_DUMP_CRASH:
+                await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_CRASHED)
+                hypervisor.tell(
+                    domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_CRASHED
+                )
+            elif ran:
+                if flags & c.VIR_DUMP_RESET:
+                    await guest.execute("system_reset")
+                if goesOn or flags & c.VIR_DUMP_RESET:
+                    await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_UNPAUSED)
+        ending.forget(hypervisor, domain)

@@ -1,0 +1,90 @@
+"""
+One run of a domain: L{Guest}, from the moment its process is started until all of it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+
+from pyvirt import constants as c
+from pyvirt.drivers.qemu.qmp import MonitorLost, QMPProtocol
+from pyvirt.drivers.qemu.refusals import notActive
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.agent import AgentProtocol
+    from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+    from pyvirt.process import IRunning
+
+__all__ = ["Guest"]
+
+
+class Guest:
+    """
+    One run of a domain.
+
+    @ivar folder: its private folder; C{channels}: where sockets of its channels lie.
+    @ivar process: its process, None before it is started.
+    @ivar monitor: the conversation with it, None before there is one.
+    @ivar agent: the conversation with the agent inside, None if there is none.
+    @ivar agentTimeout: seconds, or C{VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_*}.
+    @ivar vcpuThreads: by number of the virtual CPU, the thread that runs it.
+    @ivar pausedReason, runningReason: C{VIR_DOMAIN_PAUSED_*} and C{VIR_DOMAIN_RUNNING_*} that hold once QEMU says
+        that it has stopped, or goes on.
+    @ivar fakeReboot: it is to start again when it has shut down.
+    @ivar wasShutDown: it said that it has shut down.
+    @ivar dying: somebody ends it, and tells what that was.
+    @ivar broken: its monitor makes no sense any more.
+    @ivar autodestroy: the connection with which it ends, None if it does not.
+    @ivar restored: files and owners that are given back when it is gone.
+    """
+
+    def __init__(
+        self, id: int, folder: str, channels: str, capabilities: BinaryCapabilities
+    ) -> None:
+        self.id = id
+        self.folder = folder
+        self.channels = channels
+        self.capabilities = capabilities
+        self.process: IRunning | None = None
+        self.pid = 0
+        self.monitor: QMPProtocol | None = None
+        self.agent: AgentProtocol | None = None
+        self.agentTimeout = c.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK
+        self.vcpuThreads: dict[int, int] = {}
+        self.pausedReason = c.VIR_DOMAIN_PAUSED_UNKNOWN
+        self.runningReason = c.VIR_DOMAIN_RUNNING_UNPAUSED
+        self.fakeReboot = False
+        self.wasShutDown = False
+        self.dying = False
+        self.broken = False
+        self.starting = True
+        self.autodestroy: Any = None
+        self.migrated: Deferred[str] | None = None
+        self.taints: list[str] = []
+        self.restored: list[tuple[str, int, int]] = []
+
+    def execute(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = 30.0,
+        fds: Sequence[int] = (),
+    ) -> Deferred[Any]:
+        """
+        Have QEMU do something; see L{QMPProtocol.execute}.
+
+        @raise VirtError: there is no conversation.
+        """
+        if self.monitor is None:
+            if self.broken:
+                raise MonitorLost()
+            raise notActive()
+        return self.monitor.execute(command, arguments, timeout=timeout, fds=fds)
+
+    def hmp(self, line: str, *, timeout: float | None = 30.0) -> Deferred[Any]:
+        """Say a line to the monitor for people; fires with what it prints."""
+        return self.execute("human-monitor-command", {"command-line": line}, timeout=timeout)

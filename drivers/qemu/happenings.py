@@ -1,0 +1,297 @@
+"""
+What QEMU tells by itself, and what follows from it: L{happened}.
+
+One function per event, found through a table that others add to with L{handles}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.drivers.interfaces.events import Event, EventKind
+from pyvirt.drivers.qemu import ending
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.qmp import MonitorEvent
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["HANDLERS", "handles", "happened"]
+
+log = Logger()
+
+Handler = Callable[["Hypervisor", Domain, Guest, MonitorEvent], None]
+
+#: By QEMU's name of an event, what is done about it.
+HANDLERS: dict[str, Handler] = {}
+
+
+def handles(name: str) -> Callable[[Handler], Handler]:
+    """Say that a function does what is to be done about an event of QEMU."""
+
+    def keep(handler: Handler) -> Handler:
+        HANDLERS[name] = handler
+        return handler
+
+    return keep
+
+
+def happened(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    """Do what is to be done about an event, and pass it on to those who listen to the monitor."""
+    if domain.guest is not guest:
+        return
+    from pyvirt.drivers.qemu.monitorevents import passOn
+
+    passOn(hypervisor, domain, event)
+    handler = HANDLERS.get(event.name)
+    if handler is not None:
+        handler(hypervisor, domain, guest, event)
+
+
+@handles("STOP")
+def _stopped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    reason, guest.pausedReason = guest.pausedReason, c.VIR_DOMAIN_PAUSED_UNKNOWN
+    if domain.state != c.VIR_DOMAIN_RUNNING:
+        return
+    hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, reason)
+    details = {
+        c.VIR_DOMAIN_PAUSED_MIGRATION: c.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED,
+        c.VIR_DOMAIN_PAUSED_IOERROR: c.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR,
+        c.VIR_DOMAIN_PAUSED_WATCHDOG: c.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG,
+        c.VIR_DOMAIN_PAUSED_FROM_SNAPSHOT: c.VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT,
+        c.VIR_DOMAIN_PAUSED_POSTCOPY: c.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY,
+    }
+    detail = details.get(reason, c.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED)
+    hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_SUSPENDED, detail)
+
+
+@handles("RESUME")
+def _resumed(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    reason, guest.runningReason = guest.runningReason, c.VIR_DOMAIN_RUNNING_UNPAUSED
+    if domain.state not in (c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_CRASHED):
+        return
+    hypervisor.setState(domain, c.VIR_DOMAIN_RUNNING, reason)
+    details = {
+        c.VIR_DOMAIN_RUNNING_MIGRATED: c.VIR_DOMAIN_EVENT_RESUMED_MIGRATED,
+        c.VIR_DOMAIN_RUNNING_RESTORED: c.VIR_DOMAIN_EVENT_RESUMED_FROM_SNAPSHOT,
+        c.VIR_DOMAIN_RUNNING_FROM_SNAPSHOT: c.VIR_DOMAIN_EVENT_RESUMED_FROM_SNAPSHOT,
+        c.VIR_DOMAIN_RUNNING_POSTCOPY: c.VIR_DOMAIN_EVENT_RESUMED_POSTCOPY,
+    }
+    detail = details.get(reason, c.VIR_DOMAIN_EVENT_RESUMED_UNPAUSED)
+    hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_RESUMED, detail)
+
+
+@handles("SHUTDOWN")
+def _shutDown(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    if domain.state == c.VIR_DOMAIN_SHUTDOWN:
+        return
+    guest.wasShutDown = True
+    reason = event.data.get("reason")
+    hypervisor.setState(domain, c.VIR_DOMAIN_SHUTDOWN, c.VIR_DOMAIN_SHUTDOWN_UNKNOWN)
+    detail = c.VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED
+    if "guest" in event.data:
+        detail = (
+            c.VIR_DOMAIN_EVENT_SHUTDOWN_GUEST
+            if event.data["guest"]
+            else c.VIR_DOMAIN_EVENT_SHUTDOWN_HOST
+        )
+    log.debug("{name} has shut down: {reason}", name=domain.name, reason=reason)
+    hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_SHUTDOWN, detail)
+    if guest.dying:
+        return
+    if guest.fakeReboot:
+        guest.fakeReboot = False
+        hypervisor.later(_startAgain(hypervisor, domain, guest))
+    else:
+        hypervisor.later(_endQuietly(hypervisor, guest))
+
+
+async def _endQuietly(hypervisor: Hypervisor, guest: Guest) -> None:
+    """QEMU waits to be ended once its guest has shut down; that it is gone is told like any other end."""
+    await ending.kill(hypervisor, guest)
+
+
+async def _startAgain(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Let a guest that has shut down, or crashed, boot once more."""
+    async with domain.jobs.change("reboot", within=True):
+        if domain.guest is not guest:
+            return
+        await guest.execute("system_reset")
+        guest.wasShutDown = False
+        reason = (
+            c.VIR_DOMAIN_RUNNING_CRASHED
+            if domain.state == c.VIR_DOMAIN_CRASHED
+            else c.VIR_DOMAIN_RUNNING_BOOTED
+        )
+        hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_STARTING_UP)
+        guest.runningReason = reason
+        await guest.execute("cont")
+
+
+@handles("RESET")
+def _reset(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_REBOOT)
+    if guest.fakeReboot:
+        guest.fakeReboot = False
+        hypervisor.saveStatus(domain)
+
+
+@handles("GUEST_PANICKED")
+def _panicked(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    hypervisor.later(_panic(hypervisor, domain, guest))
+
+
+async def _panic(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Do what the definition says about a guest that has crashed."""
+    async with domain.jobs.change("crash", within=True):
+        if domain.guest is not guest or domain.state == c.VIR_DOMAIN_CRASHED:
+            return
+        action = domain.definition.onCrash
+        hypervisor.setState(domain, c.VIR_DOMAIN_CRASHED, c.VIR_DOMAIN_CRASHED_PANICKED)
+        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_CRASHED, c.VIR_DOMAIN_EVENT_CRASHED_PANICKED)
+        if action.startswith("coredump"):
+            from pyvirt.drivers.qemu.dumping import automaticDump
+
+            await automaticDump(hypervisor, domain, guest)
+            action = action.partition("-")[2]
+        if domain.guest is not guest:
+            return
+        if action == "destroy":
+            ref = domain.ref
+            await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_CRASHED)
+            ending.forget(hypervisor, domain)
+            hypervisor.tell(
+                domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_CRASHED, ref
+            )
+            return
+    if action == "restart":
+        await _startAgain(hypervisor, domain, guest)
+
+
+@handles("SUSPEND")
+def _asleep(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    if domain.state == c.VIR_DOMAIN_RUNNING:
+        hypervisor.setState(domain, c.VIR_DOMAIN_PMSUSPENDED, 0)
+        hypervisor.tell(
+            domain, c.VIR_DOMAIN_EVENT_PMSUSPENDED, c.VIR_DOMAIN_EVENT_PMSUSPENDED_MEMORY
+        )
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMSUSPEND, 0)
+
+
+@handles("SUSPEND_DISK")
+def _asleepOnDisk(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent
+) -> None:
+    if domain.state == c.VIR_DOMAIN_RUNNING:
+        hypervisor.setState(domain, c.VIR_DOMAIN_PMSUSPENDED, 0)
+        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_PMSUSPENDED, c.VIR_DOMAIN_EVENT_PMSUSPENDED_DISK)
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK, 0)
+
+
+@handles("WAKEUP")
+def _awake(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    if domain.state == c.VIR_DOMAIN_PMSUSPENDED:
+        hypervisor.setState(domain, c.VIR_DOMAIN_RUNNING, c.VIR_DOMAIN_RUNNING_WAKEUP)
+        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STARTED, c.VIR_DOMAIN_EVENT_STARTED_WAKEUP)
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMWAKEUP, 0)
+
+
+_WATCHDOG = ["none", "pause", "reset", "poweroff", "shutdown", "debug", "inject-nmi"]
+
+
+@handles("WATCHDOG")
+def _watchdog(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    word = str(event.data.get("action", "none"))
+    action = _WATCHDOG.index(word) if word in _WATCHDOG else 0
+    if word == "pause":
+        guest.pausedReason = c.VIR_DOMAIN_PAUSED_WATCHDOG
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_WATCHDOG, action)
+
+
+@handles("BLOCK_IO_ERROR")
+def _ioError(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    data = event.data
+    action = {"ignore": 0, "stop": 1, "report": 2}.get(str(data.get("action")), 0)
+    if action == 1:
+        guest.pausedReason = c.VIR_DOMAIN_PAUSED_IOERROR
+    reason = "enospc" if data.get("nospace") else ""
+    alias, path = str(data.get("device") or data.get("qom-path", "").rpartition("/")[2]), ""
+    for disk in domain.definition.devices.disks:
+        if disk.alias and disk.alias == alias:
+            path = getattr(disk.source, "file", None) or getattr(disk.source, "dev", None) or ""
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_IO_ERROR, path, alias, action)
+    hypervisor.tellDomain(
+        domain, c.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, path, alias, action, reason
+    )
+
+
+@handles("RTC_CHANGE")
+def _clock(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    offset = event.data.get("offset")
+    if type(offset) is int:
+        hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_RTC_CHANGE, offset)
+
+
+@handles("BALLOON_CHANGE")
+def _balloon(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    from pyvirt.definitions.schema import replaced
+
+    actual = event.data.get("actual")
+    if type(actual) is int and actual >= 0:
+        domain.definition = replaced(domain.definition, currentMemory=actual // 1024)
+        hypervisor.saveStatus(domain)
+        hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, actual // 1024)
+
+
+@handles("DEVICE_TRAY_MOVED")
+def _tray(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    alias = str(event.data.get("id") or event.data.get("device") or "")
+    reason = 0 if event.data.get("tray-open") else 1
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, alias, reason)
+
+
+@handles("VSERPORT_CHANGE")
+def _port(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    from pyvirt.drivers.qemu.live import setChannelState
+
+    alias, open_ = str(event.data.get("id", "")), bool(event.data.get("open"))
+    definition, changed, isAgent = setChannelState(domain.definition, alias, open_)
+    if not changed:
+        return
+    domain.definition = definition
+    hypervisor.saveStatus(domain)
+    if isAgent:
+        state = 1 if open_ else 2
+        reason = c.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL
+        hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, state, reason)
+        if open_:
+            from pyvirt.drivers.qemu.connecting import connectAgent
+
+            hypervisor.later(connectAgent(hypervisor, domain, guest))
+
+
+@handles("MIGRATION_PASS")
+def _pass(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    number = event.data.get("pass")
+    if type(number) is int:
+        hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, number)
+
+
+@handles("MIGRATION")
+def _migration(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    status = event.data.get("status")
+    if status in ("completed", "failed", "cancelled") and guest.migrated is not None:
+        waiting, guest.migrated = guest.migrated, None
+        waiting.callback(str(status))
+
+
+def monitorEvent(domain: Domain, event: MonitorEvent, details: Any) -> Event:
+    """Make what those who listen to the monitor are told."""
+    return Event(
+        EventKind.MONITOR, 0, domain.ref, (event.name, event.seconds, event.micros, details)
+    )

@@ -1,0 +1,50 @@
+"""
+The host that guests run on.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from pyvirt.drivers.qemu.binaries import emulatorFor
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["Host"]
+
+#: The version of libvirt's library that clients are told: the one whose behaviour is meant.
+LIBRARY_VERSION = 9000000
+
+
+class Host:
+    """Answers for the host."""
+
+    def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
+        self._hypervisor = hypervisor
+
+    def connectGetType(self) -> str:
+        """The name of the driver."""
+        return "QEMU"
+
+    async def connectGetVersion(self) -> int:
+        """The version of QEMU."""
+        import platform
+
+        capabilities = await self._hypervisor.binaries.of(emulatorFor(platform.machine()))
+        return capabilities.version
+
+    def connectGetLibVersion(self) -> int:
+        """The version of the library that this one behaves like."""
+        return LIBRARY_VERSION
+
+    def connectGetHostname(self) -> str:
+        """The name of the machine."""
+        return socket.gethostname()
+
+    def connectSupportsFeature(self, feature: int) -> bool:
+        """Whatever the session supports by itself is not asked here."""
+        return False
+
+    def connectIsSecure(self) -> bool:
+        """Nothing leaves the machine."""
+        return True

@@ -1,0 +1,189 @@
+"""
+One driver at work: L{Hypervisor}, which holds all that connections share.
+
+It knows nothing of connections.  Operations are grouped in components, one class per contract; L{components} says
+which.  What happens to guests by themselves comes in through L{happenings}.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition, parseDomain
+from pyvirt.drivers.events import EventHub
+from pyvirt.drivers.interfaces.events import Event, EventKind
+from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.qemu.binaries import Binaries, emulatorFor
+from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+from pyvirt.drivers.qemu.complete import complete
+from pyvirt.drivers.qemu.conf import QEMUConfig
+from pyvirt.drivers.qemu.domain import Domain, DomainTable
+from pyvirt.drivers.qemu.layout import Layout
+from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
+from pyvirt.drivers.qemu.store import Status, Store
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.hooks import Hooks
+from pyvirt.process import IProcesses, startTime
+
+__all__ = ["Hypervisor"]
+
+log = Logger()
+
+
+class Hypervisor:
+    """
+    One driver: the system's, or a user's own.
+
+    @ivar clock: the reactor: time and connections.
+    @ivar connect: opens a conversation: the path of a UNIX socket and a protocol.
+    @ivar random: makes up UUIDs, hardware addresses, keys.
+    @ivar owner: user and group of guests' processes, None if they are ours.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        processes: IProcesses,
+        layout: Layout,
+        config: QEMUConfig,
+        privileged: bool,
+        connect: Callable[[str, Any], Deferred[Any]],
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.clock = reactor
+        self.processes = processes
+        self.layout = layout
+        self.config = config
+        self.privileged = privileged
+        self.connect = connect
+        self.random = random
+        self.hub = EventHub()
+        self.store = Store(layout)
+        self.domains = DomainTable(reactor)
+        self.hooks = Hooks(processes, layout.hooks)
+        self.binaries = Binaries(reactor, processes, layout.capabilities)
+        self.owner = (config.user, config.group) if privileged else None
+        self.lastID = 0
+        self._background: set[Deferred[Any]] = set()
+        self.stopping = False
+
+    # Definitions
+
+    async def parse(self, xml: str) -> DomainDefinition:
+        """
+        Read the definition of a domain and complete it.
+
+        @raise VirtError: it is wrong, or asks for what there is not.
+        """
+        definition = parseDomain(xml)
+        if "/" in definition.name:
+            raise virtError(
+                ErrorCode.XML_ERROR,
+                f"name {definition.name} cannot contain '/'",
+                ErrorDomain.DOMAIN,
+            )
+        if definition.name in (".", "..") or "\n" in definition.name:
+            raise virtError(
+                ErrorCode.XML_ERROR, f"name {definition.name!r} is not allowed", ErrorDomain.DOMAIN
+            )
+        capabilities = await self.capabilities(definition)
+        return complete(definition, capabilities, self.random)
+
+    async def capabilities(self, definition: DomainDefinition) -> BinaryCapabilities:
+        """
+        Tell what the binary of a domain can do.
+
+        @raise VirtError: there is none, or it does not answer.
+        """
+        binary = definition.devices.emulator
+        if binary is None:
+            arch = definition.os.type.arch or "x86_64"
+            binary = emulatorFor(arch)
+        return await self.binaries.of(binary)
+
+    # What others are told
+
+    def tell(self, domain: Domain, event: int, detail: int, ref: DomainRef | None = None) -> None:
+        """
+        Tell of a domain's life, with C{VIR_DOMAIN_EVENT_*} and its detail.
+
+        @param ref: what it was known by when that happened, if that is not what it is known by now.
+        """
+        self.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_LIFECYCLE, event, detail, ref=ref)
+
+    def tellDomain(
+        self, domain: Domain, eventID: int, *details: Any, ref: DomainRef | None = None
+    ) -> None:
+        """Tell of something else about a domain: C{VIR_DOMAIN_EVENT_ID_*}."""
+        if ref is None:
+            ref = domain.ref
+        self.hub.emit(Event(EventKind.DOMAIN, eventID, ref, details), domain.uuid)
+
+    # State
+
+    def setState(self, domain: Domain, state: int, reason: int) -> None:
+        """Give a domain another state, and write that down if it runs."""
+        domain.state, domain.reason = state, reason
+        if domain.active:
+            self.saveStatus(domain)
+
+    def saveStatus(self, domain: Domain) -> None:
+        """Write down what a restarted daemon must know of a running domain; failing to is logged."""
+        guest = domain.guest
+        if guest is None or not guest.pid:
+            return
+        long = domain.jobs.long
+        status = Status(
+            state=stateWord(domain.state),
+            reason=reasonWord(domain.state, domain.reason),
+            pid=guest.pid,
+            started=startTime(guest.pid) or 0,
+            id=domain.id,
+            monitor=os.path.join(guest.folder, "monitor.sock"),
+            folder=guest.folder,
+            channels=guest.channels,
+            vcpuThreads=tuple(guest.vcpuThreads.items()),
+            taints=tuple(guest.taints),
+            agentTimeout=guest.agentTimeout,
+            fakeReboot=guest.fakeReboot,
+            job=None if long is None else long.what,
+            restored=tuple(guest.restored),
+            definition=domain.definition,
+        )
+        try:
+            self.store.saveStatus(domain.name, status)
+        except VirtError as error:
+            log.error("the state of {name} was not written: {error}", name=domain.name, error=error)
+
+    # Work that nobody waits for
+
+    def later(self, work: Coroutine[Deferred[Any], Any, Any]) -> None:
+        """Do something that nobody waits for; if it fails that is logged."""
+        running = Deferred.fromCoroutine(work)
+        self._background.add(running)
+
+        def over(result: Any) -> Any:
+            self._background.discard(running)
+            return result
+
+        running.addBoth(over)
+        running.addErrback(lambda failure: log.failure("Work in the background failed", failure))
+
+    async def idle(self) -> None:
+        """Wait until what was begun with L{later} is over."""
+        while self._background:
+            waiting: Deferred[None] = Deferred()
+            next(iter(self._background)).addBoth(_pass, waiting)
+            await waiting
+
+
+def _pass(result: Any, waiting: Deferred[None]) -> Any:
+    waiting.callback(None)
+    return result

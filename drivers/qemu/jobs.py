@@ -1,0 +1,151 @@
+"""
+One change of a domain at a time: L{Jobs}.
+
+Changes wait for each other, but not for ever: a wedged guest costs those who want to change it a clear error, and
+nobody else anything.  A long operation (saving, dumping, migrating) keeps other changes out except those that are
+made for it, such as giving it up.  Queries need no job.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = ["Jobs", "LongJob"]
+
+#: Seconds that a change waits for its turn.
+WAIT = 30.0
+
+
+@attrs.define
+class LongJob:
+    """
+    A long operation.
+
+    @ivar operation: C{VIR_DOMAIN_JOB_OPERATION_*}.
+    @ivar started: when, in seconds since 1970.
+    @ivar statistics: what C{query-migrate} and the like said last.
+    @ivar aborted: somebody wants it given up.
+    @ivar cancel: what gives it up; None: it cannot be.
+    """
+
+    what: str
+    operation: int
+    started: float
+    statistics: dict[str, Any] = attrs.Factory(dict)
+    aborted: bool = False
+    cancel: Any = None
+
+
+@attrs.define(eq=False)
+class _Turn:
+    what: str
+    within: bool
+    ready: Deferred[None]
+
+
+class Jobs:
+    """
+    The changes of one domain.
+
+    @ivar holder: what changes it just now, None if nothing does.
+    @ivar long: the long operation under way, if any.
+    @ivar completed: the statistics of the last one that ended.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._waiting: deque[_Turn] = deque()
+        self.holder: str | None = None
+        self.since = 0.0
+        self.long: LongJob | None = None
+        self.completed: dict[str, Any] | None = None
+
+    @asynccontextmanager
+    async def change(
+        self, what: str, *, within: bool = False, wait: float = WAIT
+    ) -> AsyncIterator[None]:
+        """
+        Hold the domain while a change is made.
+
+        @param what: named to those who wait in vain.
+        @param within: it may be made while a long operation is under way.
+        @raise VirtError: C{OPERATION_TIMEOUT}: others hold it for too long.
+        """
+        await self._turn(what, within, wait)
+        try:
+            yield
+        finally:
+            self.holder = None
+            self._next()
+
+    @asynccontextmanager
+    async def longer(
+        self, what: str, operation: int, *, wait: float = WAIT
+    ) -> AsyncIterator[LongJob]:
+        """
+        Keep other changes out while a long operation is under way.
+
+        @param operation: C{VIR_DOMAIN_JOB_OPERATION_*}.
+        @raise VirtError: as L{change}.
+        """
+        await self._turn(what, False, wait)
+        job = self.long = LongJob(what, operation, self._clock.seconds())
+        self.holder = None
+        self._next()
+        try:
+            yield job
+        finally:
+            self.long = None
+            self._next()
+
+    def _free(self, within: bool) -> bool:
+        return self.holder is None and (within or self.long is None)
+
+    async def _turn(self, what: str, within: bool, wait: float) -> None:
+        if self._free(within) and not (self._waiting and not within):
+            self._take(what)
+            return
+        turn = _Turn(what, within, Deferred())
+        self._waiting.append(turn)
+        timer = self._clock.callLater(wait, self._late, turn)
+        try:
+            await turn.ready
+        except BaseException:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    def _take(self, what: str) -> None:
+        self.holder = what
+        self.since = self._clock.seconds()
+
+    def _next(self) -> None:
+        for turn in self._waiting:
+            if self._free(turn.within):
+                self._waiting.remove(turn)
+                self._take(turn.what)
+                turn.ready.callback(None)
+                return
+
+    def _late(self, turn: _Turn) -> None:
+        self._waiting.remove(turn)
+        turn.ready.errback(self._refusal())
+
+    def _refusal(self) -> VirtError:
+        holder = self.holder or (self.long.what if self.long is not None else None)
+        detail = "cannot acquire state change lock"
+        if holder is not None:
+            detail += f" (held by monitor={holder})"
+        return virtError(ErrorCode.OPERATION_TIMEOUT, detail, ErrorDomain.QEMU)

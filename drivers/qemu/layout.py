@@ -1,0 +1,159 @@
+"""
+Where the driver keeps its files: libvirt's own places, so that what either leaves behind the other's tools find.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import attrs
+
+__all__ = ["Layout", "shortName"]
+
+#: Folders that only we enter, and those that guests' processes pass through.
+_PRIVATE, _OPEN = 0o700, 0o755
+
+
+def shortName(id: int, name: str) -> str:
+    """Name the folders of one run of a guest; long names are cut, for addresses of sockets are short."""
+    return f"domain-{id}-{name[:20]}"
+
+
+@attrs.frozen(kw_only=True)
+class Layout:
+    """
+    The driver's folders.
+
+    @ivar config: definitions, C{NAME.xml}.
+    @ivar autostart: links to those that start with the host.
+    @ivar run: of running guests: C{NAME.xml}, C{NAME.pid}.
+    @ivar lib: a private folder for each run, saved guests in C{save}.
+    @ivar logs: C{NAME.log}.
+    @ivar cache: what binaries can do.
+    @ivar conf: qemu.conf.
+    @ivar hooks: scripts of the administrator.
+    """
+
+    config: str
+    run: str
+    lib: str
+    logs: str
+    cache: str
+    conf: str
+    hooks: str
+
+    @classmethod
+    def of(cls, root: str, privileged: bool, environment: Mapping[str, str]) -> Layout:
+        """
+        Work the folders out.
+
+        @param root: the folder that stands for C{/}.
+        """
+
+        def under(path: str) -> str:
+            return path if root == "/" else os.path.join(root, path.lstrip("/"))
+
+        if privileged:
+            return cls(
+                config=under("/etc/libvirt/qemu"),
+                run=under("/run/libvirt/qemu"),
+                lib=under("/var/lib/libvirt/qemu"),
+                logs=under("/var/log/libvirt/qemu"),
+                cache=under("/var/cache/libvirt/qemu"),
+                conf=under("/etc/libvirt/qemu.conf"),
+                hooks=under("/etc/libvirt/hooks"),
+            )
+        home = environment.get("HOME", "/")
+
+        def user(variable: str, fallback: str) -> str:
+            given = environment.get(variable, "")
+            base = given if given.startswith("/") else os.path.join(home, fallback)
+            return under(os.path.join(base, "libvirt"))
+
+        config = user("XDG_CONFIG_HOME", ".config")
+        cache = user("XDG_CACHE_HOME", ".cache")
+        return cls(
+            config=os.path.join(config, "qemu"),
+            run=os.path.join(user("XDG_RUNTIME_DIR", ".cache"), "qemu", "run"),
+            lib=os.path.join(config, "qemu", "lib"),
+            logs=os.path.join(cache, "qemu", "log"),
+            cache=os.path.join(cache, "qemu"),
+            conf=os.path.join(config, "qemu.conf"),
+            hooks=os.path.join(config, "hooks"),
+        )
+
+    @property
+    def autostart(self) -> str:
+        return os.path.join(self.config, "autostart")
+
+    @property
+    def save(self) -> str:
+        """Where guests are saved that say no path."""
+        return os.path.join(self.lib, "save")
+
+    @property
+    def channels(self) -> str:
+        """Where sockets of channels lie."""
+        return os.path.join(self.lib, "channel", "target")
+
+    @property
+    def capabilities(self) -> str:
+        return os.path.join(self.cache, "capabilities")
+
+    def make(self, owner: tuple[int, int] | None) -> None:
+        """
+        Make the folders that are missing.
+
+        @param owner: user and group of guests' processes, who must enter some; None: they are ours.
+        @raise OSError: one cannot be made.
+        """
+        for path, mode, theirs in (
+            (self.config, _PRIVATE, False),
+            (self.autostart, _PRIVATE, False),
+            (self.run, _OPEN, False),
+            (self.lib, 0o751, True),
+            (self.save, _PRIVATE, True),
+            (os.path.join(self.lib, "dump"), _PRIVATE, True),
+            (os.path.join(self.lib, "nvram"), _PRIVATE, True),
+            (os.path.join(self.lib, "snapshot"), _PRIVATE, True),
+            (os.path.join(self.lib, "checkpoint"), _PRIVATE, True),
+            (os.path.join(self.lib, "ram"), _PRIVATE, True),
+            (self.channels, 0o750, True),
+            (self.logs, _PRIVATE, False),
+            (self.capabilities, _PRIVATE, False),
+        ):
+            if not os.path.isdir(path):
+                os.makedirs(path, exist_ok=True)
+                os.chmod(path, mode)
+                if theirs and owner is not None:
+                    os.chown(path, *owner)
+        if owner is not None:
+            parent = os.path.dirname(self.channels)
+            os.chown(parent, *owner)
+
+    def guestFolder(self, id: int, name: str) -> str:
+        """The private folder of one run."""
+        return os.path.join(self.lib, shortName(id, name))
+
+    def channelFolder(self, id: int, name: str) -> str:
+        """Where the sockets of one run's channels lie."""
+        return os.path.join(self.channels, shortName(id, name))
+
+    def definition(self, name: str) -> str:
+        return os.path.join(self.config, f"{name}.xml")
+
+    def autostartLink(self, name: str) -> str:
+        return os.path.join(self.autostart, f"{name}.xml")
+
+    def status(self, name: str) -> str:
+        return os.path.join(self.run, f"{name}.xml")
+
+    def pid(self, name: str) -> str:
+        return os.path.join(self.run, f"{name}.pid")
+
+    def log(self, name: str) -> str:
+        return os.path.join(self.logs, f"{name}.log")
+
+    def managedSave(self, name: str) -> str:
+        return os.path.join(self.save, f"{name}.save")

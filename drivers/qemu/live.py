@@ -1,0 +1,195 @@
+"""
+Definitions of running guests: what is decided when a guest starts, and what is learnt from it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.aliases import withAliases
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.refusals import internal
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = [
+    "learnChardevs",
+    "learnTrays",
+    "prepareLive",
+    "releasePorts",
+    "setChannelState",
+]
+
+#: Groups of devices that have an end on the host.
+_CHARDEVS = ("serials", "parallels", "channels", "consoles")
+
+
+def prepareLive(
+    hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest
+) -> DomainDefinition:
+    """
+    Decide what only a running guest has: names of devices, sockets of channels, ports of displays.
+
+    @raise VirtError: there is no port left.
+    """
+    definition = named(definition)
+    devices = definition.devices
+    channels = []
+    for channel in devices.channels:
+        source = channel.source
+        if source.type == "unix" and source.path is None:
+            name = channel.target.name or channel.alias or "channel"
+            path = os.path.join(guest.channels, name.replace("/", "_"))
+            channel = replaced(channel, source=replaced(source, path=path, mode="bind"))
+        channels.append(channel)
+    displays = tuple(_withPorts(hypervisor, each, guest) for each in devices.graphics)
+    devices = replaced(devices, channels=tuple(channels), graphics=displays)
+    return replaced(definition, devices=devices)
+
+
+def named(definition: DomainDefinition) -> DomainDefinition:
+    """Give every device the name that QEMU calls it by."""
+    return withAliases(definition)
+
+
+# Ports of displays
+
+
+def _withPorts(hypervisor: Hypervisor, display: Any, guest: Guest) -> Any:
+    listen = display.listens[0].type if display.listens else "address"
+    if display.type not in ("vnc", "spice") or listen not in ("address", "network"):
+        return display
+    config = hypervisor.config
+    least, most = config["remote_display_port_min"], config["remote_display_port_max"]
+    if display.type == "vnc":
+        changes: dict[str, Any] = {}
+        if display.port in (None, -1):
+            changes["port"] = _free(hypervisor, guest, least, most)
+        if display.websocket == -1:
+            changes["websocket"] = _free(
+                hypervisor,
+                guest,
+                config["remote_websocket_port_min"],
+                config["remote_websocket_port_max"],
+            )
+        return replaced(display, **changes) if changes else display
+    changes = {}
+    if display.port in (None, -1) and (display.autoport or display.port is not None):
+        changes["port"] = _free(hypervisor, guest, least, most)
+    if display.tlsPort == -1 and config["spice_tls"]:
+        changes["tlsPort"] = _free(hypervisor, guest, least, most)
+    return replaced(display, **changes) if changes else display
+
+
+def _ports(hypervisor: Hypervisor) -> dict[int, Guest]:
+    found: dict[int, Guest] | None = getattr(hypervisor, "ports", None)
+    if found is None:
+        found = {}
+        hypervisor.ports = found  # type: ignore[attr-defined]
+    return found
+
+
+def _free(hypervisor: Hypervisor, guest: Guest, least: int, most: int) -> int:
+    taken = _ports(hypervisor)
+    for port in range(least, most + 1):
+        if port in taken:
+            continue
+        try:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("0.0.0.0", port))
+        except OSError:
+            continue
+        taken[port] = guest
+        return port
+    raise internal("Unable to find an unused port in range 'display' ({least}-{most})")
+
+
+def reclaimPorts(hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest) -> None:
+    """Take the ports of a guest that was found again."""
+    for display in definition.devices.graphics:
+        for port in (display.port, display.tlsPort, display.websocket):
+            if port is not None and port > 0:
+                _ports(hypervisor)[port] = guest
+
+
+def releasePorts(hypervisor: Hypervisor, guest: Guest) -> None:
+    """Let others have the ports of a guest that is gone."""
+    taken = _ports(hypervisor)
+    for port in [port for port, holder in taken.items() if holder is guest]:
+        del taken[port]
+
+
+# What is learnt
+
+
+def learnChardevs(definition: DomainDefinition, reply: Any) -> DomainDefinition:
+    """
+    Put the terminals that QEMU has opened into the definition.
+
+    @param reply: to C{query-chardev}.
+    """
+    paths: dict[str, str] = {}
+    states: dict[str, bool] = {}
+    for each in reply if isinstance(reply, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("label"), str):
+            name = str(each.get("filename", ""))
+            if name.startswith("pty:"):
+                paths[each["label"]] = name[4:]
+            if "frontend-open" in each:
+                states[each["label"]] = bool(each["frontend-open"])
+    changes: dict[str, Any] = {}
+    for group in _CHARDEVS:
+        found = []
+        for device in getattr(definition.devices, group):
+            path = paths.get(f"char{device.alias}")
+            if path is not None and device.source.type == "pty":
+                device = replaced(device, source=replaced(device.source, path=path))
+            if group == "channels" and device.target.type == "virtio":
+                word = "connected" if states.get(f"char{device.alias}") else "disconnected"
+                device = replaced(device, target=replaced(device.target, state=word))
+            found.append(device)
+        changes[group] = tuple(found)
+    return replaced(definition, devices=replaced(definition.devices, **changes))
+
+
+def learnTrays(definition: DomainDefinition, reply: Any) -> DomainDefinition:
+    """
+    Put into the definition which trays are open.
+
+    @param reply: to C{query-block}.
+    """
+    open_: set[str] = set()
+    for each in reply if isinstance(reply, list) else ():
+        if isinstance(each, dict) and each.get("tray_open"):
+            open_.add(str(each.get("qdev", "")).rpartition("/")[2] or str(each.get("device", "")))
+    disks = []
+    for disk in definition.devices.disks:
+        if disk.alias in open_ and disk.source is None and disk.target is not None:
+            disk = replaced(disk, target=replaced(disk.target, tray="open"))
+        disks.append(disk)
+    return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))
+
+
+def setChannelState(
+    definition: DomainDefinition, alias: str, connected: bool
+) -> tuple[DomainDefinition, bool, bool]:
+    """
+    Say that somebody in the guest opened or closed a channel.
+
+    @return: the definition, whether it changed, and whether the channel is the agent's.
+    """
+    word = "connected" if connected else "disconnected"
+    channels = list(definition.devices.channels)
+    for number, channel in enumerate(channels):
+        if channel.alias == alias and channel.target.state != word:
+            channels[number] = replaced(channel, target=replaced(channel.target, state=word))
+            devices = replaced(definition.devices, channels=tuple(channels))
+            isAgent = channel.target.name == "org.qemu.guest_agent.0"
+            return replaced(definition, devices=devices), True, isAgent
+    return definition, False, False

@@ -1,0 +1,192 @@
+"""
+A guest's memory on its way to a file, and back: L{writeMemory} and L{readMemory}.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.jobstatistics import completedEvent
+from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost
+from pyvirt.drivers.qemu.refusals import failed
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.process import Command
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["flush", "migrateTo", "readMemory", "waitForIncoming", "writeMemory"]
+
+log = Logger()
+
+#: Seconds between two looks at how far it is.
+_LOOK = 0.5
+#: No limit to how fast memory goes into a file.
+_FAST = 1 << 40
+
+
+async def flush(hypervisor: Hypervisor, fd: int) -> None:
+    """
+    Have the system write a file out, beside the reactor.
+
+    @raise OSError: it does not go.
+    """
+    reactor: Any = hypervisor.clock
+    pool = getattr(reactor, "getThreadPool", None)
+    if pool is None:
+        os.fsync(fd)
+    else:
+        await deferToThreadPool(reactor, pool(), os.fsync, fd)
+
+
+async def writeMemory(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    job: LongJob,
+    fd: int,
+    compression: str,
+    what: str,
+) -> None:
+    """
+    Have QEMU write its memory to where a file is now.
+
+    @param compression: a program with that name does it, C{raw}: nobody.
+    @param what: C{domain save job} and the like, for errors.
+    @raise VirtError: it did not get there.
+    """
+    if compression == "raw":
+        await migrateTo(hypervisor, domain, guest, job, fd, what)
+        return
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    command = Command(argv=(compression, "-c"), source=reading, sink=fd, deadline=None)
+    compressing = hypervisor.processes.run(command)
+    os.close(reading)
+    try:
+        try:
+            await migrateTo(hypervisor, domain, guest, job, writing, what)
+        finally:
+            os.close(writing)
+    except BaseException:
+        compressing.addErrback(lambda _: None)
+        compressing.cancel()
+        raise
+    await compressing
+
+
+async def migrateTo(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, job: LongJob, fd: int, what: str
+) -> None:
+    """
+    Have QEMU write its memory to a descriptor, keeping what it says of it in the job.
+
+    @raise VirtError: it did not get there, or somebody gave it up.
+    """
+    await guest.execute("migrate-set-parameters", {"max-bandwidth": _FAST})
+    await guest.execute("getfd", {"fdname": "migrate"}, fds=[fd])
+    finished: Deferred[str] = Deferred()
+    guest.migrated = finished
+    try:
+        await guest.execute("migrate", {"uri": "fd:migrate", "detach": True})
+    except CommandFailed:
+        guest.migrated = None
+        try:
+            await guest.execute("closefd", {"fdname": "migrate"})
+        except VirtError:
+            pass
+        raise
+    job.cancel = lambda: guest.execute("migrate_cancel")
+    try:
+        while True:
+            look: Deferred[str | None] = Deferred()
+            timer = hypervisor.clock.callLater(_LOOK, _fire, look, None)
+            finished.addBoth(_pass, look)
+            word = await look
+            if timer.active():
+                timer.cancel()
+            status = await guest.execute("query-migrate")
+            if isinstance(status, dict):
+                job.statistics = status
+                word = str(status.get("status", word))
+            if word == "completed":
+                completedEvent(hypervisor, domain, job)
+                return
+            if word in ("failed", "cancelled"):
+                if job.aborted:
+                    raise virtError(
+                        ErrorCode.OPERATION_ABORTED, f"{what}: canceled by client", ErrorDomain.QEMU
+                    )
+                why = job.statistics.get("error-desc", "unexpectedly failed")
+                raise failed(f"{what}: {why}")
+    finally:
+        job.cancel = None
+        if guest.migrated is finished:
+            guest.migrated = None
+
+
+def _ended(status: int | None, finished: Deferred[str]) -> None:
+    if not finished.called:
+        finished.callback("ended")
+
+
+def _fire(look: Deferred[str | None], value: str | None) -> None:
+    if not look.called:
+        look.callback(value)
+
+
+def _pass(result: Any, look: Deferred[str | None]) -> Any:
+    _fire(look, result if isinstance(result, str) else None)
+    return result
+
+
+@asynccontextmanager
+async def readMemory(hypervisor: Hypervisor, fd: int, compression: str) -> AsyncIterator[int]:
+    """
+    Give the descriptor from which QEMU reads memory that is in a file, from where that is now.
+
+    @param compression: a program with that name undoes it, C{raw}: nobody need.
+    """
+    if compression == "raw":
+        yield fd
+        return
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    command = Command(argv=(compression, "-dc"), source=fd, sink=writing, deadline=None)
+    undoing = hypervisor.processes.run(command)
+    os.close(writing)
+    undoing.addErrback(lambda failure: log.warn("{error}", error=failure.value))
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        if not undoing.called:
+            undoing.cancel()
+
+
+async def waitForIncoming(hypervisor: Hypervisor, guest: Guest, uri: str) -> None:
+    """
+    Have QEMU read its memory, and wait until it is there.
+
+    @raise VirtError: it is no memory of this guest.
+    """
+    finished: Deferred[str] = Deferred()
+    guest.migrated = finished
+    process = guest.process
+    if process is not None:
+        process.whenEnded().addCallback(_ended, finished)
+    await guest.execute("migrate-incoming", {"uri": uri}, timeout=60.0)
+    word = await finished
+    if word == "ended":
+        raise MonitorLost()
+    if word != "completed":
+        status = await guest.execute("query-migrate")
+        raise failed(str(status.get("error-desc", "the memory of the guest cannot be read")))

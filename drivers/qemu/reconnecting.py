@@ -1,0 +1,200 @@
+"""
+What a daemon does about guests when it starts: read what is defined, find what runs, start what starts with the host.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.drivers.qemu import ending, happenings
+from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, reclaimPorts
+from pyvirt.drivers.qemu.qmp import MonitorEvent
+from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
+from pyvirt.drivers.qemu.store import Status
+from pyvirt.errors import VirtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["autostart", "findAgain", "loadDefinitions"]
+
+log = Logger()
+
+
+def loadDefinitions(hypervisor: Hypervisor) -> None:
+    """Read what is defined."""
+    store = hypervisor.store
+    for name, definition in store.definitions():
+        try:
+            known = hypervisor.domains.check(definition)
+        except VirtError as error:
+            log.error("{name} is left out: {error}", name=name, error=error)
+            continue
+        if known is not None:
+            continue
+        domain = hypervisor.domains.add(definition)
+        domain.persistent = True
+        domain.autostart = store.autostarts(name)
+        domain.managedSave = os.path.exists(hypervisor.layout.managedSave(name))
+
+
+async def findAgain(hypervisor: Hypervisor) -> None:
+    """Find the guests that an earlier life of the daemon left running, and what happened meanwhile."""
+    waiting = []
+    for name, status in list(hypervisor.store.statuses()):
+        try:
+            known = hypervisor.domains.check(status.definition)
+        except VirtError as error:
+            log.error("{name}, which runs, is left alone: {error}", name=name, error=error)
+            continue
+        domain = known or hypervisor.domains.add(status.definition)
+        if domain.active:
+            continue
+        hypervisor.lastID = max(hypervisor.lastID, status.id)
+        waiting.append(Deferred.fromCoroutine(_findAgain(hypervisor, domain, status)))
+    await gatherResults(waiting)
+
+
+async def _findAgain(hypervisor: Hypervisor, domain: Domain, status: Status) -> None:
+    try:
+        await _reconnect(hypervisor, domain, status)
+    except Exception:
+        log.failure("{name} could not be found again", name=domain.name)
+
+
+async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> None:
+    definition = status.definition
+    capabilities = await hypervisor.capabilities(definition)
+    guest = Guest(status.id, status.folder, status.channels, capabilities)
+    guest.pid = status.pid
+    guest.vcpuThreads = dict(status.vcpuThreads)
+    guest.taints = list(status.taints)
+    guest.agentTimeout = status.agentTimeout
+    guest.fakeReboot = status.fakeReboot
+    guest.restored = list(status.restored)
+    if domain.persistent:
+        domain.pending = domain.definition
+    domain.definition = definition
+    domain.guest = guest
+    hypervisor.domains.identify(domain, status.id)
+    state = stateNumber(status.state)
+    domain.state, domain.reason = state, reasonNumber(state, status.reason)
+    reclaimPorts(hypervisor, definition, guest)
+    running = hypervisor.processes.adopt(status.pid, status.started or None)
+    guest.process = running
+    if running is None:
+        # It has ended while nobody looked.
+        await _ended(hypervisor, domain, guest)
+        return
+    running.whenEnded().addCallback(lambda _: ending.processEnded(hypervisor, domain, guest))
+    try:
+        await connectMonitor(hypervisor, domain, guest)
+        reply = await guest.execute("query-status")
+        if state == c.VIR_DOMAIN_PAUSED and domain.reason == c.VIR_DOMAIN_PAUSED_STARTING_UP:
+            # The daemon ended while it started this guest: nobody was told that it runs.
+            log.warn("{name} was being started: ending it", name=domain.name)
+            await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FAILED)
+            ending.forget(hypervisor, domain)
+            return
+        await _settle(hypervisor, domain, guest, status, reply)
+    except VirtError as error:
+        log.error("{name} does not answer: {error}", name=domain.name, error=error)
+        if not running.isRunning():
+            await _ended(hypervisor, domain, guest)
+            return
+        guest.broken = guest.monitor is None
+    guest.starting = False
+    if not running.isRunning():
+        ending.endByItself(hypervisor, domain, guest)
+    hypervisor.saveStatus(domain)
+
+
+async def _ended(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    guest.starting = False
+    ending.endByItself(hypervisor, domain, guest)
+
+
+async def _settle(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, status: Status, reply: object
+) -> None:
+    """Bring what is known of a guest up to date with what it says of itself."""
+    word = str(reply.get("status", "")) if isinstance(reply, dict) else ""
+    if status.job is not None:
+        await _giveUpJob(guest)
+    if word == "running":
+        if domain.state != c.VIR_DOMAIN_RUNNING:
+            domain.state, domain.reason = c.VIR_DOMAIN_RUNNING, c.VIR_DOMAIN_RUNNING_UNPAUSED
+    elif word == "shutdown":
+        guest.starting = False
+        happened = MonitorEvent("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"}, 0, 0)
+        domain.state = c.VIR_DOMAIN_RUNNING
+        happenings.happened(hypervisor, domain, guest, happened)
+        return
+    elif word == "guest-panicked":
+        guest.starting = False
+        if domain.state != c.VIR_DOMAIN_CRASHED:
+            happenings.happened(hypervisor, domain, guest, MonitorEvent("GUEST_PANICKED", {}, 0, 0))
+    elif word == "suspended":
+        domain.state, domain.reason = c.VIR_DOMAIN_PMSUSPENDED, 0
+    elif (
+        status.job is not None
+        and domain.state == c.VIR_DOMAIN_PAUSED
+        and domain.reason
+        in (
+            c.VIR_DOMAIN_PAUSED_SAVE,
+            c.VIR_DOMAIN_PAUSED_DUMP,
+        )
+    ):
+        # It was paused for something that is not finished now.
+        guest.runningReason = c.VIR_DOMAIN_RUNNING_SAVE_CANCELED
+        await guest.execute("cont")
+        domain.state, domain.reason = c.VIR_DOMAIN_RUNNING, c.VIR_DOMAIN_RUNNING_SAVE_CANCELED
+    elif domain.state == c.VIR_DOMAIN_RUNNING:
+        reason = {
+            "io-error": c.VIR_DOMAIN_PAUSED_IOERROR,
+            "watchdog": c.VIR_DOMAIN_PAUSED_WATCHDOG,
+        }.get(word, c.VIR_DOMAIN_PAUSED_UNKNOWN)
+        domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, reason
+    domain.definition = learnChardevs(domain.definition, await guest.execute("query-chardev"))
+    domain.definition = learnTrays(domain.definition, await guest.execute("query-block"))
+    await connectAgent(hypervisor, domain, guest)
+
+
+async def _giveUpJob(guest: Guest) -> None:
+    """Give up what an earlier life of the daemon had begun with a guest."""
+    try:
+        await guest.execute("migrate_cancel")
+    except VirtError as error:
+        log.debug("{error}", error=error)
+
+
+async def autostart(hypervisor: Hypervisor) -> None:
+    """
+    Start what starts with the host, one after the other, once since the host booted.
+
+    That it was done is remembered where the host forgets when it boots.
+    """
+    from pyvirt.drivers.qemu.lifecycle import startDefined
+
+    mark = os.path.join(hypervisor.layout.run, "autostarted")
+    try:
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    except FileExistsError:
+        return
+    except OSError as problem:
+        log.error("{mark} cannot be made: {problem}", mark=mark, problem=problem)
+        return
+    for domain in hypervisor.domains:
+        if domain.autostart and not domain.active and not hypervisor.stopping:
+            try:
+                await startDefined(hypervisor, domain, 0)
+            except VirtError as error:
+                log.error("{name} did not start: {error}", name=domain.name, error=error)

@@ -1,0 +1,159 @@
+"""
+Files of saved guests: a header, the guest's definition, its memory as QEMU writes it.
+
+The form is that of libvirt's driver, so that each restores what the other has saved: a magic, then 32-bit numbers
+with the least byte first (version, length of the definition with its padding, whether the guest ran, how its memory
+is compressed, where in the definition's part further facts begin), zeros up to 92 bytes, the definition.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING
+
+import attrs
+from twisted.logger import Logger
+
+from pyvirt.drivers.qemu.refusals import failed, systemFailure
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.domain import Domain
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["COMPRESSIONS", "SaveImage", "readImage", "removeManagedSave", "writeHeader"]
+
+log = Logger()
+
+_HEADER = struct.Struct("<16s5I56x")
+_WHOLE = b"LibvirtQemudSave"
+_PART = b"LibvirtQemudPart"
+_VERSION = 2
+#: The definition is padded to this, so that it can be changed without moving the memory.
+_ROOM = 64 << 10
+_LONGEST = 16 << 20
+
+#: How memory may be compressed, in the order of their numbers.
+COMPRESSIONS = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")
+
+
+@attrs.frozen(kw_only=True)
+class SaveImage:
+    """
+    What is in the head of a file.
+
+    @ivar ran: whether the guest ran when it was saved.
+    @ivar compression: one of L{COMPRESSIONS}.
+    @ivar length: of the definition's part; the memory begins after it.
+    @ivar extra: what follows the definition in its part.
+    """
+
+    xml: str
+    ran: bool
+    compression: str
+    length: int
+    extra: bytes = b""
+
+    @property
+    def memoryAt(self) -> int:
+        """Where the memory begins."""
+        return _HEADER.size + self.length
+
+
+def writeHeader(fd: int, image: SaveImage, *, whole: bool) -> int:
+    """
+    Write the head of a file at its beginning.
+
+    @param whole: the memory is there too.
+    @return: where the memory begins.
+    @raise OSError: it cannot be written.
+    @raise VirtError: the definition does not fit where the memory is already there.
+    """
+    body = image.xml.encode() + b"\0"
+    cookie = 0
+    if image.extra:
+        cookie = len(body)
+        body += image.extra
+    length = image.length or len(body) + _ROOM
+    if len(body) > length:
+        raise failed("new xml too large to fit in file")
+    head = _HEADER.pack(
+        _WHOLE if whole else _PART,
+        _VERSION,
+        length,
+        int(image.ran),
+        COMPRESSIONS.index(image.compression),
+        cookie,
+    )
+    data = memoryview(head + body.ljust(length, b"\0"))
+    at = 0
+    while at < len(data):
+        at += os.pwrite(fd, data[at:], at)
+    return len(data)
+
+
+def readImage(fd: int) -> SaveImage:
+    """
+    Read the head of a file.
+
+    @raise VirtError: it is no such file, or not complete.
+    """
+    head = os.pread(fd, _HEADER.size, 0)
+    if len(head) < _HEADER.size:
+        raise failed("failed to read qemu header")
+    magic, version, length, ran, compressed, cookie = _HEADER.unpack(head)
+    if magic not in (_WHOLE, _PART):
+        if magic in (_WHOLE[::-1], _PART[::-1]):
+            raise failed("image magic is incorrect")
+        raise failed("image magic is incorrect")
+    if version != _VERSION:
+        raise failed(f"image version is not supported ({version} > {_VERSION})")
+    if not 0 < length <= _LONGEST:
+        raise failed(f"invalid header data length: {length}")
+    if magic == _PART:
+        raise failed("save image is incomplete")
+    if compressed >= len(COMPRESSIONS):
+        raise failed(f"Invalid compressed save format {compressed}")
+    body = os.pread(fd, length, _HEADER.size)
+    if len(body) < length:
+        raise failed("failed to read domain XML")
+    xml = body[:cookie] if 0 < cookie <= length else body
+    try:
+        text = xml.split(b"\0", 1)[0].decode()
+    except UnicodeDecodeError:
+        raise failed("failed to read domain XML") from None
+    extra = b""
+    if 0 < cookie < length:
+        extra = body[cookie:].split(b"\0", 1)[0] + b"\0"
+    return SaveImage(
+        xml=text, ran=bool(ran), compression=COMPRESSIONS[compressed], length=length, extra=extra
+    )
+
+
+def openImage(path: str, *, write: bool = False) -> int:
+    """
+    Open a file of a saved guest.
+
+    @raise VirtError: it cannot be opened.
+    """
+    try:
+        return os.open(path, (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC)
+    except OSError as problem:
+        raise systemFailure(problem, f"Failed to open file '{path}'") from None
+
+
+def removeManagedSave(hypervisor: Hypervisor, domain: Domain) -> None:
+    """
+    Remove what a domain was saved to where the driver keeps it.
+
+    @raise VirtError: it cannot be removed.
+    """
+    path = hypervisor.layout.managedSave(domain.name)
+    try:
+        os.unlink(path)
+    except FileNotFoundError as problem:
+        if not domain.managedSave:
+            raise systemFailure(problem, f"Failed to remove managed save file '{path}'") from None
+    except OSError as problem:
+        raise systemFailure(problem, f"Failed to remove managed save file '{path}'") from None
+    domain.managedSave = False

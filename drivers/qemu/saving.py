@@ -1,0 +1,312 @@
+"""
+Saving guests to files and letting them go on, where users name the file and where the driver keeps it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
+from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
+from pyvirt.drivers.qemu import ending, starting
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.dumping import DomainDumping
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.memorystream import flush, writeMemory
+from pyvirt.drivers.qemu.refusals import (
+    checkFlags,
+    exclusiveFlags,
+    invalidArgument,
+    operationInvalid,
+    systemFailure,
+    unsupportedConfig,
+)
+from pyvirt.drivers.qemu.restoring import restore
+from pyvirt.drivers.qemu.saveimage import (
+    COMPRESSIONS,
+    SaveImage,
+    openImage,
+    readImage,
+    removeManagedSave,
+    writeHeader,
+)
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.params import validateParams
+
+__all__ = ["DomainLifecycleAndFiles", "saveTo"]
+
+_RUNNING, _PAUSED = c.VIR_DOMAIN_SAVE_RUNNING, c.VIR_DOMAIN_SAVE_PAUSED
+_SAVE_FLAGS = c.VIR_DOMAIN_SAVE_BYPASS_CACHE | _RUNNING | _PAUSED
+
+
+def _exclusive(function: str, flags: int) -> None:
+    exclusiveFlags(
+        function,
+        flags,
+        ("VIR_DOMAIN_SAVE_RUNNING", _RUNNING),
+        ("VIR_DOMAIN_SAVE_PAUSED", _PAUSED),
+    )
+
+
+async def saveTo(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    path: str,
+    flags: int,
+    *,
+    changed: str | None = None,
+    what: str,
+) -> None:
+    """
+    Save a guest to a file and end it.
+
+    @param changed: the definition to save instead of its own.
+    @param what: is doing it, for those who wait for the domain.
+    @raise VirtError: it could not be saved; it goes on, and there is no file.
+    """
+    compression = hypervisor.config["save_image_format"]
+    if compression not in COMPRESSIONS:
+        raise operationInvalid(
+            f"Invalid save image format specified in configuration file: {compression}"
+        )
+    async with domain.jobs.longer(what, c.VIR_DOMAIN_JOB_OPERATION_SAVE) as job:
+        guest = domain.checkActive()
+        hypervisor.saveStatus(domain)
+        ran = domain.state == c.VIR_DOMAIN_RUNNING
+        definition = domain.definition
+        if changed is not None:
+            definition = compatible(definition, await hypervisor.parse(changed))
+        xml = formatDomain(definition, secure=True, inactive=True, migratable=True)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise systemFailure(problem, f"Failed to create file '{path}'") from None
+        try:
+            if ran:
+                guest.pausedReason = c.VIR_DOMAIN_PAUSED_SAVE
+                await guest.execute("stop")
+            goesOn = ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
+            image = SaveImage(xml=xml, ran=goesOn, compression=compression, length=0)
+            try:
+                begin = writeHeader(fd, image, whole=False)
+                os.lseek(fd, begin, os.SEEK_SET)
+            except OSError as problem:
+                raise systemFailure(
+                    problem, f"failed to write header to domain save file '{path}'"
+                ) from None
+            await writeMemory(hypervisor, domain, guest, job, fd, compression, "domain save job")
+            try:
+                await flush(hypervisor, fd)
+                length = begin - 92
+                whole = SaveImage(xml=xml, ran=goesOn, compression=compression, length=length)
+                writeHeader(fd, whole, whole=True)
+                await flush(hypervisor, fd)
+            except OSError as problem:
+                raise systemFailure(problem, f"unable to close {path}") from None
+        except BaseException:
+            _remove(path)
+            if ran and domain.guest is guest and guest.monitor is not None:
+                await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_SAVE_CANCELED)
+            raise
+        finally:
+            os.close(fd)
+        await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_SAVED)
+        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_SAVED)
+    ending.forget(hypervisor, domain)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def compatible(old: DomainDefinition, new: DomainDefinition) -> DomainDefinition:
+    """
+    Check that the guest sees no difference between two definitions.
+
+    @return: the new one.
+    @raise VirtError: it does.
+    """
+    for what, one, other in (
+        ("name", old.name, new.name),
+        ("uuid", old.uuid, new.uuid),
+        ("virtualization type", old.type, new.type),
+        ("memory", old.memory.amount, new.memory.amount),
+        ("CPU max count", old.vcpu.maximum, new.vcpu.maximum),
+        ("OS type", old.os.type.name, new.os.type.name),
+        ("architecture", old.os.type.arch, new.os.type.arch),
+        ("machine type", old.os.type.machine, new.os.type.machine),
+        ("disk count", len(old.devices.disks), len(new.devices.disks)),
+        ("net card count", len(old.devices.interfaces), len(new.devices.interfaces)),
+        ("controller count", len(old.devices.controllers), len(new.devices.controllers)),
+    ):
+        if one != other:
+            raise unsupportedConfig(
+                f"Target domain {what} {other!r} does not match source {one!r}", ErrorDomain.DOMAIN
+            )
+    for ours, theirs in zip(old.devices.disks, new.devices.disks, strict=True):
+        if (ours.target and ours.target.dev) != (theirs.target and theirs.target.dev):
+            raise unsupportedConfig("Target disk does not match source", ErrorDomain.DOMAIN)
+    return new
+
+
+class DomainLifecycleAndFiles(DomainDumping):
+    """Saves and restores guests, besides all that has to do with their lives."""
+
+    async def domainSaveFlags(self, dom: DomainRef, to: str, dxml: str | None, flags: int) -> None:
+        """Save a guest to a file and end it."""
+        checkFlags("qemuDomainSaveFlags", flags, _SAVE_FLAGS)
+        _exclusive("qemuDomainSaveFlags", flags)
+        domain, _ = self._running(dom)
+        await saveTo(
+            self._hypervisor, domain, to, flags, changed=dxml, what="remoteDispatchDomainSaveFlags"
+        )
+
+    async def domainSaveParams(self, dom: DomainRef, params: list[TypedParam], flags: int) -> None:
+        """As L{domainSaveFlags}; without a file as L{domainManagedSave}."""
+        checkFlags("qemuDomainSaveParams", flags, _SAVE_FLAGS)
+        values = validateParams(
+            params,
+            {"file": c.VIR_TYPED_PARAM_STRING, "dxml": c.VIR_TYPED_PARAM_STRING},
+        )
+        if "file" not in values:
+            if "dxml" in values:
+                raise unsupportedConfig(
+                    "xml modification unsupported for managed save", ErrorDomain.QEMU
+                )
+            await self.domainManagedSave(dom, flags)
+        else:
+            await self.domainSaveFlags(dom, values["file"], values.get("dxml"), flags)
+
+    async def domainRestoreFlags(self, from_: str, dxml: str | None, flags: int) -> None:
+        """Start the guest that is in a file."""
+        checkFlags("qemuDomainRestoreFlags", flags, _SAVE_FLAGS | 8)
+        _exclusive("qemuDomainRestoreFlags", flags)
+        hypervisor = self._hypervisor
+        fd = openImage(from_)
+        try:
+            image = readImage(fd)
+            definition = await hypervisor.parse(image.xml)
+            if dxml is not None:
+                definition = compatible(definition, await hypervisor.parse(dxml))
+            domains = hypervisor.domains
+            domain = domains.check(definition, mustBeInactive=True) or domains.add(definition)
+            async with domain.jobs.change("remoteDispatchDomainRestoreFlags"):
+                if domain.active:
+                    raise operationInvalid(
+                        f"domain '{domain.name}' is already active", ErrorDomain.DOMAIN
+                    )
+                runs = image.ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
+                try:
+                    await restore(hypervisor, domain, definition, image, fd, not runs)
+                except VirtError:
+                    ending.forget(hypervisor, domain)
+                    raise
+        finally:
+            os.close(fd)
+
+    async def domainRestoreParams(self, params: list[TypedParam], flags: int) -> None:
+        """As L{domainRestoreFlags}."""
+        values = validateParams(
+            params,
+            {"file": c.VIR_TYPED_PARAM_STRING, "dxml": c.VIR_TYPED_PARAM_STRING},
+        )
+        if "file" not in values:
+            raise invalidArgument("missing path to restore from")
+        await self.domainRestoreFlags(values["file"], values.get("dxml"), flags)
+
+    def domainSaveImageGetXMLDesc(self, file: str, flags: int) -> str:
+        """Describe the guest in a file."""
+        checkFlags("qemuDomainSaveImageGetXMLDesc", flags, c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
+        return self._describe(file, bool(flags & c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+
+    @staticmethod
+    def _describe(path: str, secure: bool) -> str:
+        fd = openImage(path)
+        try:
+            image = readImage(fd)
+        finally:
+            os.close(fd)
+        return formatDomain(parseDomain(image.xml), secure=secure, inactive=True)
+
+    async def domainSaveImageDefineXML(self, file: str, dxml: str, flags: int) -> None:
+        """Change the definition in a file."""
+        checkFlags("qemuDomainSaveImageDefineXML", flags, _RUNNING | _PAUSED)
+        _exclusive("qemuDomainSaveImageDefineXML", flags)
+        await self._redefine(file, dxml, flags)
+
+    async def _redefine(self, path: str, dxml: str | None, flags: int) -> None:
+        hypervisor = self._hypervisor
+        fd = openImage(path, write=True)
+        try:
+            image = readImage(fd)
+            xml = image.xml
+            if dxml is not None:
+                old = await hypervisor.parse(image.xml)
+                new = compatible(old, await hypervisor.parse(dxml))
+                xml = formatDomain(new, secure=True, inactive=True, migratable=True)
+            ran = image.ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
+            changed = SaveImage(
+                xml=xml,
+                ran=ran,
+                compression=image.compression,
+                length=image.length,
+                extra=image.extra,
+            )
+            try:
+                writeHeader(fd, changed, whole=True)
+                await flush(hypervisor, fd)
+            except OSError as problem:
+                raise systemFailure(
+                    problem, f"failed to write header to domain save file '{path}'"
+                ) from None
+        finally:
+            os.close(fd)
+
+    # Where the driver keeps it
+
+    async def domainManagedSave(self, dom: DomainRef, flags: int) -> None:
+        """Save a guest where its next start finds it."""
+        checkFlags("qemuDomainManagedSave", flags, _SAVE_FLAGS)
+        _exclusive("qemuDomainManagedSave", flags)
+        domain, _ = self._running(dom)
+        if not domain.persistent:
+            raise operationInvalid("cannot do managed save for transient domain")
+        hypervisor = self._hypervisor
+        path = hypervisor.layout.managedSave(domain.name)
+        await saveTo(hypervisor, domain, path, flags, what="remoteDispatchDomainManagedSave")
+        domain.managedSave = True
+
+    def domainHasManagedSaveImage(self, dom: DomainRef, flags: int) -> bool:
+        """Whether there is something to restore."""
+        checkFlags("qemuDomainHasManagedSaveImage", flags)
+        return self._find(dom).managedSave
+
+    async def domainManagedSaveRemove(self, dom: DomainRef, flags: int) -> None:
+        """Remove what was saved; the next start boots."""
+        checkFlags("qemuDomainManagedSaveRemove", flags)
+        domain = self._find(dom)
+        async with domain.jobs.change("remoteDispatchDomainManagedSaveRemove"):
+            removeManagedSave(self._hypervisor, self._find(dom))
+
+    def domainManagedSaveGetXMLDesc(self, dom: DomainRef, flags: int) -> str:
+        """Describe the guest that was saved."""
+        checkFlags("qemuDomainManagedSaveGetXMLDesc", flags, c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
+        return self._describe(self._managed(dom), bool(flags & c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+
+    def _managed(self, dom: DomainRef) -> str:
+        domain = self._find(dom)
+        if not domain.managedSave:
+            raise operationInvalid("domain does not have managed save image")
+        return self._hypervisor.layout.managedSave(domain.name)
+
+    async def domainManagedSaveDefineXML(
+        self, dom: DomainRef, dxml: str | None, flags: int
+    ) -> None:
+        """Change the definition of the guest that was saved."""
+        checkFlags("qemuDomainManagedSaveDefineXML", flags, _RUNNING | _PAUSED)
+        _exclusive("qemuDomainManagedSaveDefineXML", flags)
+        await self._redefine(self._managed(dom), dxml, flags)

@@ -1,0 +1,306 @@
+"""
+Bringing a guest to life: L{start}.  Whatever fails on the way, nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition, formatDomain
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu import ending
+from pyvirt.drivers.qemu.command import HostSettings, commandLine
+from pyvirt.drivers.qemu.connecting import connectMonitor, learn
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, takeOver
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.live import prepareLive
+from pyvirt.drivers.qemu.qmp import MonitorLost
+from pyvirt.drivers.qemu.refusals import internal, systemFailure
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.process import Command
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["goOn", "start"]
+
+log = Logger()
+
+
+async def start(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    *,
+    definition: DomainDefinition | None = None,
+    incoming: int | None = None,
+    incomingURI: str | None = None,
+    autodestroy: Any = None,
+) -> Guest:
+    """
+    Start a domain's process, talk to it, and leave its CPUs stopped.
+
+    The caller holds the domain's job, knows that it does not run, and lets it go on (L{goOn}) or ends it.
+
+    @param definition: what it is this once; None: what it is defined as.
+    @param incoming: a descriptor from which its memory comes; None: it boots.
+    @param incomingURI: instead of that, where C{-incoming} listens.
+    @param autodestroy: the connection with which it ends.
+    @raise VirtError: it could not be started; all is as it was.
+    """
+    kept = domain.definition
+    base = definition or kept
+    capabilities = await hypervisor.capabilities(base)
+    hypervisor.lastID += 1
+    id = hypervisor.lastID
+    layout = hypervisor.layout
+    guest = Guest(
+        id, layout.guestFolder(id, domain.name), layout.channelFolder(id, domain.name), capabilities
+    )
+    guest.autodestroy = autodestroy
+    live = prepareLive(hypervisor, base, guest)
+    if domain.persistent and domain.pending is None:
+        domain.pending = kept
+    domain.definition = live
+    domain.guest = guest
+    hypervisor.domains.identify(domain, id)
+    domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_STARTING_UP
+    guestLog: GuestLog | None = None
+    try:
+        xml = formatDomain(live, id=id, secure=True)
+        await hypervisor.hooks.call("qemu", domain.name, "prepare", "begin", input=xml)
+        checkFiles(hypervisor, live)
+        owner = hypervisor.owner
+        makeFolder(guest.folder, owner, 0o700)
+        makeFolder(guest.channels, owner, 0o700)
+        writeKey(hypervisor, guest)
+        if owner is not None and hypervisor.config["dynamic_ownership"]:
+            takeOver(live, owner, guest.restored)
+        guestLog = GuestLog(layout.log(domain.name))
+        await hypervisor.hooks.call("qemu", domain.name, "start", "begin", input=xml)
+        spawn(hypervisor, domain, guest, live, guestLog, incoming, incomingURI)
+        hypervisor.saveStatus(domain)
+        await converse(hypervisor, domain, guest, guestLog)
+        domain.definition = await learn(hypervisor, domain, guest)
+        hypervisor.saveStatus(domain)
+        await hypervisor.hooks.call("qemu", domain.name, "started", "begin", input=xml)
+    except BaseException as problem:
+        if guest.monitor is not None and isinstance(problem, MonitorLost) and guestLog is not None:
+            problem = unexpectedEnd(guestLog)
+        await ending.undo(hypervisor, domain, guest, kept)
+        raise problem
+    finally:
+        if guestLog is not None:
+            guestLog.close()
+    guest.starting = False
+    return guest
+
+
+async def goOn(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: int) -> None:
+    """
+    Let a guest's CPUs run.
+
+    @param reason: C{VIR_DOMAIN_RUNNING_*}.
+    """
+    guest.runningReason = reason
+    await guest.execute("cont", timeout=60.0)
+    if domain.guest is guest and domain.state == c.VIR_DOMAIN_PAUSED:
+        # QEMU tells of it before it answers, unless it ran already.
+        hypervisor.setState(domain, c.VIR_DOMAIN_RUNNING, reason)
+
+
+def checkFiles(hypervisor: Hypervisor, definition: DomainDefinition) -> None:
+    """
+    Look whether what a guest opens is there.
+
+    @raise VirtError: something is not.
+    """
+    disks = []
+    for disk in definition.devices.disks:
+        path = getattr(disk.source, "file", None) or getattr(disk.source, "dev", None)
+        if not path or not path.startswith("/"):
+            continue
+        try:
+            os.stat(path)
+        except OSError as problem:
+            policy = getattr(disk.source, "startupPolicy", None)
+            if policy in ("optional", "requisite") and disk.device in ("cdrom", "floppy"):
+                disks.append(replaced(disk, source=None))
+                continue
+            raise systemFailure(
+                problem, f"Cannot access storage file '{path}'", ErrorDomain.STORAGE
+            ) from None
+    os_ = definition.os
+    for path in (os_.kernel, os_.initrd, os_.dtb):
+        if path:
+            try:
+                os.stat(path)
+            except OSError as problem:
+                raise systemFailure(
+                    problem, f"unable to stat: {path}", ErrorDomain.SECURITY
+                ) from None
+
+
+def writeKey(hypervisor: Hypervisor, guest: Guest) -> None:
+    """Write the key that secrets of this run are wrapped with."""
+    path = os.path.join(guest.folder, "master-key.aes")
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            os.write(fd, hypervisor.random(32))
+            if hypervisor.owner is not None:
+                os.fchown(fd, *hypervisor.owner)
+        finally:
+            os.close(fd)
+    except OSError as problem:
+        raise systemFailure(problem, f"failed to write master key file '{path}'") from None
+
+
+def hostSettings(hypervisor: Hypervisor, guest: Guest, incoming: str | None = None) -> HostSettings:
+    """Tell the command line what it depends on besides the guest."""
+    return HostSettings(
+        id=guest.id,
+        privileged=hypervisor.privileged,
+        guestFolder=guest.folder,
+        channelFolder=guest.channels,
+        runFolder=hypervisor.layout.run,
+        incoming=incoming,
+        sandbox=hypervisor.config["seccomp_sandbox"] != 0,
+        settings=hypervisor.config.values,
+    )
+
+
+def spawn(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    live: DomainDefinition,
+    guestLog: GuestLog,
+    incoming: int | None,
+    incomingURI: str | None,
+) -> None:
+    """Start the process, with the descriptors it needs and no other."""
+    config = hypervisor.config
+    opened: list[int] = []
+    numbers: dict[str, int] = {}
+    source = "defer" if incoming is not None else incomingURI
+    settings = hostSettings(hypervisor, guest, source)
+    line = commandLine(live, guest.capabilities, settings)
+    monitor = listenAt(os.path.join(guest.folder, "monitor.sock"), hypervisor.owner)
+    try:
+        numbers["monitor"] = monitor.fileno()
+        for each in line.files:
+            try:
+                fd = os.open(each.path, each.flags | os.O_CLOEXEC, each.mode)
+            except OSError as problem:
+                raise systemFailure(problem, f"Unable to open file: {each.path}") from None
+            opened.append(fd)
+            numbers[each.name] = fd
+        argv = line.placed(numbers)
+        limits = []
+        for key, name in (("max_processes", "nproc"), ("max_files", "nofile")):
+            if config[key]:
+                limits.append(f"--{name}={config[key]}")
+        core = config["max_core"]
+        if core is not None:
+            limits.append(f"--core={core}")
+        descriptors = [monitor.fileno(), *opened]
+        if incoming is not None:
+            descriptors.append(incoming)
+        environment = {
+            "HOME": guest.folder,
+            "XDG_DATA_HOME": os.path.join(guest.folder, ".local/share"),
+            "XDG_CACHE_HOME": os.path.join(guest.folder, ".cache"),
+            "XDG_CONFIG_HOME": os.path.join(guest.folder, ".config"),
+            **line.environment,
+        }
+        command = Command(
+            argv=argv,
+            environment=environment,
+            descriptors=tuple(descriptors),
+            user=config.user if hypervisor.privileged and config.user else None,
+            group=config.group if hypervisor.privileged and config.group else None,
+            groups=supplementary(config.user) if hypervisor.privileged and config.user else (),
+            dropCapabilities=hypervisor.privileged and bool(config["clear_emulator_capabilities"]),
+            limits=tuple(limits),
+            umask=0o022,
+            pidFile=hypervisor.layout.pid(domain.name),
+            log=guestLog.fd,
+        )
+        version = guest.capabilities.version
+        guestLog.header(
+            f"{version // 1000000}.{version // 1000 % 1000}.{version % 1000}",
+            guest.capabilities.package,
+            command.wholeEnvironment({}),
+            command.wrapped(),
+        )
+        running = hypervisor.processes.start(command)
+    finally:
+        monitor.close()
+        for fd in opened:
+            os.close(fd)
+    guest.process = running
+    guest.pid = running.pid
+    running.whenEnded().addCallback(lambda status: ending.processEnded(hypervisor, domain, guest))
+
+
+def supplementary(user: int) -> tuple[int, ...]:
+    """Return the groups that a user is in."""
+    import pwd
+
+    try:
+        entry = pwd.getpwuid(user)
+        return tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
+    except (KeyError, OSError):
+        return ()
+
+
+async def converse(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, guestLog: GuestLog
+) -> None:
+    """
+    Begin the conversation with a guest that has just been started.
+
+    @raise VirtError: it is gone, with what it printed; or it does not answer.
+    """
+    assert guest.process is not None
+    ended: Deferred[int | None] = guest.process.whenEnded()
+    try:
+        await connectMonitor(hypervisor, domain, guest)
+    except MonitorLost as lost:
+        if guest.broken:
+            raise lost
+        # It hung up, so it is ending: wait until all that it prints is there.
+        ended.addTimeout(5.0, hypervisor.clock, onTimeoutCancel=lambda result, _: None)
+        await ended
+        hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR)
+        raise unexpectedEnd(guestLog) from None
+    finally:
+        if not ended.called:
+            ended.addErrback(lambda _: None)
+            ended.cancel()
+
+
+def said(hypervisor: Hypervisor, domain: Domain) -> str:
+    """Return the last lines that a guest's QEMU has printed, before it is logged that it ended."""
+    try:
+        with open(hypervisor.layout.log(domain.name), "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 2048))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(line for line in lines[-4:] if "qemu" in line and not line.startswith("-"))
+
+
+def unexpectedEnd(guestLog: GuestLog) -> VirtError:
+    """Make the error of a guest that ended when nobody wanted it to, with what it printed."""
+    said = "\n".join(
+        line for line in guestLog.said().splitlines() if "char device redirected to" not in line
+    )
+    detail = "qemu unexpectedly closed the monitor"
+    return internal(f"{detail}: {said}" if said else detail)

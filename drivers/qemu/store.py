@@ -1,0 +1,263 @@
+"""
+What a restarted daemon must find again, on disk: definitions, links of autostart, the state of running guests.
+
+Files are written whole: to another name, flushed, renamed.  Documents are libvirt's own, so that its driver finds
+ours and ours finds its.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import attrs
+from lxml import etree
+from twisted.logger import Logger
+
+from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
+from pyvirt.definitions.kinds import escape
+from pyvirt.drivers.qemu.layout import Layout
+from pyvirt.drivers.qemu.refusals import systemFailure
+from pyvirt.errors import ErrorDomain, VirtError
+
+__all__ = ["Status", "Store", "writeWhole"]
+
+log = Logger()
+
+_BANNER = """\
+<!--
+WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
+OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
+  virsh edit {}
+or other application using the libvirt API.
+-->
+
+"""
+
+
+def writeWhole(path: str, data: bytes, mode: int = 0o600) -> None:
+    """
+    Write a file so that it is there whole or as it was.
+
+    @raise VirtError: it cannot be written; nothing is left behind.
+    """
+    temporary = f"{path}.new"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError as problem:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise systemFailure(problem, f"cannot write file '{path}'", ErrorDomain.NONE) from None
+
+
+@attrs.frozen(kw_only=True)
+class Status:
+    """
+    What is known of a running guest.
+
+    @ivar state, reason: in the words of libvirt's documents.
+    @ivar pid: its process, and when that started, in ticks since the machine did; 0 where that is not told.
+    @ivar definition: what it runs as.
+    @ivar fakeReboot: it is to start again when it has shut down.
+    """
+
+    state: str
+    reason: str
+    pid: int
+    started: int
+    id: int
+    monitor: str
+    folder: str
+    channels: str
+    vcpuThreads: tuple[tuple[int, int], ...]
+    taints: tuple[str, ...]
+    agentTimeout: int
+    fakeReboot: bool
+    job: str | None
+    restored: tuple[tuple[str, int, int], ...]
+    definition: DomainDefinition
+
+
+class Store:
+    """The files of one driver."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    # Definitions
+
+    def saveDefinition(self, definition: DomainDefinition) -> None:
+        """
+        Write a definition.
+
+        @raise VirtError: it cannot be written.
+        """
+        xml = formatDomain(definition, secure=True, inactive=True)
+        text = _BANNER.format(definition.name.replace("--", "- -")) + xml
+        writeWhole(self.layout.definition(definition.name), text.encode())
+
+    def removeDefinition(self, name: str) -> None:
+        """Remove a definition, and the link by which it starts with the host."""
+        self._remove(self.layout.autostartLink(name))
+        self._remove(self.layout.definition(name))
+
+    def definitions(self) -> Iterator[tuple[str, DomainDefinition]]:
+        """Iterate over definitions and their names; those that make no sense are logged and left alone."""
+        for name in self._names(self.layout.config):
+            try:
+                definition = parseDomain(self._read(self.layout.definition(name)))
+                if definition.name != name or definition.uuid is None:
+                    raise ValueError(f"it is of '{definition.name}'")
+            except (OSError, ValueError, VirtError) as problem:
+                log.error(
+                    "the definition {path} cannot be read: {problem}",
+                    path=self.layout.definition(name),
+                    problem=problem,
+                )
+            else:
+                yield name, definition
+
+    def setAutostart(self, name: str, on: bool) -> None:
+        """
+        Make or remove the link by which a domain starts with the host.
+
+        @raise VirtError: it cannot be made.
+        """
+        link = self.layout.autostartLink(name)
+        try:
+            if on:
+                os.makedirs(self.layout.autostart, mode=0o700, exist_ok=True)
+                self._remove(link)
+                os.symlink(self.layout.definition(name), link)
+            else:
+                self._remove(link)
+        except OSError as problem:
+            detail = f"Failed to create symlink '{link}' to '{self.layout.definition(name)}'"
+            raise systemFailure(problem, detail) from None
+
+    def autostarts(self, name: str) -> bool:
+        """Whether a domain starts with the host."""
+        return os.path.islink(self.layout.autostartLink(name))
+
+    # Running guests
+
+    def saveStatus(self, name: str, status: Status) -> None:
+        """
+        Write what is known of a running guest.
+
+        @raise VirtError: it cannot be written.
+        """
+        out = [f"<domstatus state='{status.state}' reason='{status.reason}' pid='{status.pid}'>\n"]
+        out += [f"  <taint flag='{each}'/>\n" for each in status.taints]
+        out.append(f"  <monitor path='{escape(status.monitor)}' type='unix'/>\n")
+        if status.vcpuThreads:
+            out.append("  <vcpus>\n")
+            out += [f"    <vcpu id='{vcpu}' pid='{pid}'/>\n" for vcpu, pid in status.vcpuThreads]
+            out.append("  </vcpus>\n")
+        if status.job is not None:
+            out.append(f"  <job type='none' async='{escape(status.job)}'/>\n")
+        if status.fakeReboot:
+            out.append("  <fakereboot/>\n")
+        out.append(f"  <libDir path='{escape(status.folder)}'/>\n")
+        out.append(f"  <channelTargetDir path='{escape(status.channels)}'/>\n")
+        out.append(f"  <agentTimeout>{status.agentTimeout}</agentTimeout>\n")
+        out.append(f"  <startTime>{status.started}</startTime>\n")
+        for path, user, group in status.restored:
+            out.append(f"  <owner path='{escape(path)}' user='{user}' group='{group}'/>\n")
+        xml = formatDomain(status.definition, id=status.id, secure=True)
+        out += [f"  {line}\n" for line in xml.splitlines()]
+        out.append("</domstatus>\n")
+        text = _BANNER.format(name.replace("--", "- -")) + "".join(out)
+        writeWhole(self.layout.status(name), text.encode())
+
+    def removeStatus(self, name: str) -> None:
+        """Forget a guest that runs no more."""
+        self._remove(self.layout.status(name))
+        self._remove(self.layout.pid(name))
+
+    def statuses(self) -> Iterator[tuple[str, Status]]:
+        """Iterate over what is known of guests that were running."""
+        for name in self._names(self.layout.run):
+            path = self.layout.status(name)
+            try:
+                yield name, readStatus(self._read(path))
+            except (OSError, ValueError, KeyError, VirtError, etree.XMLSyntaxError) as problem:
+                log.error("the state {path} cannot be read: {problem}", path=path, problem=problem)
+
+    # Files
+
+    @staticmethod
+    def _names(folder: str) -> list[str]:
+        try:
+            found = os.listdir(folder)
+        except FileNotFoundError:
+            return []
+        return sorted(
+            each[:-4] for each in found if each.endswith(".xml") and not each.startswith(".")
+        )
+
+    @staticmethod
+    def _read(path: str) -> str:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
+    @staticmethod
+    def _remove(path: str) -> None:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as problem:
+            log.warn("{path} cannot be removed: {problem}", path=path, problem=problem)
+
+
+def readStatus(text: str) -> Status:
+    """
+    Read what L{Store.saveStatus} wrote.
+
+    @raise ValueError: it makes no sense.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    tree = etree.fromstring(text.encode(), parser)
+    domain = tree.find("domain")
+    if tree.tag != "domstatus" or domain is None:
+        raise ValueError("it is no state of a domain")
+
+    def path(tag: str) -> str:
+        found = tree.find(tag)
+        return found.get("path", "") if found is not None else ""
+
+    job = tree.find("job")
+    return Status(
+        state=tree.get("state", "nostate"),
+        reason=tree.get("reason", "unknown"),
+        pid=int(tree.get("pid", "0")),
+        started=int(tree.findtext("startTime") or 0),
+        id=int(domain.get("id", "-1")),
+        monitor=path("monitor"),
+        folder=path("libDir"),
+        channels=path("channelTargetDir"),
+        vcpuThreads=tuple(
+            (int(each.get("id", "0")), int(each.get("pid", "0")))
+            for each in tree.iterfind("vcpus/vcpu")
+        ),
+        taints=tuple(each.get("flag", "") for each in tree.iterfind("taint")),
+        agentTimeout=int(tree.findtext("agentTimeout") or -2),
+        fakeReboot=tree.find("fakereboot") is not None,
+        job=None if job is None else job.get("async"),
+        restored=tuple(
+            (each.get("path", ""), int(each.get("user", "0")), int(each.get("group", "0")))
+            for each in tree.iterfind("owner")
+        ),
+        definition=parseDomain(etree.tostring(domain, encoding="unicode"), inactive=False),
+    )

@@ -1,0 +1,346 @@
+"""
+Worlds for real guests: a daemon with QEMU in private mounts, network and pids, and a guest that boots in seconds.
+
+Each world has folders of its own over all places where libvirt keeps things, so two daemons, libvirtd and ours,
+run side by side and clients reach each as C{qemu:///system} with no option.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from twisted.trial.unittest import SkipTest
+
+from tests.interop.support import (
+    CHECKOUT,
+    Outcome,
+    _clientEnvironment,
+    _diesWithParent,
+    _libc,
+    found,
+    requireLibvirtd,
+    requireVirsh,
+)
+
+__all__ = ["LibvirtWorld", "PyvirtWorld", "World", "guestFiles", "requireQEMU"]
+
+_FOLDERS = (
+    "/run/libvirt",
+    "/var/lib/libvirt",
+    "/etc/libvirt",
+    "/var/cache/libvirt",
+    "/var/log/libvirt",
+)
+
+_QEMU_CONF = """\
+stdio_handler = "file"
+security_driver = "none"
+user = "root"
+group = "root"
+namespaces = []
+"""
+
+_INIT = """\
+#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /etc/acpi/PWRF /tmp
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sys /sys
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox --install -s /bin
+export PATH=/bin
+for module in MODULES; do insmod /modules/$module.ko 2>/dev/null; done
+printf '#!/bin/sh\\npoweroff -f\\n' > /etc/acpi/PWRF/00000080
+chmod +x /etc/acpi/PWRF/00000080
+echo 'PWRF/00000080' > /dev/null
+printf 'PNP0C0C PWRF\\n' > /dev/null
+acpid -d -c /etc/acpi -l /dev/null >/dev/null 2>&1 &
+stty -F /dev/ttyS0 -echo 2>/dev/null
+echo "guest is up"
+i=0
+( while :; do i=$((i+1)); echo "tick $i"; sleep 1; done ) &
+while read line; do
+  case "$line" in
+    poweroff) poweroff -f;;
+    reboot) reboot -f;;
+    crash) echo c > /proc/sysrq-trigger;;
+    *) eval "$line" ; echo "done $?";;
+  esac
+done < /dev/ttyS0
+while :; do sleep 60; done
+"""
+
+_MODULES = [
+    "button",
+    "evdev",
+    "virtio",
+    "virtio_ring",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+    "virtio_blk",
+    "virtio_console",
+    "virtio_balloon",
+    "rng-core",
+    "virtio-rng",
+    "failover",
+    "net_failover",
+    "virtio_net",
+    "pvpanic",
+    "pvpanic-mmio",
+    "pvpanic-pci",
+]
+
+
+def _newc(entries: Sequence[tuple[str, int, bytes]]) -> bytes:
+    """Write an archive as the kernel unpacks it: name, mode and content of each file."""
+    out = io.BytesIO()
+    for number, (name, mode, data) in enumerate([*entries, ("TRAILER!!!", 0, b"")], 1):
+        raw = name.encode() + b"\0"
+        fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(raw), 0)
+        out.write(b"070701" + b"".join(b"%08X" % each for each in fields))
+        out.write(raw)
+        out.write(b"\0" * (-out.tell() % 4))
+        out.write(data)
+        out.write(b"\0" * (-out.tell() % 4))
+    return out.getvalue()
+
+
+@functools.cache
+def guestFiles() -> tuple[str, str]:
+    """
+    Return a kernel and an initrd made for it, whose console is C{ttyS0}.
+
+    The guest prints C{guest is up}, then counts seconds; it does lines that it reads, and powers off when its
+    button is pressed.
+    """
+    kernels = sorted(glob.glob("/boot/vmlinuz-*-cloud-amd64"))
+    readable = [each for each in kernels if os.access(each, os.R_OK)]
+    if not readable:
+        raise SkipTest("no kernel for guests is installed (linux-image-cloud-amd64)")
+    busybox = found("busybox")
+    if busybox is None:
+        raise SkipTest("busybox is not installed (busybox-static)")
+    kernel = readable[-1]
+    release = os.path.basename(kernel).removeprefix("vmlinuz-")
+    entries: list[tuple[str, int, bytes]] = [
+        (each, 0o040755, b"") for each in ("bin", "modules", "dev")
+    ]
+    with open(busybox, "rb") as file:
+        entries.append(("bin/busybox", 0o100755, file.read()))
+    present = []
+    for module in _MODULES:
+        for path in glob.glob(f"/lib/modules/{release}/kernel/**/{module}.ko", recursive=True):
+            with open(path, "rb") as file:
+                entries.append((f"modules/{module}.ko", 0o100644, file.read()))
+            present.append(module)
+            break
+    entries.append(("init", 0o100755, _INIT.replace("MODULES", " ".join(present)).encode()))
+    folder = tempfile.mkdtemp(prefix="pv-guest-", dir="/tmp")
+    import atexit
+
+    atexit.register(shutil.rmtree, folder, True)
+    initrd = os.path.join(folder, "initrd")
+    with open(initrd, "wb") as file:
+        file.write(_newc(entries))
+    os.chmod(folder, 0o755)
+    return kernel, initrd
+
+
+def requireQEMU() -> str:
+    """Return the path of QEMU, or skip."""
+    if os.geteuid() != 0:
+        raise SkipTest("worlds of their own are made by root")
+    path = found("qemu-system-x86_64")
+    if path is None:
+        raise SkipTest("QEMU is not installed (qemu-system-x86)")
+    return path
+
+
+class World:
+    """
+    A daemon in a world of its own.
+
+    @ivar folder: a short path, the same inside and outside, for images and the like.
+    """
+
+    label = ""
+    daemonPid = 0
+
+    def __init__(self, qemuConf: str = _QEMU_CONF) -> None:
+        requireQEMU()
+        requireVirsh()
+        unshare = found("unshare")
+        if unshare is None:
+            raise SkipTest("unshare is not installed (util-linux)")
+        self.folder = tempfile.mkdtemp(prefix="pv-world-", dir="/tmp")
+        os.chmod(self.folder, 0o755)
+        commands = ["set -e"]
+        for place in _FOLDERS:
+            inside = self.folder + place
+            os.makedirs(inside)
+            commands += [f"mkdir -p {place}", f"mount --bind {inside} {place}"]
+        os.makedirs(self.folder + "/var/lib/libvirt/images", exist_ok=True)
+        with open(self.folder + "/etc/libvirt/qemu.conf", "w") as file:
+            file.write(qemuConf)
+        with open(self.folder + "/etc/libvirt/libvirtd.conf", "w") as file:
+            file.write('auth_unix_rw = "none"\nauth_unix_ro = "none"\nlisten_tls = 0\n')
+        with open(self.folder + "/nothing", "w"):
+            pass
+        commands += [
+            f"if [ -e /dev/kvm ]; then mount --bind -o ro {self.folder}/nothing /dev/kvm; fi",
+            # A new network namespace wants a sysfs of its own, which hides the cgroups below the old one.
+            f"mkdir {self.folder}/cgroup && mount --rbind /sys/fs/cgroup {self.folder}/cgroup",
+            "mount -t sysfs sysfs /sys",
+            f"mount --rbind {self.folder}/cgroup /sys/fs/cgroup",
+            "ip link set lo up",
+            f"touch {self.folder}/ready",
+            "while :; do sleep 3600 & wait $!; done",
+        ]
+        _libc()
+        self._init = subprocess.Popen(
+            [
+                *(unshare, "-m", "-n", "-p", "-f", "--kill-child", "--mount-proc"),
+                *("--propagation", "private", "/bin/sh", "-c", "\n".join(commands)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=open(self.folder + "/setup", "wb"),  # noqa: SIM115
+            preexec_fn=_diesWithParent,
+        )
+        self._wait(lambda: os.path.exists(self.folder + "/ready"), "the world")
+        with open(f"/proc/{self._init.pid}/task/{self._init.pid}/children") as file:
+            self.pid = int(file.read().split()[0])
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.startDaemon()
+
+    def _wait(self, ready: object, what: str, deadline: float = 60.0) -> None:
+        end = time.monotonic() + deadline
+        while not ready():  # type: ignore[operator]
+            if time.monotonic() > end or self._init.poll() is not None:
+                raise AssertionError(f"{what} does not come up: {self.log()}")
+            time.sleep(0.01)
+
+    def inside(self, command: Sequence[str]) -> list[str]:
+        """Return the command line that runs a command in this world."""
+        return [found("nsenter") or "nsenter", "-t", str(self.pid), "-m", "-n", "-p", *command]
+
+    def command(self) -> list[str]:
+        """The daemon's command line."""
+        raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        """What its environment has besides ours."""
+        return {}
+
+    def startDaemon(self) -> None:
+        """Start the daemon, and return once it answers."""
+        with open(self.folder + "/output", "ab") as output:
+            self.daemon = subprocess.Popen(
+                self.inside(self.command()),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env={**os.environ, **self.environment()},
+                preexec_fn=_diesWithParent,
+            )
+        self._wait(lambda: self.virsh("version").status == 0, self.label)
+
+    def stopDaemon(self, how: int = signal.SIGTERM) -> None:
+        """End the daemon and nothing else."""
+        assert self.daemon is not None
+        # What we started is nsenter, whose child the daemon is.
+        with open(f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/children") as file:
+            for child in file.read().split():
+                os.kill(int(child), how)
+        self.daemon.wait(30)
+
+    def run(self, command: Sequence[str], input: str = "", deadline: float = 120.0) -> Outcome:
+        """Run a program in this world to its end."""
+        done = subprocess.run(
+            self.inside(command),
+            input=input.encode(),
+            capture_output=True,
+            env=_clientEnvironment(),
+            cwd=self.folder,
+            timeout=deadline,
+        )
+        return Outcome(
+            done.stdout.decode(errors="replace"),
+            done.stderr.decode(errors="replace"),
+            done.returncode,
+        )
+
+    def virsh(self, *arguments: str, input: str = "", deadline: float = 120.0) -> Outcome:
+        """Run virsh in this world, with no option but the URI."""
+        return self.run([requireVirsh(), "-c", "qemu:///system", *arguments], input, deadline)
+
+    def write(self, name: str, text: str) -> str:
+        """Write a file in the world's folder, and return its path."""
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def log(self) -> str:
+        """What the daemon has printed."""
+        out = []
+        for name in ("setup", "output"):
+            with open(os.path.join(self.folder, name), "a+", errors="replace") as file:
+                file.seek(0)
+                out.append(file.read()[-6000:])
+        return "".join(out)
+
+    def stop(self) -> None:
+        """End everything in this world, and remove its folder."""
+        if self._init.poll() is None:
+            self._init.kill()
+        self._init.wait()
+        if self.daemon is not None:
+            try:
+                self.daemon.wait(30)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                self.daemon.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class LibvirtWorld(World):
+    """libvirtd with its QEMU driver."""
+
+    label = "libvirtd"
+
+    def command(self) -> list[str]:
+        if not glob.glob("/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so"):
+            raise SkipTest("libvirtd has no QEMU driver (libvirt-daemon-driver-qemu)")
+        return [requireLibvirtd()]
+
+
+class PyvirtWorld(World):
+    """Our daemon, run by twistd as an operator would."""
+
+    label = "pyvirt"
+
+    def command(self) -> list[str]:
+        return [
+            sys.executable,
+            *("-c", "from twisted.scripts.twistd import run; run()"),
+            *("--nodaemon", "--pidfile=", "pyvirt"),
+        ]
+
+    def environment(self) -> dict[str, str]:
+        path = os.environ.get("PYTHONPATH")
+        return {
+            "PYTHONPATH": CHECKOUT + (os.pathsep + path if path else ""),
+            "PYVIRT_WITHOUT_DRIVERS": "",
+        }

@@ -9,8 +9,9 @@ from typing import ClassVar
 import attrs
 
 from pyvirt.definitions.domain._cpu import CPU, MaxPhysAddr, Topology
-from pyvirt.definitions.kinds import BOOLEAN, FILLED, UINT, ULONG, choice, xmlError
-from pyvirt.definitions.reader import Node, parseDocument
+from pyvirt.definitions.domain._top import ARCHITECTURES
+from pyvirt.definitions.kinds import BOOLEAN, FILLED, UINT, ULONG, integer, xmlError
+from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -19,21 +20,27 @@ from pyvirt.definitions.schema import (
     elements,
     present,
     reader,
-    replaced,
+    special,
     writer,
 )
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["HostCPU", "HostFeature", "formatHostCPU", "parseCPU"]
 
 _DOMAIN = ErrorDomain.CPU
+#: What the context says of processors that are compared: those have a model.
+_COMPARED = "compared"
+
+
+def _refused(detail: str) -> VirtError:
+    return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, _DOMAIN)
 
 
 @attrs.frozen(kw_only=True)
 class Signature:
     """The numbers by which processors of one make are told apart."""
 
-    family: int | None = attribute(UINT, required=True)
+    family: int | None = attribute(integer(zero=False), required=True)
     model: int | None = attribute(UINT, required=True)
     stepping: int | None = attribute(UINT, required=True)
 
@@ -42,7 +49,7 @@ class Signature:
 class Counter:
     """A counter that runs at a known frequency, in Hz; guests may see it scaled."""
 
-    name: str = attribute(choice("tsc"), required=True)
+    name: str = attribute(required=True)
     frequency: int | None = attribute(ULONG, required=True)
     scaling: bool | None = attribute(BOOLEAN)
 
@@ -59,7 +66,7 @@ class Pages:
     """A size that pages of memory have, in KiB, and how many of them there are."""
 
     unit: str = attribute(default="KiB")
-    size: int | None = attribute(ULONG)
+    size: str | None = attribute()
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +77,13 @@ class CPUModes:
 
     pae: bool = present()
     nonpae: bool = present()
+
+
+def _writeCounters(
+    value: tuple[Counter, ...], out: list[str], indent: str, context: Context
+) -> None:
+    for counter in value:
+        writer(Counter)(counter, out, indent, "counter", context)
 
 
 @attrs.frozen(kw_only=True)
@@ -90,13 +104,47 @@ class HostCPU:
     modes: CPUModes | None = element(CPUModes, "features")
     model: str | None = element(FILLED)
     vendor: str | None = element(FILLED)
-    microcode: int | None = elementAttribute("microcode", "version", UINT)
+    microcode: int | None = elementAttribute(
+        "microcode",
+        "version",
+        integer(error=lambda text, node, name: _refused("invalid microcode version")),
+    )
     signature: Signature | None = element(Signature)
-    counters: tuple[Counter, ...] = elements(Counter, "counter")
+    counters: tuple[Counter, ...] = special(
+        tags="counter",
+        read=lambda node, kids, context: tuple(
+            reader(Counter)(child, context)
+            for child in kids.get("counter", ())
+            if child.get("name") == "tsc"
+        ),
+        write=lambda value, out, indent, context: _writeCounters(value, out, indent, context),
+        default=(),
+    )
     topology: Topology | None = element(Topology)
     maxphysaddr: MaxPhysAddr | None = element(MaxPhysAddr)
     features: tuple[HostFeature, ...] = elements(HostFeature, "feature")
     pages: tuple[Pages, ...] = elements(Pages, "pages")
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """What says how a guest's processors are chosen does not belong here."""
+        if node.get("match") is not None:
+            raise xmlError(
+                "'arch' element cannot be used inside 'cpu' element with 'match' attribute'",
+                _DOMAIN,
+            )
+        if node.get("mode") is not None:
+            raise _refused("Attribute mode is only allowed for guest CPU")
+        if node.get("migratable") is not None:
+            raise _refused(
+                "Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode"
+            )
+        arch = next((child for child in node if child.tag == "arch"), None)
+        if arch is not None and xmlText(arch) not in ARCHITECTURES:
+            raise _refused(f"Unknown architecture {xmlText(arch)}")
+        model = next((child for child in node if child.tag == "model"), None)
+        if context.extra == _COMPARED and (model is None or not xmlText(model)):
+            raise xmlError("Missing CPU model name", _DOMAIN)
 
     def settle(self, node: Node, context: Context) -> HostCPU:
         """Features are those of a model, and each has a name, once."""
@@ -107,7 +155,7 @@ class HostCPU:
             if feature.name in names:
                 raise xmlError(f"CPU feature '{feature.name}' specified more than once", _DOMAIN)
             names.add(feature.name)
-        return replaced(self, features=self.features)
+        return self
 
 
 def parseCPU(xml: str) -> HostCPU | CPU:
@@ -118,7 +166,11 @@ def parseCPU(xml: str) -> HostCPU | CPU:
     """
     node = parseDocument("cpu", xml)
     host = any(child.tag == "arch" for child in node)
-    found: HostCPU | CPU = reader(HostCPU if host else CPU)(node, Context())
+    for child in list(node):
+        # Which processors are in which cell is no matter of comparing.
+        if child.tag == "numa":
+            node.remove(child)
+    found: HostCPU | CPU = reader(HostCPU if host else CPU)(node, Context(extra=_COMPARED))
     return found
 
 

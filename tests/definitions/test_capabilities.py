@@ -142,8 +142,10 @@ class CapabilitiesTests(SynchronousTestCase):
         """
         A processor that names an architecture is one of a host, another one is a guest's.
         """
-        host = hostcpu.parseCPU("<cpu><arch>x86_64</arch><feature name='x'/></cpu>")
+        host = hostcpu.parseCPU("<cpu><arch>x86_64</arch><model>m</model><feature name='x'/></cpu>")
         self.assertIsInstance(host, hostcpu.HostCPU)
         self.assertIsInstance(hostcpu.parseCPU("<cpu><model>x</model></cpu>"), CPU)
-        twice = "<cpu><arch>x86_64</arch><feature name='x'/><feature name='x'/></cpu>"
+        twice = (
+            "<cpu><arch>x86_64</arch><model>m</model><feature name='x'/><feature name='x'/></cpu>"
+        )
         self.assertRaises(VirtError, hostcpu.parseCPU, twice)

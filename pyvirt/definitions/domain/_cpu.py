@@ -398,12 +398,13 @@ class CPU:
 
     xmlOmitEmpty: ClassVar[bool] = True
     xmlReadOrder: ClassVar[str] = (
-        "mode migratable match check model vendorCheck vendor topology cache"
+        "mode movable migratable match check model vendorCheck vendor topology cache"
     )
 
     mode: str | None = attribute(choice(MODES, error=fromCPU("Invalid mode attribute '{text}'")))
     match: str | None = attribute(choice("minimum exact strict"))
     check: str | None = attribute(choice("default none partial full", absent="default"))
+    movable: None = special(read=lambda node, kids, context: _checkMigratable(node))
     migratable: bool | None = attribute(SWITCH)
     model: CPUModel | None = element(CPUModel)
     vendorCheck: None = special(
@@ -419,12 +420,6 @@ class CPU:
     def settle(self, node: Node, context: Context) -> CPU:
         """Check what belongs together and give the mode that is implied."""
         mode = self.mode or "custom"
-        if self.migratable is not None and mode not in ("host-passthrough", "maximum"):
-            raise virtError(
-                ErrorCode.CONFIG_UNSUPPORTED,
-                "Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode",
-                ErrorDomain.CPU,
-            )
         model = self.model
         if model is not None and not model.name and model.vendor_id is None:
             model = None
@@ -460,6 +455,19 @@ class CPU:
             elif model is not None:
                 changes["model"] = replaced(model, fallback=model.fallback or "allow")
         return replaced(self, **changes)
+
+
+def _checkMigratable(node: Node) -> None:
+    """Only processors that are the host's could be in the way of moving."""
+    if node.get("migratable") is not None and node.get("mode") not in (
+        "host-passthrough",
+        "maximum",
+    ):
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED,
+            "Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode",
+            ErrorDomain.CPU,
+        )
 
 
 def _checkVendor(kids: dict[str, list[Node]]) -> None:

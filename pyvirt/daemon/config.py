@@ -34,6 +34,7 @@ _TLS_KEYS = (
     *("tls_no_sanity_certificate", "tls_no_verify_certificate", "tls_allowed_dn_list"),
     "tls_priority",
 )
+_SSH_KEYS = ("ssh_port", "ssh_host_key_file", "ssh_authorized_keys_file")
 _RETIRED = "libvirtd has retired this key"
 
 Check = Callable[[str, Value], Any]
@@ -208,6 +209,10 @@ class Config:
     listenTCP: bool = _key("listen_tcp", _boolean, False)
     tlsPort: int = _key("tls_port", _port, 16514)
     tcpPort: int = _key("tcp_port", _port, 16509)
+    listenSSH: bool = _key("listen_ssh", _boolean, False)
+    sshPort: int = _key("ssh_port", _port, 16522)
+    sshHostKeyFile: str | None = _key("ssh_host_key_file", _path, None)
+    sshAuthorizedKeysFile: str | None = _key("ssh_authorized_keys_file", _path, None)
     listenAddr: str | None = _key("listen_addr", _string, None)
     unixSockGroup: int | None = _key("unix_sock_group", _group, None)
     unixSockROPerms: int | None = _key("unix_sock_ro_perms", _mode, None)
@@ -276,6 +281,12 @@ class Config:
         if idle and not self.listenTLS:
             found.append(
                 f"listen_tls is not 1, so nothing is served over TLS: {', '.join(idle)}"
+                " cannot take effect"
+            )
+        idle = [key for key in _SSH_KEYS if key in self.lines]
+        if idle and not self.listenSSH:
+            found.append(
+                f"listen_ssh is not 1, so nothing is served over SSH: {', '.join(idle)}"
                 " cannot take effect"
             )
         if self.listenTLS and self.tlsNoVerifyCertificate and self.authTLS == "none":

@@ -40,10 +40,12 @@ class Paths:
     The daemon's files.
 
     @ivar root: the folder that stands for C{/}.
+    @ivar configFolder: where the configuration and what belongs to it lies unless something else is said.
     @ivar readOnlySocket: None for a user's own daemon: whoever reaches it may do anything.
     """
 
     root: str
+    configFolder: str
     socketFolder: str
     socket: str
     readOnlySocket: str | None
@@ -83,6 +85,7 @@ class Paths:
         )
         return cls(
             root=root,
+            configFolder=os.path.dirname(defaultConfigFile(root, session, environment)),
             ownersFile=os.path.join(state, "pyvirt", "owners.json"),
             socketFolder=folder,
             socket=os.path.join(folder, "libvirt-sock"),

@@ -23,6 +23,7 @@ from pyvirt.daemon.access.setup import Access
 from pyvirt.daemon.admin import AdminServerSide
 from pyvirt.daemon.administration import Administration, AutoShutdown
 from pyvirt.daemon.config import Config
+from pyvirt.daemon.identity import userName
 from pyvirt.daemon.logsetup import Log
 from pyvirt.daemon.paths import Paths, under
 from pyvirt.daemon.sasl import makeSASL
@@ -206,6 +207,10 @@ class DaemonService(Service):
         if config.listenTLS:
             for each in openTCP(config.listenAddr, config.tlsPort, backlog=backlog):
                 self._addTLS(each)
+        if config.listenSSH:
+            factory = self._sshFactory()
+            for each in openTCP(config.listenAddr, config.sshPort, backlog=backlog):
+                self._serve(each, factory, self.server)
 
     def _listenUNIX(
         self,
@@ -240,6 +245,31 @@ class DaemonService(Service):
             self._addTLS(given)
         else:
             self._add(given, config.authTCP, readOnly=False)
+
+    def _sshFactory(self) -> Any:
+        # Most daemons listen for no SSH, and Conch is large.
+        from pyvirt.daemon.authorizedkeys import AuthorizedKeys
+        from pyvirt.daemon.sshdoor import SSHDoorFactory, hostKey
+
+        config, paths = self.config, self.paths
+        folder = paths.configFolder
+        key = config.sshHostKeyFile
+        keys = config.sshAuthorizedKeysFile
+        return SSHDoorFactory(
+            self.server,
+            hostKey(
+                os.path.join(folder, "ssh_host_ed25519_key")
+                if key is None
+                else under(paths.root, key)
+            ),
+            AuthorizedKeys(
+                os.path.join(folder, "ssh_authorized_keys")
+                if keys is None
+                else under(paths.root, keys),
+                userName(os.geteuid()),
+            ),
+            (paths.socket, paths.readOnlySocket),
+        )
 
     def _addTLS(self, listening: socket.socket) -> None:
         if self.tls is None:

@@ -8,13 +8,12 @@ each call.
 
 from __future__ import annotations
 
-from tests.interop.supersets import METHODS
 from tests.interop.test_binding import PROLOGUE
 
 __all__ = ["SCRIPT"]
 
 SCRIPT = (
-    f"SUPERSETS = {set(METHODS)!r}\n{PROLOGUE}"
+    PROLOGUE
     + r"""
 import os, random
 

@@ -10,7 +10,9 @@ from tests.interop.supersets import METHODS
 from tests.interop.support import ComparisonCase
 
 #: What every script starts with.
-PROLOGUE = r"""
+PROLOGUE = (
+    f"SUPERSETS = {set(METHODS)!r}\n"
+    + r"""
 import inspect, libvirt, sys, time
 
 libvirt.registerErrorHandler(lambda context, error: None, None)
@@ -66,6 +68,7 @@ def attempt(label, function, *arguments, **named):
         print(label, type(error).__name__, error)
     sys.stdout.flush()
 """
+)
 
 #: Every method of a class, called with plain arguments, each on a connection and a state of its own.
 EVERY_METHOD = r"""
@@ -383,7 +386,7 @@ class BindingTests(ComparisonCase):
 
         @param least: how many lines it prints at least, so that a script which broke early is noticed.
         """
-        outcome = self.compareScript(f"SUPERSETS = {set(METHODS)!r}\n{PROLOGUE}{text}")
+        outcome = self.compareScript(PROLOGUE + text)
         self.assertEqual((outcome.status, outcome.stderr), (0, ""))
         self.assertGreaterEqual(outcome.stdout.count("\n") + 1, least)
 

@@ -63,6 +63,13 @@ class RawClient:
 
     def ask(self, name: str, *arguments: Any) -> Any:
         """Make one call and return its result; events that come first are dropped."""
+        return self._result(name, *arguments)
+
+    def results(self, name: str, *arguments: Any) -> Any:
+        """As L{ask}, of a call with several results."""
+        return self._result(name, *arguments)
+
+    def _result(self, name: str, *arguments: Any) -> Any:
         self._serial += 1
         self.socket.sendall(call(name, *arguments, serial=self._serial))
         while True:

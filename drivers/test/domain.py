@@ -89,7 +89,7 @@ class Domain:
     A domain.
 
     @ivar definition: what it is now; of an inactive domain also what it will be.
-    @ivar pending: what a running domain will be when it is started again; None if it is not running.
+    @ivar parsed: the definition as it was read, by which is known whether it was changed since.
     @ivar id: a number above 0 while it runs, else -1.
     @ivar state: C{VIR_DOMAIN_*}.
     @ivar reason: why it is in that state.
@@ -98,12 +98,13 @@ class Domain:
 
     __slots__ = (
         "_extra",
+        "_pending",
         "autostart",
         "definition",
         "id",
         "managedSave",
         "name",
-        "pending",
+        "parsed",
         "persistent",
         "reason",
         "ref",
@@ -114,7 +115,8 @@ class Domain:
     def __init__(self, definition: DomainDefinition) -> None:
         assert definition.uuid is not None
         self.definition = definition
-        self.pending: DomainDefinition | None = None
+        self.parsed: DomainDefinition | None = definition
+        self._pending: DomainDefinition | Callable[[], DomainDefinition] | None = None
         self.name = definition.name
         self.uuid = definition.uuid
         self.id = -1
@@ -125,6 +127,23 @@ class Domain:
         self.managedSave = False
         self._extra: Extra | None = None
         self.ref = DomainRef(self.name, self.uuid, -1)
+
+    @property
+    def pending(self) -> DomainDefinition | None:
+        """What a running domain will be when it is started again; None if it is not running."""
+        found = self._pending
+        if callable(found):
+            found = self._pending = found()
+        return found
+
+    @pending.setter
+    def pending(self, value: DomainDefinition | Callable[[], DomainDefinition] | None) -> None:
+        """
+        Say what a running domain will be.
+
+        @param value: a definition, or what makes it: it is not called before somebody wants to know.
+        """
+        self._pending = value
 
     @property
     def active(self) -> bool:
@@ -375,6 +394,7 @@ class DomainTable:
             pending, domain.pending = domain.pending, definition
             return pending
         old, domain.definition = domain.definition, definition
+        domain.parsed = definition
         if not live:
             return old
         if domain.pending is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -183,7 +184,12 @@ class World:
             does.
         """
         self.number(domain)
-        if domain.persistent and domain.pending is None:
+        definition = domain.definition
+        if definition is domain.parsed:
+            # It was read, so it can be read again, which need not be done before somebody wants to know.
+            if domain.persistent and domain.pending is None:
+                domain.pending = partial(self._written, definition)
+        elif domain.persistent and domain.pending is None:
             try:
                 domain.pending = self._written(domain.definition)
             except VirtError:

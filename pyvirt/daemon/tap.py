@@ -7,6 +7,7 @@ anything was touched.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -157,6 +158,8 @@ def makeService(options: Options) -> IService:
             super().setServiceParent(parent)
 
         def startService(self) -> None:
+            # What is defined stays for long, and looking through all of it for garbage stalls every client.
+            gc.set_threshold(20000, 20, 100)
             reactor.callWhenRunning(_surviveHangup)
             try:
                 super().startService()

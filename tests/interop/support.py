@@ -258,6 +258,14 @@ class Daemon:
                     return int(line.split()[1])
         raise AssertionError(f"{self.label} is gone")
 
+    def peak(self) -> int:
+        """The most resident memory that it ever had, in KiB."""
+        with open(f"/proc/{self.pid}/status") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1])
+        return self.memory()
+
     def descriptors(self) -> int:
         """How many descriptors the daemon has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))

@@ -256,7 +256,7 @@ _LOADPARM = re.compile(r"[A-Z0-9. ]*\Z").match
 
 def _readLoadparm(text: str, node: Node, name: str) -> str:
     """Check the parameter of an s390 loader, which is of capitals."""
-    text = text.upper()
+    text = "".join(letter.upper() if letter.isascii() else letter for letter in text)
     if not 1 <= len(text) <= 8:
         raise internal(f"loadparm value '{text}' must be between 1 and 8 characters")("", node, "")
     if not _LOADPARM(text):

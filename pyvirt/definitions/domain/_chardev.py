@@ -161,15 +161,6 @@ def readCharSource(kind: str, node: Node, context: Context) -> CharSource:
             logs.append(child)
         elif tag == "protocol":
             protocols.append(child)
-        elif kind == "qemu-vdagent":
-            if tag == "clipboard":
-                text = child.get("copypaste")
-                if text is not None:
-                    values["copypaste"] = BOOLEAN.read(text, child, "copypaste")
-            elif tag == "mouse":
-                text = child.get("mode")
-                if text is not None:
-                    values["mouse"] = _MOUSE.read(text, child, "mode")
     if len(sources) > (2 if kind == "udp" else 1):
         if kind == "udp":
             raise xmlError("only two source elements are allowed for character device")
@@ -220,6 +211,15 @@ def _readOneSource(kind: str, node: Node, values: dict[str, Any], context: Conte
         values["master"], values["slave"] = get("master"), get("slave")
     labels = []
     for child in node:
+        if kind == "qemu-vdagent" and child.tag in ("clipboard", "mouse"):
+            name = "copypaste" if child.tag == "clipboard" else "mode"
+            text = child.get(name)
+            if text is None:
+                raise missingAttribute(child, name)
+            if name == "copypaste":
+                values["copypaste"] = BOOLEAN.read(text, child, name)
+            else:
+                values["mouse"] = _MOUSE.read(text, child, name)
         if child.tag == "seclabel":
             labels.append(reader(DeviceLabel)(child, context))
         elif child.tag == "reconnect" and kind in ("unix", "tcp"):
@@ -269,11 +269,14 @@ def writeCharSource(value: CharSource, out: list[str], indent: str, context: Con
     elif kind in ("spiceport", "dbus"):
         if value.channel is not None or kind == "spiceport":
             text = f" channel='{escape(value.channel or '')}'"
-    elif kind == "qemu-vdagent":
+    elif kind == "qemu-vdagent" and (value.copypaste is not None or value.mouse is not None):
+        out.append(f"{indent}<source>\n")
         if value.copypaste is not None:
-            out.append(f"{indent}<clipboard copypaste='{'yes' if value.copypaste else 'no'}'/>\n")
+            words = "yes" if value.copypaste else "no"
+            out.append(f"{indent}  <clipboard copypaste='{words}'/>\n")
         if value.mouse is not None:
-            out.append(f"{indent}<mouse mode='{value.mouse}'/>\n")
+            out.append(f"{indent}  <mouse mode='{value.mouse}'/>\n")
+        out.append(f"{indent}</source>\n")
     if kind in ("tcp", "unix") and value.reconnect is not None and text:
         writer(Reconnect)(value.reconnect, extra, indent + "  ", "reconnect", context)
     for label in value.labels if kind in _LABELLED else ():

@@ -23,8 +23,23 @@ def check(definition: DomainDefinition) -> None:
 
     @raise VirtError: with the first thing wrong.
     """
+    checkControllers(definition)
     checkDevices(definition)
     checkDomain(definition)
+
+
+def checkControllers(definition: DomainDefinition) -> None:
+    """Controllers of a type have numbers of their own."""
+    seen: set[tuple[str, int | None]] = set()
+    for controller in definition.devices.controllers:
+        if controller.type == "usb":
+            continue
+        place = (controller.type, controller.index)
+        if place in seen:
+            raise xmlError(
+                f"Multiple '{controller.type}' controllers with index '{controller.index}'"
+            )
+        seen.add(place)
 
 
 def checkDomain(definition: DomainDefinition) -> None:
@@ -55,16 +70,6 @@ def checkDomain(definition: DomainDefinition) -> None:
                 f"target '{name}' duplicated for disk sources '{_where(other)}' and "
                 f"'{_where(disk)}'"
             )
-    seen: set[tuple[str, int | None]] = set()
-    for controller in devices.controllers:
-        if controller.type == "usb":
-            continue
-        place = (controller.type, controller.index)
-        if place in seen:
-            raise xmlError(
-                f"Multiple '{controller.type}' controllers with index '{controller.index}'"
-            )
-        seen.add(place)
     checkAliases(definition)
     cells = 0
     if definition.cpu is not None and definition.cpu.numa is not None:

@@ -14,7 +14,7 @@ from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
-from pyvirt.definitions.domain._small import Filesystem, MemoryDevice
+from pyvirt.definitions.domain._small import Filesystem, IOMMUDriver, MemoryDevice
 from pyvirt.definitions.domain._source import FileSource, NetworkSource
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import xmlError
@@ -64,16 +64,16 @@ def checkDevices(definition: DomainDefinition) -> None:
         checkController(controller)
     for card in devices.smartcards:
         checkPlaces((card,))
-        checkEnd(card.source)
         if card.address is not None and card.address.type != "ccid":
             raise refuse("Controllers must use the 'ccid' address type")
+        checkEnd(card.source)
     ports: tuple[Any, ...] = (*devices.serials, *devices.parallels)
     for port in ports:
         checkPlaces((port,))
         checkEnd(port.source)
     for channel in devices.channels:
         checkPlaces((channel,))
-        checkEnd(channel.source, channel.target.type == "virtio")
+        checkEnd(channel.source, channel.target.type in ("virtio", "xen"))
     for console in devices.consoles:
         checkPlaces((console,))
         checkEnd(console.source)
@@ -193,7 +193,7 @@ def checkIOMMU(definition: DomainDefinition) -> None:
     iommu, features = definition.devices.iommu, definition.features
     if iommu is None:
         return
-    if iommu.model in ("smmuv3", "virtio") and iommu.driver is not None:
+    if iommu.model in ("smmuv3", "virtio") and iommu.driver not in (None, IOMMUDriver()):
         raise xmlError(f"iommu model '{iommu.model}' doesn't support additional attributes")
     if iommu.model != "virtio" and iommu.address is not None:
         raise xmlError(f"iommu model '{iommu.model}' can't have address")
@@ -271,6 +271,8 @@ def checkDisk(disk: Disk) -> None:
     assert target is not None
     bus = target.bus
     checkPlaces((disk,))
+    if disk.type == "vhostuser" and bus != "virtio":
+        raise refuse("vhostuser disk supports only virtio bus")
     checkSource(disk)
     if disk.sgio == "unfiltered":
         raise refuse("unfiltered sgio is no longer supported")

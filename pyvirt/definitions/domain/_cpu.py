@@ -398,7 +398,7 @@ class CPU:
 
     xmlOmitEmpty: ClassVar[bool] = True
     xmlReadOrder: ClassVar[str] = (
-        "mode movable migratable match check model vendorCheck vendor topology cache"
+        "mode movable migratable match check model vendorCheck vendor topology cached cache"
     )
 
     mode: str | None = attribute(choice(MODES, error=fromCPU("Invalid mode attribute '{text}'")))
@@ -412,6 +412,7 @@ class CPU:
     )
     vendor: str | None = element()
     topology: Topology | None = element(Topology)
+    cached: None = special(tags="cache", read=lambda node, kids, context: _checkCaches(kids))
     cache: CPUCache | None = element(CPUCache)
     maxphysaddr: MaxPhysAddr | None = element(MaxPhysAddr)
     features: tuple[CPUFeature, ...] = elements(CPUFeature, "feature")
@@ -432,8 +433,6 @@ class CPU:
                 raise xmlError(
                     "Non-empty feature list specified without CPU model", ErrorDomain.CPU
                 )
-        if self.cache is not None and sum(child.tag == "cache" for child in node) > 1:
-            raise xmlError("at most one CPU cache element may be specified", ErrorDomain.CPU)
         names: set[str] = set()
         for feature in self.features:
             if feature.name in names:
@@ -468,6 +467,11 @@ def _checkMigratable(node: Node) -> None:
             "Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode",
             ErrorDomain.CPU,
         )
+
+
+def _checkCaches(kids: dict[str, list[Node]]) -> None:
+    if len(kids.get("cache", ())) > 1:
+        raise xmlError("at most one CPU cache element may be specified", ErrorDomain.CPU)
 
 
 def _checkVendor(kids: dict[str, list[Node]]) -> None:

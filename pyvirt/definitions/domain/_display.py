@@ -462,6 +462,12 @@ class Acceleration:
     accel2d: bool | None = attribute(BOOLEAN)
     rendernode: str | None = attribute()
 
+    def settle(self, node: Node, context: Context) -> Acceleration:
+        """Something is said of it."""
+        if self.accel3d is None and self.accel2d is None and self.rendernode is None:
+            raise unsupported("missing values for acceleration")("", node, "")
+        return self
+
 
 @attrs.frozen(kw_only=True)
 class Resolution:
@@ -549,6 +555,12 @@ class Video(Device):
 
     model: VideoModel = element(VideoModel, default=VideoModel())
     driver: VideoDriver | None = element(VideoDriver)
+
+    def settle(self, node: Node, context: Context) -> Video:
+        """Of none nothing more is said."""
+        if self.model.type != "none":
+            return self
+        return replaced(self, model=VideoModel(type="none"), driver=None)
 
 
 @attrs.frozen(kw_only=True)

@@ -499,7 +499,7 @@ class Interface(RomDevice):
     """A network interface."""
 
     xmlReadOrder: ClassVar[str] = (
-        "type trustGuestRxFilters model sourceCheck virtualport target bandwidth vlan mac boot rom "
+        "type trustGuestRxFilters model sourceCheck source virtualport target bandwidth vlan mac boot rom "
         "acpiIndex alias address ips routes portForwards driver backend linkState teaming tune mtu "
         "coalesce portIsolated"
     )

@@ -37,8 +37,9 @@ from pyvirt.definitions.schema import (
     special,
     text,
 )
+from pyvirt.errors import VirtError
 
-__all__ = ["OS", "BootMenu", "OSType"]
+__all__ = ["OS", "BootMenu", "OSType", "Resource"]
 
 
 @attrs.frozen(kw_only=True)
@@ -313,3 +314,19 @@ class OS:
         if kind != "hvm":
             changes.update(boot=(), bootmenu=None, bios=None, acpiTable=None)
         return replaced(self, **changes)
+
+
+@attrs.frozen(kw_only=True)
+class Resource:
+    """The group of processes that the domain belongs to."""
+
+    partition: str | None = element()
+    appid: str | None = elementAttribute("fibrechannel", "appid")
+
+    def settle(self, node: Node, context: Context) -> Resource:
+        """There is one."""
+        if sum(child.tag == "resource" for child in node.getparent()) > 1:
+            raise xmlError("only one resource element is supported")
+        if not self.partition and not self.appid:
+            raise VirtError("An error occurred, but the cause is unknown")
+        return self

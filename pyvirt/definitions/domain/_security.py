@@ -268,11 +268,11 @@ class SysInfo:
                     continue
                 name, file = child.get("name"), child.get("file")
                 value = xmlText(child) or None
-                if not name:
+                if name is None:
                     raise xmlError("Firmware entry is missing 'name' attribute")
                 if value is None and file is None:
                     raise xmlError("Firmware entry must have either value or 'file' attribute")
-                entries.append((name, value, file))
+                entries.append((name, value if file is None else None, file))
             return cls(type=kind, entries=tuple(entries))
         groups: list[Any] = []
         for group, names in SMBIOS.items():

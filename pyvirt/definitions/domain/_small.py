@@ -184,11 +184,17 @@ class RNGBackend:
             out.append(f"{head}/>\n")
 
 
+def _checkOne(kids: dict[str, list[Node]]) -> None:
+    """There is exactly one back end."""
+    if len(kids.get("backend", ())) != 1:
+        raise xmlError("only one RNG backend is supported")
+
+
 @attrs.frozen(kw_only=True)
 class RNG(Device):
     """A source of random numbers."""
 
-    xmlOrder: ClassVar[str] = "model rate backend driver"
+    xmlOrder: ClassVar[str] = "model rate counted backend driver"
 
     model: str | None = attribute(
         choice(
@@ -199,21 +205,9 @@ class RNG(Device):
         missing=lambda node: xmlError("missing RNG device model"),
     )
     rate: Rate | None = element(Rate)
+    counted: None = special(tags="backend", read=lambda node, kids, context: _checkOne(kids))
     backend: RNGBackend | None = element(RNGBackend)
     driver: VirtioDriver | None = element(VirtioDriver)
-
-    @classmethod
-    def prepare(cls, node: Node, context: Context) -> None:
-        """There is exactly one back end."""
-        if node.get("model") and sum(child.tag == "backend" for child in node) != 1:
-            raise xmlError("only one RNG backend is supported")
-
-    def settle(self, node: Node, context: Context) -> RNG:
-        """Complain where the back end is missing or not alone."""
-        count = sum(child.tag == "backend" for child in node)
-        if count != 1:
-            raise xmlError("only one RNG backend is supported")
-        return self
 
 
 @attrs.frozen(kw_only=True)

@@ -19,7 +19,7 @@ from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
 from pyvirt.definitions.domain._features import Features
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
-from pyvirt.definitions.domain._os import OS
+from pyvirt.definitions.domain._os import OS, Resource
 from pyvirt.definitions.domain._qemu import QEMU_NAMESPACE, QEMUExtras
 from pyvirt.definitions.domain._security import (
     PM,
@@ -57,7 +57,6 @@ from pyvirt.definitions.domain._tune import (
     MemoryBacking,
     MemTune,
     NUMATune,
-    Resource,
 )
 from pyvirt.definitions.kinds import (
     BOOLEAN,
@@ -490,7 +489,7 @@ class DomainDefinition:
     @ivar qemu: what is handed to QEMU itself.
     """
 
-    xmlReadOrder: ClassVar[str] = "name uuid title description type osCheck"
+    xmlReadOrder: ClassVar[str] = "name uuid genid title description type osCheck memory"
 
     type: str | None = attribute(
         Kind(_readType),

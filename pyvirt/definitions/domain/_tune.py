@@ -47,7 +47,6 @@ __all__ = [
     "MemTune",
     "MemoryBacking",
     "NUMATune",
-    "Resource",
 ]
 
 UNLIMITED = 9007199254740991
@@ -163,6 +162,7 @@ class MemoryBacking:
     """What the guest's memory is made of."""
 
     xmlOmitEmpty: ClassVar[bool] = True
+    xmlReadOrder: ClassVar[str] = "source access allocation discard nosharepages locked hugepages"
 
     hugepages: HugePages | None = element(HugePages)
     nosharepages: bool = present()
@@ -499,6 +499,24 @@ class MemoryTune:
         return self
 
 
+def _checkPins(node: Node) -> None:
+    """A processor that there is is pinned once, and so is the emulator."""
+    seen: set[int] = set()
+    counts = [child.text for child in node.getparent() if child.tag == "vcpu"]
+    most = int(counts[0]) if counts and (counts[0] or "").isdigit() else 1
+    for child in node:
+        if child.tag == "vcpupin" and (number := (child.get("vcpu") or "").strip()).isdigit():
+            if int(number) in seen and int(number) < most:
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR,
+                    f"duplicate vcpupin for vcpu '{int(number)}'",
+                    ErrorDomain.DOMAIN,
+                )
+            seen.add(int(number))
+    if sum(child.tag == "emulatorpin" for child in node) > 1:
+        raise xmlError("only one emulatorpin is supported")
+
+
 @attrs.frozen(kw_only=True)
 class CPUTune:
     """Shares and places of processors, threads and the emulator; times in microseconds."""
@@ -515,6 +533,7 @@ class CPUTune:
     iothreadPeriod: int | None = _time("iothread_period")
     iothreadQuota: int | None = _time("iothread_quota", True)
     vcpupins: tuple[VCPUPin, ...] = elements(VCPUPin, "vcpupin")
+    pinned: None = special(read=lambda node, kids, context: _checkPins(node))
     emulatorpin: EmulatorPin | None = element(EmulatorPin)
     iothreadpins: tuple[IOThreadPin, ...] = elements(IOThreadPin, "iothreadpin")
     emulatorsched: Sched | None = element(Sched)
@@ -651,33 +670,18 @@ class NUMATune:
 
     @classmethod
     def prepare(cls, node: Node, context: Context) -> None:
-        """Cells of the guest are spoken of only where there are any."""
-        if node.find("memnode") is not None and node.getparent().find("cpu/numa/cell") is None:
-            raise xmlError("Element 'memnode' is invalid without any guest NUMA cells")
+        """There is one."""
+        if sum(child.tag == "numatune" for child in node.getparent()) > 1:
+            raise xmlError("only one numatune is supported")
 
     xmlOmitEmpty: ClassVar[bool] = True
 
     memory: NUMAMemory | None = element(NUMAMemory)
+    celled: None = special(read=lambda node, kids, context: _checkCells(node))
     memnodes: tuple[MemNode, ...] = elements(MemNode, "memnode")
 
-    def settle(self, node: Node, context: Context) -> NUMATune:
-        """There is one."""
-        if sum(child.tag == "numatune" for child in node.getparent()) > 1:
-            raise xmlError("only one numatune is supported")
-        return self
 
-
-@attrs.frozen(kw_only=True)
-class Resource:
-    """The group of processes that the domain belongs to."""
-
-    partition: str | None = element()
-    appid: str | None = elementAttribute("fibrechannel", "appid")
-
-    def settle(self, node: Node, context: Context) -> Resource:
-        """There is one."""
-        if sum(child.tag == "resource" for child in node.getparent()) > 1:
-            raise xmlError("only one resource element is supported")
-        if not self.partition and not self.appid:
-            raise VirtError("An error occurred, but the cause is unknown")
-        return self
+def _checkCells(node: Node) -> None:
+    """Cells of the guest are spoken of only where there are any."""
+    if node.find("memnode") is not None and node.getparent().find("cpu/numa/cell") is None:
+        raise xmlError("Element 'memnode' is invalid without any guest NUMA cells")

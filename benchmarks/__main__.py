@@ -164,6 +164,7 @@ MEASURES = [
     Measure("raw calls, 64 outstanding", "calls/s", raw(64), 2),
     Measure("open and close", "pairs/s", stock("open"), 0.8),
     Measure("define and undefine", "pairs/s", stock("define")),
+    Measure("define a typical domain", "pairs/s", stock("typical"), 0.8),
     Measure(f"events to {SUBSCRIBERS} subscribers", "events/s", events),
     Measure("screenshots, stock binding", "bytes/s", stock("screenshot")),
     Measure("memory of an idle connection", "KiB", idleMemory, less=True, rounds=1),

@@ -11,6 +11,22 @@ import libvirt
 
 GUEST = "<domain type='test'><name>{}</name><memory>8192</memory><os><type>hvm</type></os></domain>"
 
+DISK = (
+    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/images/{0}'/>"
+    "<target dev='vd{0}' bus='virtio'/></disk>"
+)
+INTERFACE = (
+    "<interface type='network'><source network='default'/><model type='virtio'/></interface>"
+)
+TYPICAL = GUEST.format("typical").replace(
+    "</os>",
+    "</os><vcpu>4</vcpu><features><acpi/><apic/></features><devices>"
+    + "".join(DISK.format(letter) for letter in "abcd")
+    + INTERFACE * 2
+    + "<graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1'/>"
+    "<video><model type='vga'/></video></devices>",
+)
+
 
 def sink(stream, data, total):
     """Count what a stream brings."""
@@ -32,6 +48,8 @@ def work(uri, what):
     if what == "define":
         xml = GUEST.format("short-lived")
         return lambda: connection.defineXML(xml).undefine() or 1
+    if what == "typical":
+        return lambda: connection.defineXML(TYPICAL).undefine() or 1
     if what == "list":
         return lambda: connection.listAllDomains() and 1
     if what == "statistics":

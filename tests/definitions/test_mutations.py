@@ -10,13 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pyvirt.definitions import identify, interface, network, storage
+from pyvirt.definitions import (
+    backup,
+    checkpoint,
+    hostcpu,
+    identify,
+    interface,
+    network,
+    nodedev,
+    nwfilter,
+    secret,
+    storage,
+)
 from pyvirt.definitions.domain import check, completed, formatDomain, parseDomain
 from pyvirt.errors import VirtError
 from tests.definitions.vectors import domainCases, otherCases
 
 DOMAINS = [xml for xml, _ in domainCases()]
-OTHERS = [xml for kind in ("network", "pool", "volume", "interface") for xml, _ in otherCases(kind)]
+KINDS = ("network", "pool", "volume", "interface", "nodedev", "nwfilter", "secret", "backup")
+OTHERS = [xml for kind in KINDS for xml, _ in otherCases(kind)]
 WORDS = ["", "-1", "0", "x", "yes", "99999999999999999999", "'", "<", "/>", "&", "\0", "é", " "]
 
 
@@ -57,13 +69,19 @@ class MutationTests(SynchronousTestCase):
     @given(damaged(OTHERS))
     def test_others(self, xml: str) -> None:
         """
-        Damaged networks, pools, volumes and interfaces are read or refused.
+        A damaged document of another kind is read or refused, by the parser of any kind.
         """
         for parse in (
             network.parseNetwork,
             storage.parsePool,
             storage.parseVolume,
             interface.parseInterface,
+            nodedev.parseNodeDevice,
+            nwfilter.parseFilter,
+            secret.parseSecret,
+            backup.parseBackup,
+            checkpoint.parseCheckpoint,
+            hostcpu.parseCPU,
         ):
             try:
                 parse(xml)

@@ -27,3 +27,11 @@ class IOlderCalls(Interface):
         @param error: what the newer method failed with.
         @return: what to answer; often the same error.
         """
+
+    def count(procedure: str, error: VirtError) -> int | None:
+        """
+        Say how many parameters there are, to a caller who asked for nothing else.
+
+        @param error: what was answered when they were to be read.
+        @return: the number that the caller is told instead, None: the error stands.
+        """

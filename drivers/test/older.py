@@ -28,6 +28,14 @@ _OWN_FLAGS = (
     "nodeNumOfDevices",
 )
 """Functions that look at their flags themselves; others leave that to the newer one."""
+_COUNTS = {
+    "domainGetMemoryParameters": 3,
+    "domainGetBlkioParameters": 6,
+    "domainGetNumaParameters": 2,
+    "domainGetBlockIoTune": 20,
+    "domainGetInterfaceParameters": 7,
+}
+"""Numbers of parameters that are told before the domain or the device is looked for."""
 _BY_NAME = ("storagePoolNumOfVolumes", "storagePoolListVolumes")
 
 
@@ -60,3 +68,12 @@ class OlderCalls:
                 int2=0,
             )
         return error
+
+    def count(self, procedure: str, error: VirtError) -> int | None:
+        # Arguments are looked at before, except for some whether flags exclude each other.
+        checked = error.int1 == 0
+        if checked and (
+            procedure != "domainGetNumaParameters" or error.str1 != "virDomainObjGetOneDefState"
+        ):
+            return None
+        return _COUNTS.get(procedure)

@@ -53,14 +53,16 @@ class Route(NamedTuple):
     @ivar lists: the answer is a list of objects (or of what L{pyvirt.routes.router.subject} knows to be about
         an object), from which those that the caller may not see are taken out first.
     @ivar counted: of a getter in two steps that may be asked how many parameters there are before it is known
-        whose they are: where that 0 stands among the arguments, and how many there are.
+        whose they are: where that 0 stands among the arguments, and how many there are, None: the driver may know.
+    @ivar empty: the argument that says how much is wanted, where 0 is answered without asking a driver.
     """
 
     method: str
     into: Into | None = None
     out: Out | None = None
     lists: bool = False
-    counted: tuple[int, int] | None = None
+    counted: tuple[int, int | None] | None = None
+    empty: int | None = None
 
 
 def first(*more: Any) -> Into:
@@ -166,8 +168,7 @@ def typedGetter(method: str, position: int, known: int | None = None) -> Route:
             return [], len(value)
         return readable(value[:count], arguments[-1]), 0
 
-    counted = None if known is None else (position, known)
-    return Route(method, into, out, counted=counted)
+    return Route(method, into, out, counted=(position, known))
 
 
 def statisticGetter(method: str, position: int) -> Route:

@@ -127,6 +127,8 @@ class Router:
                 older: Any = self.connection.component(IOlderCalls)
                 if IOlderCalls.providedBy(older):
                     handler = _reworded(handler, procedure.name, older)
+        if found.route is not None and found.route.empty is not None:
+            handler = _unlessNone(handler, found.route.empty, check)
         if self._inDaemon and procedure.name in SWALLOWED:
             handler = _fallingBack(handler, None, SWALLOWED[procedure.name])
         interceptor = interceptorOf(self.connection)
@@ -188,7 +190,12 @@ class Router:
             except Exception:
                 raise _escaped(name) from None
 
-        return handle if route.counted is None else _counting(handle, *route.counted)
+        if route.counted is None:
+            return handle
+        older: Any = self.connection.component(IOlderCalls)
+        if not IOlderCalls.providedBy(older):
+            older = None
+        return _counting(handle, name, older, *route.counted)
 
 
 def _reworded(handler: Handler, name: str, older: Any) -> Handler:
@@ -221,25 +228,50 @@ def _checked(handler: Handler, check: Check | None) -> Handler:
     return handle
 
 
-def _counting(handle: Handler, position: int, known: int) -> Handler:
-    """Say how many parameters there are of what is not there, if that is all that is asked."""
+def _counting(handle: Handler, name: str, older: Any, position: int, known: int | None) -> Handler:
+    """
+    Say how many parameters there are of what is not there, if that is all that is asked.
+
+    @param older: may know a number whatever failed.
+    @param known: how many there are of a device that is not found; None: the driver looks for what it is about.
+    """
+
+    def number(error: VirtError) -> int | None:
+        found: int | None = None if older is None else older.count(name, error)
+        if found is None and isinstance(error, InvalidArgument) and error.int1 != 0:
+            return known  # the search for the device failed, and not a check of arguments
+        return found
 
     def trapped(failure: Failure) -> Any:
-        failure.trap(InvalidArgument)
-        return [], known
+        found = number(failure.value) if isinstance(failure.value, VirtError) else None
+        return failure if found is None else ([], found)
 
     def count(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
         if arguments[position] != 0:
             return handle(arguments, fds)
         try:
             answer = handle(arguments, fds)
-        except InvalidArgument as error:
-            if error.int1 == 0:
-                raise  # a check of arguments, not the search for the device
-            return [], known
+        except VirtError as error:
+            found = number(error)
+            if found is None:
+                raise
+            return [], found
         return answer.addErrback(trapped) if type(answer) is Deferred else answer
 
     return count
+
+
+def _unlessNone(handler: Handler, position: int, check: Check | None) -> Handler:
+    """Answer with nothing where nothing is asked for, as libvirt's public function does."""
+
+    def handle(arguments: Arguments, fds: Sequence[int] = ()) -> Any:
+        if arguments[position] != 0:
+            return handler(arguments, fds)
+        if check is not None:
+            check(arguments, fds)
+        return []
+
+    return handle
 
 
 def _joined(limit: Limit | None, check: Check | None) -> Check | None:

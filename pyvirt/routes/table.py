@@ -232,7 +232,7 @@ REMOTE: Final[Mapping[str, Route]] = {
     "domainGetVcpuPinInfo": Route("domainGetVcpuPinInfo", drop(1, 2), _vcpuPins),
     "domainGetEmulatorPinInfo": Route("domainGetEmulatorPinInfo", drop(1), oneMap),
     "nodeGetCPUMap": Route("nodeGetCPUMap", drop(0, 1), _cpuMap),
-    "domainMemoryStats": Route("domainMemoryStats", drop(1), limited(1)),
+    "domainMemoryStats": Route("domainMemoryStats", drop(1), limited(1), empty=1),
     "domainGetDiskErrors": Route(
         "domainGetDiskErrors",
         drop(1),

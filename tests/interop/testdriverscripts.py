@@ -1179,6 +1179,38 @@ def queries(run: Run) -> None:
     run("connectCompareCPU", "<cpu/>", 0)
 
 
+def counts(run: Run) -> None:
+    """Ask only for numbers, in older and newer ways, of what is there and what is not."""
+    test = run("domainLookupByName", "test")
+    off = run("domainDefineXML", domainXML("off"))
+    snap = run(
+        "domainSnapshotCreateXML", test, "<domainsnapshot><name>s</name></domainsnapshot>", 0
+    )
+    for dom in (test, GONE, off):
+        for flags in (0, 1, 2, 1 << 20):
+            run("domainHasCurrentSnapshot", dom, flags)
+            run("domainSnapshotNum", dom, flags)
+            run("domainSnapshotListNames", dom, 5, flags)
+            run("domainGetSchedulerParametersFlags", dom, 0, flags)
+            run("domainGetInterfaceParameters", dom, "zz", 0, flags)
+            for name in ("Memory", "Blkio", "Numa"):
+                for given in (flags, flags | 4, 3):
+                    run(f"domainGet{name}Parameters", dom, 0, given)
+            for disk in ("vda", "zz"):
+                run("domainGetBlockIoTune", dom, disk, 0, flags)
+                run("domainBlockStatsFlags", dom, disk, 0, flags)
+        for wanted in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            run("domainMemoryStats", dom, *wanted)
+    for flags in (0, 1, 2, 8, 1 << 20):
+        run("domainSnapshotNumChildren", snap, flags)
+        run("domainSnapshotListChildrenNames", snap, 5, flags)
+    pool = run("storagePoolLookupByName", "default-pool")
+    for change in ("storagePoolDestroy", "storagePoolUndefine"):
+        run(change, pool)
+        run("storagePoolNumOfVolumes", pool)
+        run("storagePoolListVolumes", pool, 5)
+
+
 def every(run: Run, dom: DomainRef) -> None:
     """Ask everything of a domain."""
     for name in (
@@ -1380,6 +1412,7 @@ FILES = (*_HOSTS, *map(_stateful, _STATES))
 
 
 SCRIPTS = (
+    counts,
     lifecycle,
     actions,
     definitions,

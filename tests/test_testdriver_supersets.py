@@ -19,7 +19,7 @@ from pyvirt.drivers.interfaces.secrets import ISecrets
 from pyvirt.drivers.interfaces.storage import IStorage
 from pyvirt.drivers.interfaces.streams import IPacedSink
 from pyvirt.drivers.test.guestscript import Guest
-from pyvirt.drivers.test.volumedata import VolumeData
+from pyvirt.drivers.test.volumedata import VolumeData, VolumeWriter
 from pyvirt.errors import ErrorCode, VirtError
 
 from .test_testdriver_tuning import DriverCase
@@ -270,6 +270,18 @@ class VolumeTests(DriverCase):
 
 class VolumeDataTests(SynchronousTestCase):
     """Sparse bytes."""
+
+    def test_most(self) -> None:
+        """
+        A volume takes so much memory and no more; holes and zeros take none.
+        """
+        writer = VolumeWriter(VolumeData(), 0, 1 << 40, most=200000)
+        writer.writeHole(1 << 39)
+        for _ in range(10):
+            writer.write(bytes(65536))
+        for _ in range(2):
+            writer.write(b"x" * 65536)
+        self.assertRaises(VirtError, writer.write, b"x" * 100000)
 
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(

@@ -13,10 +13,12 @@ from zope.interface import implementer
 from pyvirt.drivers.interfaces.streams import IPacedSink, IStreamSink, IStreamSource
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["VolumeData", "VolumeReader", "VolumeWriter"]
+__all__ = ["MOST", "VolumeData", "VolumeReader", "VolumeWriter"]
 
 _BLOCK = 65536
 _ZEROS = bytes(_BLOCK)
+#: Bytes of memory that a volume takes at most, however large it says it is.
+MOST = 1 << 30
 
 
 class VolumeData:
@@ -118,10 +120,11 @@ def _full() -> VirtError:
 class VolumeWriter:
     """Writes what a client sends into a volume, from one place on and not beyond another."""
 
-    def __init__(self, data: VolumeData, offset: int, end: int) -> None:
+    def __init__(self, data: VolumeData, offset: int, end: int, most: int = MOST) -> None:
         self._data = data
         self._at = offset
         self._end = end
+        self._most = most
 
     def _room(self, length: int) -> None:
         if self._at + length > self._end:
@@ -130,6 +133,8 @@ class VolumeWriter:
     def write(self, data: bytes) -> None:
         """Take bytes."""
         self._room(len(data))
+        if self._data.kept + len(data) > self._most:
+            raise _full()
         self._data.write(self._at, data)
         self._at += len(data)
 

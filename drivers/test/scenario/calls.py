@@ -17,6 +17,7 @@ from pyvirt.drivers.interfaces.events import (
     IDomainEvents,
     INetworkEvents,
     INodeDeviceEvents,
+    ISecretEvents,
     IStoragePoolEvents,
     Listener,
 )
@@ -297,7 +298,7 @@ async def _settled(answer: Any) -> Any:
     return await answer if isawaitable(answer) else answer
 
 
-@implementer(IDomainEvents, INetworkEvents, IStoragePoolEvents, INodeDeviceEvents)
+@implementer(IDomainEvents, INetworkEvents, IStoragePoolEvents, INodeDeviceEvents, ISecretEvents)
 class ScenarioEvents:
     """Registering for events, which can fail like any call."""
 
@@ -340,6 +341,11 @@ class ScenarioEvents:
         """Hear of devices of the host."""
         call = self._subscribe("nodeDeviceEventSubscribe", "connectNodeDeviceEventRegisterAny")
         return call((dev, eventID, listener))
+
+    def secretEventSubscribe(self, eventID: int, secret: Any, listener: Listener) -> Any:
+        """Hear of secrets."""
+        call = self._subscribe("secretEventSubscribe", "connectSecretEventRegisterAny")
+        return call((secret, eventID, listener))
 
 
 class ScenarioJobs:
@@ -392,6 +398,10 @@ class ScenarioJobs:
             return self._inner.domainAbortJobFlags(dom, flags)
         self._running.world.domains.find(dom)
         raise operationInvalid("no job is active on the domain")
+
+    def domainStartDirtyRateCalc(self, dom: DomainRef, seconds: int, flags: int) -> Any:
+        """Measure how fast a guest changes its memory, which has nothing to do with other jobs."""
+        return self._inner.domainStartDirtyRateCalc(dom, seconds, flags)
 
 
 _STATS = (

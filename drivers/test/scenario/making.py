@@ -17,6 +17,7 @@ from pyvirt.drivers.interfaces.events import (
     IDomainEvents,
     INetworkEvents,
     INodeDeviceEvents,
+    ISecretEvents,
     IStoragePoolEvents,
 )
 from pyvirt.drivers.interfaces.faults import Breakage, BrokenReply, IInterceptor
@@ -109,7 +110,13 @@ class ScenarioConnection(TestConnection):
         if self._disguise is not None:
             self._own[IHost] = _declared(IHost, DisguisedHost)(self.world, self._disguise)
         events = found.world.component(IDomainEvents)
-        for interface in (IDomainEvents, INetworkEvents, IStoragePoolEvents, INodeDeviceEvents):
+        for interface in (
+            IDomainEvents,
+            INetworkEvents,
+            IStoragePoolEvents,
+            INodeDeviceEvents,
+            ISecretEvents,
+        ):
             self._own[interface] = ScenarioEvents(self._interceptor, events)
         if found.running.scenario.jobs:
             self._own[IDomainJobs] = _declared(IDomainJobs, ScenarioJobs)(

@@ -52,6 +52,7 @@ class Command:
     What is run.
 
     @ivar argv: the program, looked up in C{PATH} if it has no slash, and its arguments.
+    @ivar prefix: a program that becomes it in the end, with all rights that we have.
     @ivar environment: what is set besides C{LC_ALL=C} and what everything inherits (L{INHERITED}).
     @ivar folder: where it runs.
     @ivar input: what it can read, of any size.
@@ -71,6 +72,7 @@ class Command:
     """
 
     argv: tuple[str, ...]
+    prefix: tuple[str, ...] = ()
     environment: Mapping[str, str] = attrs.Factory(dict)
     folder: str = "/"
     input: bytes = b""
@@ -108,7 +110,9 @@ class Command:
             options += ["--inh-caps=-all", "--bounding-set=-all"]
         if self.noNewPrivileges:
             options.append("--no-new-privs")
-        return ("setpriv", *options, "--", *argv) if options else argv
+        if options:
+            argv = ("setpriv", *options, "--", *argv)
+        return self.prefix + argv
 
     def wholeEnvironment(self, ours: Mapping[str, str]) -> dict[str, str]:
         """Return the environment it runs in."""

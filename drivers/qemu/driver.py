@@ -11,12 +11,14 @@ from twisted.logger import Logger
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.confsyntax import ConfigError
 from pyvirt.drivers.interfaces.driver import (
     IConnection,
     IDriverFactory,
     IStatefulDriver,
     OpenContext,
 )
+from pyvirt.drivers.interfaces.locking import ILockManager
 from pyvirt.drivers.qemu.components import componentClass
 from pyvirt.drivers.qemu.conf import loadQEMUConfig
 from pyvirt.drivers.qemu.connecting import connectorFor
@@ -24,6 +26,7 @@ from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import VirtError
+from pyvirt.locking.plugin import lockManager
 from pyvirt.pidfile import PidFile
 from pyvirt.process import IProcesses, Processes
 from pyvirt.uri import URI
@@ -148,6 +151,7 @@ class QEMUDriver:
             config=config,
             privileged=privileged and os.geteuid() == 0,
             connect=self._connect or connectorFor(reactor),
+            locks=_locks(reactor, config["lock_manager"], root, privileged),
         )
         layout.make(hypervisor.owner)
         self._pidFile = PidFile.claim(os.path.join(layout.run, "driver.pid"))
@@ -185,3 +189,17 @@ class QEMUDriver:
             await hypervisor.hooks.call("daemon", "-", "shutdown", "-", "shutdown")
         except VirtError as error:
             log.warn("{error}", error=error)
+
+
+def _locks(reactor: Any, name: str | None, root: str, privileged: bool) -> ILockManager | None:
+    """
+    Make the lock manager that qemu.conf names, None if it names none.
+
+    @raise ConfigError: there is no such one, or its own configuration is wrong.
+    """
+    if name in (None, "none", "nop"):
+        return None
+    try:
+        return lockManager(name, reactor, root, privileged, "qemu")
+    except LookupError as problem:
+        raise ConfigError("qemu.conf", 0, f"lock_manager: {problem}") from None

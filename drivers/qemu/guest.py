@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from pyvirt import constants as c
 from pyvirt.drivers.qemu.qmp import MonitorLost, QMPProtocol
@@ -38,6 +38,7 @@ class Guest:
     @ivar dying: somebody ends it, and tells what that was.
     @ivar broken: its monitor makes no sense any more.
     @ivar autodestroy: the connection with which it ends, None if it does not.
+    @ivar leased: it has its leases; C{leasing}: held while that changes.
     @ivar restored: files and owners that are given back when it is gone.
     """
 
@@ -64,6 +65,8 @@ class Guest:
         self.autodestroy: Any = None
         self.migrated: Deferred[str] | None = None
         self.taints: list[str] = []
+        self.leased = False
+        self.leasing = DeferredLock()
         self.restored: list[tuple[str, int, int]] = []
 
     def execute(

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.events import Event, EventKind
-from pyvirt.drivers.qemu import ending
+from pyvirt.drivers.qemu import ending, locks
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.qmp import MonitorEvent
@@ -68,6 +68,7 @@ def _stopped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
     }
     detail = details.get(reason, c.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED)
     hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_SUSPENDED, detail)
+    locks.letGo(hypervisor, domain, guest)
 
 
 @handles("RESUME")

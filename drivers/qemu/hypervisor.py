@@ -18,6 +18,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, parseDomain
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
+from pyvirt.drivers.interfaces.locking import ILockManager
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.binaries import Binaries, emulatorFor
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
@@ -29,6 +30,7 @@ from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
 from pyvirt.drivers.qemu.store import Status, Store
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.hooks import Hooks
+from pyvirt.locking.plugin import NoLocks
 from pyvirt.process import IProcesses, startTime
 
 __all__ = ["Hypervisor"]
@@ -43,6 +45,7 @@ class Hypervisor:
     @ivar clock: the reactor: time and connections.
     @ivar connect: opens a conversation: the path of a UNIX socket and a protocol.
     @ivar random: makes up UUIDs, hardware addresses, keys.
+    @ivar locks: gives guests leases on what they write to; C{hasLocks}: it is not the one that gives none.
     @ivar owner: user and group of guests' processes, None if they are ours.
     """
 
@@ -56,6 +59,7 @@ class Hypervisor:
         privileged: bool,
         connect: Callable[[str, Any], Deferred[Any]],
         random: Callable[[int], bytes] = os.urandom,
+        locks: ILockManager | None = None,
     ) -> None:
         self.clock = reactor
         self.processes = processes
@@ -64,6 +68,8 @@ class Hypervisor:
         self.privileged = privileged
         self.connect = connect
         self.random = random
+        self.hasLocks = locks is not None
+        self.locks: ILockManager = NoLocks() if locks is None else locks
         self.hub = EventHub()
         self.store = Store(layout)
         self.domains = DomainTable(reactor)

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from pyvirt import constants as c
-from pyvirt.drivers.qemu import ending, happenings
+from pyvirt.drivers.qemu import ending, happenings, locks
 from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
@@ -95,6 +95,8 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
         await _ended(hypervisor, domain, guest)
         return
     running.whenEnded().addCallback(lambda _: ending.processEnded(hypervisor, domain, guest))
+    if hypervisor.hasLocks:
+        await locks.adopt(hypervisor, domain, guest, state != c.VIR_DOMAIN_PAUSED)
     try:
         await connectMonitor(hypervisor, domain, guest)
         reply = await guest.execute("query-status")
@@ -155,6 +157,7 @@ async def _settle(
     ):
         # It was paused for something that is not finished now.
         guest.runningReason = c.VIR_DOMAIN_RUNNING_SAVE_CANCELED
+        await locks.lease(hypervisor, domain, guest)
         await guest.execute("cont")
         domain.state, domain.reason = c.VIR_DOMAIN_RUNNING, c.VIR_DOMAIN_RUNNING_SAVE_CANCELED
     elif domain.state == c.VIR_DOMAIN_RUNNING:

@@ -13,7 +13,8 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, formatDomain
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.qemu import ending
+from pyvirt.drivers.interfaces.locking import Launch
+from pyvirt.drivers.qemu import ending, locks
 from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
@@ -22,7 +23,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.live import prepareLive
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.errors import ErrorDomain
 from pyvirt.process import Command
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ async def start(
             takeOver(live, owner, guest.restored)
         guestLog = GuestLog(layout.log(domain.name))
         await hypervisor.hooks.call("qemu", domain.name, "start", "begin", input=xml)
-        spawn(hypervisor, domain, guest, live, guestLog, incoming, incomingURI)
+        # A guest that comes from another host gets its leases when it has come.
+        how = await locks.launch(hypervisor, domain, guest, live, incomingURI is None)
+        spawn(hypervisor, domain, guest, live, guestLog, incoming, incomingURI, how)
         hypervisor.saveStatus(domain)
         await converse(hypervisor, domain, guest, guestLog)
         domain.definition = await learn(hypervisor, domain, guest)
@@ -91,7 +94,7 @@ async def start(
         await hypervisor.hooks.call("qemu", domain.name, "started", "begin", input=xml)
     except BaseException as problem:
         if guest.monitor is not None and isinstance(problem, MonitorLost) and guestLog is not None:
-            problem = unexpectedEnd(guestLog)
+            problem = unexpectedEnd(hypervisor, guestLog)
         await ending.undo(hypervisor, domain, guest, kept)
         raise problem
     finally:
@@ -107,6 +110,7 @@ async def goOn(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: int
 
     @param reason: C{VIR_DOMAIN_RUNNING_*}.
     """
+    await locks.lease(hypervisor, domain, guest)
     guest.runningReason = reason
     await guest.execute("cont", timeout=60.0)
     if domain.guest is guest and domain.state == c.VIR_DOMAIN_PAUSED:
@@ -183,6 +187,7 @@ def spawn(
     guestLog: GuestLog,
     incoming: int | None,
     incomingURI: str | None,
+    how: Launch,
 ) -> None:
     """Start the process, with the descriptors it needs and no other."""
     config = hypervisor.config
@@ -221,7 +226,8 @@ def spawn(
         }
         command = Command(
             argv=argv,
-            environment=environment,
+            prefix=how.prefix,
+            environment={**environment, **how.environment},
             descriptors=tuple(descriptors),
             user=config.user if hypervisor.privileged and config.user else None,
             group=config.group if hypervisor.privileged and config.group else None,
@@ -279,7 +285,7 @@ async def converse(
         ended.addTimeout(5.0, hypervisor.clock, onTimeoutCancel=lambda result, _: None)
         await ended
         hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR)
-        raise unexpectedEnd(guestLog) from None
+        raise unexpectedEnd(hypervisor, guestLog) from None
     finally:
         if not ended.called:
             ended.addErrback(lambda _: None)
@@ -297,8 +303,11 @@ def said(hypervisor: Hypervisor, domain: Domain) -> str:
     return "\n".join(line for line in lines[-4:] if "qemu" in line and not line.startswith("-"))
 
 
-def unexpectedEnd(guestLog: GuestLog) -> VirtError:
+def unexpectedEnd(hypervisor: Hypervisor, guestLog: GuestLog) -> Exception:
     """Make the error of a guest that ended when nobody wanted it to, with what it printed."""
+    refused = hypervisor.locks.explain(guestLog.said().encode())
+    if refused is not None:
+        return refused
     said = "\n".join(
         line for line in guestLog.said().splitlines() if "char device redirected to" not in line
     )

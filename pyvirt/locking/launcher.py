@@ -106,7 +106,7 @@ def main(arguments: list) -> None:  # type: ignore[type-arg]
         error = {"code": 38, "domain": 42, "text": f"cannot get leases: {problem}"}
     else:
         try:
-            os.execv(program[0], program)
+            os.execvp(program[0], program)
         except OSError as problem:
             print(f"cannot run {program[0]}: {problem.strerror}", file=sys.stderr)
             raise SystemExit(127) from None

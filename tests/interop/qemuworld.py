@@ -207,16 +207,17 @@ class World:
             "while :; do sleep 3600 & wait $!; done",
         ]
         _libc()
-        self._init = subprocess.Popen(
-            [
-                *(unshare, "-m", "-n", "-p", "-f", "--kill-child", "--mount-proc"),
-                *("--propagation", "private", "/bin/sh", "-c", "\n".join(commands)),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=open(self.folder + "/setup", "wb"),  # noqa: SIM115
-            preexec_fn=_diesWithParent,
-        )
+        with open(self.folder + "/setup", "wb") as setup:
+            self._init = subprocess.Popen(
+                [
+                    *(unshare, "-m", "-n", "-p", "-f", "--kill-child", "--mount-proc"),
+                    *("--propagation", "private", "/bin/sh", "-c", "\n".join(commands)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=setup,
+                preexec_fn=_diesWithParent,
+            )
         self._wait(lambda: os.path.exists(self.folder + "/ready"), "the world")
         with open(f"/proc/{self._init.pid}/task/{self._init.pid}/children") as file:
             self.pid = int(file.read().split()[0])

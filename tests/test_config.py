@@ -43,6 +43,8 @@ LENS = [
     "access_drivers",
     "access_policy_file",
     "sasl_passwd_file",
+    "metrics_address",
+    "metrics_socket",
     "sasl_mechanisms",
     "min_workers",
     "max_workers",

@@ -22,7 +22,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from pyvirt.daemon.config import readConfig
+from pyvirt.daemon.config import loadConfig, readConfig
 from pyvirt.daemon.logstart import configuredLog
 from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.service import DaemonService, StartError
@@ -135,6 +135,47 @@ class ServiceTests(TestCase):
         self.assertEqual(left, [])
         self.assertEqual(service.server.sessions, set())
         self.assertEqual(self.driver.connections, [])
+
+    async def test_reload(self) -> None:
+        """The configuration is read again: what can change does; a mistake changes nothing."""
+        conf = os.path.join(self.folder, "conf")
+        log = os.path.join(self.folder, "log")
+
+        def write(text: str) -> None:
+            with open(conf, "w") as file:
+                file.write(text)
+
+        write('max_clients = 100\nlisten_addr = "::1"\n')
+        service = self.make()
+        service.config = loadConfig(conf, required=True)
+        service.startService()
+        await service.started
+        server = service.server
+        write(
+            "max_clients = 50\nmax_workers = 7\nadmin_max_clients = 30\naudit_logging = 1\n"
+            f'log_outputs = "2:file:{log}"\nsasl_allowed_username_list = ["joe"]\ntcp_port = "17"\n'
+            f'access_drivers = ["policy"]\naccess_policy_file = "/policy"\n'
+        )
+        self.assertFalse(service.reload())  # there is no such policy
+        self.assertIsNone(server.access)
+        self.assertEqual(server.workers.maximum, 20)
+        with open(os.path.join(self.folder, "policy"), "w") as file:
+            file.write("root = true\n")
+        os.makedirs(self.folder + os.path.dirname(log))
+        self.assertTrue(service.reload())
+        self.addCleanup(service.administration.log.close)
+        self.assertEqual((server.limits.clients, service.admin.limits.clients), (50, 30))
+        self.assertEqual((server.workers.maximum, server.workers.limited), (7, True))
+        self.assertIsNotNone(server.access)
+        self.assertIsNotNone(server.audit)
+        assert server.sasl is not None
+        self.assertEqual(server.sasl.allowed, ("joe",))
+        self.assertEqual(service.config.tcpPort, 16509)  # takes a restart
+        self.assertEqual(service.administration.log.describeOutputs(), f"2:file:{log}")
+        for text in ("max_clients = x\n", "nonsense = 1\n", "max_clients = 1\n"):
+            write(text)
+            self.assertFalse(service.reload())
+            self.assertEqual(server.limits.clients, 50)
 
     async def test_session(self) -> None:
         """A user's own daemon has one socket, in a folder that is that user's alone."""
@@ -635,9 +676,9 @@ class ProgramTests(SynchronousTestCase):
 
     def test_life(self) -> None:
         """It serves, tells of keys without effect, and leaves nothing when it is told to end."""
-        self.write("audit_level = 2\n")
+        self.write("ovs_timeout = 2\n")
         running = self.start("--config", self.conf)
-        self.assertIn(f"{self.conf}:2: 'audit_level' is accepted", "".join(self.output))
+        self.assertIn(f"{self.conf}:2: 'ovs_timeout' is accepted", "".join(self.output))
         self.assertEqual(ask(self.socket, ("authList", ())), [[0]])
         again = self.run_("--config", self.conf)
         self.assertEqual(again.returncode, 1)

@@ -27,7 +27,6 @@ from pyvirt.tls.priority import PriorityError, parsePriority
 __all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
 
 _UINT_MAX = 0xFFFFFFFF
-_NO_AUDIT = "audit messages are not written yet"
 _NO_QEMU = "no driver of this daemon uses it yet"
 _TLS_KEYS = (
     *("tls_port", "auth_tls", "key_file", "cert_file", "ca_file", "crl_file"),
@@ -116,6 +115,16 @@ def _auth(key: str, value: Value) -> str:
     if text not in ("none", "sasl", "polkit"):
         raise _Wrong(f"{key}: unsupported auth {text}")
     return text
+
+
+def _loopback(key: str, value: Value) -> tuple[str, int]:
+    host, colon, port = _string(key, value).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        raise _Wrong(f"'{value}' for '{key}' is no ADDRESS:PORT")
+    if not _isLoopback(host):
+        raise _Wrong(f"'{host}' for '{key}' is not this machine's loopback address")
+    return host, int(port)
 
 
 def _mechanisms(key: str, value: Value) -> tuple[str, ...]:
@@ -256,8 +265,10 @@ class Config:
     logFilters: tuple[Filter, ...] = _key("log_filters", _filters, ())
     logOutputs: tuple[Output, ...] = _key("log_outputs", _outputs, ())
     logBufferSize: int = _key("log_buffer_size", _unsigned, 64, _RETIRED)
-    auditLevel: int = _key("audit_level", _unsigned, 1, _NO_AUDIT)
-    auditLogging: bool = _key("audit_logging", _boolean, False, _NO_AUDIT)
+    metricsAddress: tuple[str, int] | None = _key("metrics_address", _loopback, None)
+    metricsSocket: str | None = _key("metrics_socket", _path, None)
+    auditLevel: int = _key("audit_level", _unsigned, 1)
+    auditLogging: bool = _key("audit_logging", _boolean, False)
     hostUUID: UUID | None = _key("host_uuid", _uuid, None, _NO_QEMU)
     hostUUIDSource: str = _key("host_uuid_source", _uuidSource, "smbios", _NO_QEMU)
     keepaliveInterval: int = _key("keepalive_interval", _signed, 5)

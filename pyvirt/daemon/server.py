@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from pyvirt.daemon.access.guard import IPolicy
 from pyvirt.daemon.access.polkit import Polkit
+from pyvirt.daemon.audit import Audit
 from pyvirt.daemon.calls import OWN, PROGRAMS, Answer, Call
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.eventwire import EventEncoder
@@ -35,6 +36,9 @@ from pyvirt.routes import Router
 from pyvirt.routes.router import Permits
 
 __all__ = ["Counters", "Limits", "Server", "SessionFactory"]
+
+if TYPE_CHECKING:
+    from pyvirt.daemon.metrics import Metrics
 
 log = Logger()
 
@@ -158,6 +162,8 @@ class Server:
     @ivar access: decides who may do what; None: everybody everything.
     @ivar polkit: decides who may come in where C{auth} is C{polkit}.
     @ivar sasl: how clients log in where C{auth} is C{sasl}.
+    @ivar audit: records changes, or None.
+    @ivar metrics: what sessions are measured for, or None.
     @ivar changed: called whenever a client has come or gone.
     @ivar arrivals: connections whose handshake goes on: they count as clients that have not authenticated.
     @ivar calls: number to L{Call} of the main program, filled as procedures are called.
@@ -187,8 +193,10 @@ class Server:
         self.access: IPolicy | None = None
         self.polkit: Polkit | None = None
         self.sasl: SASL | None = None
+        self.audit: Audit | None = None
+        self.metrics: Metrics | None = None
         self.workers = Workers()
-        self.workers.switched = self._workersSwitched
+        self.workers.switched = self._shortWay
         self.clock: IReactorTime = reactor
         self.drivers = drivers
         self.limits = limits or Limits()
@@ -209,20 +217,30 @@ class Server:
         found = self._otherCalls.get(procedure)
         if found is None:
             found = self._otherCalls[procedure] = Call(procedure, self.own.get(procedure))
-            isRemote = REMOTE.procedures.get(procedure.number) is procedure
-            if isRemote and (procedure.priority or not self.workers.full):
+            if self._isShort(procedure):
                 self.calls[procedure.number] = found
         return found
 
-    def _workersSwitched(self, full: bool) -> None:
-        """With no room for more, the sessions' short way leads only to calls of high priority."""
+    def _isShort(self, procedure: Procedure) -> bool:
+        """Whether a call may go the sessions' short way now: nothing has to be asked or recorded about it."""
+        if REMOTE.procedures.get(procedure.number) is not procedure:
+            return False
+        if self.workers.full and not procedure.priority:
+            return False
+        return self.audit is None or procedure.readOnly.allowed
+
+    def _shortWay(self, _: Any = None) -> None:
+        """Let all calls that may go the sessions' short way, and no others."""
         for procedure, call in self._otherCalls.items():
-            if REMOTE.procedures.get(procedure.number) is not procedure or procedure.priority:
-                continue
-            if full:
-                self.calls.pop(procedure.number, None)
-            else:
+            if self._isShort(procedure):
                 self.calls[procedure.number] = call
+            else:
+                self.calls.pop(procedure.number, None)
+
+    def setAudit(self, audit: Audit | None) -> None:
+        """Record changes there from now on, None: not at all."""
+        self.audit = audit
+        self._shortWay()
 
     # Drivers
 

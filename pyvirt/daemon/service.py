@@ -22,10 +22,12 @@ from twisted.logger import Logger
 from pyvirt.daemon.access.setup import Access
 from pyvirt.daemon.admin import AdminServerSide
 from pyvirt.daemon.administration import Administration, AutoShutdown
+from pyvirt.daemon.audit import Audit, makeAudit
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.identity import userName
 from pyvirt.daemon.logsetup import Log
 from pyvirt.daemon.paths import Paths, under
+from pyvirt.daemon.reloading import reload
 from pyvirt.daemon.sasl import makeSASL
 from pyvirt.daemon.server import Limits, Server, SessionFactory
 from pyvirt.daemon.tlsdoor import ServerKeys, homeOf, tlsFactory
@@ -40,6 +42,15 @@ log = Logger()
 
 _GRACE = 2.0
 """Seconds that clients get at stop to take what was sent to them."""
+
+
+class _Room:
+    """Whoever asks for numbers is served: connections are short, and of this machine."""
+
+    room = 16
+
+
+_ROOM = _Room()
 
 
 class StartError(Exception):
@@ -95,7 +106,7 @@ class DaemonService(Service):
         self.administration.shutdown = shutdown
         self.server.changed = self.admin.changed = shutdown.check
         self.timeout = timeout
-        self._configureWorkers()
+        self.configureWorkers()
         self.access: Access | None = None
         self.listeners: list[Listener] = []
         self.tls: ServerKeys | None = None
@@ -114,18 +125,14 @@ class DaemonService(Service):
         for remark in self.config.remarks:
             log.warn("{remark}", remark=remark)
         try:
-            self.access = Access(self.config, self.paths, self.reactor)
-            self.server.access, self.server.polkit = self.access.policy, self.access.polkit
-            self.server.sasl = makeSASL(
-                self.reactor,
-                under(self.paths.root, self.config.saslPasswdFile),
-                self.config.saslMechanisms,
-                self.config.saslAllowedUsernameList,
-            )
+            self.useAccess(Access(self.config, self.paths, self.reactor))
+            self.useAudit(self.makeAudit(self.config))
+            self.useLogins()
             mode = 0o755 if self.privileged else 0o700
             os.makedirs(self.paths.socketFolder, mode=mode, exist_ok=True)
             self._pidFile = PidFile.claim(self.paths.pidFile)
             self._openSockets()
+            self._openMetrics()
         except Exception as problem:
             self._closeSockets()
             self._releasePidFile()
@@ -160,7 +167,49 @@ class DaemonService(Service):
         if self.failed is not None:
             self.failed(failure.value)
 
-    def _configureWorkers(self) -> None:
+    # What the configuration says, and may say otherwise when it is read again
+
+    def useAccess(self, access: Access) -> None:
+        """Let C{access} decide about clients from now on; those that are there keep what they have open."""
+        self.access = access
+        self.server.access, self.server.polkit = access.policy, access.polkit
+
+    def makeAudit(self, config: Config) -> Audit | None:
+        """
+        Make what writes the audit trail.
+
+        @raise AuditError: it cannot be written.
+        """
+        return makeAudit(config.auditLevel, config.auditLogging, privileged=self.privileged)
+
+    def useAudit(self, audit: Audit | None) -> None:
+        """Write the audit trail there from now on."""
+        old = self.server.audit
+        self.server.setAudit(audit)
+        self.admin.setAudit(audit)
+        if old is not None and old.kernel is not None:
+            old.kernel.close()
+
+    def useLogins(self) -> None:
+        """Let clients log in as the configuration says."""
+        config = self.config
+        self.server.sasl = makeSASL(
+            self.reactor,
+            under(self.paths.root, config.saslPasswdFile),
+            config.saslMechanisms,
+            config.saslAllowedUsernameList,
+        )
+
+    def reload(self) -> bool:
+        """Read the configuration again; see L{pyvirt.daemon.reloading.reload}."""
+        notify(self.environment, "RELOADING=1")
+        try:
+            return reload(self)
+        finally:
+            notify(self.environment, "READY=1")
+
+    def configureWorkers(self) -> None:
+        """Allow as many calls at a time as the configuration says."""
         config = self.config
         for server, low, high, priority, key in (
             (self.server, config.minWorkers, config.maxWorkers, config.prioWorkers, "max_workers"),
@@ -168,6 +217,23 @@ class DaemonService(Service):
         ):
             # Without a word in the file nothing limits calls that cost no thread.
             server.workers.set(min(low, high), high, priority, key in config.lines)
+
+    def _openMetrics(self) -> None:
+        config = self.config
+        if config.metricsAddress is None and config.metricsSocket is None:
+            return
+        from pyvirt.daemon.metrics import MeasuredSession, Metrics, metricsSite
+
+        metrics = self.server.metrics = Metrics((self.server, self.admin))
+        self.server.session = MeasuredSession
+        site = metricsSite(metrics)
+        if config.metricsAddress is not None:
+            for each in openTCP(*config.metricsAddress):
+                self.listeners.append(Listener(self.reactor, each, site, _ROOM))
+        if config.metricsSocket is not None:
+            path = under(self.paths.root, config.metricsSocket)
+            opened = openUNIX(path, mode=0o660, group=config.unixSockGroup)
+            self.listeners.append(Listener(self.reactor, opened, site, _ROOM, path=path))
 
     def _isIdle(self) -> bool:
         """Whether nobody is connected and no driver has anything running."""
@@ -330,6 +396,7 @@ class DaemonService(Service):
 
     async def _stop(self) -> None:
         self._closeSockets()
+        self.useAudit(None)
         if self.administration.shutdown is not None:
             self.administration.shutdown.set(0)
         self.server.closeAll()

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from pyvirt.daemon.access.guard import Guard, denied
 from pyvirt.daemon.access.objects import driverName
 from pyvirt.daemon.answers import Streaming, closeAll, discard, letGo, streaming
+from pyvirt.daemon.audit import changes
 from pyvirt.daemon.calls import Call, lookup, notOpen, rpcError
 from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.subscriptions import Subscriptions
@@ -447,6 +448,17 @@ class Session(RPCServer):
         return turn
 
     def _run(self, call: Call, arguments: tuple[Any, ...], serial: int, fds: list[int]) -> Any:
+        audit = self.server.audit
+        if audit is None or not changes(call.procedure):
+            return self._runGuarded(call, arguments, fds)
+        return audit.watch(
+            self.identity,
+            call.procedure,
+            arguments,
+            lambda: self._runGuarded(call, arguments, fds),
+        )
+
+    def _runGuarded(self, call: Call, arguments: tuple[Any, ...], fds: list[int]) -> Any:
         guard = self.guard
         if guard is None:
             return self._runAllowed(call, arguments, fds)

@@ -160,7 +160,7 @@ def makeService(options: Options) -> IService:
         def startService(self) -> None:
             # What is defined stays for long, and looking through all of it for garbage stalls every client.
             gc.set_threshold(20000, 20, 100)
-            reactor.callWhenRunning(_surviveHangup)
+            reactor.callWhenRunning(_reloadOnHangup, self)
             try:
                 super().startService()
             except StartError as problem:
@@ -184,12 +184,16 @@ def makeService(options: Options) -> IService:
     return service
 
 
-def _surviveHangup() -> None:
-    """A hangup asks for the configuration to be read again, which is not possible yet; it must not end us."""
+def _reloadOnHangup(service: Any) -> None:
+    """A hangup asks for the configuration to be read again."""
     import signal
 
+    from twisted.internet import reactor as running
+
+    reactor: Any = running
+
     def hangup(number: int, frame: Any) -> None:
-        log.warn("SIGHUP: the configuration cannot be read again yet, restart the daemon instead")
+        reactor.callFromThread(service.reload)
 
     signal.signal(signal.SIGHUP, hangup)
 

@@ -25,7 +25,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.procedures import Procedure, Rule
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 
-__all__ = ["Guard", "IPolicy", "denied"]
+__all__ = ["REFS", "XML_ARGUMENTS", "Guard", "IPolicy", "denied"]
 
 
 class IPolicy(Protocol):
@@ -68,7 +68,7 @@ _FINDING = {
     "interface": Finding(None, "interfaceLookupByName"),
     "nwfilter_binding": Finding(None, "nwfilterBindingLookupByPortDev"),
 }
-_REFS: dict[type, str] = {
+REFS: dict[type, str] = {
     values.DomainRef: "domain",
     values.DomainSnapshotRef: "domain",
     values.DomainCheckpointRef: "domain",
@@ -90,7 +90,7 @@ _EVENTS = {
     EventKind.NODE_DEVICE: "node_device",
     EventKind.SECRET: "secret",
 }
-_XML = ("xml", "xmlDesc", "domXML", "dxml")
+XML_ARGUMENTS = ("xml", "xmlDesc", "domXML", "dxml")
 _OPEN_TO_ALL = frozenset(("connectIsSecure", "connectClose"))
 _MAKES = {
     "domainDefineXML": "domain",
@@ -203,7 +203,7 @@ class Guard:
 
     def permits(self, procedure: Procedure, item: Any) -> bool | Deferred[bool]:
         """Whether the caller may see an object that a procedure lists; its reference is the driver's own."""
-        kind = _REFS.get(type(item))
+        kind = REFS.get(type(item))
         if kind is None:
             return True
         target = targetOf(self.driver, item)
@@ -214,7 +214,7 @@ class Guard:
 
     def sees(self, event: Event) -> bool | Deferred[bool]:
         """Whether the caller may hear of an event."""
-        if type(event.ref) not in _REFS:
+        if type(event.ref) not in REFS:
             return True
         return self.ask("getattr", targetOf(self.driver, event.ref))
 
@@ -224,7 +224,7 @@ class Guard:
         """Return the real target of a reference that a client has sent, or a Deferred of it."""
         if isinstance(ref, values.DomainSnapshotRef | values.DomainCheckpointRef):
             ref = ref.dom
-        kind = _REFS[type(ref)]
+        kind = REFS[type(ref)]
         how = _FINDING.get(kind)
         if how is None:
             if isinstance(ref, values.NetworkPortRef):
@@ -325,11 +325,11 @@ class _Steps:
         if kind == "connect":
             return guard.connection
         for value in self.arguments:
-            if _REFS.get(type(value)) == kind:
+            if REFS.get(type(value)) == kind:
                 return guard.lookUp(value)
         text: str | None = None
         for name, value in zip(procedure.parameters, self.arguments, strict=True):
-            if name in _XML and isinstance(value, str):
+            if name in XML_ARGUMENTS and isinstance(value, str):
                 text = value
         if kind == "node_device" and procedure.parameters[:1] == ("name",):
             if procedure.name != "nodeDeviceLookupByName":
@@ -394,7 +394,7 @@ class _Steps:
 
     def done(self, result: Any) -> Any:
         guard = self.guard
-        if self.procedure.name in _MAKES and type(result) in _REFS:
+        if self.procedure.name in _MAKES and type(result) in REFS:
             guard._policy.made(guard._identity(), targetOf(guard.driver, result))
         if self.removes:
             for target in self.targets.values():
@@ -402,7 +402,7 @@ class _Steps:
                     guard._policy.removed(target)
         if not self.after:
             return result
-        if type(result) not in _REFS:
+        if type(result) not in REFS:
             raise denied(guard.driver)
         target = targetOf(guard.driver, result)
         asked = [guard.ask(rule.permission, target) for rule in self.after]

@@ -67,7 +67,9 @@ class RemoteFactory:
         environment = os.environ if self._environment is None else self._environment
         userID = os.geteuid() if self._userID is None else self._userID
         target = findTarget(uri, context.flags, environment, userID)
-        endpoint = clientEndpoint(context.reactor, target.address, environment, userID)
+        endpoint = clientEndpoint(
+            context.reactor, target.address, environment, userID, context.auth
+        )
         protocol: Any = await endpoint.connect(_factory(context))
         transport = target.address.transport
         connection = RemoteConnection(

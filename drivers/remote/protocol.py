@@ -5,6 +5,7 @@ The wire's client end, with libvirt's words for the ways in which a connection i
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 
 from twisted.internet.error import ConnectionDone
@@ -72,11 +73,14 @@ class RemoteProtocol(RPCClient):
             )
         if self.closeReason is not None:
             return super().lostError(reason)
-        number = errno.EIO
-        text = "End of file while reading data: Input/output error"
+        number, text = errno.EIO, "End of file while reading data: "
         if not reason.check(ConnectionDone):
-            number = errno.ECONNRESET
-            text = "Cannot recv data: Connection reset by peer"
+            number, text = errno.ECONNRESET, "Cannot recv data: "
+        # Transports that are programs, here or at the far end, may have said why they ended.
+        complaint = getattr(self.transport, "complaint", None)
+        if complaint is not None:
+            text += f"{complaint()}: "
+        text += os.strerror(number)
         return OutcomeUnknown(
             text,
             code=ErrorCode.SYSTEM_ERROR,

@@ -102,6 +102,7 @@ def findTarget(uri: URI | None, flags: int, environment: Mapping[str, str], user
             transport=transport,
             host=uri.host or "localhost",
             port=uri.port or _PORTS.get(transport, 0),
+            portGiven=bool(uri.port),
             user=uri.user,
             name=name,
             readOnly=bool(flags & VIR_CONNECT_RO),

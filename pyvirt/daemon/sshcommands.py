@@ -30,6 +30,12 @@ _SCRIPT = re.compile(
 )
 _ALONE = re.compile(rf"{_NETCAT}|(?:pyvirt|virt)-ssh-helper (?P<helped>[^;|&<>$`]*)", re.DOTALL)
 _DEFAULTS = ("/var/run/libvirt", "/run/libvirt")
+_OURS = re.compile(
+    r"which virt-ssh-helper 1>/dev/null 2>&1; if test \$\? = 0; then virt-ssh-helper (?P<helped>.*?);"
+    r" else which pyvirt-ssh-helper 1>/dev/null 2>&1; if test \$\? = 0; then"
+    r" pyvirt-ssh-helper (?P=helped); else exit 127; fi; fi",
+    re.DOTALL,
+)
 _LONGEST = 8192
 
 
@@ -62,7 +68,8 @@ def understand(command: bytes, sockets: tuple[str, str | None]) -> Wanted:
     except (UnicodeDecodeError, ValueError):
         raise _unknown() from None
     if len(words) == 3 and words[0] in ("sh", "/bin/sh") and words[1] == "-c":
-        match = _SCRIPT.fullmatch(words[2].strip()) or _ALONE.fullmatch(words[2].strip())
+        script = words[2].strip()
+        match = _OURS.fullmatch(script) or _SCRIPT.fullmatch(script) or _ALONE.fullmatch(script)
         if match is None:
             raise _unknown()
         if match["helped"] is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -23,7 +23,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 __all__ = ["Address", "clientEndpoint", "systemError"]
 
@@ -40,6 +40,7 @@ class Address:
     @ivar path: the socket, for C{unix}.
     @ivar host: for the others.
     @ivar port: for the others.
+    @ivar portGiven: whether the URI names it.
     @ivar user: whom to log in as, for C{ssh}; None: the user's own name.
     @ivar name: the URI that the daemon is asked for, for helpers at the far end.
     @ivar readOnly: whether a read-only connection is enough.
@@ -50,6 +51,7 @@ class Address:
     path: str = ""
     host: str = ""
     port: int = 0
+    portGiven: bool = False
     user: str | None = None
     name: str = ""
     readOnly: bool = False
@@ -79,7 +81,11 @@ def _reason(error: Exception) -> tuple[int, str]:
 
 
 def clientEndpoint(
-    reactor: Any, address: Address, environment: Mapping[str, str], userID: int
+    reactor: Any,
+    address: Address,
+    environment: Mapping[str, str],
+    userID: int,
+    auth: Sequence[Any] | None = None,
 ) -> IStreamClientEndpoint:
     """
     Make the endpoint that connects to C{address}.
@@ -88,6 +94,7 @@ def clientEndpoint(
 
     @param environment: of the process: where its user keeps certificates and keys.
     @param userID: who that is.
+    @param auth: whom to ask for passwords, as C{openAuth} takes it.
     @raise VirtError: what the address says about the transport cannot be used.
     """
     if address.transport == "unix":
@@ -100,11 +107,17 @@ def clientEndpoint(
         credentials = clientCredentials(address.parameters, environment, userID)
         inner = TCPEndpoint(reactor, address.host, address.port)
         return TLSEndpoint(reactor, inner, address.host, credentials)
-    raise virtError(
-        ErrorCode.CONFIG_UNSUPPORTED,
-        f"the transport '{address.transport}' is not available yet; use unix, tcp or tls",
-        ErrorDomain.RPC,
-    )
+    from pyvirt.transports.external import ProgramEndpoint, sshCommand
+
+    if address.transport == "ext":
+        return ProgramEndpoint(reactor, [address.parameters["command"]], environment)
+    if address.parameters.get("command"):
+        return ProgramEndpoint(reactor, sshCommand(address, address.portGiven), environment)
+    from pyvirt.transports.asking import Asker
+    from pyvirt.transports.ssh import SSHEndpoint
+
+    inner = TCPEndpoint(reactor, address.host, address.port)
+    return SSHEndpoint(reactor, inner, address, environment, Asker(auth))
 
 
 @implementer(IStreamClientEndpoint)

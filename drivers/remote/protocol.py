@@ -59,6 +59,9 @@ class RemoteProtocol(RPCClient):
         self.onLost(why)
 
     def closedError(self, reason: Failure) -> VirtError:
+        complaint = getattr(self.transport, "complaint", None)
+        if complaint is not None and complaint():
+            return self.lostError(reason)
         return virtError(ErrorCode.INTERNAL_ERROR, "client socket is closed", ErrorDomain.RPC)
 
     def lostError(self, reason: Failure) -> VirtError:

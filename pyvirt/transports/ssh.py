@@ -124,7 +124,7 @@ class SSHEndpoint:
                 self._asker,
                 self._environment,
             )
-            client.requestService(login)
+            client.logIn(login)
             try:
                 await login.done
             except LoginRefused as problem:
@@ -176,6 +176,7 @@ class _Client(SSHClientTransport):
         self._said = ""
         self._alive = False
         self._timer: Any = None
+        self._login: Login | None = None
         self.secure: Deferred[None] = Deferred()
         # SHA-1 signatures of hosts prove nothing; keys that are known come first, so that one of them is shown.
         kinds = {each.encode() for each in known.kinds(address.host, self._port)}
@@ -193,8 +194,9 @@ class _Client(SSHClientTransport):
 
     def _late(self) -> None:
         self._timer = None
+        step = "begin the login" if self.secure.called else "finish the key exchange"
         self._problem = systemError(
-            f"the SSH server '{self._address.host}' did not finish the key exchange within"
+            f"the SSH server '{self._address.host}' did not {step} within"
             f" {STEP_TIMEOUT:.0f} seconds",
             110,
         )
@@ -252,6 +254,19 @@ class _Client(SSHClientTransport):
         if not self.secure.called:
             self.secure.callback(None)
 
+    def logIn(self, login: Login) -> None:
+        """Begin to log in; the server has to agree to that in time."""
+        self._login = login
+        if not self._alive:
+            login.serviceStopped()
+            return
+        self._timer = self._reactor.callLater(STEP_TIMEOUT, self._late)
+        self.requestService(login)
+
+    def setService(self, service: Any) -> None:
+        self._untimed()
+        super().setService(service)
+
     def receiveError(self, reasonCode: int, description: bytes) -> None:
         self._said = description.decode(errors="replace").strip()
 
@@ -276,6 +291,8 @@ class _Client(SSHClientTransport):
         self._alive = False
         self._untimed()
         super().connectionLost(reason)
+        if self._login is not None:
+            self._login.serviceStopped()
         if not self.secure.called:
             detail = self._said or "it hung up"
             self.secure.errback(

@@ -39,6 +39,8 @@ _SIGN_SHA256, _SIGN_SHA512 = 2, 4
 _ROUNDS = 10
 """Questions that a server may ask one after the other."""
 _AGENT_TIMEOUT = 30.0
+_ANSWER_TIMEOUT = 60.0
+"""Seconds that the server may think about an attempt."""
 
 
 class LoginRefused(Exception):
@@ -100,13 +102,18 @@ class Login(SSHService):
     def serviceStopped(self) -> None:
         self._ended = True
         waiting, self._waiting = self._waiting, None
+        gone = LoginRefused("the server hung up while logging in")
         if waiting is not None and not waiting.called:
-            waiting.errback(LoginRefused("the server hung up while logging in"))
+            waiting.errback(gone)
+        elif self._task is None and not self.done.called:
+            self.done.errback(gone)
 
     def _settle(self, result: Any) -> None:
         if not self.done.called:
             if result is None:
                 self.done.callback(None)
+            elif result.check(TimeoutError):
+                self.done.errback(LoginRefused("the server did not answer while logging in"))
             else:
                 self.done.errback(result)
 
@@ -124,7 +131,7 @@ class Login(SSHService):
         self._waiting = Deferred()
         waiting = self._waiting
         self.transport.sendPacket(number, payload)
-        return await waiting
+        return await waiting.addTimeout(_ANSWER_TIMEOUT, self._reactor)
 
     async def _request(self, method: bytes, payload: bytes = b"") -> tuple[int, bytes]:
         head = common.NS(self._user.encode()) + common.NS(b"ssh-connection") + common.NS(method)

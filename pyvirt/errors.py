@@ -182,6 +182,12 @@ class OutcomeUnknown(RPCError):
     """
 
 
+class NotConnected(VirtError):
+    """
+    A connection that heals itself is away, or was given up: nothing was sent, so nothing has happened.
+    """
+
+
 class CallFailed(VirtError):
     """A call failed in the library itself, without an error of libvirt's that would say why."""
 

@@ -146,6 +146,10 @@ class RemoteConnection:
         """Whether the transport is."""
         return self.encryptedTransport
 
+    def abort(self) -> None:
+        """Cut the connection at once; it counts as lost."""
+        self.protocol.transport.abortConnection()
+
     def close(self) -> Deferred[None]:
         """Take leave of the daemon and close the socket; fires when it is closed.  Never fails."""
         return Deferred.fromCoroutine(self._close())

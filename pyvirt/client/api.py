@@ -6,6 +6,17 @@ from pyvirt.client.checkpoint import DomainCheckpoint
 from pyvirt.client.connect import Connect
 from pyvirt.client.domain import Domain
 from pyvirt.client.events import EventOverflow
+from pyvirt.client.healing import (
+    Change,
+    ChangeKind,
+    ConnectionGivenUp,
+    ConnectionLost,
+    ConnectionRestored,
+    ConnectionRetried,
+    Happening,
+    Healing,
+    WhileAway,
+)
 from pyvirt.client.interface import Interface
 from pyvirt.client.library import getVersion, virEventRegisterDefaultImpl, virInitialize
 from pyvirt.client.network import Network, NetworkPort
@@ -17,7 +28,7 @@ from pyvirt.client.snapshot import DomainSnapshot
 from pyvirt.client.storage import StoragePool, StorageVol
 from pyvirt.client.stream import Stream
 from pyvirt.drivertable import DriverTable
-from pyvirt.errors import OutcomeUnknown, VirtError
+from pyvirt.errors import NotConnected, OutcomeUnknown, VirtError
 
 libvirtError = VirtError
 virConnect = Connect
@@ -36,24 +47,34 @@ virStorageVol = StorageVol
 virStream = Stream
 
 __all__ = [
+    "Change",
+    "ChangeKind",
     "Connect",
+    "ConnectionGivenUp",
+    "ConnectionLost",
+    "ConnectionRestored",
+    "ConnectionRetried",
     "Domain",
     "DomainCheckpoint",
     "DomainSnapshot",
     "DriverTable",
     "EventOverflow",
+    "Happening",
+    "Healing",
     "Interface",
     "NWFilter",
     "NWFilterBinding",
     "Network",
     "NetworkPort",
     "NodeDevice",
+    "NotConnected",
     "OutcomeUnknown",
     "Secret",
     "StoragePool",
     "StorageVol",
     "Stream",
     "VirtError",
+    "WhileAway",
     "getVersion",
     "libvirtError",
     "open",

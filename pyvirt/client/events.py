@@ -60,7 +60,7 @@ class EventQueue:
         self.dropped = 0
         self._clock = clock
         self._giveUp = giveUp
-        self._waiting: deque[Callable[[], Any]] = deque()
+        self._waiting: deque[tuple[Callable[[], Any], bool]] = deque()
         self._untold = 0
         self._busy = False
         self._stopped = False
@@ -91,11 +91,20 @@ class EventQueue:
                 return
             if self.overflow is EventOverflow.DROP_NEWEST:
                 return
-            self._waiting.popleft()
-        self._waiting.append(deliver)
+            if not self._forgetOldest():
+                return
+        self._waiting.append((deliver, mustKeep))
         if not self._busy:
             self._busy = True
             self._clock.callLater(0, self._deliver)
+
+    def _forgetOldest(self) -> bool:
+        """Forget the oldest of those that may be lost; return whether there is one."""
+        for number, (_, kept) in enumerate(self._waiting):
+            if not kept:
+                del self._waiting[number]
+                return True
+        return False
 
     def stop(self) -> None:
         """Deliver nothing any more."""
@@ -113,7 +122,7 @@ class EventQueue:
                 told = self.onOverflow
                 if told is not None:
                     self._call(lambda told=told, lost=lost: told(lost))  # type: ignore[misc]
-            answer = self._call(self._waiting.popleft())
+            answer = self._call(self._waiting.popleft()[0])
             if answer is not None and not answer.called:
                 answer.addBoth(self._deliverLater)
                 return

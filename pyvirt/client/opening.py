@@ -8,19 +8,32 @@ the same for all of them, as it is in libvirt.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from pyvirt.client.aliases import configurationPath, loadConfiguration
 from pyvirt.client.connect import Connect
 from pyvirt.client.deferring import deferred
+from pyvirt.client.healing import Healing
 from pyvirt.client.session import Session
 from pyvirt.constants import VIR_CONNECT_NO_ALIASES, VIR_CONNECT_RO
+from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.drivertable import DriverTable, noDriver
 from pyvirt.uri import parseURI
 
-__all__ = ["Credentials", "connectTable", "open", "openAuth", "openReadOnly", "resolveURI"]
+__all__ = [
+    "Credentials",
+    "connectBy",
+    "connectTable",
+    "open",
+    "openAuth",
+    "openReadOnly",
+    "resolveURI",
+]
 
 Credentials = Sequence[Any]
 """C{[types, callback, opaque]}, as the binding takes it."""
@@ -55,16 +68,39 @@ async def connectTable(
     uri: str | None,
     flags: int = 0,
     auth: Credentials | None = None,
+    heal: Healing | None = None,
 ) -> Connect:
     """
     Open a URI through the drivers of C{table}.
 
     @param flags: C{VIR_CONNECT_*}.
+    @param heal: how the connection heals itself; None: it does not.
     """
     readOnly = bool(flags & VIR_CONNECT_RO)
     context = table.context(readOnly=readOnly, flags=flags, auth=auth)
-    connection = await table.open(uri, context)
-    return Connect(Session(connection, context.clock, readOnly))
+    return await connectBy(lambda: table.open(uri, context), context.clock, readOnly, heal)
+
+
+async def connectBy(
+    opener: Callable[[], Deferred[IConnection]],
+    clock: IReactorTime,
+    readOnly: bool,
+    heal: Healing | None = None,
+) -> Connect:
+    """Make a connection of what C{opener} opens, which is asked again when it has to heal."""
+    connection = await opener()
+    if heal is None:
+        return Connect(Session(connection, clock, readOnly))
+    from pyvirt.client.healer import Healer
+
+    healer = Healer(connection, opener, heal, clock, readOnly)
+    connect = Connect(Session(healer, clock, readOnly))
+    try:
+        await healer.begin(connect)
+    except BaseException:
+        connect.close()
+        raise
+    return connect
 
 
 def _table(reactor: Any) -> DriverTable:
@@ -82,14 +118,19 @@ async def _open(
     auth: Credentials | None,
     reactor: Any,
     table: DriverTable | None,
+    heal: Healing | None,
 ) -> Connect:
     uri = resolveURI(name, flags, os.environ, os.geteuid())
-    return await connectTable(_table(reactor) if table is None else table, uri, flags, auth)
+    return await connectTable(_table(reactor) if table is None else table, uri, flags, auth, heal)
 
 
 @deferred
 async def open(
-    name: str | None = None, *, reactor: Any = None, table: DriverTable | None = None
+    name: str | None = None,
+    *,
+    reactor: Any = None,
+    table: DriverTable | None = None,
+    heal: Healing | None = None,
 ) -> Connect:
     """
     Open a connection.
@@ -98,18 +139,23 @@ async def open(
         local daemon finds.
     @param reactor: None: the global one.
     @param table: the drivers to try; None: those that are installed.
+    @param heal: have the connection made again whenever it is lost; None: its loss is its end.
     @return: fires with the connection.  Fails with L{VirtError<pyvirt.errors.VirtError>}: C{NO_CONNECT} if no
         driver takes the URI, C{SYSTEM_ERROR} if the daemon cannot be reached.
     """
-    return await _open(name, 0, None, reactor, table)
+    return await _open(name, 0, None, reactor, table, heal)
 
 
 @deferred
 async def openReadOnly(
-    name: str | None = None, *, reactor: Any = None, table: DriverTable | None = None
+    name: str | None = None,
+    *,
+    reactor: Any = None,
+    table: DriverTable | None = None,
+    heal: Healing | None = None,
 ) -> Connect:
     """As L{open}, for looking only: whatever could change something is refused."""
-    return await _open(name, VIR_CONNECT_RO, None, reactor, table)
+    return await _open(name, VIR_CONNECT_RO, None, reactor, table, heal)
 
 
 @deferred
@@ -120,6 +166,7 @@ async def openAuth(
     *,
     reactor: Any = None,
     table: DriverTable | None = None,
+    heal: Healing | None = None,
 ) -> Connect:
     """
     As L{open}, with somebody to ask for credentials.
@@ -128,4 +175,4 @@ async def openAuth(
         asked for and an opaque value, and that value.
     @param flags: C{VIR_CONNECT_RO}, C{VIR_CONNECT_NO_ALIASES}.
     """
-    return await _open(uri, flags, auth, reactor, table)
+    return await _open(uri, flags, auth, reactor, table, heal)

@@ -78,14 +78,19 @@ class Session:
         self.clock = clock
         self.readOnly = readOnly
         self.closed = False
-        if ICaller.providedBy(connection):
-            self.caller: ICaller = cast(ICaller, connection)
-            self._checks: bool | None = readOnly
-            unknown = "event callback id {} not registered"
-        else:
-            self.caller = LocalCaller(connection, readOnly)
-            self._checks = None
-            unknown = "could not find event callback {} for deletion"
+        self.caller = (
+            cast(ICaller, connection)
+            if ICaller.providedBy(connection)
+            else LocalCaller(connection, readOnly)
+        )
+        # A driver in this process is asked through a router, which checks.
+        remote: bool = getattr(connection, "checksHere", ICaller.providedBy(connection))
+        self._checks = readOnly if remote else None
+        unknown = (
+            "event callback id {} not registered"
+            if remote
+            else "could not find event callback {} for deletion"
+        )
         self.queue = EventQueue(clock, self.overflowed)
         self.events = EventRegistry(self.caller, self.queue, unknown)
         self._closeCallback: CloseCallback | None = None
@@ -145,9 +150,9 @@ class Session:
 
     def overflowed(self) -> None:
         """The queue's policy is to give the connection up."""
-        transport = getattr(getattr(self.connection, "protocol", None), "transport", None)
-        if transport is not None:
-            transport.abortConnection()
+        abort = getattr(self.connection, "abort", None)
+        if abort is not None:
+            abort()
 
     async def close(self) -> None:
         """Close for good: no callback is called any more."""

@@ -25,13 +25,15 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from pyvirt.client.connect import Connect
-from pyvirt.client.session import Session
+from pyvirt.client.healing import Healing
+from pyvirt.client.opening import connectBy
 from pyvirt.constants import VIR_CONNECT_RO
-from pyvirt.drivers.interfaces.driver import OpenContext
+from pyvirt.drivers.interfaces.driver import IConnection, OpenContext
 from pyvirt.drivers.remote.connection import RemoteConnection
 from pyvirt.drivers.remote.opening import openRemote
 from pyvirt.drivers.remote.protocol import RemoteProtocol
 from pyvirt.drivers.remote.target import Target
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 from pyvirt.testing.daemon import MemoryDaemon, memoryDaemon
 from pyvirt.testing.transport import Pipe
 from pyvirt.transports.endpoints import Address
@@ -56,6 +58,7 @@ class MemoryConnection:
     @ivar clock: the time of both.
     @ivar daemon: the daemon.
     @ivar pipes: what joins them, one for each client, in order of connection.
+    @ivar reachable: whether new connections are accepted; else they are refused, as if no daemon ran.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class MemoryConnection:
         self.daemon = daemon
         self.uri = uri
         self.pipes: list[Pipe] = []
+        self.reachable = True
         self._driver = driver
 
     @property
@@ -86,29 +90,40 @@ class MemoryConnection:
         """
         self.pipes[client].cut()
 
-    def opening(self, uri: str | None = None, flags: int = 0) -> Deferred[Connect]:
+    def opening(
+        self, uri: str | None = None, flags: int = 0, heal: Healing | None = None
+    ) -> Deferred[Connect]:
         """
         Connect another client.
 
         @param uri: None: the one that L{memoryConnection} was given.
         @param flags: C{VIR_CONNECT_*}.
+        @param heal: how the connection heals itself; None: it does not.
         @return: fires with its connection once it is pumped.
         """
-        return Deferred.fromCoroutine(self._open(self.uri if uri is None else uri, flags))
+        name, readOnly = self.uri if uri is None else uri, bool(flags & VIR_CONNECT_RO)
 
-    async def _open(self, uri: str, flags: int) -> Connect:
-        readOnly = bool(flags & VIR_CONNECT_RO)
+        def opener() -> Deferred[IConnection]:
+            return Deferred.fromCoroutine(self._open(name, flags, readOnly))
+
+        return Deferred.fromCoroutine(connectBy(opener, self.clock, readOnly, heal))
+
+    async def _open(self, uri: str, flags: int, readOnly: bool) -> IConnection:
+        if not self.reachable:
+            raise virtError(ErrorCode.SYSTEM_ERROR, "Connection refused", ErrorDomain.RPC)
         protocol = RemoteProtocol(self.clock)
         self.pipes.append(Pipe(protocol, self.daemon.protocol(readOnly=readOnly)))
         connection = RemoteConnection(protocol, uri, secure=True, encrypted=False)
         target = Target(address=Address(transport="unix"), name=uri)
         context = OpenContext(reactor=self.clock, readOnly=readOnly, flags=flags)
         await openRemote(connection, target, context)
-        return Connect(Session(connection, self.clock, readOnly))
+        return connection
 
-    def connect(self, uri: str | None = None, flags: int = 0) -> Connect:
+    def connect(
+        self, uri: str | None = None, flags: int = 0, heal: Healing | None = None
+    ) -> Connect:
         """Connect another client and return its connection; see L{opening}."""
-        return self.result(self.opening(uri, flags))
+        return self.result(self.opening(uri, flags, heal))
 
     def pump(self, seconds: float = 0.0) -> None:
         """

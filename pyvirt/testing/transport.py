@@ -136,7 +136,7 @@ class Pipe:
             step = pieces or len(data)
             for start in range(0, len(data), step):
                 far.protocol.dataReceived(data[start : start + step])
-        if near.disconnecting and near.connected and not near.outgoing:
+        if near.disconnecting and near.connected and (near.aborted or not near.outgoing):
             moved = True
             near.lost(Failure(ConnectionAborted() if near.aborted else ConnectionDone()))
             far.lost(Failure(ConnectionDone()))

@@ -156,7 +156,11 @@ class Daemon:
         self.output = os.path.join(self.folder, "output")
         with open(self.config, "w") as file:
             file.write("\n".join([*self.settings(), *settings, ""]))
+        self._environment = {**os.environ, **self.environment(), **(environment or {})}
         _libc()  # loaded before the fork, which is no place for it
+        self._start()
+
+    def _start(self) -> None:
         started = time.monotonic()
         with open(self.output, "wb") as output:
             self._process = subprocess.Popen(
@@ -165,7 +169,7 @@ class Daemon:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env={**os.environ, **self.environment(), **(environment or {})},
+                env=self._environment,
                 preexec_fn=_diesWithParent,
             )
         self.pid = self._process.pid
@@ -295,6 +299,15 @@ class Daemon:
     def isRunning(self) -> bool:
         """Whether the process still lives."""
         return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End it as no daemon expects; its folder stays, for L{restart}."""
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Start it again after L{kill}, at the same addresses."""
+        self._start()
 
     def stop(self) -> int:
         """

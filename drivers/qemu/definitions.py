@@ -8,13 +8,14 @@ import os
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import check, formatDomain
+from pyvirt.definitions.domain import formatDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
+from pyvirt.drivers.qemu.nativeformat import nativeFormat as writeNative
 from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
 from pyvirt.drivers.qemu.saveimage import removeManagedSave
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
@@ -87,7 +88,6 @@ class DomainDefinitions:
             validate("domain", xml)
         hypervisor = self._hypervisor
         definition = await hypervisor.parse(xml)
-        check(definition)
         known = self._domains.check(definition)
         hypervisor.store.saveDefinition(definition)
         domain = known if known is not None else self._domains.add(definition)
@@ -104,6 +104,11 @@ class DomainDefinitions:
             c.VIR_DOMAIN_EVENT_DEFINED_ADDED if added else c.VIR_DOMAIN_EVENT_DEFINED_UPDATED,
         )
         return domain.ref
+
+    async def connectDomainXMLToNative(self, nativeFormat: str, domainXML: str, flags: int) -> str:
+        """Write the command line of a definition."""
+        checkFlags("qemuConnectDomainXMLToNative", flags, 0)
+        return await writeNative(self._hypervisor, nativeFormat, domainXML)
 
     def domainGetOSType(self, dom: DomainRef) -> str:
         """Tell what kind of system boots."""

@@ -5,10 +5,9 @@ The host that guests run on.
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 from pyvirt.drivers.qemu.binaries import emulatorFor
-from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.hostcapabilities import HostCapabilities
 
 __all__ = ["Host"]
 
@@ -16,11 +15,8 @@ __all__ = ["Host"]
 LIBRARY_VERSION = 9000000
 
 
-class Host:
+class Host(HostCapabilities):
     """Answers for the host."""
-
-    def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
-        self._hypervisor = hypervisor
 
     def connectGetType(self) -> str:
         """The name of the driver."""

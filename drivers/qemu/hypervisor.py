@@ -28,6 +28,7 @@ from pyvirt.drivers.qemu.domain import Domain, DomainTable
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
 from pyvirt.drivers.qemu.store import Status, Store
+from pyvirt.drivers.qemu.validate import validate
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.hooks import Hooks
 from pyvirt.locking.plugin import NoLocks
@@ -100,7 +101,14 @@ class Hypervisor:
                 ErrorCode.XML_ERROR, f"name {definition.name!r} is not allowed", ErrorDomain.DOMAIN
             )
         capabilities = await self.capabilities(definition)
-        return complete(definition, capabilities, self.random)
+        definition = complete(
+            definition,
+            capabilities,
+            self.random,
+            nvramFolder=os.path.join(self.layout.lib, "nvram"),
+        )
+        validate(definition, capabilities, self.config.values)
+        return definition
 
     async def capabilities(self, definition: DomainDefinition) -> BinaryCapabilities:
         """

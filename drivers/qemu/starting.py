@@ -15,14 +15,18 @@ from pyvirt.definitions.domain import DomainDefinition, formatDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.locking import Launch
 from pyvirt.drivers.qemu import ending, locks
+from pyvirt.drivers.qemu.capabilities.decoding import withHostModel
 from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, takeOver
+from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares
 from pyvirt.drivers.qemu.live import prepareLive
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
+from pyvirt.drivers.qemu.variables import makeVariables
 from pyvirt.errors import ErrorDomain
 from pyvirt.process import Command
 
@@ -64,6 +68,12 @@ async def start(
         id, layout.guestFolder(id, domain.name), layout.channelFolder(id, domain.name), capabilities
     )
     guest.autodestroy = autodestroy
+    descriptors = firmwares()
+    base = chooseFirmware(
+        withHostModel(base, capabilities, cpuMap()),
+        descriptors,
+        nvramFolder=os.path.join(layout.lib, "nvram"),
+    )
     live = prepareLive(hypervisor, base, guest)
     if domain.persistent and domain.pending is None:
         domain.pending = kept
@@ -80,6 +90,7 @@ async def start(
         makeFolder(guest.folder, owner, 0o700)
         makeFolder(guest.channels, owner, 0o700)
         writeKey(hypervisor, guest)
+        makeVariables(live, descriptors, owner)
         if owner is not None and hypervisor.config["dynamic_ownership"]:
             takeOver(live, owner, guest.restored)
         guestLog = GuestLog(layout.log(domain.name))
@@ -195,7 +206,7 @@ def spawn(
     numbers: dict[str, int] = {}
     source = "defer" if incoming is not None else incomingURI
     settings = hostSettings(hypervisor, guest, source)
-    line = commandLine(live, guest.capabilities, settings)
+    line = commandLine(live, guest.capabilities, settings, hypervisor.clock.seconds())
     monitor = listenAt(os.path.join(guest.folder, "monitor.sock"), hypervisor.owner)
     try:
         numbers["monitor"] = monitor.fileno()

@@ -324,7 +324,8 @@ class LibvirtWorld(World):
     def command(self) -> list[str]:
         if not glob.glob("/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so"):
             raise SkipTest("libvirtd has no QEMU driver (libvirt-daemon-driver-qemu)")
-        return [requireLibvirtd()]
+        # Its usual place is outside of the world.
+        return [requireLibvirtd(), "--pid-file", os.path.join(self.folder, "libvirtd.pid")]
 
 
 class PyvirtWorld(World):
@@ -337,6 +338,7 @@ class PyvirtWorld(World):
             sys.executable,
             *("-c", "from twisted.scripts.twistd import run; run()"),
             *("--nodaemon", "--pidfile=", "pyvirt"),
+            *("--pid-file", os.path.join(self.folder, "libvirtd.pid")),
         ]
 
     def environment(self) -> dict[str, str]:

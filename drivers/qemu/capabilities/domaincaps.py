@@ -263,7 +263,9 @@ def _writeDevices(out: _Writer, capabilities: BinaryCapabilities, machine: str, 
         if each in capabilities.tpmModels
     ]
     if models:
-        kinds: list[str] = [each for each in ("passthrough", "emulator") if each in capabilities.tpmTypes]
+        kinds: list[str] = [
+            each for each in ("passthrough", "emulator") if each in capabilities.tpmTypes
+        ]
         if "emulator" in kinds:
             kinds.append("external")
         out.device(

@@ -1,0 +1,91 @@
+"""
+A definition as the command line that would run it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import time
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+from pyvirt.drivers.qemu.capabilities.decoding import withHostModel
+from pyvirt.drivers.qemu.command import CommandLine, HostSettings, commandLine
+from pyvirt.drivers.qemu.firmware import chooseFirmware
+from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.layout import shortName
+from pyvirt.drivers.qemu.refusals import invalidArgument
+
+__all__ = ["nativeFormat", "quoted"]
+
+_SPECIAL = re.compile(r"[\r\t\n !\"#$&'()*;<>?\[\\\]^`{|}~]")
+
+
+def quoted(word: str) -> str:
+    """Return a word as a shell takes it."""
+    if word and not _SPECIAL.search(word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+class _Stand(dict[str, int]):
+    """Numbers for descriptors that nobody opened, and for secrets that nobody looked up."""
+
+    def __init__(self) -> None:
+        self._next = 25
+
+    def __missing__(self, name: str) -> int:
+        if name.startswith("secret:"):
+            return base64.b64encode(os.urandom(16)).decode()  # type: ignore[return-value]
+        self._next += 1
+        return self._next - 1
+
+
+def shownSettings(hypervisor: Hypervisor, definition: DomainDefinition) -> HostSettings:
+    """Return the settings of a command line that is only shown."""
+    short = shortName(-1, definition.name)
+    lib = hypervisor.layout.lib
+    return HostSettings(
+        privileged=hypervisor.privileged,
+        guestFolder=os.path.join(lib, short),
+        channelFolder=os.path.join(lib, "channel", "target", short),
+        runFolder=hypervisor.layout.run,
+        sandbox=hypervisor.config["seccomp_sandbox"] != 0,
+        settings=hypervisor.config.values,
+        shown=True,
+    )
+
+
+async def nativeFormat(hypervisor: Hypervisor, form: str, xml: str) -> str:
+    """
+    Write the command line of a definition, with its environment, as a shell takes it.
+
+    @raise VirtError: INVALID_ARG: it is another form than C{qemu-argv}.
+    """
+    if form != "qemu-argv":
+        raise invalidArgument(f"unsupported config type {form}")
+    definition = await hypervisor.parse(xml)
+    capabilities: BinaryCapabilities = await hypervisor.capabilities(definition)
+    definition = chooseFirmware(
+        withHostModel(definition, capabilities, cpuMap()),
+        firmwares(),
+        nvramFolder=os.path.join(hypervisor.layout.lib, "nvram"),
+    )
+    settings = shownSettings(hypervisor, definition)
+    line: CommandLine = commandLine(definition, capabilities, settings, time.time())
+    home = settings.guestFolder
+    environment = {
+        "LC_ALL": "C",
+        "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        "HOME": home,
+        "XDG_DATA_HOME": f"{home}/.local/share",
+        "XDG_CACHE_HOME": f"{home}/.cache",
+        "XDG_CONFIG_HOME": f"{home}/.config",
+        **line.environment,
+    }
+    words = [f"{name}={quoted(value) if value else ''}" for name, value in environment.items()]
+    words += [quoted(word) for word in line.placed(_Stand())]
+    return " ".join(words)

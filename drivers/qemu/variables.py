@@ -1,0 +1,69 @@
+"""
+Files in which firmwares keep their variables: made from a template when a guest starts that has none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._source import FileSource
+from pyvirt.drivers.qemu.firmware import Descriptor
+from pyvirt.drivers.qemu.refusals import systemFailure
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = ["makeVariables"]
+
+
+def makeVariables(
+    definition: DomainDefinition,
+    descriptors: Iterable[Descriptor],
+    owner: tuple[int, int] | None,
+) -> str | None:
+    """
+    Make the file of a guest's variables if it has one and that is not there.
+
+    @param owner: the user and group that QEMU runs as.
+    @return: the path of a file that was made.
+    @raise VirtError: no template is known, or the file cannot be written.
+    """
+    loader, nvram = definition.os.loader, definition.os.nvram
+    if loader is None or nvram is None or not isinstance(nvram.source, FileSource):
+        return None
+    path = nvram.source.file
+    if not path or os.path.exists(path):
+        return None
+    template = nvram.template
+    if template is None:
+        template = next((each.template for each in descriptors if each.path == loader.path), None)
+    if template is None:
+        raise virtError(
+            ErrorCode.OPERATION_FAILED,
+            f"unable to find any master var store for loader: {loader.path}",
+            ErrorDomain.QEMU,
+        )
+    made = f"{path}.new"
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
+        source = os.open(template, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as problem:
+        raise systemFailure(problem, f"Failed to open file '{template}'") from None
+    try:
+        with open(source, "rb") as read:
+            fd = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            with open(fd, "wb") as write:
+                shutil.copyfileobj(read, write)
+                write.flush()
+                os.fsync(write.fileno())
+                if owner is not None:
+                    os.fchown(write.fileno(), *owner)
+        os.rename(made, path)
+    except OSError as problem:
+        try:
+            os.unlink(made)
+        except OSError:
+            pass
+        raise systemFailure(problem, f"Failed to create file '{path}'") from None
+    return path

@@ -1,0 +1,136 @@
+"""
+Definitions, command lines and capabilities of our QEMU driver beside libvirtd's, each in a world of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
+from tests.interop.support import requireVirsh
+from tests.qemu.observations import cases, masked
+
+#: Cases that concern files of the observing machine, or take the address of something that is not there.
+_LEFT_OUT = re.compile(r"emulator|lease|seclabel|v-top-sec|sysinfo")
+
+#: Every so many cases are compared here; all of them are in memory, against what was observed.
+_STEP = 9
+
+
+def words(text: str) -> list[str]:
+    """Return the arguments in a command line, without what is particular to a world."""
+    found = shlex.split(text)
+    while found and "=" in found[0] and not found[0].startswith("/"):
+        found.pop(0)
+    return masked(found)
+
+
+class QEMUDefinitionTests(SynchronousTestCase):
+    """Both daemons say the same of what is defined."""
+
+    def setUp(self) -> None:
+        requireQEMU()
+        self.worlds: list[World] = []
+        for kind in (LibvirtWorld, PyvirtWorld):
+            world = kind()
+            self.addCleanup(world.stop)
+            self.worlds.append(world)
+
+    def both(self, *arguments: str) -> list[str]:
+        """Return what virsh prints on either daemon, errors included."""
+        found = []
+        for world in self.worlds:
+            outcome = world.virsh(*arguments)
+            found.append(outcome.stdout + outcome.stderr)
+        return found
+
+    def test_sample(self) -> None:
+        """A sample of documents is completed alike, refused alike, and gives the same arguments."""
+        sample = [case for case in cases() if not _LEFT_OUT.search(case.name)][::_STEP]
+        answers: list[list[str]] = []
+        for world in self.worlds:
+            script = []
+            for number, case in enumerate(sample):
+                path = world.write(f"case{number}.xml", case.xml)
+                name = re.search("<name>(.*)</name>", case.xml)
+                assert name is not None
+                script += [
+                    f"echo CASE {number}",
+                    f"define {path}",
+                    f"echo XML {number}",
+                    f"dumpxml {name[1]} --security-info",
+                    f"undefine {name[1]} --nvram",
+                    f"echo NATIVE {number}",
+                    f"domxml-to-native qemu-argv --xml {path}",
+                ]
+            command = f"exec {requireVirsh()} -q -c qemu:///system 2>&1"
+            outcome = world.run(["sh", "-c", command], input="\n".join(script) + "\n")
+            # Where there is no terminal, virsh repeats its prompt in front of what it prints.
+            text = re.sub(r"^(?:virsh # ?)+", "", outcome.stdout, flags=re.M)
+            text = text.replace(world.folder, "FOLDER")
+            answers.append(re.split(r"^(?:CASE|XML|NATIVE) \d+$", text, flags=re.M))
+        theirs, ours = answers
+        self.assertEqual(len(theirs), len(ours))
+        self.assertEqual(len(theirs), 3 * len(sample) + 1)
+        for position, (one, other) in enumerate(zip(theirs, ours, strict=True)):
+            case = sample[max(position - 1, 0) // 3]
+            if position % 3 == 0 and position:
+                if case.argv is None or case.name == "cpu0":
+                    continue
+                one, other = "\n".join(words(one)), "\n".join(words(other))
+            self.assertEqual(other, one, case.name)
+
+    def test_capabilities(self) -> None:
+        """What guests can be given is told alike, by machine and architecture."""
+        for arguments in (
+            ("domcapabilities",),
+            ("domcapabilities", "--machine", "q35"),
+            ("domcapabilities", "--machine", "isapc"),
+            ("domcapabilities", "--machine", "nonsuch"),
+            ("domcapabilities", "--arch", "ppc64"),
+            ("domcapabilities", "--virttype", "xen"),
+            ("cpu-models", "x86_64"),
+            ("cpu-models", "nonsuch"),
+        ):
+            theirs, ours = self.both(*arguments)
+            self.assertEqual(ours, theirs, " ".join(arguments))
+
+    def test_host(self) -> None:
+        """The host is described alike, but for features that Linux does not tell and moving amounts."""
+        theirs, ours = (self.steady(text) for text in self.both("capabilities"))
+        self.assertEqual(ours, theirs)
+
+    def steady(self, text: str) -> str:
+        """Leave out what changes from one moment to the next, or what only the processor itself tells."""
+        text = re.sub(r"<uuid>.*</uuid>", "<uuid>UUID</uuid>", text)
+        text = re.sub(r"      <feature name='(?:la57|xfd|osxsave|invtsc)'/>\n", "", text)
+        text = re.sub(r"(<memory unit='KiB'>)\d+", r"\g<1>N", text)
+        return re.sub(r"(<pages unit='KiB' size='4'>)\d+", r"\g<1>N", text)
+
+    def test_processors(self) -> None:
+        """Processors are compared and joined alike."""
+        documents = {
+            "nehalem": "<cpu><arch>x86_64</arch><model>Nehalem</model></cpu>",
+            "vme": "<cpu><arch>x86_64</arch><model>Westmere</model><feature name='vme'/></cpu>",
+            "two": "<cpu><arch>x86_64</arch><model>Nehalem</model><feature name='aes'/></cpu>\n"
+            "<cpu><arch>x86_64</arch><model>Westmere</model></cpu>",
+            "nonsuch": "<cpu><arch>x86_64</arch><model>nonsuch</model></cpu>",
+            "guest": "<cpu mode='custom' match='exact'><model>EPYC</model></cpu>",
+            "archless": "<cpu><model>Nehalem</model></cpu>",
+        }
+        for name, text in documents.items():
+            paths = [world.write(f"{name}.xml", text) for world in self.worlds]
+            for command in (
+                "hypervisor-cpu-compare",
+                "cpu-baseline",
+                "cpu-baseline --features",
+                "hypervisor-cpu-baseline",
+            ):
+                found = []
+                for world, path in zip(self.worlds, paths, strict=True):
+                    outcome = world.virsh(*command.split(), path)
+                    found.append((outcome.stdout + outcome.stderr).replace(path, "FILE"))
+                self.assertEqual(found[1], found[0], f"{command} {name}")

@@ -58,20 +58,19 @@ class QEMUDefinitionTests(SynchronousTestCase):
                 name = re.search("<name>(.*)</name>", case.xml)
                 assert name is not None
                 script += [
-                    f"echo CASE {number}",
+                    f"echo @CASE{number}@",
                     f"define {path}",
-                    f"echo XML {number}",
+                    f"echo @XML{number}@",
                     f"dumpxml {name[1]} --security-info",
                     f"undefine {name[1]} --nvram",
-                    f"echo NATIVE {number}",
+                    f"echo @NATIVE{number}@",
                     f"domxml-to-native qemu-argv --xml {path}",
                 ]
             command = f"exec {requireVirsh()} -q -c qemu:///system 2>&1"
             outcome = world.run(["sh", "-c", command], input="\n".join(script) + "\n")
-            # Where there is no terminal, virsh repeats its prompt in front of what it prints.
-            text = re.sub(r"^(?:virsh # ?)+", "", outcome.stdout, flags=re.M)
-            text = text.replace(world.folder, "FOLDER")
-            answers.append(re.split(r"^(?:CASE|XML|NATIVE) \d+$", text, flags=re.M))
+            # Where there is no terminal, virsh repeats what it reads behind its prompt.
+            text = re.sub(r"virsh # [^\n]*\n", "", outcome.stdout).replace(world.folder, "FOLDER")
+            answers.append(re.split(r"@[A-Z]+\d+@", text))
         theirs, ours = answers
         self.assertEqual(len(theirs), len(ours))
         self.assertEqual(len(theirs), 3 * len(sample) + 1)

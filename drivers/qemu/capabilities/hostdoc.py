@@ -243,7 +243,9 @@ def _writeGuest(out: list[str], binary: BinaryCapabilities) -> None:
     out.append("  <guest>\n    <os_type>hvm</os_type>\n")
     out.append(f"    <arch name='{binary.arch}'>\n      <wordsize>{wordsize}</wordsize>\n")
     out.append(f"      <emulator>{escape(binary.binary)}</emulator>\n")
-    for machine in binary.machines:
+    # The one that guests get by default comes first.
+    machines = sorted(binary.machines, key=lambda each: not each.isDefault)
+    for machine in machines:
         if machine.name == "none":
             continue
         tail = f" maxCpus='{machine.maxCPUs}'" if machine.maxCPUs else ""

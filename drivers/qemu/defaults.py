@@ -346,5 +346,5 @@ def _rng(rng: RNG) -> RNG:
 def _shmem(shmem: Shmem) -> Shmem:
     """Shared memory without a server has four mebibytes."""
     if shmem.size is None and shmem.model == "ivshmem-plain":
-        return replaced(shmem, size=4194304)
+        return replaced(shmem, size=4)
     return shmem

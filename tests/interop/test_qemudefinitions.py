@@ -13,8 +13,8 @@ from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEM
 from tests.interop.support import requireVirsh
 from tests.qemu.observations import cases, masked
 
-#: Cases that concern files of the observing machine, or take the address of something that is not there.
-_LEFT_OUT = re.compile(r"emulator|lease|seclabel|v-top-sec|sysinfo")
+#: One crashes libvirtd 9.0.0 as it writes the command line; one is of a file of the machine.
+_LEFT_OUT = re.compile(r"if12$|emulator")
 
 #: Every so many cases are compared here; all of them are in memory, against what was observed.
 _STEP = 9

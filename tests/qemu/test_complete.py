@@ -5,6 +5,7 @@ Definitions are completed as libvirt's QEMU driver does, and give its command li
 from __future__ import annotations
 
 import json
+import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,6 +21,13 @@ from tests.qemu.observations import Case, capabilities, cases, masked, settings
 
 #: Cases whose processor model libvirt works out from what the host can do.
 HOST_MODELS = {"cpu0", "cpu7", "v-top-cpumatch", "v-top-cpufull"}
+
+
+#: Refusals that depend on files, devices, networks and secrets of the host, or on tables of processors.
+OF_THE_HOST = re.compile(
+    "/dev/|/sys/|TPM device|vhost-user-gpu|Storage pool|Network not found|secret|NUMA node|CPU model|"
+    "CPU feature|namespace capability|hugetlbfs|cause is unknown|missing bus/device"
+)
 
 
 def said(error: VirtError) -> list[object]:
@@ -69,6 +77,26 @@ class ObservedTests(SynchronousTestCase):
             )
             if masked(line.argv) != masked(case.argv) or line.environment != case.environment:
                 wrong.append(f"{case.name}:\n{masked(line.argv)}\n{masked(case.argv)}")
+        self.assertEqual(wrong, [], "\n".join(wrong))
+
+    def test_startRefused(self) -> None:
+        """What the binary, or several devices at once, rule out is refused when the guest would start."""
+        wrong = []
+        for case in cases():
+            if case.argvError is None or OF_THE_HOST.search(case.argvError[2]):
+                continue
+            definition = complete(parseDomain(case.xml), self.capabilities)
+            try:
+                commandLine(
+                    chooseFirmware(definition, DESCRIPTORS),
+                    self.capabilities,
+                    settings(definition.name),
+                )
+            except VirtError as error:
+                if said(error) != case.argvError:
+                    wrong.append(f"{case.name}: {said(error)} not {case.argvError}")
+            else:
+                wrong.append(f"{case.name}: not refused: {case.argvError}")
         self.assertEqual(wrong, [], "\n".join(wrong))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import attrs
 
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._cpu import CPUFeature, CPUModel
+from pyvirt.definitions.domain._cpu import CPU, CPUFeature, CPUModel
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.capabilities.binary import BinaryCapabilities
 from pyvirt.drivers.qemu.capabilities.cpumap import Bits, CPUMap, Model
@@ -128,6 +128,21 @@ def _candidate(
     )
 
 
+def _checkKnown(cpu: CPU, table: CPUMap) -> None:
+    """Complain of models and features that nobody knows."""
+    if cpu.model is not None and cpu.model.name not in table.models:
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR, f"Unknown CPU model {cpu.model.name}", ErrorDomain.CPU
+        )
+    for each in cpu.features:
+        if each.name not in table.features:
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED,
+                f"unknown CPU feature: {each.name}",
+                ErrorDomain.CPU,
+            )
+
+
 def withHostModel(
     definition: DomainDefinition, capabilities: BinaryCapabilities, table: CPUMap
 ) -> DomainDefinition:
@@ -137,6 +152,8 @@ def withHostModel(
     @raise VirtError: CONFIG_UNSUPPORTED: no model of the host is known.
     """
     cpu = definition.cpu
+    if cpu is not None and cpu.mode == "custom" and table.models:
+        _checkKnown(cpu, table)
     if cpu is None or not (
         cpu.mode == "host-model" or (cpu.mode == "custom" and cpu.match == "minimum")
     ):

@@ -180,8 +180,7 @@ def _network(source: NetworkSource, secrets: dict[str, str], auth: Any) -> dict[
     kind = source.protocol
     name = source.name or ""
     if kind == "nbd":
-        if not source.hosts:
-            _oneHost(source)
+        _oneHost(source)
         found: dict[str, Any] = {"driver": "nbd", "server": _hosts(source, True)[0]}
         if source.name:
             found["export"] = source.name

@@ -26,6 +26,7 @@ from pyvirt.drivers.qemu.command.disks import addDisks, addFloppyController, add
 from pyvirt.drivers.qemu.command.displays import addAudio, addGraphics, addSounds, addVideos
 from pyvirt.drivers.qemu.command.hostdevs import addHostDevices
 from pyvirt.drivers.qemu.command.nets import addInterfaces
+from pyvirt.drivers.qemu.command.startchecks import checkStart
 from pyvirt.drivers.qemu.command.values import CommandLine, HostSettings, place
 from pyvirt.drivers.qemu.machine import isX86
 
@@ -59,6 +60,7 @@ def commandLine(
     if extra is not None:
         b.overrides = extra.overridden()
     b.bootIndexes = _bootIndexes(definition)
+    checkStart(b)
     _addHead(b)
     addReservations(b)
     machineoptions.addFlash(b)

@@ -40,7 +40,7 @@ def hostDeviceProps(b: Builder, device: Any, boot: int | None) -> dict[str, Any]
     if device.type == "pci":
         pci = source.pci
         driver = device.driver.name if device.driver is not None else None
-        if driver == "kvm" or (b.host.shown and driver is None):
+        if driver in ("kvm", "xen") or (b.host.shown and driver is None):
             raise virtError(
                 ErrorCode.INTERNAL_ERROR,
                 f"invalid PCI passthrough type '{driver or 'default'}'",

@@ -4,6 +4,7 @@ The end of a guest, whoever wants it: L{stop}, and what happens when it ends by 
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,9 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
         giveBack(guest.restored, hypervisor.owner)
     removeFolder(guest.folder)
     removeFolder(guest.channels)
+    base = hypervisor.config.values.get("memory_backing_dir")
+    ram = str(base or os.path.join(os.path.dirname(guest.folder), "ram"))
+    removeFolder(os.path.join(ram, os.path.basename(guest.folder).removeprefix("domain-")))
     hypervisor.store.removeStatus(domain.name)
     if hypervisor.hooks.present("qemu"):
         xml = formatDomain(live, id=guest.id, secure=True)

@@ -25,7 +25,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares
 from pyvirt.drivers.qemu.live import prepareLive
 from pyvirt.drivers.qemu.qmp import MonitorLost
-from pyvirt.drivers.qemu.refusals import internal, systemFailure
+from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.variables import makeVariables
 from pyvirt.errors import ErrorDomain
 from pyvirt.process import Command
@@ -217,7 +217,14 @@ def spawn(
                 raise systemFailure(problem, f"Unable to open file: {each.path}") from None
             opened.append(fd)
             numbers[each.name] = fd
-        argv = line.placed(numbers)
+        try:
+            argv = line.placed(numbers)
+        except KeyError as missing:
+            raise unsupportedConfig(
+                f"there is nothing to pass as {missing} to this guest"
+            ) from None
+        for folder in line.folders:
+            makeFolder(folder, hypervisor.owner)
         limits = []
         for key, name in (("max_processes", "nproc"), ("max_files", "nofile")):
             if config[key]:

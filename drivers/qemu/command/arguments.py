@@ -53,6 +53,7 @@ class Builder:
     environment: dict[str, str] = attrs.Factory(dict)
     files: list[OpenFile] = attrs.Factory(list)
     secrets: list[Secret] = attrs.Factory(list)
+    folders: list[str] = attrs.Factory(list)
     overrides: dict[str, tuple[tuple[str, str | None, str | None], ...]] = attrs.Factory(dict)
     bootIndexes: dict[tuple[str, int], int] = attrs.Factory(dict)
 

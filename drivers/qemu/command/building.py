@@ -146,6 +146,7 @@ def commandLine(
         environment=b.environment,
         files=tuple(b.files),
         secrets=tuple(b.secrets),
+        folders=tuple(dict.fromkeys(b.folders)),
     )
 
 

@@ -4,11 +4,12 @@ Devices of which there is little to say: input, watchdogs, random numbers, TPM, 
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped
 from pyvirt.drivers.qemu.command.chardevs import addSource
-from pyvirt.drivers.qemu.command.values import place
+from pyvirt.drivers.qemu.command.values import OpenFile, place
 
 __all__ = [
     "addBalloon",
@@ -353,5 +354,11 @@ def addVsock(b: Builder) -> None:
     values = b.virtio("vhost-vsock", vsock)
     cid = vsock.cid.address if vsock.cid is not None else None
     values |= {"id": vsock.alias, "guest-cid": cid or 0}
-    values["vhostfd"] = "-1" if b.host.shown else place(f"vsock-{vsock.alias}")
+    if b.host.shown:
+        values["vhostfd"] = "-1"
+    else:
+        values["vhostfd"] = place(f"vsock-{vsock.alias}")
+        b.files.append(
+            OpenFile(name=f"vsock-{vsock.alias}", path="/dev/vhost-vsock", flags=os.O_RDWR)
+        )
     b.device(values | b.address(vsock))

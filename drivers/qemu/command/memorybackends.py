@@ -4,6 +4,7 @@ Where the memory of a guest comes from: anonymous, a file, huge pages; shared, l
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pyvirt.drivers.qemu.command.arguments import Builder
@@ -117,6 +118,7 @@ def backend(
             prealloc = True
         else:
             values["mem-path"] = f"{memoryFolder(b)}/{alias}"
+            b.folders.append(memoryFolder(b))
         if discard is not None:
             values["discard-data"] = discard
     else:
@@ -149,7 +151,9 @@ def backend(
 
 def memoryFolder(b: Builder) -> str:
     """Return where files of memory lie."""
-    base = str(b.host.settings.get("memory_backing_dir", "/var/lib/libvirt/qemu/ram"))
+    base = b.host.settings.get("memory_backing_dir") or os.path.join(
+        os.path.dirname(b.host.guestFolder), "ram"
+    )
     return f"{base}/{shortName(b)}"
 
 

@@ -71,12 +71,14 @@ class CommandLine:
     @ivar environment: what is set besides what every command gets.
     @ivar files: what is to be opened.
     @ivar secrets: what is to be encrypted and put into the arguments.
+    @ivar folders: what is to be made before it starts, and removed when it is gone.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = attrs.Factory(dict)
     files: tuple[OpenFile, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def placed(self, numbers: Mapping[str, int]) -> tuple[str, ...]:
         """

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu import ending, happenings
 from pyvirt.drivers.qemu.agent import AgentProtocol
+from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.live import learnChardevs, learnTrays
@@ -100,6 +101,8 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
         )
     except CommandFailed as error:
         log.debug("{error}", error=error)
+    for name, arguments in afterwards(definition):
+        await guest.execute(name, arguments)
     await _passwords(guest, definition)
     await _balloon(guest, definition)
     blocks = await guest.execute("query-block")

@@ -10,8 +10,10 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.domain import formatDomain, parseDomain
+from pyvirt.drivers.qemu.aliases import withAliases
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.command import commandLine, place
+from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.validate import validate
@@ -122,6 +124,31 @@ class PlacesTests(SynchronousTestCase):
         made = capabilities()
         line = commandLine(complete(parseDomain(case.xml), made), made, settings("x"))
         self.assertRaises(KeyError, line.placed, {})
+
+
+class AfterwardsTests(SynchronousTestCase):
+    """What the command line has no words for is told through the monitor."""
+
+    def test_limits(self) -> None:
+        """Limits of throughput are set for the part of a disk that does the work."""
+        case = next(each for each in cases() if each.name == "iotune")
+        definition = withAliases(complete(parseDomain(case.xml), capabilities()))
+        first, second = afterwards(definition)
+        self.assertEqual(first[0], "block_set_io_throttle")
+        self.assertEqual(first[1]["id"], "/machine/peripheral/virtio-disk0/virtio-backend")
+        self.assertEqual(
+            (first[1]["bps"], first[1]["bps_max"], first[1]["bps_max_length"]), (1000, 2000, 3)
+        )
+        self.assertEqual((first[1]["iops"], first[1]["iops_size"], first[1]["iops_rd"]), (50, 7, 0))
+        self.assertNotIn("group", first[1])
+        self.assertEqual((second[1]["group"], second[1]["iops_wr"]), ("g", 50))
+
+    def test_link(self) -> None:
+        """A link that is down is taken down."""
+        xml = next(each for each in cases() if each.name == "if0").xml
+        xml = xml.replace("</interface>", "<link state='down'/></interface>")
+        definition = withAliases(complete(parseDomain(xml), capabilities()))
+        self.assertEqual(afterwards(definition), [("set_link", {"name": "net0", "up": False})])
 
 
 class CacheTests(SynchronousTestCase):

@@ -7,14 +7,15 @@ The steps follow libvirt's order, because the first thing wrong decides the erro
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition, steps
+from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._cpu import CPU, CPUModel
 from pyvirt.definitions.domain._os import NVRAM
 from pyvirt.definitions.domain._source import FileSource
-from pyvirt.definitions.kinds import unsupported
+from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.qemu.addresses import assignAddresses
@@ -55,6 +56,7 @@ def complete(
     hosts = steps.hostdevs(devices)
     controllers = steps.numberedControllers(devices.controllers, hosts)
     devices = replaced(devices, controllers=controllers, hostdevs=hosts)
+    _checkControllers(controllers)
     devices = builtinControllers(devices, machine, arch, capabilities)
     definition = replaced(definition, devices=devices)
     definition = _firmware(definition, nvramFolder)
@@ -75,6 +77,20 @@ def _labelled(label: Any, security: str) -> Any:
     if label.type == "dynamic" and security == "none":
         return replaced(label, type="none", model=security, relabel=None)
     return replaced(label, model=security) if label.type == "none" else label
+
+
+def _checkControllers(controllers: Iterable[Controller]) -> None:
+    """
+    Complain of two controllers in one place.
+
+    @raise VirtError: XML_ERROR.
+    """
+    seen: set[tuple[str, int | None]] = set()
+    for each in controllers:
+        place = (each.type, each.index)
+        if each.type != "usb" and place in seen:
+            raise xmlError(f"Multiple '{each.type}' controllers with index '{each.index}'")
+        seen.add(place)
 
 
 def _refuse(detail: str) -> Exception:

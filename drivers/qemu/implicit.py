@@ -160,11 +160,11 @@ def _audios(devices: Devices) -> tuple[Audio, ...]:
     """Sound goes where the graphics go, or nowhere."""
     if devices.audios:
         return devices.audios
-    kinds = {graphics.type for graphics in devices.graphics}
-    if "spice" in kinds:
-        kind = "spice"
-    elif not kinds or "vnc" in kinds:
-        kind = "none"
-    else:
+    kinds = [each.type for each in devices.graphics if each.type in ("vnc", "spice")]
+    if kinds:
+        kind = "spice" if kinds[-1] == "spice" else "none"
+    elif devices.graphics:
         return ()
+    else:
+        kind = "none"
     return (Audio(id=1, type=kind),)

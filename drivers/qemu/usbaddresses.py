@@ -38,13 +38,13 @@ _HUB = 8
 
 #: The groups that may have devices on USB, in the order in which they get their ports.
 _GROUPS = (
+    "hostdevs",
     "disks",
     "interfaces",
-    "sounds",
-    "hostdevs",
-    "inputs",
     "controllers",
+    "inputs",
     "serials",
+    "sounds",
     "hubs",
     "redirdevs",
 )

@@ -280,6 +280,12 @@ def _pci(controller: Any, definition: DomainDefinition) -> None:
         if index:
             raise _xml("pci-root and pcie-root controllers should have index 0")
         return
+    bus = getattr(controller.address, "bus", None)
+    if bus is not None and bus >= index:
+        raise refuse(
+            f"PCI controller at index {index} (0x{index:02x}) has bus='0x{bus:02x}', but index must "
+            "be larger than bus"
+        )
     if controller.modelName not in _NAMES.get(model, (controller.modelName,)):
         raise refuse(
             f"Option 'modelName' has invalid value for PCI controller with index '{index}', "

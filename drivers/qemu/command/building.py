@@ -99,6 +99,8 @@ def commandLine(
     addFloppyController(b)
     devices.addMemories(b)
     devices.addHubs(b)
+    # Card readers may hang from a hub.
+    addControllers(b, ("ccid",))
     addDisks(b)
     devices.addFilesystems(b)
     addInterfaces(b)

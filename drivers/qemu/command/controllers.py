@@ -13,7 +13,7 @@ from pyvirt.errors import ErrorDomain
 
 __all__ = ["addControllers", "addGlobals"]
 
-_ORDER = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial", "ccid")
+_ORDER = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial")
 
 _SCSI = {
     "lsilogic": "lsi",
@@ -52,9 +52,9 @@ def addGlobals(b: Builder) -> None:
             b.add("-global", f"PIIX4_PM.acpi-root-pci-hotplug={state}")
 
 
-def addControllers(b: Builder) -> None:
-    """Add every controller that is not part of the machine."""
-    for kind in _ORDER:
+def addControllers(b: Builder, kinds: tuple[str, ...] = _ORDER) -> None:
+    """Add every controller of some kinds that is not part of the machine."""
+    for kind in kinds:
         for each in b.devices.controllers:
             if each.type != kind or builtin(b, each):
                 continue

@@ -70,6 +70,18 @@ class IConnection(Interface):
         """Let go of everything that exists for this connection alone."""
 
 
+class IClientWatch(Interface):
+    """What a connection provides that wants to know at once that its client has left."""
+
+    def clientGone() -> None:
+        """
+        The client has left while operations for it are under way.
+
+        They go on, and L{IConnection.close} follows behind the last of them; what makes no sense without the client
+        can be given up now.
+        """
+
+
 class IDriverFactory(Interface):
     """Opens connections of one driver."""
 

@@ -14,12 +14,14 @@ from zope.interface import classImplements
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
+from pyvirt.drivers.interfaces.driver import IClientWatch
 from pyvirt.drivers.interfaces.events import IDomainEvents, IMonitorEvents
 from pyvirt.drivers.interfaces.guestagent import IDomainGuestAgent
 from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.drivers.interfaces.hypervisors import IHypervisorCommands
 from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
+from pyvirt.drivers.interfaces.migration import IDomainMigration
 
 __all__ = ["COMPONENTS", "componentClass"]
 
@@ -35,6 +37,8 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IDomainLifecycle: _later("saving", "DomainLifecycleAndFiles"),
     IDomainGuestAgent: _later("guestagent", "DomainGuestAgent"),
     IDomainJobs: _later("domainjobs", "DomainJobs"),
+    IClientWatch: _later("watching", "ClientWatch"),
+    IDomainMigration: _later("migration", "DomainMigration"),
     IHypervisorCommands: _later("passthrough", "HypervisorCommands"),
     IDomainEvents: _later("monitorevents", "Events"),
     IMonitorEvents: _later("monitorevents", "Events"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 
 from pyvirt import constants as c
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
     from pyvirt.process import IRunning
 
-__all__ = ["Guest"]
+__all__ = ["Guest", "MigrationLimits"]
+
+
+@attrs.frozen(kw_only=True)
+class MigrationLimits:
+    """Limits of a guest's migrations: milliseconds, MiB a second (0: none), bytes."""
+
+    downtime: int = 300
+    speed: int = ((1 << 63) - 1) >> 20
+    postcopySpeed: int = 0
+    cache: int = 64 << 20
 
 
 class Guest:
@@ -38,6 +49,7 @@ class Guest:
     @ivar dying: somebody ends it, and tells what that was.
     @ivar broken: its monitor makes no sense any more.
     @ivar autodestroy: the connection with which it ends, None if it does not.
+    @ivar migration: limits of its migrations.
     @ivar leased: it has its leases; C{leasing}: held while that changes.
     @ivar restored: files and owners that are given back when it is gone.
     """
@@ -66,6 +78,7 @@ class Guest:
         self.migrated: Deferred[str] | None = None
         self.taints: list[str] = []
         self.leased = False
+        self.migration = MigrationLimits()
         self.leasing = DeferredLock()
         self.restored: list[tuple[str, int, int]] = []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -26,6 +26,7 @@ from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
 from pyvirt.drivers.qemu.layout import Layout
+from pyvirt.drivers.qemu.migrationdata import hostUUID
 from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
 from pyvirt.drivers.qemu.store import Status, Store
 from pyvirt.drivers.qemu.validate import validate
@@ -33,6 +34,10 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.hooks import Hooks
 from pyvirt.locking.plugin import NoLocks
 from pyvirt.process import IProcesses, startTime
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.arriving import Arrival
+    from pyvirt.drivers.qemu.leaving import Leaver
 
 __all__ = ["Hypervisor"]
 
@@ -46,6 +51,7 @@ class Hypervisor:
     @ivar clock: the reactor: time and connections.
     @ivar connect: opens a conversation: the path of a UNIX socket and a protocol.
     @ivar random: makes up UUIDs, hardware addresses, keys.
+    @ivar leaving: guests on their way to other hosts, by UUID; C{arriving}: those that come, by name.
     @ivar locks: gives guests leases on what they write to; C{hasLocks}: it is not the one that gives none.
     @ivar owner: user and group of guests' processes, None if they are ours.
     """
@@ -77,9 +83,20 @@ class Hypervisor:
         self.hooks = Hooks(processes, layout.hooks)
         self.binaries = Binaries(reactor, processes, layout.capabilities)
         self.owner = (config.user, config.group) if privileged else None
+        self.leaving: dict[bytes, Leaver] = {}
+        self.arriving: dict[str, Arrival] = {}
+        self.migrationPorts: set[int] = set()
+        self._hostUUID: bytes | None = None
         self.lastID = 0
         self._background: set[Deferred[Any]] = set()
         self.stopping = False
+
+    @property
+    def hostUUID(self) -> bytes:
+        """What tells this host from another in a migration."""
+        if self._hostUUID is None:
+            self._hostUUID = hostUUID(self.layout.lib, self.random)
+        return self._hostUUID
 
     # Definitions
 

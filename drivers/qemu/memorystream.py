@@ -25,7 +25,7 @@ from pyvirt.process import Command
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["flush", "migrateTo", "readMemory", "waitForIncoming", "writeMemory"]
+__all__ = ["flush", "follow", "migrateTo", "readMemory", "waitForIncoming", "writeMemory"]
 
 log = Logger()
 
@@ -105,6 +105,24 @@ async def migrateTo(
         except VirtError:
             pass
         raise
+    await follow(hypervisor, domain, guest, job, finished, what)
+
+
+async def follow(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    job: LongJob,
+    finished: Deferred[str],
+    what: str,
+) -> str:
+    """
+    Follow memory that is on its way, keeping what QEMU says of it in the job.
+
+    @param finished: fires when QEMU tells of the end.
+    @return: C{completed}, or C{postcopy-active}: the rest follows when the guest runs where it goes.
+    @raise VirtError: it did not get there, or somebody gave it up.
+    """
     job.cancel = lambda: guest.execute("migrate_cancel")
     try:
         while True:
@@ -120,7 +138,9 @@ async def migrateTo(
                 word = str(status.get("status", word))
             if word == "completed":
                 completedEvent(hypervisor, domain, job)
-                return
+                return word
+            if word == "postcopy-active":
+                return word
             if word in ("failed", "cancelled"):
                 if job.aborted:
                     raise virtError(

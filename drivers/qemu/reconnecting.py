@@ -28,6 +28,9 @@ __all__ = ["autostart", "findAgain", "loadDefinitions"]
 
 log = Logger()
 
+_ARRIVING = "remoteDispatchDomainMigratePrepare3Params"
+_SENT = "remoteDispatchDomainMigrateConfirm3Params"
+
 
 def loadDefinitions(hypervisor: Hypervisor) -> None:
     """Read what is defined."""
@@ -100,8 +103,11 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     try:
         await connectMonitor(hypervisor, domain, guest)
         reply = await guest.execute("query-status")
-        if state == c.VIR_DOMAIN_PAUSED and domain.reason == c.VIR_DOMAIN_PAUSED_STARTING_UP:
+        if state == c.VIR_DOMAIN_PAUSED and (
+            domain.reason == c.VIR_DOMAIN_PAUSED_STARTING_UP or status.job == _ARRIVING
+        ):
             # The daemon ended while it started this guest: nobody was told that it runs.
+            # Or it was to come from another host, where it goes on.
             log.warn("{name} was being started: ending it", name=domain.name)
             await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FAILED)
             ending.forget(hypervisor, domain)
@@ -153,7 +159,10 @@ async def _settle(
         in (
             c.VIR_DOMAIN_PAUSED_SAVE,
             c.VIR_DOMAIN_PAUSED_DUMP,
+            c.VIR_DOMAIN_PAUSED_MIGRATION,
         )
+        # Sent to another host it may run there.
+        and status.job != _SENT
     ):
         # It was paused for something that is not finished now.
         guest.runningReason = c.VIR_DOMAIN_RUNNING_SAVE_CANCELED

@@ -23,7 +23,7 @@ from pyvirt.daemon.audit import changes
 from pyvirt.daemon.calls import Call, lookup, notOpen, rpcError
 from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.subscriptions import Subscriptions
-from pyvirt.drivers.interfaces.driver import IConnection
+from pyvirt.drivers.interfaces.driver import IClientWatch, IConnection
 from pyvirt.drivers.interfaces.faults import BrokenReply, interceptorOf
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.message import (
@@ -262,6 +262,9 @@ class Session(RPCServer):
             interceptor = interceptorOf(connection)
             if interceptor is not None:
                 interceptor.abandoned()
+            watch = connection.component(IClientWatch)
+            if IClientWatch.providedBy(watch):
+                watch.clientGone()
         if not self.inFlight:
             self.server.closeConnection(connection)
         elif self._closed is None:

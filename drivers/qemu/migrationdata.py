@@ -1,0 +1,227 @@
+"""
+What travels in a migration: flags and parameters of its steps, the cookie that its two ends hand each other, and the
+addresses that memory is sent to.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from typing import Any, NamedTuple
+
+from pyvirt import constants as c
+from pyvirt.definitions.kinds import escape
+from pyvirt.definitions.reader import parseTree
+from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.drivers.interfaces.values import TypedParam
+from pyvirt.drivers.qemu.refusals import checkFlags, internal, invalidArgument
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.params import validateParams
+
+__all__ = ["Address", "Cookie", "checkMigration", "given", "hostUUID", "readAddress", "readCookie"]
+
+#: What is done; moving storage, tunnels and the daemon as its own client are not.
+FLAGS = (
+    c.VIR_MIGRATE_LIVE
+    | c.VIR_MIGRATE_PERSIST_DEST
+    | c.VIR_MIGRATE_UNDEFINE_SOURCE
+    | c.VIR_MIGRATE_PAUSED
+    | c.VIR_MIGRATE_CHANGE_PROTECTION
+    | c.VIR_MIGRATE_UNSAFE
+    | c.VIR_MIGRATE_OFFLINE
+    | c.VIR_MIGRATE_COMPRESSED
+    | c.VIR_MIGRATE_ABORT_ON_ERROR
+    | c.VIR_MIGRATE_AUTO_CONVERGE
+    | c.VIR_MIGRATE_POSTCOPY
+    | c.VIR_MIGRATE_PARALLEL
+)
+
+_STRING, _INT, _ULLONG = (
+    c.VIR_TYPED_PARAM_STRING,
+    c.VIR_TYPED_PARAM_INT,
+    c.VIR_TYPED_PARAM_ULLONG,
+)
+_KNOWN = {
+    c.VIR_MIGRATE_PARAM_URI: _STRING,
+    c.VIR_MIGRATE_PARAM_DEST_NAME: _STRING,
+    c.VIR_MIGRATE_PARAM_DEST_XML: _STRING,
+    c.VIR_MIGRATE_PARAM_PERSIST_XML: _STRING,
+    c.VIR_MIGRATE_PARAM_BANDWIDTH: _ULLONG,
+    c.VIR_MIGRATE_PARAM_GRAPHICS_URI: _STRING,
+    c.VIR_MIGRATE_PARAM_LISTEN_ADDRESS: _STRING,
+    c.VIR_MIGRATE_PARAM_MIGRATE_DISKS: _STRING,
+    c.VIR_MIGRATE_PARAM_DISKS_PORT: _INT,
+    c.VIR_MIGRATE_PARAM_DISKS_URI: _STRING,
+    c.VIR_MIGRATE_PARAM_COMPRESSION: _STRING,
+    c.VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE: _ULLONG,
+    c.VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL: _INT,
+    c.VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT: _INT,
+    c.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY: _ULLONG,
+    c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: _INT,
+}
+_MULTIPLE = (c.VIR_MIGRATE_PARAM_MIGRATE_DISKS, c.VIR_MIGRATE_PARAM_COMPRESSION)
+_HOST = re.compile(r"tcp:(?://)?(\[[0-9a-fA-F:.%]+\]|[^\[\]:/?#]+)(?::(\d{1,5}))?/?")
+
+
+def checkMigration(function: str, flags: int) -> None:
+    """Refuse flags that are not known here."""
+    checkFlags(function, flags, FLAGS)
+
+
+def given(params: list[TypedParam]) -> dict[str, Any]:
+    """
+    Return the parameters by name.
+
+    @raise VirtError: there are unknown ones, or of a wrong type.
+    """
+    found = validateParams(params, _KNOWN, _MULTIPLE)
+    for name in (c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS,):
+        if name in found and found[name] < 1:
+            raise invalidArgument(f"{name} must be greater than zero")
+    return found
+
+
+def hostUUID(folder: str, random: Any) -> bytes:
+    """
+    Tell hosts apart: a number that is made up once and kept in the driver's folder.
+
+    Two daemons on one machine with folders of their own are two hosts.
+    """
+    path = os.path.join(folder, "host-uuid")
+    try:
+        with open(path) as file:
+            found = parseUUID(file.read().strip())
+            if found is not None:
+                return found
+    except OSError:
+        pass
+    made = bytearray(random(16))
+    made[6] = made[6] & 0x0F | 0x40
+    made[8] = made[8] & 0x3F | 0x80
+    temporary = f"{path}.new"
+    with open(temporary, "w") as file:
+        file.write(formatUUID(bytes(made)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, path)
+    return bytes(made)
+
+
+class Cookie(NamedTuple):
+    """
+    What one end tells the other.
+
+    @ivar paused: the guest is to stay paused, for it was paused before.
+    """
+
+    name: str
+    uuid: bytes
+    host: bytes
+    hostname: str
+    paused: bool = False
+
+    def encode(self) -> bytes:
+        """Write it as it travels."""
+        return (
+            "<qemu-migration>\n"
+            f"  <name>{escape(self.name)}</name>\n"
+            f"  <uuid>{formatUUID(self.uuid)}</uuid>\n"
+            f"  <hostname>{escape(self.hostname)}</hostname>\n"
+            f"  <hostuuid>{formatUUID(self.host)}</hostuuid>\n"
+            + ("  <paused/>\n" if self.paused else "")
+            + "</qemu-migration>\n"
+        ).encode()
+
+
+def readCookie(data: bytes) -> Cookie | None:
+    """
+    Read what the other end told, None if it told nothing.
+
+    @raise VirtError: it is no cookie.
+    """
+    text = data.decode("utf-8", "replace").rstrip("\0")
+    if not text:
+        return None
+    try:
+        root = parseTree(text, None, label="(qemu_migration_cookie)", domain=ErrorDomain.QEMU)
+    except VirtError as error:
+        raise internal(f"malformed migration cookie: {error.message}") from None
+    if root.tag != "qemu-migration":
+        raise internal(f"migration cookie of another kind of host: '{root.tag}'")
+
+    def value(tag: str) -> str:
+        found = root.find(tag)
+        if found is None or not found.text:
+            raise internal(f"missing {tag} element in migration data")
+        return str(found.text)
+
+    uuid, host = parseUUID(value("uuid")), parseUUID(value("hostuuid"))
+    if uuid is None:
+        raise internal("malformed uuid element in migration data")
+    if host is None:
+        raise internal("malformed hostuuid element in migration data")
+    paused = root.find("paused") is not None
+    return Cookie(value("name"), uuid, host, value("hostname"), paused)
+
+
+class Address(NamedTuple):
+    """
+    Where memory is sent to.
+
+    @ivar path: of a UNIX socket; None: C{host} and C{port} of TCP, port None: any.
+    """
+
+    path: str | None = None
+    host: str = ""
+    port: int | None = None
+
+    @property
+    def qemu(self) -> str:
+        """As QEMU writes it."""
+        return f"unix:{self.path}" if self.path is not None else f"tcp:{self.host}:{self.port}"
+
+
+def readAddress(uri: str) -> Address:
+    """
+    Read where memory is to be sent to: C{tcp:HOST[:PORT]}, C{tcp://HOST[:PORT]} or C{unix:///PATH}.
+
+    @raise VirtError: it is nothing of these.
+    """
+    scheme, colon, rest = uri.partition(":")
+    if not colon:
+        raise invalidArgument(f"missing scheme in migration URI: {uri}")
+    if scheme == "unix":
+        path = rest.removeprefix("//")
+        if not path.startswith("/") or "\0" in path:
+            raise invalidArgument(f"malformed migration URI: {uri}")
+        return Address(path=path)
+    if scheme != "tcp":
+        raise invalidArgument(f"unsupported scheme {scheme} in migration URI {uri}")
+    match = _HOST.fullmatch(uri)
+    port = None if match is None or match[2] is None else int(match[2])
+    if match is None or (port is not None and not 1 <= port <= 65535):
+        raise invalidArgument(f"missing host in migration URI: {uri}")
+    return Address(host=match[1], port=port)
+
+
+def freePort(host: str, ports: range, taken: set[int]) -> int:
+    """
+    Find a TCP port to listen at.
+
+    @raise VirtError: there is none.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in ports:
+        if port in taken:
+            continue
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host.strip("[]"), port))
+            except OSError:
+                continue
+        return port
+    raise internal(
+        f"Unable to find an unused port in range 'migration' ({ports.start}-{ports.stop - 1})"
+    )

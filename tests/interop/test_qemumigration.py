@@ -155,7 +155,19 @@ class MigrationTests(SynchronousTestCase):
         self.done(*self.migrating("--offline", "--persistent", "--undefinesource"), world=self.here)
         self.assertEqual(self.states(), ["", "shut off (destroyed)"])
 
-    def test_refused(self) -> None:
+    def test_stays(self) -> None:
+        """Whatever fails, and whoever is killed in the middle, the guest goes on here and nothing of it is left there."""
+        for fault in (
+            self.refused,
+            self.aborted,
+            self.clientKilled,
+            self.destinationKilled,
+            self.sourceKilled,
+            self.postCopy,
+        ):
+            fault()
+
+    def refused(self) -> None:
         """What cannot be done is refused, and the guest goes on as if nothing had been asked."""
         for options, address, words in (
             (["--live"], "unix:///proc/nothing/socket", "No such file or directory"),
@@ -173,13 +185,10 @@ class MigrationTests(SynchronousTestCase):
         self.assertIn("Attempt to migrate guest to the same host", outcome.stderr)
         self.stays()
 
-    def test_aborted(self) -> None:
+    def aborted(self) -> None:
         """Given up in the middle, the guest stays; what would change it waits meanwhile."""
         process = self.begin()
-        self.assertIn(
-            "Migration out",
-            self.done("domjobinfo", "guest").stdout.replace("Outgoing migration", "Migration out"),
-        )
+        self.assertIn("Outgoing migration", self.done("domjobinfo", "guest").stdout)
         self.done("domjobabort", "guest")
         self.assertEqual(process.wait(DEADLINE), 1)
         assert process.stdout is not None
@@ -188,13 +197,16 @@ class MigrationTests(SynchronousTestCase):
         )
         self.stays()
 
-    def test_clientKilled(self) -> None:
+    def clientKilled(self) -> None:
         """Who led the migration is killed: the guest stays."""
         process = self.begin()
-        process.kill()
+        # What we have started is the way into the world; virsh is its child.
+        with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
+            os.kill(int(file.read().split()[0]), signal.SIGKILL)
+        process.wait(DEADLINE)
         self.stays()
 
-    def test_destinationKilled(self) -> None:
+    def destinationKilled(self) -> None:
         """The other host's daemon is killed: the guest stays, and what waited there is ended at its next start."""
         process = self.begin()
         self.there.stopDaemon(signal.SIGKILL)
@@ -202,7 +214,7 @@ class MigrationTests(SynchronousTestCase):
         self.there.startDaemon()
         self.stays()
 
-    def test_sourceKilled(self) -> None:
+    def sourceKilled(self) -> None:
         """This host's daemon is killed: started again, it finds the guest and lets it stay."""
         process = self.begin()
         self.here.stopDaemon(signal.SIGKILL)
@@ -210,8 +222,13 @@ class MigrationTests(SynchronousTestCase):
         self.here.startDaemon()
         self.stays()
 
-    def test_postCopy(self) -> None:
-        """In the middle the guest goes on over there, and the rest of its memory follows."""
+    def postCopy(self) -> None:
+        """In the middle the guest goes on over there, and the rest of its memory follows, where the system allows that."""
+        trial = self.here.virsh(*self.migrating("--live", "--postcopy", address="tcp:127.0.0.1:1"))
+        self.assertEqual(trial.status, 1)
+        if "Postcopy is not supported" in trial.stderr:
+            self.stays()
+            return
         process = self.begin("--postcopy")
         self.done("migrate-postcopy", "guest")
         self.done("migrate-setspeed", "guest", "1000")

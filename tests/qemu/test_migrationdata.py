@@ -23,7 +23,6 @@ from pyvirt.drivers.qemu.migrationdata import (
 )
 from pyvirt.errors import ErrorCode, VirtError
 
-
 _ENTITY = b'<!DOCTYPE q [<!ENTITY a "b">]>'
 
 

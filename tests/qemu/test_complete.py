@@ -25,6 +25,9 @@ from tests.qemu.observations import Case, capabilities, cases, masked, settings
 HOST_MODELS = {"cpu0", "cpu7", "v-top-cpumatch", "v-top-cpufull"}
 
 
+#: Cases whose only console libvirtd, too, gives another number the second time.
+RENUMBERED = {"r57"}
+
 #: Refusals that depend on files, devices, networks and secrets of the host, or on tables of processors.
 OF_THE_HOST = re.compile(
     "/dev/|/sys/|TPM device|vhost-user-gpu|Storage pool|Network not found|secret|NUMA node|CPU model|"
@@ -57,6 +60,8 @@ class ObservedTests(SynchronousTestCase):
             return f"{case.name}:\n{text}"
         # The controllers of one type stand together the second time, as in libvirtd.
         again = formatDomain(complete(definition, self.capabilities), inactive=True, secure=True)
+        if case.name in RENUMBERED:
+            return None
         if sorted(again.split("\n")) != sorted(text.split("\n")):
             return f"{case.name}: changes when it is completed again"
         return None

@@ -190,14 +190,36 @@ def special(
 
 
 _T = TypeVar("_T")
-_copiers: dict[type, tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], None]]]] = {}
+_open: dict[type, type] = {}
+_copiers: dict[type, Callable[[Any], Any]] = {}
+
+
+def openOf(cls: type) -> type:
+    """
+    Return the open form of a frozen class: the same slots, which plain assignment fills.
+
+    An instance of it becomes one of the frozen class when its C{__class__} is set.  That is much faster than
+    the constructor, which has to go around the frozen class's refusal field by field.
+    """
+    found = _open.get(cls)
+    if found is None:
+        found = _open[cls] = type(
+            cls.__name__,
+            (cls,),
+            {
+                "__slots__": (),
+                "__setattr__": object.__setattr__,
+                "__delattr__": object.__delattr__,
+            },
+        )
+    return found
 
 
 def replaced(value: _T, /, **changes: Any) -> _T:
     """
     Return a copy of a definition's value with other fields, or the value itself if they are the same.
 
-    The same as C{attrs.evolve}, five times as fast: most definitions are completed by a few of these.
+    The same as C{attrs.evolve}, many times as fast: most definitions are completed by a few of these.
     """
     for name, change in changes.items():
         if getattr(value, name) is not change:
@@ -205,38 +227,26 @@ def replaced(value: _T, /, **changes: Any) -> _T:
     else:
         return value
     cls = type(value)
-    found = _copiers.get(cls)
-    if found is None:
-        found = _copiers[cls] = _compileCopier(cls)
-    copy, setters = found
-    made: _T = copy(value)
+    copy = _copiers.get(cls)
+    if copy is None:
+        copy = _copiers[cls] = _compileCopier(cls)
+    made = copy(value)
     for name, change in changes.items():
-        setters[name](made, change)
-    return made
+        setattr(made, name, change)
+    made.__class__ = cls
+    result: _T = made
+    return result
 
 
-def _compileCopier(
-    cls: type,
-) -> tuple[Callable[[Any], Any], dict[str, Callable[[Any, Any], None]]]:
-    """Compile a function that copies all fields of a frozen, slotted class."""
-    names = [field.name for field in attrs.fields(cls)]
-    setters = {name: _slot(cls, name).__set__ for name in names}
-    space: dict[str, Any] = {"NEW": object.__new__, "CLS": cls}
-    lines = ["def copy(v):", " n = NEW(CLS)"]
-    for name, setter in setters.items():
-        space[f"S_{name}"] = setter
-        lines.append(f" S_{name}(n, v.{name})")
-    lines.append(" return n")
-    return _run(lines, space, f"<copier of {cls.__name__}>", "copy"), setters
-
-
-def _slot(cls: type, name: str) -> Any:
-    """Return the descriptor of a slot, wherever a class inherits it from."""
-    for base in cls.__mro__:
-        found = vars(base).get(name)
-        if hasattr(found, "__set__"):
-            return found
-    raise TypeError(f"{cls.__name__}.{name} is not a slot")
+def _compileCopier(cls: type) -> Callable[[Any], Any]:
+    """Compile a function that copies all fields of a frozen, slotted class into its open form."""
+    lines = ["def copy(v):", " o = NEW(OPEN)"]
+    lines += [f" o.{field.name} = v.{field.name}" for field in attrs.fields(cls)]
+    lines.append(" return o")
+    compiled: Callable[[Any], Any] = _run(
+        lines, {"NEW": object.__new__, "OPEN": openOf(cls)}, f"<copier of {cls.__name__}>", "copy"
+    )
+    return compiled
 
 
 Reader = Callable[[Node, Context], Any]
@@ -358,67 +368,88 @@ def _compileReader(cls: type) -> Reader:
     elif attributes:
         lines.append(" get = node.get")
     body: list[str] = []
+    #: The fields that only children fill, since the last that is read otherwise, and their source.
+    run: dict[str, int] = {}
+    inside: list[str] = []
+
+    def flush() -> None:
+        """Add the reading of what only children fill; most elements have none, which is seen at once."""
+        if run:
+            body.append(" if kids:")
+            body.extend(f" {line}" for line in inside)
+            body.append(" else:")
+            none = [f"o.{each}" for each, index in run.items() if space[f"D{index}"] is None]
+            if none:
+                body.append(f"  {' = '.join(none)} = None")
+            body.extend(
+                f"  o.{each} = D{index}"
+                for each, index in run.items()
+                if space[f"D{index}"] is not None
+            )
+        run.clear()
+        inside.clear()
+
     for index, name in enumerate(names):
         spec = specs[name]
-        x = f"v_{name}"
+        x = f"o.{name}"
         space[f"D{index}"] = spec.default
         if isinstance(spec.kind, Kind):
             space[f"K{index}"] = spec.kind.read
         tag = spec.name
-        if spec.form == "attribute":
-            body.append(f" {x} = get({tag!r})")
-            body.append(f" if {x} is None:")
-            if spec.required:
-                if spec.missing is None:
-                    body.append(f"  raise missing(node, {tag!r})")
-                else:
-                    space[f"M{index}"] = spec.missing
-                    body.append(f"  raise M{index}(node)")
-            else:
-                body.append(f"  {x} = D{index}")
-            if spec.kind.read not in _PLAIN:
-                body.append(f" else: {x} = K{index}({x}, node, {tag!r})")
-        elif spec.form == "text":
-            body.append(f" {x} = xmlText(node)")
-            body.append(f" {x} = K{index}({x}, node, node.tag) if {x} else D{index}")
-        elif spec.form in ("element", "elements"):
+        if spec.form in ("element", "elements", "elementAttribute", "present"):
             wanted[str(tag)] = None
-            inner = _classOf(spec.kind)
-            body.append(f" {x} = kids.get({tag!r})")
-            if spec.form == "element":
-                if inner is None:
-                    body.append(
-                        f" {x} = D{index} if {x} is None or not (t := xmlText({x}[{which}]))"
-                        f" else K{index}(t, {x}[{which}], {tag!r})"
-                    )
-                else:
-                    space[f"K{index}"] = reader(inner)
-                    body.append(
-                        f" {x} = D{index} if {x} is None else K{index}({x}[{which}], context)"
-                    )
-            elif inner is None:
-                body.append(
-                    f" {x} = () if {x} is None"
-                    f" else tuple([K{index}(xmlText(k), k, {tag!r}) for k in {x}])"
-                )
+            run[name] = index
+            if isinstance(spec.kind, Kind):
+                inner = None
             else:
+                inner = _classOf(spec.kind)
+                assert inner is not None
                 space[f"K{index}"] = reader(inner)
-                body.append(
-                    f" {x} = () if {x} is None else tuple([K{index}(k, context) for k in {x}])"
+            if spec.form == "present":
+                inside.append(f" {x} = {tag!r} in kids")
+                continue
+            inside.append(f" f = kids.get({tag!r})")
+            inside.append(f" if f is None: {x} = D{index}")
+            if spec.form == "elements":
+                one = (
+                    f"K{index}(xmlText(k), k, {tag!r})"
+                    if inner is None
+                    else f"K{index}(k, context)"
                 )
-        elif spec.form == "elementAttribute":
-            wanted[str(tag)] = None
-            body.append(f" {x} = kids.get({tag!r})")
-            body.append(f" if {x} is None: {x} = D{index}")
-            body.append(" else:")
-            body.append(f"  n = {x}[{which}]")
-            body.append(f"  {x} = n.get({spec.inner!r})")
-            if spec.required:
-                body.append(f"  if {x} is None: raise missing(n, {spec.inner!r})")
-            body.append(f"  {x} = D{index} if {x} is None else K{index}({x}, n, {spec.inner!r})")
-        elif spec.form == "present":
-            wanted[str(tag)] = None
-            body.append(f" {x} = {tag!r} in kids")
+                inside.append(f" else: {x} = tuple([{one} for k in f])")
+            elif spec.form == "elementAttribute":
+                inside.append(" else:")
+                inside.append(f"  f = f[{which}]")
+                inside.append(f"  t = f.get({spec.inner!r})")
+                if spec.required:
+                    inside.append(f"  if t is None: raise missing(f, {spec.inner!r})")
+                inside.append(f"  {x} = D{index} if t is None else K{index}(t, f, {spec.inner!r})")
+            elif inner is None:
+                inside.append(
+                    f" else: {x} = K{index}(t, f[{which}], {tag!r})"
+                    f" if (t := xmlText(f[{which}])) else D{index}"
+                )
+            else:
+                inside.append(f" else: {x} = K{index}(f[{which}], context)")
+            continue
+        flush()
+        if spec.form == "attribute":
+            plain = spec.kind.read in _PLAIN
+            if plain and not spec.required and spec.default is None:
+                body.append(f" {x} = get({tag!r})")
+                continue
+            body.append(f" t = get({tag!r})")
+            if not spec.required:
+                body.append(f" if t is None: {x} = D{index}")
+            elif spec.missing is None:
+                body.append(f" if t is None: raise missing(node, {tag!r})")
+            else:
+                space[f"M{index}"] = spec.missing
+                body.append(f" if t is None: raise M{index}(node)")
+            body.append(f" else: {x} = " + ("t" if plain else f"K{index}(t, node, {tag!r})"))
+        elif spec.form == "text":
+            body.append(" t = xmlText(node)")
+            body.append(f" {x} = K{index}(t, node, node.tag) if t else D{index}")
         elif spec.form == "inline":
             inner = _classOf(spec.kind)
             assert inner is not None
@@ -430,6 +461,7 @@ def _compileReader(cls: type) -> Reader:
             body.append(f" {x} = K{index}(node, kids, context)")
         else:
             body.append(f" {x} = D{index}")
+    flush()
     needsKids = bool(wanted) or any(
         spec.form == "special" and spec.read is not None for spec in specs.values()
     )
@@ -443,12 +475,19 @@ def _compileReader(cls: type) -> Reader:
             "   if t in kids: kids[t].append(k)",
             "   else: kids[t] = [k]",
         ]
+    space["OPEN"] = openOf(cls)
+    space["NEW"] = object.__new__
+    lines.append(" o = NEW(OPEN)")
     lines += body
-    given = ", ".join(f"{name}=v_{name}" for name in names)
-    if hasattr(cls, "settle"):
-        lines.append(f" return CLS({given}).settle(node, context)")
-    else:
-        lines.append(f" return CLS({given})")
+    # Fields that do not stand in the document have their defaults.
+    for field in attrs.fields(cls):
+        if field.name not in specs:
+            if field.default is attrs.NOTHING or isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+                raise TypeError(f"{cls.__name__}.{field.name} has no constant default")
+            space[f"F_{field.name}"] = field.default
+            lines.append(f" o.{field.name} = F_{field.name}")
+    lines.append(" o.__class__ = CLS")
+    lines.append(" return o.settle(node, context)" if hasattr(cls, "settle") else " return o")
     compiled: Reader = _run(lines, space, f"<reader of {cls.__name__}>", "read")
     return compiled
 

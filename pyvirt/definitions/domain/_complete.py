@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from pyvirt.definitions.domain._address import CCIDAddress, DriveAddress
@@ -230,7 +231,8 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
         cid = devices.vsock.cid
         if cid.auto is None:
             changes["vsock"] = replaced(devices.vsock, cid=replaced(cid, auto=False))
-    changes["hostdevs"] = _hostdevs(replaced(devices, disks=changes["disks"]))
+    if devices.hostdevs:
+        changes["hostdevs"] = _hostdevs(replaced(devices, disks=changes["disks"]))
     devices = replaced(devices, **changes)
     return replaced(devices, controllers=_controllers(devices))
 
@@ -238,6 +240,7 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
 _DISK_NAME = re.compile(r"(?:fd|hd|sd|vd|xvd|ubd)([a-z]+)(\d*)\Z").match
 
 
+@lru_cache(1024)
 def diskIndex(name: str) -> int:
     """Return the number of the disk that a name such as C{vdb} stands for, or -1."""
     found = _DISK_NAME(name)
@@ -284,24 +287,31 @@ def _placed(disk: Disk) -> Disk:
 def _sortedDisks(disks: Iterable[Disk]) -> tuple[Disk, ...]:
     """Keep the disks of one bus in the order of their names."""
     done: list[Disk] = []
+    places: list[tuple[str | None, int]] = []
     for disk in disks:
-        assert disk.target is not None and disk.target.dev is not None
+        target = disk.target
+        assert target is not None and target.dev is not None
         place = -1
-        index = diskIndex(disk.target.dev)
+        bus, index = mine = (target.bus, diskIndex(target.dev))
         for position in range(len(done) - 1, -1, -1):
-            other = done[position].target
-            if other is None or other.bus != disk.target.bus:
+            other = places[position]
+            if other[0] != bus:
                 continue
-            if diskIndex(other.dev or "") > index:
+            if other[1] > index:
                 place = position
             elif place == -1:
                 place = position + 1
-        done.insert(place if place != -1 else len(done), disk)
+        if place == -1:
+            place = len(done)
+        done.insert(place, disk)
+        places.insert(place, mine)
     return tuple(done)
 
 
 def _numbered(ports: tuple[Any, ...] | list[Any]) -> tuple[Any, ...]:
     """Give each port without a number the one after the highest."""
+    if not ports:
+        return ()
     done: list[Any] = []
     highest = max(
         (-1 if port.target.port is None else port.target.port for port in ports), default=-1

@@ -4,7 +4,10 @@ Made-up sessions of stock virsh print the same on our daemon and on libvirtd 9.0
 
 from __future__ import annotations
 
-from tests.interop.support import ComparisonCase, virsh
+import os
+import shutil
+
+from tests.interop.support import DATA, ComparisonCase, servers, virsh
 from tests.interop.virshsessions import marked, session, split
 
 #: How many sessions of fifty command lines each; another range of seeds is another corpus.
@@ -13,6 +16,18 @@ SEEDS = range(60)
 
 class MadeUpSessionTests(ComparisonCase):
     """Any commands with any options."""
+
+    def setUp(self) -> None:
+        """Sessions write to files, also to those that other tests find in the daemons' folders."""
+        before = {daemon.folder: set(os.listdir(daemon.folder)) for daemon in servers()}
+        self.addCleanup(self.restore, before)
+
+    def restore(self, before: dict[str, set[str]]) -> None:
+        """Make the folders what they were."""
+        for folder, names in before.items():
+            for name in set(os.listdir(folder)) - names:
+                os.unlink(os.path.join(folder, name))
+            shutil.copytree(DATA, folder, dirs_exist_ok=True)
 
     def test_sessions(self) -> None:
         """Each command line of each session has the same output, error output and effect on what follows."""

@@ -11,9 +11,9 @@ import os
 import socket
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import count
 from typing import Any
-from uuid import UUID
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from pyvirt.daemon.access.guard import REFS, XML_ARGUMENTS
 from pyvirt.daemon.identity import Identity
 from pyvirt.definitions.identity import identify
+from pyvirt.definitions.uuids import formatUUID
 from pyvirt.errors import VirtError
 from pyvirt.protocols.procedures import Procedure
 
@@ -36,12 +37,20 @@ _CONTROL = ("Create", "Destroy", "Shutdown", "Reboot", "Suspend", "Resume", "Mig
 log = Logger(namespace="pyvirt.audit")
 
 
+@lru_cache(256)
+def _origin(identity: Identity) -> str:
+    """Say who asks and from where: the same in every line of one client, and dear to find out."""
+    return f"who={quoted(identity.describe())} from={identity.transport or 'memory'}"
+
+
 class AuditError(Exception):
     """The kernel's audit system cannot be used, and the configuration wants it."""
 
 
 def quoted(text: str) -> str:
     """Write what may come from outside so that it stays one word of one line."""
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text[:200]}"'
     shown = "".join(
         each if each.isprintable() and each not in '"\\' else f"\\x{ord(each):02x}"
         for each in text[:200]
@@ -69,9 +78,15 @@ def changes(procedure: Procedure) -> bool:
     )
 
 
-def describeObject(procedure: Procedure, arguments: tuple[Any, ...]) -> list[str]:
-    """Name what a call is about: the first object among its arguments, or in the definition that it carries."""
-    for value in arguments:
+def describeObject(
+    procedure: Procedure, arguments: tuple[Any, ...], answer: Any = None
+) -> list[str]:
+    """
+    Name what a call is about: the first object among its arguments, or what its definition made.
+
+    @param answer: what the call gave; an object made from a definition is named without reading that again.
+    """
+    for value in (*arguments, answer):
         kind = REFS.get(type(value))
         if kind is None:
             continue
@@ -81,7 +96,7 @@ def describeObject(procedure: Procedure, arguments: tuple[Any, ...]) -> list[str
             found.append(f"{kind}={quoted(name)}")
         uuid = getattr(value, "uuid", None) or getattr(getattr(value, "dom", None), "uuid", None)
         if isinstance(uuid, bytes) and len(uuid) == 16:
-            found.append(f"uuid={UUID(bytes=uuid)}")
+            found.append(f"uuid={formatUUID(uuid)}")
         return found
     for name, value in zip(procedure.parameters, arguments, strict=False):
         if name in XML_ARGUMENTS and isinstance(value, str):
@@ -94,6 +109,13 @@ def describeObject(procedure: Procedure, arguments: tuple[Any, ...]) -> list[str
         if name == "name" and isinstance(value, str):
             return [f"name={quoted(value)}"]
     return []
+
+
+@lru_cache(None)
+def _recordType(name: str) -> int:
+    """Return the kernel's number for what a procedure does."""
+    control = name.startswith("domain") and any(each in name for each in _CONTROL)
+    return _VIRT_CONTROL if control else _VIRT_RESOURCE
 
 
 class KernelAudit:
@@ -157,14 +179,14 @@ class Audit:
 
             def ended(outcome: Any) -> Any:
                 if not isinstance(outcome, Failure):
-                    self.record(identity, procedure, arguments, None)
+                    self.record(identity, procedure, arguments, None, outcome)
                 else:
                     error = outcome.value if isinstance(outcome.value, VirtError) else None
                     self.record(identity, procedure, arguments, error, crashed=error is None)
                 return outcome
 
             return answer.addBoth(ended)
-        self.record(identity, procedure, arguments, None)
+        self.record(identity, procedure, arguments, None, answer)
         return answer
 
     def record(
@@ -173,6 +195,7 @@ class Audit:
         procedure: Procedure,
         arguments: tuple[Any, ...],
         error: VirtError | None,
+        answer: Any = None,
         *,
         crashed: bool = False,
     ) -> None:
@@ -180,9 +203,8 @@ class Audit:
         failed = crashed or error is not None
         parts = [
             f"op={procedure.name}",
-            *describeObject(procedure, arguments),
-            f"who={quoted(identity.describe())}",
-            f"from={identity.transport or 'memory'}",
+            *describeObject(procedure, arguments, answer),
+            _origin(identity),
             f"res={'failed' if failed else 'success'}",
         ]
         if failed:
@@ -192,10 +214,7 @@ class Audit:
         if self.logging:
             (log.warn if failed else log.info)("{line}", line=text)
         if self.kernel is not None:
-            control = procedure.name.startswith("domain") and any(
-                each in procedure.name for each in _CONTROL
-            )
-            self.kernel.send(_VIRT_CONTROL if control else _VIRT_RESOURCE, f"virt=pyvirt {text}")
+            self.kernel.send(_recordType(procedure.name), f"virt=pyvirt {text}")
 
 
 def makeAudit(

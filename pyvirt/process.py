@@ -229,6 +229,9 @@ class _Watcher(FileDescriptor):
         self._readable()
 
     def connectionLost(self, reason: Any = None) -> None:
+        # The other end is closed and nothing is left to be read: whoever reads has to see that.
+        if self._fd >= 0:
+            self._readable()
         self.close()
 
     def close(self) -> None:

@@ -13,6 +13,9 @@ from typing import Any
 from zope.interface import classImplements
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.drivers.interfaces.backup import IDomainBackup
+from pyvirt.drivers.interfaces.blockjobs import IDomainBlockJobs
+from pyvirt.drivers.interfaces.checkpoints import IDomainCheckpoints
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
 from pyvirt.drivers.interfaces.driver import IClientWatch
 from pyvirt.drivers.interfaces.events import IDomainEvents, IMonitorEvents
@@ -22,6 +25,7 @@ from pyvirt.drivers.interfaces.hypervisors import IHypervisorCommands
 from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
 from pyvirt.drivers.interfaces.migration import IDomainMigration
+from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
 
 __all__ = ["COMPONENTS", "componentClass"]
 
@@ -40,6 +44,10 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IClientWatch: _later("watching", "ClientWatch"),
     IDomainMigration: _later("migration", "DomainMigration"),
     IHypervisorCommands: _later("passthrough", "HypervisorCommands"),
+    IDomainBlockJobs: _later("blocks.blockjobs", "DomainBlockJobs"),
+    IDomainSnapshots: _later("snapshots", "DomainSnapshots"),
+    IDomainCheckpoints: _later("checkpoints", "DomainCheckpoints"),
+    IDomainBackup: _later("blocks.backups", "DomainBackup"),
     IDomainEvents: _later("monitorevents", "Events"),
     IMonitorEvents: _later("monitorevents", "Events"),
 }

@@ -15,6 +15,7 @@ from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
+from pyvirt.drivers.qemu.momentfiles import removeMoments, renameMoments
 from pyvirt.drivers.qemu.nativeformat import nativeFormat as writeNative
 from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
 from pyvirt.drivers.qemu.saveimage import removeManagedSave
@@ -38,6 +39,23 @@ _UNDEFINE_FLAGS = (
     | 64  # C{TPM}
     | 128  # C{KEEP_TPM}
 )
+
+
+def checkMoments(hypervisor: Hypervisor, domain: Domain, flags: int) -> None:
+    """
+    Keep a domain that does not run from being undefined with what is kept of it, or forget that too.
+
+    @raise VirtError: there is something, and nobody said that it may go.
+    """
+    if domain.active:
+        return
+    snapshots, checkpoints = len(domain.snapshots), len(domain.checkpoints)
+    if snapshots and not flags & c.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA:
+        raise operationInvalid(f"cannot delete inactive domain with {snapshots} snapshots")
+    if checkpoints and not flags & c.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA:
+        raise operationInvalid(f"cannot delete inactive domain with {checkpoints} checkpoints")
+    if snapshots or checkpoints:
+        removeMoments(hypervisor, domain)
 
 
 class DomainDefinitions:
@@ -152,6 +170,7 @@ class DomainDefinitions:
                         "Refusing to undefine while domain managed save image exists"
                     )
                 removeManagedSave(hypervisor, domain)
+            checkMoments(hypervisor, domain, flags)
             self._checkVariables(domain, flags)
             hypervisor.store.removeDefinition(domain.name)
             domain.persistent = False
@@ -211,6 +230,7 @@ class DomainDefinitions:
             hypervisor.store.saveDefinition(renamed)
             if domain.autostart:
                 hypervisor.store.setAutostart(newName, True)
+            renameMoments(hypervisor, oldName, newName)
             domain.definition = renamed
             self._domains.rename(domain, newName)
             hypervisor.store.removeDefinition(oldName)

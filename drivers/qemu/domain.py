@@ -5,6 +5,7 @@ A domain as the driver keeps it, and all of them: L{Domain} and L{DomainTable}.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -12,6 +13,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import Jobs
 from pyvirt.drivers.qemu.refusals import (
@@ -21,6 +23,10 @@ from pyvirt.drivers.qemu.refusals import (
     operationInvalid,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.checkpointdefs import Checkpoint
+    from pyvirt.drivers.qemu.snapshotdefs import Snapshot
 
 __all__ = ["Domain", "DomainTable"]
 
@@ -39,11 +45,13 @@ class Domain:
     @ivar jobs: the changes made to it.
     @ivar managedSave: whether it was saved where the driver keeps it.
     @ivar updated: its running definition was changed.
+    @ivar snapshots, checkpoints: what is kept of it.
     @ivar ref: what others know it by; made anew whenever its name or id changes.
     """
 
     __slots__ = (
         "autostart",
+        "checkpoints",
         "definition",
         "guest",
         "id",
@@ -55,6 +63,7 @@ class Domain:
         "reason",
         "ref",
         "removed",
+        "snapshots",
         "state",
         "updated",
         "uuid",
@@ -76,6 +85,8 @@ class Domain:
         self.removed = False
         self.guest: Guest | None = None
         self.jobs = Jobs(clock)
+        self.snapshots: Moments[Snapshot] = Moments()
+        self.checkpoints: Moments[Checkpoint] = Moments()
         self.ref = DomainRef(self.name, self.uuid, -1)
 
     @property

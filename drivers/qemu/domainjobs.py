@@ -27,7 +27,9 @@ class DomainJobs:
 
     async def _look(self, domain: Domain, job: LongJob) -> tuple[dict[str, Any], int]:
         guest = domain.guest
-        if guest is not None and job.cancel is not None:
+        if guest is not None and job.look is not None:
+            job.statistics = await job.look()
+        elif guest is not None and job.cancel is not None:
             status = await guest.execute("query-migrate")
             if isinstance(status, dict):
                 job.statistics = status

@@ -17,6 +17,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import appendLog, giveBack, removeFolder
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.live import releasePorts
+from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import failed
 from pyvirt.drivers.qemu.statewords import reasonWord
 from pyvirt.errors import VirtError
@@ -24,7 +25,7 @@ from pyvirt.errors import VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["endByItself", "kill", "monitorLost", "processEnded", "stop", "undo"]
+__all__ = ["endByItself", "kill", "monitorLost", "processEnded", "stop", "stopQuietly", "undo"]
 
 log = Logger()
 
@@ -97,6 +98,11 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     """Remove all that belongs to a run whose process is gone."""
     live = domain.definition
     domain.guest = None
+    if guest.backup is not None and guest.backup.job is not None:
+        domain.jobs.finish(guest.backup.job)
+    waits, guest.jobWaits = guest.jobWaits, {}
+    for waiting in waits.values():
+        waiting.errback(MonitorLost())
     if guest.monitor is not None:
         guest.monitor.close()
         guest.monitor = None
@@ -131,9 +137,21 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
                 log.warn("{error}", error=error)
 
 
+async def stopQuietly(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: int) -> None:
+    """As L{stop}, of a guest whose own words about its end nobody is to hear."""
+    guest.dying = True
+    if guest.monitor is not None:
+        guest.monitor.close()
+        guest.monitor = None
+    await stop(hypervisor, domain, guest, reason)
+
+
 def forget(hypervisor: Hypervisor, domain: Domain) -> None:
     """Forget a domain that does not run, if nothing defines it."""
     if not domain.persistent and not domain.active:
+        from pyvirt.drivers.qemu.momentfiles import removeMoments
+
+        removeMoments(hypervisor, domain)
         hypervisor.domains.remove(domain)
 
 

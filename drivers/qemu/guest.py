@@ -16,6 +16,8 @@ from pyvirt.drivers.qemu.refusals import notActive
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.agent import AgentProtocol
+    from pyvirt.drivers.qemu.blocks.backups import Backup
+    from pyvirt.drivers.qemu.blocks.jobs import BlockJob
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
     from pyvirt.process import IRunning
 
@@ -51,6 +53,10 @@ class Guest:
     @ivar autodestroy: the connection with which it ends, None if it does not.
     @ivar migration: limits of its migrations.
     @ivar leased: it has its leases; C{leasing}: held while that changes.
+    @ivar lastNode: the number of the image that came last.
+    @ivar blockJobs: by target of the disk, what QEMU is doing to disks.
+    @ivar jobWaits: by name, jobs of QEMU that somebody waits for.
+    @ivar backup: the backup under way, None if none is.
     @ivar restored: files and owners that are given back when it is gone.
     """
 
@@ -81,6 +87,15 @@ class Guest:
         self.migration = MigrationLimits()
         self.leasing = DeferredLock()
         self.restored: list[tuple[str, int, int]] = []
+        self.lastNode = 0
+        self.blockJobs: dict[str, BlockJob] = {}
+        self.jobWaits: dict[str, Deferred[None]] = {}
+        self.backup: Backup | None = None
+
+    def takeNode(self) -> int:
+        """Take the next number for an image."""
+        self.lastNode += 1
+        return self.lastNode
 
     def execute(
         self,

@@ -186,6 +186,9 @@ class Hypervisor:
             fakeReboot=guest.fakeReboot,
             job=None if long is None else long.what,
             restored=tuple(guest.restored),
+            lastNode=guest.lastNode,
+            blockJobs=tuple(each.attributes() for each in guest.blockJobs.values()),
+            backup=None if guest.backup is None else guest.backup.written(),
             definition=domain.definition,
         )
         try:

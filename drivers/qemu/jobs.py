@@ -35,6 +35,7 @@ class LongJob:
     @ivar statistics: what C{query-migrate} and the like said last.
     @ivar aborted: somebody wants it given up.
     @ivar cancel: what gives it up; None: it cannot be.
+    @ivar look: what asks how far it is; None: C{query-migrate} does.
     """
 
     what: str
@@ -43,6 +44,7 @@ class LongJob:
     statistics: dict[str, Any] = attrs.Factory(dict)
     aborted: bool = False
     cancel: Any = None
+    look: Any = None
 
 
 @attrs.define(eq=False)
@@ -104,6 +106,20 @@ class Jobs:
         try:
             yield job
         finally:
+            self.long = None
+            self._next()
+
+    async def begin(self, what: str, operation: int, *, wait: float = WAIT) -> LongJob:
+        """As L{longer}, for an operation that outlives who began it; L{finish} ends it."""
+        await self._turn(what, False, wait)
+        job = self.long = LongJob(what, operation, self._clock.seconds())
+        self.holder = None
+        self._next()
+        return job
+
+    def finish(self, job: LongJob) -> None:
+        """End an operation that L{begin} has begun."""
+        if self.long is job:
             self.long = None
             self._next()
 

@@ -22,7 +22,9 @@ def _number(values: dict[str, Any], name: str) -> int | None:
     return found if type(found) is int and found >= 0 else None
 
 
-def jobParams(job: LongJob | None, statistics: dict[str, Any], elapsed: int) -> list[TypedParam]:
+def jobParams(
+    job: LongJob | None, statistics: dict[str, Any], elapsed: int, *, event: bool = False
+) -> list[TypedParam]:
     """
     Write what is known as parameters.
 
@@ -40,6 +42,9 @@ def jobParams(job: LongJob | None, statistics: dict[str, Any], elapsed: int) -> 
     ):
         if value is not None:
             out.append(_param(name, "ullong", value))
+    backup = statistics.get("backup")
+    if isinstance(backup, dict):
+        return out + _backup(backup, event)
     total = _number(ram, "total")
     if total is None:
         return out
@@ -69,6 +74,31 @@ def jobParams(job: LongJob | None, statistics: dict[str, Any], elapsed: int) -> 
     return out
 
 
+def _backup(backup: dict[str, Any], event: bool) -> list[TypedParam]:
+    """Write what is known of a backup."""
+    done, whole = backup["done"], backup["whole"]
+    out: list[TypedParam] = []
+    if backup["pull"]:
+        if whole or not event:
+            out = [
+                _param(c.VIR_DOMAIN_JOB_DISK_TEMP_USED, "ullong", done),
+                _param(c.VIR_DOMAIN_JOB_DISK_TEMP_TOTAL, "ullong", whole),
+            ]
+    elif whole:
+        out = [
+            _param(c.VIR_DOMAIN_JOB_DISK_TOTAL, "ullong", whole),
+            _param(c.VIR_DOMAIN_JOB_DISK_PROCESSED, "ullong", done),
+            _param(c.VIR_DOMAIN_JOB_DISK_REMAINING, "ullong", whole - done),
+        ]
+    if "success" in backup:
+        word = int(bool(backup["success"]))
+        out.append(TypedParam(c.VIR_DOMAIN_JOB_SUCCESS, c.VIR_TYPED_PARAM_BOOLEAN, word))
+        if backup["problem"]:
+            kind = c.VIR_TYPED_PARAM_STRING
+            out.append(TypedParam(c.VIR_DOMAIN_JOB_ERRMSG, kind, backup["problem"]))
+    return out
+
+
 def _param(name: str, kind: str, value: int) -> TypedParam:
     kinds = {"int": c.VIR_TYPED_PARAM_INT, "ullong": c.VIR_TYPED_PARAM_ULLONG}
     return TypedParam(name, kinds[kind], value)
@@ -78,6 +108,11 @@ def jobInfo(type: int, statistics: dict[str, Any], elapsed: int) -> JobInfo:
     """Write what is known as libvirt's oldest clients ask for it."""
     ram = statistics.get("ram")
     ram = ram if isinstance(ram, dict) else {}
+    backup = statistics.get("backup")
+    if isinstance(backup, dict) and not backup["pull"]:
+        whole, copied = backup["whole"], backup["done"]
+        rest = whole - copied
+        return JobInfo(type, elapsed, 0, whole, copied, rest, 0, 0, 0, whole, copied, rest)
     total, done, left = (_number(ram, each) or 0 for each in ("total", "transferred", "remaining"))
     return JobInfo(type, elapsed, 0, total, done, left, total, done, left, 0, 0, 0)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.aliases import withAliases
+from pyvirt.drivers.qemu.blocks.chain import chainsDetected
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.refusals import internal
 
@@ -38,6 +39,7 @@ def prepareLive(
     @raise VirtError: there is no port left.
     """
     definition = named(definition)
+    definition = chainsDetected(definition, guest.takeNode, hypervisor.owner or (0, 0))
     devices = definition.devices
     channels = []
     for channel in devices.channels:

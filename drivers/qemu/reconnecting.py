@@ -12,10 +12,14 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.drivers.qemu import ending, happenings, locks
+from pyvirt.drivers.qemu.blocks.backups import Backup, watch
+from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
 from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, reclaimPorts
+from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
 from pyvirt.drivers.qemu.store import Status
@@ -46,6 +50,7 @@ def loadDefinitions(hypervisor: Hypervisor) -> None:
         domain = hypervisor.domains.add(definition)
         domain.persistent = True
         domain.autostart = store.autostarts(name)
+        loadMoments(hypervisor, domain)
         domain.managedSave = os.path.exists(hypervisor.layout.managedSave(name))
 
 
@@ -59,6 +64,8 @@ async def findAgain(hypervisor: Hypervisor) -> None:
             log.error("{name}, which runs, is left alone: {error}", name=name, error=error)
             continue
         domain = known or hypervisor.domains.add(status.definition)
+        if known is None:
+            loadMoments(hypervisor, domain)
         if domain.active:
             continue
         hypervisor.lastID = max(hypervisor.lastID, status.id)
@@ -83,6 +90,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.agentTimeout = status.agentTimeout
     guest.fakeReboot = status.fakeReboot
     guest.restored = list(status.restored)
+    _restoreJobs(hypervisor, domain, guest, status)
     if domain.persistent:
         domain.pending = domain.definition
     domain.definition = definition
@@ -113,6 +121,8 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
             ending.forget(hypervisor, domain)
             return
         await _settle(hypervisor, domain, guest, status, reply)
+        if domain.guest is guest:
+            await refreshJobs(hypervisor, domain, guest)
     except VirtError as error:
         log.error("{name} does not answer: {error}", name=domain.name, error=error)
         if not running.isRunning():
@@ -135,7 +145,7 @@ async def _settle(
 ) -> None:
     """Bring what is known of a guest up to date with what it says of itself."""
     word = str(reply.get("status", "")) if isinstance(reply, dict) else ""
-    if status.job is not None:
+    if status.job is not None and status.backup is None:
         await _giveUpJob(guest)
     if word == "running":
         if domain.state != c.VIR_DOMAIN_RUNNING:
@@ -178,6 +188,31 @@ async def _settle(
     domain.definition = learnChardevs(domain.definition, await guest.execute("query-chardev"))
     domain.definition = learnTrays(domain.definition, await guest.execute("query-block"))
     await connectAgent(hypervisor, domain, guest)
+
+
+def _restoreJobs(hypervisor: Hypervisor, domain: Domain, guest: Guest, status: Status) -> None:
+    """Remember what QEMU was doing to disks."""
+    guest.lastNode = status.lastNode
+    for each in status.blockJobs:
+        try:
+            job = BlockJob.read(each)
+        except ValueError as problem:
+            log.error("a job is left alone: {problem}", problem=problem)
+        else:
+            guest.blockJobs[job.disk] = job
+    if status.backup is not None:
+        try:
+            backup = guest.backup = Backup.read(status.backup)
+        except (ValueError, KeyError, TypeError, VirtError) as problem:
+            log.error("a backup is left alone: {problem}", problem=problem)
+            return
+        long = LongJob(
+            "remoteDispatchDomainBackupBegin",
+            c.VIR_DOMAIN_JOB_OPERATION_BACKUP,
+            backup.began,
+        )
+        domain.jobs.long = long
+        watch(hypervisor, domain, guest, backup, long)
 
 
 async def _giveUpJob(guest: Guest) -> None:

@@ -8,7 +8,7 @@ ours and ours finds its.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 from lxml import etree
@@ -85,6 +85,9 @@ class Status:
     fakeReboot: bool
     job: str | None
     restored: tuple[tuple[str, int, int], ...]
+    lastNode: int
+    blockJobs: tuple[Mapping[str, str], ...]
+    backup: str | None
     definition: DomainDefinition
 
 
@@ -172,6 +175,15 @@ class Store:
         out.append(f"  <channelTargetDir path='{escape(status.channels)}'/>\n")
         out.append(f"  <agentTimeout>{status.agentTimeout}</agentTimeout>\n")
         out.append(f"  <startTime>{status.started}</startTime>\n")
+        out.append(f"  <nodename index='{status.lastNode}'/>\n")
+        if status.blockJobs:
+            out.append("  <blockjobs active='yes'>\n")
+            for each in status.blockJobs:
+                words = "".join(f" {name}='{escape(value)}'" for name, value in each.items())
+                out.append(f"    <blockjob{words}/>\n")
+            out.append("  </blockjobs>\n")
+        if status.backup is not None:
+            out.append(f"  <backup>{escape(status.backup)}</backup>\n")
         for path, user, group in status.restored:
             out.append(f"  <owner path='{escape(path)}' user='{user}' group='{group}'/>\n")
         xml = formatDomain(status.definition, id=status.id, secure=True)
@@ -259,5 +271,11 @@ def readStatus(text: str) -> Status:
             (each.get("path", ""), int(each.get("user", "0")), int(each.get("group", "0")))
             for each in tree.iterfind("owner")
         ),
+        lastNode=int(node.get("index", "0")) if (node := tree.find("nodename")) is not None else 0,
+        blockJobs=tuple(
+            {str(k): str(v) for k, v in each.items()}
+            for each in tree.iterfind("blockjobs/blockjob")
+        ),
+        backup=tree.findtext("backup"),
         definition=parseDomain(etree.tostring(domain, encoding="unicode"), inactive=False),
     )

@@ -17,8 +17,8 @@ from pyvirt.definitions.checkpoint import (
 )
 from pyvirt.definitions.domain import completed
 from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
+from pyvirt.drivers.moments import Moment, Moments
 from pyvirt.drivers.test.domain import Domain
-from pyvirt.drivers.test.moments import Moment, Moments
 from pyvirt.drivers.test.refusals import checkFlags, invalidArgument
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError

@@ -16,7 +16,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.interfaces.values import DomainRef, DomainTime
-from pyvirt.drivers.test.moments import Moments
+from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.test.refusals import IMPACT, exclusiveFlags, notRunning, operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 

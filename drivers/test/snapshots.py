@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from pyvirt import constants as c
 from pyvirt.definitions.domain import checkABIStability
 from pyvirt.drivers.interfaces.values import DomainRef, DomainSnapshotRef
+from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.test.domain import Domain
-from pyvirt.drivers.test.moments import Moments
 from pyvirt.drivers.test.refusals import (
     checkFlags,
     internal,

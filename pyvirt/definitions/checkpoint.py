@@ -42,6 +42,7 @@ class CheckpointDisk:
     name: str
     checkpoint: str = "bitmap"
     bitmap: str | None = None
+    size: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -175,6 +176,8 @@ def formatCheckpoint(
         out.append("  <disks>\n")
         for disk in checkpoint.disks:
             last = "" if disk.bitmap is None else f" bitmap='{escape(disk.bitmap)}'"
+            if disk.size is not None:
+                last += f" size='{disk.size}'"
             head = f"    <disk name='{escape(disk.name)}' checkpoint='{escape(disk.checkpoint)}'"
             out.append(f"{head}{last}/>\n")
         out.append("  </disks>\n")

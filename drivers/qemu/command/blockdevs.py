@@ -89,7 +89,7 @@ def chainOf(disk: Any, take: Any) -> list[Node]:
         Node(
             source=disk.source,
             format=form,
-            number=take(),
+            number=disk.source.index or take(),
             readOnly=disk.readonly,
             encryption=disk.encryption or disk.source.encryption,
             auth=disk.auth or disk.source.auth,
@@ -103,7 +103,7 @@ def chainOf(disk: Any, take: Any) -> list[Node]:
             Node(
                 source=store.source,
                 format=store.format.type or "raw",
-                number=take(),
+                number=store.index or take(),
                 readOnly=True,
                 encryption=store.source.encryption,
                 auth=store.source.auth,

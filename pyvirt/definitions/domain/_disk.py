@@ -29,6 +29,7 @@ from pyvirt.definitions.kinds import (
     custom,
     escape,
     integer,
+    number,
     unsupported,
     xmlError,
 )
@@ -140,12 +141,15 @@ class BackingStore:
     The image that an image is laid over.
 
     @ivar source: its source, or None where this only says that there is none further down.
+    @ivar detected: nobody named it: it was found in the header of the image above, so it is no part of what the
+        domain will be.
     """
 
     source: DiskSource | None = None
     format: BackingFormat | None = None
     backingStore: BackingStore | None = None
     index: int | None = None
+    detected: bool = False
 
     @classmethod
     def readElement(cls, node: Node, context: Context) -> BackingStore:
@@ -169,28 +173,36 @@ class BackingStore:
             source=source,
             format=form,
             backingStore=None if below is None else cls.readElement(below, context),
-            index=source.index,
+            index=source.index if context.inactive else _index(node),
         )
 
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
         """Write one image and those below it."""
+        if context.inactive and value.detected:
+            return
         if value.source is None:
             out.append(f"{indent}<{tag}/>\n")
             return
         inner = indent + "  "
-        out.append(f"{indent}<{tag} type='{value.source.sourceType}'>\n")
+        index = "" if value.index is None or context.inactive else f" index='{value.index}'"
+        out.append(f"{indent}<{tag} type='{value.source.sourceType}'{index}>\n")
         writer(BackingFormat)(value.format, out, inner, "format", context)
-        writeSource(value.source, out, inner, "source", context)
+        writeSource(replaced(value.source, index=None), out, inner, "source", context)
         if value.backingStore is not None:
             value.backingStore.writeElement(value.backingStore, out, inner, tag, context)
         out.append(f"{indent}</{tag}>\n")
 
 
+def _index(node: Node) -> int | None:
+    """Read the number of an image in a running domain."""
+    return number(node.get("index") or "")
+
+
 @attrs.frozen(kw_only=True)
 class Mirror:
     """
-    Where the data of a running guest's disk is copied to.  It is told of, and never read.
+    Where the data of a running guest's disk is copied to.  It is told of, and read of a running guest only.
 
     @ivar job: C{copy}, or C{active-commit}.
     @ivar ready: whether all is there.
@@ -200,6 +212,27 @@ class Mirror:
     format: str
     job: str
     ready: bool = False
+    backingStore: BackingStore | None = None
+
+
+def readMirror(node: Node, kids: dict[str, list[Node]], context: Context) -> Mirror | None:
+    """Read where the data of a running guest's disk is copied to."""
+    found = kids.get("mirror")
+    if context.inactive or not found:
+        return None
+    mirror = found[0]
+    place, form = mirror.find("source"), mirror.find("format")
+    if place is None or form is None:
+        return None
+    source = readSource(mirror.get("type") or "file", place, context)
+    below = mirror.find("backingStore")
+    return Mirror(
+        source=replaced(source, index=_index(place)),
+        format=form.get("type") or "raw",
+        job=mirror.get("job") or "copy",
+        ready=mirror.get("ready") == "yes",
+        backingStore=None if below is None else BackingStore.readElement(below, context),
+    )
 
 
 def writeMirror(value: Mirror, out: list[str], indent: str, context: Context) -> None:
@@ -215,7 +248,9 @@ def writeMirror(value: Mirror, out: list[str], indent: str, context: Context) ->
         f"{indent}  <format type='{value.format}'/>\n"
     )
     writeSource(source, out, indent + "  ", "source", context)
-    if value.job == "copy":
+    if value.backingStore is not None:
+        BackingStore.writeElement(value.backingStore, out, indent + "  ", "backingStore", context)
+    elif value.job == "copy":
         out.append(f"{indent}  <backingStore/>\n")
     out.append(f"{indent}</mirror>\n")
 
@@ -329,7 +364,11 @@ class Disk(BootDevice):
         tags="source",
         read=lambda node, kids, context: _readDiskSource(node, kids, context),
         write=lambda value, out, indent, context: writeSource(
-            value, out, indent, "source", context
+            replaced(value, index=None) if context.inactive else value,
+            out,
+            indent,
+            "source",
+            context,
         ),
     )
     geometry: Geometry | None = element(Geometry)
@@ -343,9 +382,7 @@ class Disk(BootDevice):
             value, out, indent, "target", context
         ),
     )
-    mirror: Mirror | None = special(
-        tags="mirror", read=lambda node, kids, context: None, write=writeMirror
-    )
+    mirror: Mirror | None = special(tags="mirror", read=readMirror, write=writeMirror)
     backenddomain: str | None = elementAttribute("backenddomain", "name", FILLED)
     auth: Auth | None = element(Auth)
     iotune: IOTune | None = element(IOTune)
@@ -474,4 +511,6 @@ def _readDiskSource(node: Node, kids: dict[str, list[Node]], context: Context) -
     found = kids.get("source")
     if not found:
         return None
-    return readSource(node.get("type") or "file", found[0], context)
+    source = readSource(node.get("type") or "file", found[0], context)
+    index = None if context.inactive else _index(found[0])
+    return source if index is None else replaced(source, index=index)

@@ -9,8 +9,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from pyvirt.drivers.test.refusals import failed
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Moment", "Moments"]
 
@@ -63,7 +62,11 @@ class Moments(Generic[M]):
         @raise VirtError: there is one of that name.
         """
         if moment.name in self._byName:
-            raise failed(f"domain moment {moment.name} already exists", ErrorDomain.DOMAIN)
+            raise virtError(
+                ErrorCode.OPERATION_FAILED,
+                f"domain moment {moment.name} already exists",
+                ErrorDomain.DOMAIN,
+            )
         self._byName[moment.name] = moment
 
     def replace(self, moment: M) -> None:

@@ -1,0 +1,404 @@
+"""
+Beginning long operations on disks: pulling, committing, copying.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import attrs
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain._disk import FORMATS, Mirror
+from pyvirt.definitions.domain._source import SOURCES, BlockSource, FileSource, readSource
+from pyvirt.definitions.kinds import xmlError
+from pyvirt.definitions.reader import parseTree
+from pyvirt.definitions.schema import Context, replaced
+from pyvirt.drivers.qemu.blocks.chain import (
+    Image,
+    chain,
+    detectBelow,
+    diskNamed,
+    find,
+    headerOf,
+    pathOf,
+    stores,
+    withDisk,
+)
+from pyvirt.drivers.qemu.blocks.jobs import (
+    BlockJob,
+    forgetJob,
+)
+from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, removeImages
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.refusals import (
+    failed,
+    invalidArgument,
+    operationInvalid,
+    systemFailure,
+    unsupportedConfig,
+)
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = [
+    "MIB",
+    "busy",
+    "capacityOf",
+    "commit",
+    "copy",
+    "destination",
+    "diskFor",
+    "pull",
+    "speedOf",
+]
+
+MIB = 1 << 20
+
+
+def diskFor(domain: Domain, path: str) -> Any:
+    """
+    Find a disk of a running guest.
+
+    @raise VirtError: there is none.
+    """
+    disk = diskNamed(domain.definition, path)
+    if disk is None:
+        raise invalidArgument(f"disk '{path}' not found in domain")
+    return disk
+
+
+def busy(guest: Guest, disk: Any) -> None:
+    """
+    Refuse a disk that QEMU is doing something to.
+
+    @raise VirtError: it is.
+    """
+    if disk.target.dev in guest.blockJobs or disk.mirror is not None:
+        raise virtError(
+            ErrorCode.OPERATION_UNSUPPORTED,
+            f"disk '{disk.target.dev}' already in active block job",
+            ErrorDomain.QEMU,
+        )
+
+
+def speedOf(bandwidth: int, inBytes: bool) -> int:
+    """
+    Return a speed in bytes a second.
+
+    @raise VirtError: it is more than there can be.
+    """
+    if inBytes:
+        if bandwidth > (1 << 63) - 1:
+            raise virtError(
+                ErrorCode.OVERFLOW,
+                f"bandwidth must be less than {(1 << 63) - 1}",
+                ErrorDomain.QEMU,
+            )
+        return bandwidth
+    if bandwidth > ((1 << 63) - 1) >> 20:
+        raise virtError(
+            ErrorCode.OVERFLOW,
+            f"bandwidth must be less than {((1 << 63) - 1) >> 20}",
+            ErrorDomain.QEMU,
+        )
+    return bandwidth * MIB
+
+
+async def capacityOf(guest: Guest, image: Image) -> int:
+    """
+    Ask how large an image is for the guest, in bytes.
+
+    @raise VirtError: QEMU does not know it.
+    """
+    for node in await guest.execute("query-named-block-nodes", {"flat": True}):
+        if isinstance(node, dict) and node.get("node-name") == image.formatName:
+            size = node.get("image", {}).get("virtual-size")
+            if type(size) is int:
+                return size
+    raise failed(f"failed to get the size of image '{image.path}'")
+
+
+async def start(
+    hypervisor: Hypervisor,
+    guest: Guest,
+    job: BlockJob,
+    command: str,
+    arguments: dict[str, Any],
+) -> None:
+    """
+    Have QEMU begin a job, which is written down first.
+
+    @raise VirtError: it does not.
+    """
+    guest.blockJobs[job.disk] = job
+    domain = next(each for each in hypervisor.domains if each.guest is guest)
+    hypervisor.saveStatus(domain)
+    try:
+        await guest.execute(command, {**arguments, "auto-finalize": True, "auto-dismiss": False})
+    except BaseException:
+        forgetJob(guest, job)
+        hypervisor.saveStatus(domain)
+        raise
+
+
+async def pull(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    path: str,
+    base: str | None,
+    speed: int,
+    relative: bool = False,
+) -> None:
+    """
+    Have what lies below an image copied into it; the caller holds the domain.
+
+    @raise VirtError: it is not begun.
+    """
+    guest = domain.checkActive()
+    disk = diskFor(domain, path)
+    busy(guest, disk)
+    images = chain(disk)
+    if not images:
+        raise invalidArgument(f"disk '{disk.target.dev}' does not have a source")
+    target = disk.target.dev
+    lower = None if base is None else images[find(images, base, target, 0)]
+    job = BlockJob(
+        name=f"pull-{target}-{images[0].formatName}",
+        kind="pull",
+        disk=target,
+        base=None if lower is None else lower.index,
+    )
+    arguments: dict[str, Any] = {"device": images[0].formatName, "job-id": job.name}
+    if lower is not None:
+        arguments["base-node"] = lower.formatName
+        if relative:
+            name = os.path.relpath(lower.path, os.path.dirname(images[0].path))
+            arguments["backing-file"] = name
+    if speed:
+        arguments["speed"] = speed
+    await start(hypervisor, guest, job, "block-stream", arguments)
+
+
+async def commit(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    disk: Any,
+    base: int,
+    top: int,
+    speed: int,
+    flags: int,
+) -> BlockJob:
+    """
+    Have the data of images written into one below; the caller holds the domain.
+
+    @param base, top: places in the chain.
+    @param flags: C{VIR_DOMAIN_BLOCK_COMMIT_*}.
+    @raise VirtError: it is not begun.
+    """
+    guest = domain.checkActive()
+    busy(guest, disk)
+    images, target = chain(disk), disk.target.dev
+    active = bool(flags & c.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE)
+    if top == 0 and not active:
+        raise invalidArgument(f"commit of '{target}' active layer requires active flag")
+    if top != 0 and active:
+        raise invalidArgument(f"active commit requested but '{images[top].path}' is not active")
+    if top + 1 >= len(images):
+        raise invalidArgument(
+            f"top '{images[top].path}' in chain for '{target}' has no backing file"
+        )
+    if flags & c.VIR_DOMAIN_BLOCK_COMMIT_SHALLOW and base != top + 1:
+        raise invalidArgument(
+            f"base '{images[base].path}' is not immediately below '{images[top].path}' "
+            f"in chain for '{target}'"
+        )
+    job = BlockJob(
+        name=f"commit-{target}-{images[top].formatName}",
+        kind="active-commit" if top == 0 else "commit",
+        disk=target,
+        top=images[top].index,
+        base=images[base].index,
+        delete=bool(flags & c.VIR_DOMAIN_BLOCK_COMMIT_DELETE),
+    )
+    arguments: dict[str, Any] = {
+        "device": images[0].formatName,
+        "job-id": job.name,
+        "top-node": images[top].formatName,
+        "base-node": images[base].formatName,
+    }
+    if flags & c.VIR_DOMAIN_BLOCK_COMMIT_RELATIVE and top > 0:
+        arguments["backing-file"] = os.path.relpath(
+            images[base].path, os.path.dirname(images[top - 1].path)
+        )
+    if speed:
+        arguments["speed"] = speed
+    if top == 0:
+        mirror = Mirror(
+            source=replaced(images[base].source, index=images[base].index),
+            format=images[base].format,
+            job="active-commit",
+            backingStore=stores(images[base + 1 :]),
+        )
+        domain.definition = withDisk(domain.definition, replaced(disk, mirror=mirror))
+    try:
+        await start(hypervisor, guest, job, "block-commit", arguments)
+    except BaseException:
+        if top == 0:
+            domain.definition = withDisk(domain.definition, disk)
+            hypervisor.saveStatus(domain)
+        raise
+    return job
+
+
+def _checkTarget(disk: Any, source: Any, reuse: bool) -> None:
+    """
+    Look whether an image can be made where a copy is to go, or is there.
+
+    @raise VirtError: it cannot, or is not.
+    """
+    path = pathOf(source)
+    if not path.startswith("/"):
+        return
+    try:
+        found = os.stat(path)
+    except FileNotFoundError as problem:
+        if reuse or isinstance(source, BlockSource):
+            detail = f"missing destination file for disk {disk.target.dev}: {path}"
+            raise systemFailure(problem, detail) from None
+        return
+    except OSError as problem:
+        raise systemFailure(
+            problem, f"unable to stat destination file for disk {disk.target.dev}: {path}"
+        ) from None
+    if isinstance(source, FileSource) and found.st_size and not reuse:
+        raise unsupportedConfig(
+            f"external destination file for disk {disk.target.dev} already exists and is not "
+            f"a block device: {path}"
+        )
+
+
+async def copy(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    path: str,
+    source: Any,
+    format: str | None,
+    flags: int,
+    *,
+    speed: int = 0,
+    granularity: int = 0,
+    buffer: int = 0,
+) -> None:
+    """
+    Have a disk copied while it is written; the caller holds the domain.
+
+    @param source: where to; C{format} of the copy, None: that of the disk, or of what is there.
+    @param flags: C{VIR_DOMAIN_BLOCK_COPY_*}.
+    @raise VirtError: it is not begun; nothing is left behind.
+    """
+    guest = domain.checkActive()
+    disk = diskFor(domain, path)
+    busy(guest, disk)
+    target = disk.target.dev
+    if domain.persistent and not flags & c.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB:
+        raise operationInvalid("domain is not transient")
+    images = chain(disk)
+    if not images:
+        raise invalidArgument(f"disk '{target}' does not have a source")
+    reuse = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)
+    shallow = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_SHALLOW) and len(images) > 1
+    if format is None:
+        format = images[0].format
+        if reuse:
+            try:
+                format = headerOf(source, "auto").format
+            except OSError:
+                format = images[0].format
+    _checkTarget(disk, source, reuse)
+    mirror = Image(source, format, guest.takeNode())
+    made = NewImage(hypervisor, guest, mirror)
+    below = images[1] if shallow else None
+    lower: list[Image] = []
+    job = BlockJob(
+        name=f"copy-{target}-{images[0].formatName}", kind="copy", disk=target, shallow=shallow
+    )
+    try:
+        if reuse and shallow:
+            own = [attrs.evolve(mirror)]
+            detectBelow(own)
+            if len(own) > 1 and own[1].path != images[1].path:
+                raise unsupportedConfig(
+                    f"the destination for disk {target} is not laid over '{images[1].path}'"
+                )
+        if reuse:
+            await addImage(
+                guest,
+                mirror,
+                disk,
+                readOnly=False,
+                below=None if below is None else below.formatName,
+                last=below is None,
+            )
+        else:
+            await made.make(
+                disk,
+                await capacityOf(guest, images[0]),
+                over=below,
+                below=None if below is None else below.formatName,
+            )
+        arguments: dict[str, Any] = {
+            "job-id": job.name,
+            "device": images[0].formatName,
+            "target": mirror.formatName,
+            "sync": "top" if shallow else "full",
+        }
+        if speed:
+            arguments["speed"] = speed
+        if granularity:
+            arguments["granularity"] = granularity
+        if buffer:
+            arguments["buf-size"] = buffer
+        if flags & c.VIR_DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES:
+            arguments["copy-mode"] = "write-blocking"
+        shown = Mirror(
+            source=replaced(source, index=mirror.index),
+            format=format,
+            job="copy",
+            backingStore=stores(images[1:] if shallow else lower),
+        )
+        domain.definition = withDisk(domain.definition, replaced(disk, mirror=shown))
+        await start(hypervisor, guest, job, "blockdev-mirror", arguments)
+    except BaseException:
+        domain.definition = withDisk(domain.definition, disk)
+        if reuse and guest.monitor is not None:
+            await removeImages(guest, mirror)
+        await made.undo()
+        hypervisor.saveStatus(domain)
+        raise
+
+
+def destination(xml: str) -> tuple[Any, str | None]:
+    """
+    Read where a copy goes: a C{<disk>} of which nothing but source and format matter.
+
+    @return: the source, and the format or None.
+    @raise VirtError: it is none.
+    """
+    root = parseTree(xml, "disk", label="(disk_definition)", domain=ErrorDomain.DOMAIN)
+    kind = root.get("type") or "file"
+    place, driver = root.find("source"), root.find("driver")
+    if kind not in SOURCES:
+        raise xmlError(f"unknown disk type '{kind}'")
+    if place is None:
+        raise invalidArgument("missing source of the destination")
+    source = readSource(kind, place, Context())
+    form = None if driver is None else driver.get("type")
+    if form is not None and form not in FORMATS.split():
+        raise xmlError(f"unknown driver format value '{form}'")
+    path = pathOf(source)
+    if isinstance(source, FileSource) and not path.startswith("/"):
+        raise invalidArgument(f"non-file destination must be absolute: {path}")
+    return source, form

@@ -1,0 +1,382 @@
+"""
+The images that a disk is made of: the one in use, and those below that it was made from.
+
+An image below the top is one that the definition names, or one that a header names; the latter is never part of what
+the domain will be.  In a running guest each image has a number, from which the names of its nodes come.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._disk import BackingFormat, BackingStore, DiskDriver
+from pyvirt.definitions.domain._source import BlockSource, DiskSource, FileSource
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.blocks.headers import HEADER, ImageHeader, probedFormat, readHeader
+from pyvirt.drivers.qemu.command.blockdevs import Node
+from pyvirt.drivers.qemu.refusals import invalidArgument, operationInvalid, systemFailure
+from pyvirt.errors import ErrorDomain
+
+__all__ = [
+    "Image",
+    "chain",
+    "chainsDetected",
+    "diskNamed",
+    "disksOf",
+    "find",
+    "headerOf",
+    "pathOf",
+    "withChain",
+    "withDisk",
+]
+
+#: Formats that may lie over others.
+LAYERED = frozenset(("qcow2", "qcow", "qed", "vmdk", "cow"))
+#: Nobody has more images above each other; QEMU would not open them.
+DEPTH = 200
+
+
+@attrs.frozen
+class Image:
+    """
+    An image: where it is, its format, its number in a running guest.
+
+    @ivar detected: nobody named it but the header of the image above.
+    """
+
+    source: DiskSource
+    format: str
+    index: int | None = None
+    detected: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where it is on the host, in words."""
+        return pathOf(self.source)
+
+    @property
+    def formatName(self) -> str:
+        """The node that knows the format."""
+        return f"libvirt-{self.index}-format"
+
+    @property
+    def storageName(self) -> str:
+        """The node that reads and writes."""
+        return f"libvirt-{self.index}-storage"
+
+    def node(self, readOnly: bool, last: bool = False) -> Node:
+        """Return it as the command line takes it."""
+        return Node(
+            source=self.source,
+            format=self.format,
+            number=self.index or 0,
+            readOnly=readOnly,
+            encryption=self.source.encryption,
+            auth=self.source.auth,
+            last=last,
+        )
+
+
+def pathOf(source: Any) -> str:
+    """Say where a source is, in words; "" if nowhere."""
+    for name in ("file", "dev", "dir", "name", "volume"):
+        found = getattr(source, name, None)
+        if found:
+            return str(found)
+    return ""
+
+
+def chain(disk: Any) -> list[Image]:
+    """Return the images of a disk as far as its definition tells, the one in use first."""
+    if disk.source is None or disk.source.isEmpty:
+        return []
+    driver = disk.driver
+    form = (driver.type if driver is not None else None) or "raw"
+    found = [Image(disk.source, form, disk.source.index)]
+    below = disk.backingStore
+    while below is not None and below.source is not None:
+        kind = below.format.type if below.format is not None else None
+        found.append(Image(below.source, kind or "raw", below.index, below.detected))
+        below = below.backingStore
+    return found
+
+
+def withChain(disk: Any, images: Sequence[Image]) -> Any:
+    """Return a disk that is made of other images, which are then known to be all."""
+    top = images[0]
+    driver = disk.driver or DiskDriver()
+    if driver.type != top.format:
+        driver = replaced(driver, type=top.format)
+    return replaced(
+        disk,
+        type=top.source.sourceType,
+        source=replaced(top.source, index=top.index),
+        driver=driver,
+        backingStore=stores(images[1:]),
+    )
+
+
+def stores(images: Sequence[Image]) -> BackingStore:
+    """Return images as what lies below another."""
+    below = BackingStore()
+    for image in reversed(images):
+        below = BackingStore(
+            source=replaced(image.source, index=None),
+            format=BackingFormat(type=image.format),
+            backingStore=below,
+            index=image.index,
+            detected=image.detected,
+        )
+    return below
+
+
+def disksOf(definition: DomainDefinition) -> tuple[Any, ...]:
+    """Return the disks of a domain, each of which has a target."""
+    return definition.devices.disks
+
+
+def withDisk(definition: DomainDefinition, disk: Any) -> DomainDefinition:
+    """Return a definition with one disk replaced, which is known by its target."""
+    disks = tuple(
+        disk if each.target.dev == disk.target.dev else each for each in disksOf(definition)
+    )
+    return replaced(definition, devices=replaced(definition.devices, disks=disks))
+
+
+def diskNamed(definition: DomainDefinition, name: str) -> Any:
+    """Find a disk by its target or by the path of its source; None: there is none."""
+    for disk in disksOf(definition):
+        if disk.target.dev == name:
+            return disk
+    if name.startswith("/"):
+        for disk in definition.devices.disks:
+            if disk.source is not None and pathOf(disk.source) == name:
+                return disk
+    return None
+
+
+def split(name: str) -> tuple[str, int | None]:
+    """Take the number off a name as C{vda[3]}."""
+    if name.endswith("]"):
+        target, _, number = name[:-1].rpartition("[")
+        if target and number.isascii() and number.isdigit() and len(number) < 10:
+            return target, int(number)
+    return name, None
+
+
+def find(images: Sequence[Image], name: str, target: str, above: int | None = None) -> int:
+    """
+    Find an image of a disk by its path, or by its number as in C{vda[1]}.
+
+    @param above: a place in the chain below which it has to be; None: anywhere.
+    @return: its place.
+    @raise VirtError: there is no such image.
+    """
+    wanted, number = split(name)
+    for place, image in enumerate(images):
+        if above is not None and place <= above:
+            continue
+        if (number is not None and wanted == target and image.index == number) or (
+            image.path == name
+        ):
+            return place
+    if number is not None and wanted == target:
+        detail = f"could not find backing store index '{number}' in chain for '{images[0].path}'"
+        raise invalidArgument(detail, ErrorDomain.STORAGE)
+    if above is not None:
+        detail = (
+            f"could not find image '{name}' beneath '{images[above].path}' in chain for '{target}'"
+        )
+    else:
+        detail = f"could not find image '{name}' in chain for '{target}'"
+    raise invalidArgument(detail, ErrorDomain.STORAGE)
+
+
+# What headers tell
+
+
+def headerOf(source: Any, format: str) -> ImageHeader:
+    """
+    Read the header of an image on this host; elsewhere there is none to be read.
+
+    @param format: C{auto}: find out.
+    @raise OSError: it cannot be read.
+    """
+    path = getattr(source, "file", None) or getattr(source, "dev", None)
+    if not path or not path.startswith("/"):
+        return ImageHeader(format="raw" if format == "auto" else format)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        data = os.pread(fd, HEADER, 0) if not stat.S_ISDIR(os.fstat(fd).st_mode) else b""
+    finally:
+        os.close(fd)
+    return readHeader(data, probedFormat(data) if format == "auto" else format)
+
+
+def backingSource(text: str, above: Any) -> DiskSource | None:
+    """
+    Make out what a header says an image is laid over.
+
+    @param above: the source of that image, to which a path may be relative.
+    @return: None: it is none of what is understood here; QEMU will know.
+    """
+    if text.startswith("json:"):
+        return _fromJSON(text[5:])
+    text = text.removeprefix("file:") if not text.startswith("file://") else text[7:]
+    scheme = text.partition(":")[0]
+    if "/" not in scheme and scheme in (
+        "nbd",
+        "nbd+unix",
+        "nbd+tcp",
+        "http",
+        "https",
+        "ftp",
+        "rbd",
+        "ssh",
+        "iscsi",
+        "gluster",
+        "sheepdog",
+        "nfs",
+        "fuse",
+        "vxhs",
+        "host_device",
+    ):
+        return None
+    if not text.startswith("/"):
+        text = os.path.join(os.path.dirname(pathOf(above)), text)
+    return _local(text)
+
+
+def _local(path: str) -> DiskSource:
+    try:
+        block = stat.S_ISBLK(os.stat(path).st_mode)
+    except OSError:
+        block = False
+    return BlockSource(dev=path) if block else FileSource(file=path)
+
+
+def _fromJSON(text: str) -> DiskSource | None:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    for _ in range(4):
+        inner = found.get("file")
+        if not isinstance(inner, dict):
+            break
+        found = inner
+    name = found.get("filename", found.get("file.filename"))
+    return _local(name) if isinstance(name, str) and name.startswith("/") else None
+
+
+def chainsDetected(
+    definition: DomainDefinition, take: Callable[[], int], ids: tuple[int, int] = (0, 0)
+) -> DomainDefinition:
+    """
+    Give every image of a guest that is to start its number, and add those images that headers name.
+
+    @param take: C{()} to the next number.
+    @param ids: user and group of the guest, for errors.
+    @raise VirtError: an image that another needs is missing, or says nothing of its format.
+    """
+    disks: list[Any] = []
+    for disk in reversed(definition.devices.disks):
+        if disk.source is None or disk.source.isEmpty:
+            take()
+            disks.insert(0, disk)
+            continue
+        disks.insert(0, _detected(disk, take, ids))
+    return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))
+
+
+def _detected(disk: Any, take: Callable[[], int], ids: tuple[int, int]) -> Any:
+    images = chain(disk)
+    store, terminated = disk.backingStore, False
+    while store is not None:
+        terminated = store.source is None
+        store = store.backingStore
+    known = True
+    if not terminated:
+        known = detectBelow(images, ids)
+    images = [attrs.evolve(image, index=image.index or take()) for image in images]
+    done = withChain(disk, images)
+    if known:
+        return done
+    if len(images) == 1:
+        return replaced(done, backingStore=None)
+    return replaced(done, backingStore=_open(done.backingStore))
+
+
+def _open(store: BackingStore) -> BackingStore | None:
+    """Return a chain without the mark that nothing is below it."""
+    if store.source is None:
+        return None
+    below = store.backingStore
+    return replaced(store, backingStore=None if below is None else _open(below))
+
+
+def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
+    """
+    Add to a chain the images that the header of its last one names, and theirs.
+
+    @return: whether the end of the chain is known.
+    @raise VirtError: as L{chainsDetected}.
+    """
+    while images[-1].format in LAYERED:
+        last = images[-1]
+        try:
+            header = headerOf(last.source, last.format)
+        except OSError as problem:
+            if len(images) == 1 and not last.detected:
+                # Whoever starts the guest complains in other words.
+                return True
+            detail = (
+                f"Cannot access backing file '{last.path}' of storage file '{images[-2].path}' "
+                f"(as uid:{ids[0]}, gid:{ids[1]})"
+            )
+            raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
+        if header.backing is None:
+            return True
+        source = backingSource(header.backing, last.source)
+        if source is None:
+            return False
+        if len(images) > DEPTH or any(image.path == pathOf(source) for image in images):
+            raise systemFailure(
+                OSError(errno.ELOOP, os.strerror(errno.ELOOP)),
+                f"backing store for {images[0].path} is self-referential",
+                ErrorDomain.STORAGE,
+            )
+        form = header.backingFormat
+        if form is None:
+            try:
+                form = headerOf(source, "auto").format
+            except OSError:
+                form = "raw"
+            if form != "raw":
+                raise operationInvalid(
+                    f"format of backing image '{header.backing}' of image '{last.path}' was not "
+                    "specified in the image metadata "
+                    "(See https://libvirt.org/kbase/backing_chains.html for troubleshooting)",
+                    ErrorDomain.STORAGE,
+                )
+        images.append(Image(source, form, None, True))
+        if form == "raw":
+            try:
+                os.stat(pathOf(source))
+            except OSError as problem:
+                detail = (
+                    f"Cannot access backing file '{pathOf(source)}' of storage file "
+                    f"'{last.path}' (as uid:{ids[0]}, gid:{ids[1]})"
+                )
+                raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
+    return True

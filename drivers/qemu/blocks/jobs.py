@@ -1,0 +1,336 @@
+"""
+Jobs of disks: what QEMU does to a chain of images by itself, and what follows once it has done it.
+
+A job is known from before QEMU is told of it until what it changed is written down; it is on disk meanwhile, so that
+a restarted daemon finds it again.  QEMU keeps what has ended until it is dismissed, so nothing is missed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.blocks.chain import Image, chain, diskNamed, pathOf, withChain, withDisk
+from pyvirt.drivers.qemu.blocks.nodes import removeImages
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.happenings import handles
+from pyvirt.drivers.qemu.qmp import MonitorEvent
+from pyvirt.errors import VirtError
+
+if TYPE_CHECKING:
+    from pyvirt.definitions.domain import DomainDefinition
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["BlockJob", "forgetJob", "refreshJobs", "tellJob", "whenEnded", "whenReady"]
+
+log = Logger()
+
+COMPLETED, FAILED, CANCELED, READY = (
+    c.VIR_DOMAIN_BLOCK_JOB_COMPLETED,
+    c.VIR_DOMAIN_BLOCK_JOB_FAILED,
+    c.VIR_DOMAIN_BLOCK_JOB_CANCELED,
+    c.VIR_DOMAIN_BLOCK_JOB_READY,
+)
+
+TYPES = {
+    "pull": c.VIR_DOMAIN_BLOCK_JOB_TYPE_PULL,
+    "copy": c.VIR_DOMAIN_BLOCK_JOB_TYPE_COPY,
+    "commit": c.VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT,
+    "active-commit": c.VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT,
+    "backup": c.VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP,
+}
+
+
+@attrs.define(eq=False)
+class BlockJob:
+    """
+    A job of one disk.
+
+    @ivar name: as QEMU knows it.
+    @ivar kind: C{pull}, C{copy}, C{commit}, C{active-commit} or C{backup}.
+    @ivar disk: the target of the disk.
+    @ivar state: C{running}, C{ready}, C{pivoting} or C{aborting}.
+    @ivar top, base: numbers of images, as far as the kind has them.
+    @ivar shallow: a copy that is laid over what the disk is laid over.
+    @ivar delete: remove files whose data is elsewhere now.
+    @ivar done, whole: how far it came, in bytes, once it is over.
+    @ivar ready: fires once it is ready, or over.
+    @ivar waiting: fires once QEMU is done, for somebody who then calls L{concluded}.
+    """
+
+    name: str
+    kind: str
+    disk: str
+    state: str = "running"
+    top: int | None = None
+    base: int | None = None
+    shallow: bool = False
+    delete: bool = False
+    waiting: Deferred[None] | None = None
+    over: bool = False
+    done: int = 0
+    whole: int = 0
+    ready: Deferred[None] | None = None
+
+    def attributes(self) -> dict[str, str]:
+        """Write down what a restarted daemon must know."""
+        found = {"name": self.name, "type": self.kind, "disk": self.disk, "state": self.state}
+        for name in ("top", "base"):
+            value = getattr(self, name)
+            if value is not None:
+                found[name] = str(value)
+        for name in ("shallow", "delete"):
+            if getattr(self, name):
+                found[name] = "yes"
+        return found
+
+    @classmethod
+    def read(cls, found: Mapping[str, str]) -> BlockJob:
+        """
+        Read what L{attributes} wrote.
+
+        @raise ValueError: it makes no sense.
+        """
+        if found.get("type") not in TYPES or not found.get("name"):
+            raise ValueError("it is no job of a disk")
+        return cls(
+            name=found["name"],
+            kind=found["type"],
+            disk=found.get("disk", ""),
+            state=found.get("state", "running"),
+            top=int(found["top"]) if "top" in found else None,
+            base=int(found["base"]) if "base" in found else None,
+            shallow=found.get("shallow") == "yes",
+            delete=found.get("delete") == "yes",
+        )
+
+
+def tellJob(hypervisor: Hypervisor, domain: Domain, job: BlockJob, status: int) -> None:
+    """Tell those who listen what became of a job: by the path of the disk, and by its target."""
+    disk = diskNamed(domain.definition, job.disk)
+    path = pathOf(disk.source) if disk is not None and disk.source is not None else ""
+    kind = TYPES[job.kind]
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, path, kind, status)
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, job.disk, kind, status)
+
+
+def forgetJob(guest: Guest, job: BlockJob) -> None:
+    """Forget a job that QEMU has not begun, or that is over."""
+    job.over = True
+    if guest.blockJobs.get(job.disk) is job:
+        del guest.blockJobs[job.disk]
+
+
+def whenEnded(job: BlockJob) -> Deferred[None]:
+    """Return a Deferred that fires once QEMU is done with a job; its caller then calls L{concluded}."""
+    if job.waiting is None:
+        job.waiting = Deferred()
+    return job.waiting
+
+
+def whenReady(job: BlockJob) -> Deferred[None]:
+    """Return a Deferred that fires once a job is ready, or over."""
+    waiting: Deferred[None] = Deferred()
+    if job.state != "running" or job.over:
+        waiting.callback(None)
+    else:
+        job.ready = waiting
+    return waiting
+
+
+def _fireReady(job: BlockJob) -> None:
+    waiting, job.ready = job.ready, None
+    if waiting is not None:
+        waiting.callback(None)
+
+
+@handles("JOB_STATUS_CHANGE")
+def _changed(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    name, status = event.data.get("id"), event.data.get("status")
+    if not isinstance(name, str):
+        return
+    if status == "concluded" and name in guest.jobWaits:
+        guest.jobWaits.pop(name).callback(None)
+        return
+    for job in list(guest.blockJobs.values()):
+        if job.name == name:
+            statusChanged(hypervisor, domain, guest, job, str(status))
+
+
+def statusChanged(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, job: BlockJob, status: str
+) -> None:
+    """Do what follows from what QEMU says of a job."""
+    if status == "ready":
+        if job.state == "running":
+            job.state = "ready"
+            disk = diskNamed(domain.definition, job.disk)
+            if disk is not None and disk.mirror is not None:
+                changed = replaced(disk, mirror=attrs.evolve(disk.mirror, ready=True))
+                domain.definition = withDisk(domain.definition, changed)
+            hypervisor.saveStatus(domain)
+            tellJob(hypervisor, domain, job, READY)
+            _fireReady(job)
+    elif status == "concluded" and not job.over:
+        _fireReady(job)
+        waiting, job.waiting = job.waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+        else:
+            hypervisor.later(_conclude(hypervisor, domain, guest, job))
+
+
+async def _conclude(hypervisor: Hypervisor, domain: Domain, guest: Guest, job: BlockJob) -> None:
+    async with domain.jobs.change("blockjob", within=True, wait=600.0):
+        if domain.guest is guest:
+            await concluded(hypervisor, domain, guest, job)
+
+
+async def concluded(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, job: BlockJob
+) -> str | None:
+    """
+    Take note of what a job has done that QEMU is done with; the caller holds the domain.
+
+    @return: what QEMU complains of, None if it does not.
+    """
+    if job.over:
+        return None
+    job.over = True
+    problem: str | None = None
+    found = False
+    for each in await guest.execute("query-jobs"):
+        if isinstance(each, dict) and each.get("id") == job.name:
+            found = True
+            done, whole = each.get("current-progress"), each.get("total-progress")
+            if type(done) is int and type(whole) is int:
+                job.done, job.whole = done, whole
+            if each.get("error") is not None:
+                problem = str(each["error"])
+    if found:
+        await guest.execute("job-dismiss", {"id": job.name})
+    else:
+        problem = "it is gone"
+    status = COMPLETED
+    if job.state == "aborting" or problem == "Operation canceled":
+        status = CANCELED
+    elif problem is not None:
+        status = FAILED
+        log.warn("{name} failed: {problem}", name=job.name, problem=problem)
+    if job.kind == "backup":
+        from pyvirt.drivers.qemu.blocks.backups import diskDone
+
+        await diskDone(hypervisor, domain, guest, job, status, problem)
+        return problem
+    disk = diskNamed(domain.definition, job.disk)
+    if disk is not None:
+        gone = _settled(hypervisor, domain, disk, job, status)
+        forgetJob(guest, job)
+        hypervisor.saveStatus(domain)
+        await removeImages(guest, *gone)
+        if job.delete and status == COMPLETED:
+            _deleteFiles(gone)
+    forgetJob(guest, job)
+    hypervisor.saveStatus(domain)
+    tellJob(hypervisor, domain, job, status)
+    return problem
+
+
+def _deleteFiles(images: list[Image]) -> None:
+    for image in images:
+        path = getattr(image.source, "file", None)
+        if path:
+            try:
+                os.unlink(path)
+            except OSError as error:
+                log.warn("{path} cannot be removed: {error}", path=path, error=error)
+
+
+def after(disk: Any, job: BlockJob, status: int) -> tuple[Any, list[Image]]:
+    """
+    Say what a disk is once a job is done with it.
+
+    @return: the disk, and the images that it is made of no more, the upper ones first.
+    """
+    images = chain(disk)
+    mirror = disk.mirror
+    if mirror is not None:
+        disk = replaced(disk, mirror=None)
+    place = {image.index: number for number, image in enumerate(images)}
+    if job.kind == "copy":
+        copied = (
+            [] if mirror is None else [Image(mirror.source, mirror.format, mirror.source.index)]
+        )
+        if mirror is None or status != COMPLETED or job.state != "pivoting":
+            return disk, copied
+        kept = images[1:] if job.shallow else []
+        return withChain(disk, [*copied, *kept]), images[:1] if job.shallow else images
+    if status != COMPLETED:
+        return disk, []
+    if job.kind == "pull":
+        bottom = len(images)
+        end = place.get(job.base, bottom) if job.base is not None else bottom
+        return withChain(disk, [images[0], *images[end:]]), images[1:end]
+    end = place.get(job.base, -1)
+    if end < 0:
+        return disk, []
+    if job.kind == "active-commit":
+        if job.state != "pivoting":
+            return disk, []
+        lower = [attrs.evolve(images[end], detected=False), *images[end + 1 :]]
+        return withChain(disk, lower), images[:end]
+    top = place.get(job.top, 0)
+    return withChain(disk, [*images[:top], *images[end:]]), images[top:end]
+
+
+def _settled(
+    hypervisor: Hypervisor, domain: Domain, disk: Any, job: BlockJob, status: int
+) -> list[Image]:
+    """Put what a job has made of a disk into the definitions, and return the images that are to go."""
+    done, gone = after(disk, job, status)
+    domain.definition = withDisk(domain.definition, done)
+    if gone and status == COMPLETED and job.kind != "backup":
+        changed = persisted(domain.pending, disk, done)
+        if changed is not None and changed is not domain.pending:
+            domain.pending = changed
+            try:
+                hypervisor.store.saveDefinition(changed)
+            except VirtError as error:
+                log.error("{name} was not written: {error}", name=domain.name, error=error)
+    return gone
+
+
+def persisted(pending: DomainDefinition | None, before: Any, after: Any) -> DomainDefinition | None:
+    """Put what a disk has become into what the domain will be, if it would be the same disk there."""
+    if pending is None:
+        return None
+    mine = diskNamed(pending, before.target.dev)
+    if mine is None or mine.source is None or pathOf(mine.source) != pathOf(before.source):
+        return pending
+    images = [attrs.evolve(each, index=None) for each in chain(after)]
+    changed = withChain(mine, images)
+    if len(images) == 1 and mine.backingStore is None and pathOf(mine.source) == images[0].path:
+        changed = replaced(changed, backingStore=None)
+    return withDisk(pending, changed)
+
+
+async def refreshJobs(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Find out what became of jobs while nobody looked."""
+    if not guest.blockJobs:
+        return
+    there = {
+        each.get("id"): each.get("status")
+        for each in await guest.execute("query-jobs")
+        if isinstance(each, dict)
+    }
+    for job in list(guest.blockJobs.values()):
+        status = there.get(job.name, "concluded")
+        statusChanged(hypervisor, domain, guest, job, str(status))

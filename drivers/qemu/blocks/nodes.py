@@ -1,0 +1,231 @@
+"""
+Images coming to a running guest and leaving it: nodes that are added and removed, files that are made.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image
+from pyvirt.drivers.qemu.command.blockdevs import Options, nodesOf
+from pyvirt.drivers.qemu.command.disks import optionsOf
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure
+from pyvirt.errors import ErrorDomain, VirtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["NewImage", "addImage", "createImage", "removeImages", "waitForJob"]
+
+log = Logger()
+
+#: Images that are made like those below them have clusters of this size where nothing says another.
+CLUSTER = 65536
+
+
+async def addImage(
+    guest: Guest,
+    image: Image,
+    disk: Any,
+    *,
+    readOnly: bool,
+    below: str | None = None,
+    last: bool = False,
+) -> None:
+    """
+    Have QEMU open an image.
+
+    @param below: the node of the image that it is laid over.
+    @param last: QEMU is to lay it over nothing, whatever its header says.
+    @raise VirtError: it does not open; nothing of it is left.
+    """
+    node = image.node(readOnly, last)
+    added: list[str] = []
+    try:
+        for each in nodesOf(node, below, _options(disk), {}):
+            await guest.execute("blockdev-add", each)
+            added.append(each["node-name"])
+    except BaseException:
+        for name in reversed(added):
+            await _remove(guest, name)
+        raise
+
+
+def _options(disk: Any) -> Options:
+    return Options() if disk is None else optionsOf(disk)
+
+
+async def removeImages(guest: Guest, *images: Image) -> None:
+    """Have QEMU close images that nothing uses any more, the upper ones first; what fails is logged."""
+    for image in images:
+        await _remove(guest, image.formatName)
+        await _remove(guest, image.storageName)
+
+
+async def _remove(guest: Guest, name: str) -> None:
+    try:
+        await guest.execute("blockdev-del", {"node-name": name})
+    except VirtError as error:
+        log.debug("{name} is not closed: {error}", name=name, error=error)
+
+
+def waitForJob(guest: Guest, name: str) -> Deferred[None]:
+    """Return a Deferred that fires once a job of QEMU has nothing left to do."""
+    waiting: Deferred[None] = Deferred()
+    guest.jobWaits[name] = waiting
+    return waiting
+
+
+async def _run(guest: Guest, name: str, options: dict[str, Any]) -> None:
+    """
+    Have QEMU make an image, and wait until it is made.
+
+    @raise VirtError: it could not be made.
+    """
+    done = waitForJob(guest, name)
+    try:
+        await guest.execute("blockdev-create", {"job-id": name, "options": options})
+        await done
+        problem = None
+        for each in await guest.execute("query-jobs"):
+            if isinstance(each, dict) and each.get("id") == name:
+                problem = each.get("error")
+        await guest.execute("job-dismiss", {"id": name})
+    finally:
+        guest.jobWaits.pop(name, None)
+    if problem is not None:
+        raise internal(f"failed to format image: '{problem}'")
+
+
+class NewImage:
+    """
+    An image that is made for a running guest, and taken back if what it is made for fails.
+
+    @ivar image: what it is.
+    """
+
+    def __init__(self, hypervisor: Hypervisor, guest: Guest, image: Image) -> None:
+        self._hypervisor = hypervisor
+        self._guest = guest
+        self.image = image
+        self._made = False
+        self._open = False
+
+    def claim(self, mode: int = 0o600) -> None:
+        """
+        Make an empty file where the image will be, or take one that is there.
+
+        @raise VirtError: it cannot be made.
+        """
+        path = getattr(self.image.source, "file", None)
+        if not path:
+            return
+        try:
+            try:
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+                self._made = True
+            except FileExistsError:
+                fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                owner = self._hypervisor.owner
+                if owner is not None and self._hypervisor.config["dynamic_ownership"]:
+                    found = os.fstat(fd)
+                    if (found.st_uid, found.st_gid) != owner:
+                        os.fchown(fd, *owner)
+                        if not self._made:
+                            self._guest.restored.append((path, found.st_uid, found.st_gid))
+            finally:
+                os.close(fd)
+        except OSError as problem:
+            self.forget()
+            raise systemFailure(
+                problem, f"failed to create image file '{path}'", ErrorDomain.STORAGE
+            ) from None
+
+    async def make(
+        self,
+        disk: Any,
+        size: int,
+        *,
+        over: Image | None = None,
+        reuse: bool = False,
+        below: str | None = None,
+        last: bool = True,
+    ) -> None:
+        """
+        Make the image and have QEMU open it.
+
+        @param size: as the guest sees it, in bytes.
+        @param over: what its header says it is laid over.
+        @param reuse: it is there and is as it should be.
+        @param below: the node that it is laid over in QEMU; None with C{last}: none.
+        @raise VirtError: it could not be made; nothing of it is left.
+        """
+        image, guest = self.image, self._guest
+        try:
+            if not reuse:
+                self.claim()
+            node = image.node(False, last and below is None)
+            nodes = nodesOf(node, below, _options(disk), {})
+            if not reuse and image.format not in LAYERED:
+                path = getattr(image.source, "file", None)
+                if path:
+                    create = {"driver": "file", "filename": path, "size": size}
+                    await _run(guest, f"create-{image.storageName}", create)
+            for number, each in enumerate(nodes):
+                if number == len(nodes) - 1 and not reuse and image.format in LAYERED:
+                    await _run(guest, f"create-{image.formatName}", creation(image, size, over))
+                await guest.execute("blockdev-add", each)
+                self._open = True
+        except BaseException:
+            await self.undo()
+            raise
+
+    async def undo(self) -> None:
+        """Close it, and remove its file if it was made here."""
+        if self._open and self._guest.monitor is not None:
+            await removeImages(self._guest, self.image)
+        self._open = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove its file if it was made here."""
+        if self._made:
+            self._made = False
+            try:
+                os.unlink(self.image.path)
+            except OSError:
+                pass
+
+
+def creation(image: Image, size: int, over: Image | None) -> dict[str, Any]:
+    """
+    Return what C{blockdev-create} is told to make an image.
+
+    @param over: what its header says it is laid over.
+    @raise VirtError: QEMU does not make images of that format in a running guest.
+    """
+    options: dict[str, Any] = {"driver": image.format, "file": image.storageName, "size": size}
+    if image.format == "qcow2":
+        options["cluster-size"] = CLUSTER
+    elif image.format not in ("qed", "qcow", "vmdk", "vdi"):
+        raise failed(f"cannot create an image of format '{image.format}'")
+    if over is not None:
+        options["backing-file"] = over.path
+        if image.format in ("qcow2", "qed", "qcow"):
+            options["backing-fmt"] = over.format
+    return options
+
+
+async def createImage(
+    hypervisor: Hypervisor, guest: Guest, image: Image, disk: Any, size: int, **how: Any
+) -> NewImage:
+    """Make an image as L{NewImage.make} does, and return what takes it back."""
+    made = NewImage(hypervisor, guest, image)
+    await made.make(disk, size, **how)
+    return made

@@ -1,0 +1,328 @@
+"""
+Checkpoints: points that changes of disks are counted from, by bitmaps in their images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from pyvirt import constants as c
+from pyvirt.definitions.checkpoint import (
+    CheckpointDefinition,
+    aligned,
+    formatCheckpoint,
+    parseCheckpoint,
+)
+from pyvirt.definitions.validation import validate
+from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
+from pyvirt.drivers.moments import Moments
+from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, adding, merging, removeBitmaps
+from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed
+from pyvirt.drivers.qemu.checkpointdefs import Checkpoint
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
+from pyvirt.drivers.qemu.refusals import checkFlags, invalidArgument, unsupportedConfig
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = ["DomainCheckpoints", "begun", "prepared", "remember"]
+
+_LIST_FLAGS = 0xF
+_TEMPORARY = "libvirt-tmp-size-xml"
+
+
+def _missing(detail: str) -> VirtError:
+    return virtError(ErrorCode.NO_DOMAIN_CHECKPOINT, detail, ErrorDomain.QEMU)
+
+
+def impossible(detail: str) -> VirtError:
+    """Make the error of what cannot be done with a domain as it is."""
+    return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, ErrorDomain.QEMU)
+
+
+def prepared(domain: Domain, xml: str, now: int) -> Checkpoint:
+    """
+    Read a checkpoint that is to be made of a running domain.
+
+    @raise VirtError: it cannot be.
+    """
+    definition = parseCheckpoint(xml, now=now)
+    definition = attrs.evolve(definition, domain=domain.definition)
+    definition = aligned(definition, domain.definition)
+    for each in definition.disks:
+        if each.checkpoint != "bitmap":
+            continue
+        if each.bitmap != definition.name:
+            raise unsupportedConfig(
+                f"bitmap for disk '{each.name}' must match checkpoint name '{definition.name}'"
+            )
+        disk = diskNamed(domain.definition, each.name)
+        form = chain(disk)[0].format if disk is not None and chain(disk) else "raw"
+        if form != "qcow2":
+            raise unsupportedConfig(
+                f"checkpoint for disk {each.name} unsupported for storage type {form}"
+            )
+    if domain.checkpoints.get(definition.name) is not None:
+        raise virtError(
+            ErrorCode.OPERATION_FAILED,
+            f"domain moment {definition.name} already exists",
+            ErrorDomain.DOMAIN,
+        )
+    parent = domain.checkpoints.current
+    return Checkpoint(definition.name, parent, definition.creationTime, definition)
+
+
+def begun(domain: Domain, checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    """Return the actions that begin to count."""
+    actions = []
+    for each in checkpoint.definition.disks:
+        if each.checkpoint == "bitmap":
+            top = chain(diskNamed(domain.definition, each.name))[0]
+            actions.append(
+                adding(top.formatName, str(each.bitmap), persistent=True, disabled=False)
+            )
+    return actions
+
+
+def remember(hypervisor: Hypervisor, domain: Domain, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint down, as the current one."""
+    domain.checkpoints.add(checkpoint)
+    domain.checkpoints.current = checkpoint.name
+    saveMoments(hypervisor, domain, "checkpoints", checkpoint)
+
+
+class DomainCheckpoints:
+    """Makes, tells of and forgets checkpoints."""
+
+    def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
+        self._hypervisor = hypervisor
+        self._find = hypervisor.domains.find
+
+    @staticmethod
+    def _named(domain: Domain, name: str) -> Checkpoint:
+        found = domain.checkpoints.get(name)
+        if found is None:
+            raise _missing(f"no domain checkpoint with matching name '{name}'")
+        return found
+
+    async def domainCheckpointCreateXML(
+        self, dom: DomainRef, xmlDesc: str, flags: int
+    ) -> DomainCheckpointRef:
+        """Make a checkpoint of a running domain, or write down one that was made."""
+        redefines = c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE
+        quiesce = c.VIR_DOMAIN_CHECKPOINT_CREATE_QUIESCE
+        checkFlags(
+            "qemuCheckpointCreateXML",
+            flags,
+            redefines | quiesce | c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE,
+        )
+        hypervisor = self._hypervisor
+        domain = self._find(dom)
+        if not domain.active:
+            raise impossible("cannot create checkpoint for inactive domain")
+        validate("checkpoint", xmlDesc)
+        now = int(hypervisor.clock.seconds())
+        async with domain.jobs.change("remoteDispatchDomainCheckpointCreateXML"):
+            guest = domain.checkActive()
+            if flags & redefines:
+                found = parseCheckpoint(xmlDesc, redefine=True)
+                self._redefine(domain, found)
+                return DomainCheckpointRef(found.name, domain.ref)
+            checkpoint = prepared(domain, xmlDesc, now)
+            actions = begun(domain, checkpoint)
+            saveMoments(hypervisor, domain, "checkpoints", checkpoint)
+            try:
+                await self._transaction(domain, guest, actions, bool(flags & quiesce))
+            except BaseException:
+                removeMoment(hypervisor, domain, "checkpoints", checkpoint.name)
+                raise
+            remember(hypervisor, domain, checkpoint)
+        return DomainCheckpointRef(checkpoint.name, domain.ref)
+
+    @staticmethod
+    async def _transaction(
+        domain: Domain, guest: Guest, actions: list[dict[str, Any]], quiesce: bool
+    ) -> None:
+        if not quiesce:
+            await guest.execute("transaction", {"actions": actions})
+            return
+        from pyvirt.drivers.qemu.guestagent import ask
+
+        await ask(domain, "guest-fsfreeze-freeze")
+        try:
+            await guest.execute("transaction", {"actions": actions})
+        finally:
+            await ask(domain, "guest-fsfreeze-thaw")
+
+    def _redefine(self, domain: Domain, definition: CheckpointDefinition) -> None:
+        moments = domain.checkpoints
+        name, parent = definition.name, definition.parent
+        if parent is not None:
+            if parent == name:
+                raise invalidArgument(
+                    f"cannot set moment {name} as its own parent", ErrorDomain.DOMAIN
+                )
+            if moments.get(parent) is None:
+                raise invalidArgument(
+                    f"parent {parent} for moment {name} not found", ErrorDomain.DOMAIN
+                )
+            if any(each.name == parent for each in moments.below(name)):
+                raise invalidArgument(
+                    f"parent {parent} would create cycle to {name}", ErrorDomain.DOMAIN
+                )
+        if definition.domain is not None:
+            definition = aligned(definition, definition.domain)
+        if moments.current is None or parent == moments.current:
+            moments.current = name
+        checkpoint = Checkpoint(name, parent, definition.creationTime, definition)
+        moments.replace(checkpoint)
+        saveMoments(self._hypervisor, domain, "checkpoints", checkpoint)
+
+    async def domainCheckpointGetXMLDesc(self, checkpoint: DomainCheckpointRef, flags: int) -> str:
+        """Write a checkpoint, with what the domain was unless that is not wanted."""
+        sizes = c.VIR_DOMAIN_CHECKPOINT_XML_SIZE
+        checkFlags(
+            "qemuCheckpointGetXMLDesc",
+            flags,
+            c.VIR_DOMAIN_CHECKPOINT_XML_SECURE | c.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | sizes,
+        )
+        domain = self._find(checkpoint.dom)
+        own = self._named(domain, checkpoint.name)
+        definition = own.whole()
+        if flags & sizes:
+            async with domain.jobs.change("remoteDispatchDomainCheckpointGetXMLDesc"):
+                definition = await self._sized(domain, domain.checkActive(), definition)
+        return formatCheckpoint(
+            definition,
+            secure=bool(flags & c.VIR_DOMAIN_CHECKPOINT_XML_SECURE),
+            domain=not flags & c.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN,
+        )
+
+    @staticmethod
+    async def _sized(
+        domain: Domain, guest: Guest, definition: CheckpointDefinition
+    ) -> CheckpointDefinition:
+        """Ask how much has changed since a checkpoint."""
+        known = await Bitmaps.of(guest)
+        tops: dict[str, Any] = {}
+        actions: list[dict[str, Any]] = []
+        for each in definition.disks:
+            disk = diskNamed(domain.definition, each.name)
+            if each.checkpoint != "bitmap" or disk is None:
+                continue
+            images = chain(disk)
+            sources = known.sources(images, str(each.bitmap))
+            if sources:
+                tops[each.name] = images[0]
+                actions += merging(images[0].formatName, _TEMPORARY, sources)
+        if not actions:
+            return definition
+        await guest.execute("transaction", {"actions": actions})
+        try:
+            known = await Bitmaps.of(guest)
+        finally:
+            gone = [
+                {
+                    "type": "block-dirty-bitmap-remove",
+                    "data": {"node": top.formatName, "name": _TEMPORARY},
+                }
+                for top in tops.values()
+            ]
+            await guest.execute("transaction", {"actions": gone})
+        disks = []
+        for each in definition.disks:
+            if each.name in tops:
+                count = known.on(tops[each.name]).get(_TEMPORARY, {}).get("count", 0)
+                each = attrs.evolve(each, size=count if type(count) is int else 0)
+            disks.append(each)
+        return attrs.evolve(definition, disks=tuple(disks))
+
+    @staticmethod
+    def _passing(
+        moments: Moments[Checkpoint], found: Iterable[Checkpoint], flags: int
+    ) -> Iterable[Checkpoint]:
+        if flags & c.VIR_DOMAIN_CHECKPOINT_LIST_LEAVES:
+            found = [each for each in found if moments.isLeaf(each)]
+        if flags & c.VIR_DOMAIN_CHECKPOINT_LIST_NO_LEAVES:
+            found = [each for each in found if not moments.isLeaf(each)]
+        return found
+
+    def domainListAllCheckpoints(self, dom: DomainRef, flags: int) -> list[DomainCheckpointRef]:
+        """List the checkpoints that pass the filters; with C{ROOTS} only those that come after none."""
+        checkFlags("qemuDomainListAllCheckpoints", flags, _LIST_FLAGS)
+        moments = self._find(dom).checkpoints
+        found: Iterable[Checkpoint] = moments
+        if flags & c.VIR_DOMAIN_CHECKPOINT_LIST_ROOTS:
+            found = moments.children(None)
+        return [
+            DomainCheckpointRef(each.name, dom) for each in self._passing(moments, found, flags)
+        ]
+
+    def domainCheckpointListAllChildren(
+        self, checkpoint: DomainCheckpointRef, flags: int
+    ) -> list[DomainCheckpointRef]:
+        """List what comes right after a checkpoint; with C{DESCENDANTS} all that comes after it."""
+        checkFlags("qemuDomainCheckpointListAllChildren", flags, _LIST_FLAGS)
+        domain = self._find(checkpoint.dom)
+        own, moments = self._named(domain, checkpoint.name), domain.checkpoints
+        found: Iterable[Checkpoint] = moments.children(own.name)
+        if flags & c.VIR_DOMAIN_CHECKPOINT_LIST_DESCENDANTS:
+            found = moments.below(own.name)
+        return [
+            DomainCheckpointRef(each.name, checkpoint.dom)
+            for each in self._passing(moments, found, flags)
+        ]
+
+    def domainCheckpointLookupByName(
+        self, dom: DomainRef, name: str, flags: int
+    ) -> DomainCheckpointRef:
+        """Find a checkpoint."""
+        checkFlags("qemuDomainCheckpointLookupByName", flags)
+        return DomainCheckpointRef(self._named(self._find(dom), name).name, dom)
+
+    def domainCheckpointGetParent(
+        self, checkpoint: DomainCheckpointRef, flags: int
+    ) -> DomainCheckpointRef:
+        """Find what a checkpoint comes after."""
+        checkFlags("qemuDomainCheckpointGetParent", flags)
+        own = self._named(self._find(checkpoint.dom), checkpoint.name)
+        if own.parent is None:
+            raise _missing(f"checkpoint '{own.name}' does not have a parent")
+        return DomainCheckpointRef(own.parent, checkpoint.dom)
+
+    async def domainCheckpointDelete(self, checkpoint: DomainCheckpointRef, flags: int) -> None:
+        """Forget a checkpoint, with what comes after it, or only what comes after it."""
+        children = c.VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN
+        only = c.VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN_ONLY
+        metadata = c.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY
+        checkFlags("qemuCheckpointDelete", flags, children | only | metadata)
+        hypervisor = self._hypervisor
+        domain = self._find(checkpoint.dom)
+        async with domain.jobs.change("remoteDispatchDomainCheckpointDelete"):
+            if not flags & metadata and not domain.active:
+                raise impossible("cannot delete checkpoint for inactive domain")
+            own, moments = self._named(domain, checkpoint.name), domain.checkpoints
+            gone = list(moments.below(own.name)) if flags & (children | only) else []
+            gone.reverse()
+            if not flags & only:
+                gone.append(own)
+            for each in gone:
+                if not flags & metadata:
+                    await self._uncount(domain, each)
+                heirs = moments.children(each.name)
+                moments.remove(each)
+                removeMoment(hypervisor, domain, "checkpoints", each.name)
+                saveMoments(hypervisor, domain, "checkpoints", *heirs)
+
+    @staticmethod
+    async def _uncount(domain: Domain, checkpoint: Checkpoint) -> None:
+        disks = []
+        for each in checkpoint.definition.disks:
+            disk = diskNamed(domain.definition, each.name)
+            if each.checkpoint == "bitmap" and disk is not None:
+                disks.append((disk, chain(disk)))
+        await removeBitmaps(domain.checkActive(), disks, checkpoint.name)

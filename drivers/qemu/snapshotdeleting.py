@@ -1,0 +1,209 @@
+"""
+Deleting snapshots: from inside of images, and by merging the images beside.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import attrs
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.blocks.beginning import commit
+from pyvirt.drivers.qemu.blocks.blockjobs import endJob
+from pyvirt.drivers.qemu.blocks.chain import (
+    Image,
+    chain,
+    detectBelow,
+    diskNamed,
+    disksOf,
+    pathOf,
+    withChain,
+    withDisk,
+)
+from pyvirt.drivers.qemu.blocks.jobs import concluded, whenEnded
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.imagetool import imageTool
+from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
+from pyvirt.drivers.qemu.refusals import failed, invalidArgument, unsupportedConfig
+from pyvirt.drivers.qemu.snapshotdefs import Snapshot
+from pyvirt.errors import VirtError
+
+__all__ = ["delete"]
+
+log = Logger()
+
+_METADATA = c.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY
+_ONLY = c.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY
+_CHILDREN = c.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN | _ONLY
+
+
+async def delete(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, flags: int) -> None:
+    """
+    Delete a snapshot, or what comes after it, or both; the caller holds the domain.
+
+    @param flags: C{VIR_DOMAIN_SNAPSHOT_DELETE_*}.
+    @raise VirtError: something was not deleted; what was before that is.
+    """
+    moments = domain.snapshots
+    metadata = bool(flags & _METADATA)
+    below = list(moments.below(snapshot.name)) if flags & _CHILDREN else []
+    if not metadata:
+        _validate(moments, snapshot, below, flags)
+    current = moments.current
+    for each in [*reversed(below), *([] if flags & _ONLY else [snapshot])]:
+        if not metadata:
+            if each.external:
+                await _merge(hypervisor, domain, each)
+            else:
+                await _erase(hypervisor, domain, each)
+        children = moments.children(each.name)
+        moments.remove(each)
+        removeMoment(hypervisor, domain, "snapshots", each.name)
+        saveMoments(hypervisor, domain, "snapshots", *children)
+    if moments.current != current:
+        if moments.current is None and flags & _ONLY and below:
+            moments.current = snapshot.name
+        now = moments.get(moments.current) if moments.current is not None else None
+        if now is not None:
+            saveMoments(hypervisor, domain, "snapshots", now)
+
+
+def _validate(moments: Any, snapshot: Snapshot, below: list[Snapshot], flags: int) -> None:
+    if flags & _CHILDREN:
+        if any(each.external for each in below):
+            raise unsupportedConfig("deletion of external children disk snapshots not supported")
+        if snapshot.external and not flags & _ONLY:
+            raise unsupportedConfig("deletion of external disk snapshots not supported")
+        return
+    if snapshot.external and len(moments.children(snapshot.name)) > 1:
+        raise unsupportedConfig(
+            "deletion of external disk snapshots with multiple children not supported"
+        )
+
+
+async def _erase(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> None:
+    """Delete what is inside of images; of images that have lost it, nothing is said."""
+    if domain.active:
+        said = str(await domain.checkActive().hmp(f'delvm "{snapshot.name}"', timeout=None))
+        if said.startswith("Error") and "not find" not in said and "does not" not in said:
+            raise failed(said.strip())
+        return
+    source = snapshot.domain or domain.definition
+    wanted = {disk.name for disk in snapshot.disks if disk.location == "internal"}
+    for disk in disksOf(source):
+        if disk.target.dev in wanted and disk.source is not None:
+            try:
+                await imageTool(hypervisor, "snapshot", "-d", snapshot.name, pathOf(disk.source))
+            except VirtError as error:
+                log.warn("{error}", error=error)
+
+
+async def _merge(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> None:
+    """
+    Write what came after a snapshot into the images that it has kept, and go on there.
+
+    @raise VirtError: the images are no part of what the domain has now.
+    """
+    work: list[tuple[str, str, str]] = []
+    for wish in snapshot.disks:
+        if wish.location != "external":
+            continue
+        disk = diskNamed(domain.definition, wish.name)
+        then = None if snapshot.domain is None else diskNamed(snapshot.domain, wish.name)
+        if disk is None or then is None:
+            raise invalidArgument(f"disk '{wish.name}' not found in domain")
+        images = chain(disk)
+        if not domain.active:
+            detectBelow(images)
+        paths = [image.path for image in images]
+        top, base = pathOf(wish.source), pathOf(then.source)
+        if base not in paths or top not in paths or paths.index(base) != paths.index(top) + 1:
+            raise invalidArgument("could not find base disk source in disk source chain")
+        work.append((wish.name, top, base))
+    for name, top, base in work:
+        if domain.active:
+            await _mergeRunning(hypervisor, domain, name, top, base)
+        else:
+            await _mergeOffline(hypervisor, domain, name, top, base)
+    for child in domain.snapshots.children(snapshot.name):
+        _rewrite(child, work)
+    if snapshot.memoryFile is not None:
+        try:
+            os.unlink(snapshot.memoryFile)
+        except OSError as error:
+            log.warn("{error}", error=error)
+
+
+async def _mergeRunning(
+    hypervisor: Hypervisor, domain: Domain, name: str, top: str, base: str
+) -> None:
+    guest = domain.checkActive()
+    disk = diskNamed(domain.definition, name)
+    paths = [image.path for image in chain(disk)]
+    upper, lower = paths.index(top), paths.index(base)
+    flags = c.VIR_DOMAIN_BLOCK_COMMIT_DELETE
+    if upper == 0:
+        flags |= c.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE
+    job = await commit(hypervisor, domain, disk, lower, upper, 0, flags)
+    if upper == 0:
+        from pyvirt.drivers.qemu.blocks.jobs import whenReady
+
+        await whenReady(job)
+        await endJob(hypervisor, domain, name, True, False)
+        return
+    if job.over:
+        return
+    await whenEnded(job)
+    problem = await concluded(hypervisor, domain, guest, job)
+    if problem is not None:
+        raise failed(f"block commit failed: {problem}")
+
+
+async def _mergeOffline(
+    hypervisor: Hypervisor, domain: Domain, name: str, top: str, base: str
+) -> None:
+    disk = diskNamed(domain.definition, name)
+    images = chain(disk)
+    detectBelow(images)
+    paths = [image.path for image in images]
+    upper, lower = paths.index(top), paths.index(base)
+    await imageTool(hypervisor, "commit", "-f", images[upper].format, "-b", base, top)
+    if upper > 0:
+        over = images[upper - 1]
+        await imageTool(
+            hypervisor,
+            *("rebase", "-u", "-f", over.format, "-F", images[lower].format, "-b", base),
+            over.path,
+        )
+    else:
+        changed = withChain(disk, [Image(images[lower].source, images[lower].format)])
+        definition = withDisk(domain.definition, replaced(changed, backingStore=None))
+        hypervisor.store.saveDefinition(definition)
+        domain.definition = definition
+    try:
+        os.unlink(top)
+    except OSError as error:
+        log.warn("{error}", error=error)
+
+
+def _rewrite(child: Snapshot, work: list[tuple[str, str, str]]) -> None:
+    """Say in a snapshot that its disk is in another image now."""
+    for which in ("domain", "inactive"):
+        definition = getattr(child, which)
+        if definition is None:
+            continue
+        for name, top, base in work:
+            disk = diskNamed(definition, name)
+            if disk is None or disk.source is None or pathOf(disk.source) != top:
+                continue
+            images = chain(disk)
+            below = next((image for image in images if image.path == base), None)
+            if below is None:
+                below = attrs.evolve(images[0], source=type(disk.source)(file=base))
+            definition = withDisk(definition, withChain(disk, [below]))
+        setattr(child, which, definition)

@@ -1,0 +1,467 @@
+"""
+Taking snapshots: inside of images or beside them, with the guest's memory or without, of guests that run or do not.
+
+Whatever fails on the way, chains are as they were, no file is left that was made for it, and the guest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import attrs
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import formatDomain
+from pyvirt.definitions.domain._disk import BackingFormat, BackingStore
+from pyvirt.definitions.domain._source import FileSource
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu import ending, starting
+from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
+from pyvirt.drivers.qemu.blocks.bitmaps import overlayActions
+from pyvirt.drivers.qemu.blocks.chain import (
+    Image,
+    chain,
+    diskNamed,
+    pathOf,
+    withChain,
+    withDisk,
+)
+from pyvirt.drivers.qemu.blocks.nodes import NewImage
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.imagetool import imageTool
+from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.memorystream import flush, writeMemory
+from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
+from pyvirt.drivers.qemu.refusals import (
+    failed,
+    internal,
+    operationInvalid,
+    systemFailure,
+    unsupportedConfig,
+)
+from pyvirt.drivers.qemu.saveimage import SaveImage, writeHeader
+from pyvirt.drivers.qemu.snapshotdefs import STATES, Snapshot, SnapshotDisk, fitted
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+__all__ = ["take"]
+
+log = Logger()
+
+_DISK_ONLY = c.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+_REUSE = c.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT
+_QUIESCE = c.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE
+_LIVE = c.VIR_DOMAIN_SNAPSHOT_CREATE_LIVE
+_HALT = c.VIR_DOMAIN_SNAPSHOT_CREATE_HALT
+_NO_METADATA = c.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+
+#: Formats that keep snapshots inside.
+_KEEPING = ("qcow2",)
+
+
+async def take(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, flags: int) -> None:
+    """
+    Take a snapshot.
+
+    @param flags: C{VIR_DOMAIN_SNAPSHOT_CREATE_*}.
+    @raise VirtError: it was not taken.
+    """
+    if flags & _LIVE and (not domain.active or snapshot.memory != "external"):
+        raise virtError(
+            ErrorCode.OPERATION_UNSUPPORTED,
+            "live snapshot creation is supported only during full system snapshots",
+            ErrorDomain.QEMU,
+        )
+    if domain.state == c.VIR_DOMAIN_PMSUSPENDED:
+        raise virtError(
+            ErrorCode.OPERATION_UNSUPPORTED,
+            "qemu doesn't support taking snapshots of PMSUSPENDED guests",
+            ErrorDomain.QEMU,
+        )
+    operation = c.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT
+    async with domain.jobs.longer("remoteDispatchDomainSnapshotCreateXML", operation) as job:
+        metadata = not flags & _NO_METADATA
+        _prepare(domain, snapshot, flags)
+        if metadata and domain.snapshots.get(snapshot.name) is not None:
+            raise failed(f"domain moment {snapshot.name} already exists", ErrorDomain.DOMAIN)
+        snapshot.parent = domain.snapshots.current
+        if metadata:
+            # Where it cannot be written down it is not taken.
+            saveMoments(hypervisor, domain, "snapshots", snapshot)
+        try:
+            if domain.active:
+                guest = domain.checkActive()
+                if snapshot.memory == "internal":
+                    await _inside(hypervisor, domain, guest, snapshot, flags)
+                else:
+                    await _beside(hypervisor, domain, guest, snapshot, flags, job)
+            elif snapshot.external:
+                await _besideOffline(hypervisor, domain, snapshot, flags)
+            else:
+                await _insideOffline(hypervisor, domain, snapshot)
+        except BaseException:
+            if metadata:
+                removeMoment(hypervisor, domain, "snapshots", snapshot.name)
+            raise
+        if metadata:
+            _remember(hypervisor, domain, snapshot)
+
+
+def _remember(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> None:
+    moments = domain.snapshots
+    before = moments.get(moments.current) if moments.current is not None else None
+    moments.add(snapshot)
+    moments.current = snapshot.name
+    changed = [snapshot] if before is None else [snapshot, before]
+    saveMoments(hypervisor, domain, "snapshots", *changed)
+
+
+def _prepare(domain: Domain, snapshot: Snapshot, flags: int) -> None:
+    """
+    Say what becomes of each disk and what the domain is.
+
+    @raise VirtError: it cannot be done.
+    """
+    definition = domain.definition
+    snapshot.domain = definition
+    if domain.pending is not None:
+        snapshot.inactive = domain.pending
+    if flags & _DISK_ONLY:
+        snapshot.state = "disk-snapshot" if domain.active else "shutoff"
+        snapshot.memory = "no"
+        fitted(snapshot, definition, "external", False)
+    elif snapshot.memory == "external":
+        snapshot.state = STATES[domain.state]
+        fitted(snapshot, definition, "external", False)
+    else:
+        snapshot.state = STATES[domain.state]
+        snapshot.memory = "internal" if domain.active else "no"
+        fitted(snapshot, definition, "internal", True)
+    if domain.active and snapshot.memory in ("internal", "external"):
+        text = formatDomain(definition, id=domain.id)
+        begin, end = text.find("  <cpu "), text.find("  </cpu>\n")
+        cpu = ""
+        if begin >= 0 and end >= 0:
+            lines = text[begin : end + len("  </cpu>\n")].splitlines()
+            cpu = "".join(f"{line[2:]}\n" for line in lines)
+        snapshot.cookie = f"{cpu}<slirpHelper/>"
+    _checkDisks(domain, snapshot, flags)
+
+
+def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
+    inside = beside = False
+    done: list[SnapshotDisk] = []
+    for wish in snapshot.disks:
+        disk = diskNamed(domain.definition, wish.name)
+        name = wish.name
+        if wish.location == "internal":
+            inside = True
+            if domain.active and snapshot.state == "disk-snapshot":
+                raise unsupportedConfig(
+                    "active qemu domains require external disk snapshots; "
+                    f"disk {name} requested internal"
+                )
+            form = disk.driver.type if disk.driver is not None else None
+            if form not in _KEEPING:
+                raise unsupportedConfig(
+                    f"internal snapshot for disk {name} unsupported for storage type {form or 'raw'}"
+                )
+        elif wish.location == "external":
+            beside = True
+            form = wish.format or "qcow2"
+            if form not in ("qcow2", "qed"):
+                raise unsupportedConfig(
+                    f"external snapshot format for disk {name} is unsupported: {form}"
+                )
+            wish = attrs.evolve(wish, format=form)
+            _checkTarget(wish, bool(flags & _REUSE))
+        elif wish.location == "manual":
+            raise internal(f"unexpected code path: snapshot location of disk {name}")
+        done.append(wish)
+    if not inside and not beside and snapshot.memory in ("no", "internal"):
+        raise unsupportedConfig("nothing selected for snapshot")
+    if inside and beside:
+        raise unsupportedConfig(
+            "mixing internal and external targets for a snapshot is not yet supported"
+        )
+    if inside and snapshot.memory == "external":
+        raise unsupportedConfig(
+            "mixing internal and external targets for a snapshot is not yet supported"
+        )
+    snapshot.disks = tuple(done)
+
+
+def _checkTarget(wish: SnapshotDisk, reuse: bool) -> None:
+    """
+    Look whether an image can be made, or is there.
+
+    @raise VirtError: it cannot, or is not.
+    """
+    path = pathOf(wish.source)
+    if not path.startswith("/"):
+        return
+    try:
+        found = os.stat(path)
+    except FileNotFoundError as problem:
+        if reuse:
+            detail = f"missing existing file for disk {wish.name}: {path}"
+            raise systemFailure(problem, detail) from None
+        return
+    except OSError as problem:
+        raise systemFailure(problem, f"unable to stat for disk {wish.name}: {path}") from None
+    if isinstance(wish.source, FileSource) and found.st_size and not reuse:
+        raise unsupportedConfig(
+            f"external snapshot file for disk {wish.name} already exists and is not "
+            f"a block device: {path}"
+        )
+
+
+# Inside of images
+
+
+async def _inside(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, snapshot: Snapshot, flags: int
+) -> None:
+    """Have QEMU keep disks and memory inside of the images."""
+    ran = domain.state == c.VIR_DOMAIN_RUNNING
+    if ran:
+        guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
+        await guest.execute("stop")
+    halted = False
+    try:
+        said = str(await guest.hmp(f'savevm "{snapshot.name}"', timeout=None))
+        _checkSaid(said)
+        if flags & _HALT:
+            await _halt(hypervisor, domain, guest)
+            halted = True
+    finally:
+        if ran and not halted and domain.guest is guest and guest.monitor is not None:
+            await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_UNPAUSED)
+
+
+def _checkSaid(said: str) -> None:
+    """
+    Understand what the monitor for people says of C{savevm}.
+
+    @raise VirtError: it was not done.
+    """
+    if "Error while creating snapshot" in said:
+        raise failed(f"Failed to take snapshot: {said}")
+    if "No block device can accept snapshots" in said:
+        raise operationInvalid("this domain does not have a device to take snapshots")
+    if "Could not open VM state file" in said or ("Error" in said and "while writing VM" in said):
+        raise failed(said)
+    if said.startswith("Error"):
+        raise failed(f"Failed to take snapshot: {said}")
+
+
+async def _halt(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    await ending.stopQuietly(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT)
+    hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT)
+
+
+async def _insideOffline(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> None:
+    """Keep the disks of a guest that does not run inside of their images."""
+    done: list[str] = []
+    try:
+        for wish in snapshot.disks:
+            if wish.location != "internal":
+                continue
+            path = pathOf(diskNamed(domain.definition, wish.name).source)
+            await imageTool(hypervisor, "snapshot", "-c", snapshot.name, path)
+            done.append(path)
+    except BaseException:
+        for path in done:
+            try:
+                await imageTool(hypervisor, "snapshot", "-d", snapshot.name, path)
+            except VirtError as error:
+                log.warn("{error}", error=error)
+        raise
+
+
+# Beside images
+
+
+async def _beside(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    snapshot: Snapshot,
+    flags: int,
+    job: LongJob,
+) -> None:
+    """Let disks go on in other images, and keep the memory in a file of its own."""
+    frozen = False
+    ran = domain.state == c.VIR_DOMAIN_RUNNING
+    stopped = False
+    memory: str | None = None
+    try:
+        if flags & _QUIESCE:
+            if domain.state != c.VIR_DOMAIN_RUNNING:
+                raise operationInvalid("domain is not running")
+            from pyvirt.drivers.qemu.guestagent import ask
+
+            await ask(domain, "guest-fsfreeze-freeze")
+            frozen = True
+        if (ran and snapshot.memory == "external" and not flags & _LIVE) or (ran and flags & _HALT):
+            guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
+            await guest.execute("stop")
+            stopped = True
+        if snapshot.memory == "external":
+            guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
+            stopped = ran
+            memory = snapshot.memoryFile
+            await _saveMemory(hypervisor, domain, guest, snapshot, job)
+        await addOverlays(hypervisor, domain, guest, snapshot, bool(flags & _REUSE))
+        memory = None
+        if flags & _HALT:
+            stopped = False
+            await _halt(hypervisor, domain, guest)
+    except BaseException:
+        if memory is not None:
+            try:
+                os.unlink(memory)
+            except OSError:
+                pass
+        raise
+    finally:
+        if domain.guest is guest and guest.monitor is not None:
+            if stopped:
+                await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_UNPAUSED)
+            if frozen:
+                from pyvirt.drivers.qemu.guestagent import ask
+
+                await ask(domain, "guest-fsfreeze-thaw")
+
+
+async def _saveMemory(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, snapshot: Snapshot, job: LongJob
+) -> None:
+    path = snapshot.memoryFile
+    assert path is not None
+    compression = hypervisor.config["snapshot_image_format"]
+    xml = formatDomain(domain.definition, secure=True, inactive=True, migratable=True)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        snapshot.memoryFile = path
+        raise systemFailure(problem, f"Failed to create file '{path}'") from None
+    try:
+        image = SaveImage(xml=xml, ran=True, compression=compression, length=0)
+        try:
+            begin = writeHeader(fd, image, whole=False)
+            os.lseek(fd, begin, os.SEEK_SET)
+            await writeMemory(hypervisor, domain, guest, job, fd, compression, "snapshot job")
+            whole = SaveImage(xml=xml, ran=True, compression=compression, length=begin - 92)
+            writeHeader(fd, whole, whole=True)
+            await flush(hypervisor, fd)
+        except OSError as problem:
+            raise systemFailure(
+                problem, f"failed to write header to domain save file '{path}'"
+            ) from None
+    finally:
+        os.close(fd)
+
+
+async def addOverlays(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, snapshot: Snapshot, reuse: bool
+) -> None:
+    """
+    Let disks of a running guest go on in other images, all at the same moment.
+
+    @raise VirtError: none of them does; nothing is left of what was made.
+    """
+    made: list[NewImage] = []
+    actions: list[dict[str, Any]] = []
+    live, pending = domain.definition, domain.pending
+    try:
+        for wish in snapshot.disks:
+            if wish.location != "external":
+                continue
+            disk = diskNamed(domain.definition, wish.name)
+            busy(guest, disk)
+            images = chain(disk)
+            new = Image(wish.source, wish.format or "qcow2", guest.takeNode())
+            overlay = NewImage(hypervisor, guest, new)
+            size = 0 if reuse else await capacityOf(guest, images[0])
+            await overlay.make(disk, size, over=images[0], reuse=reuse)
+            made.append(overlay)
+            actions += await overlayActions(domain, guest, images[0], new)
+            actions.append(
+                {
+                    "type": "blockdev-snapshot",
+                    "data": {"node": images[0].formatName, "overlay": new.formatName},
+                }
+            )
+            live = withDisk(live, withChain(disk, [new, *images]))
+            if pending is not None:
+                pending = overlaid(pending, disk, new)
+        if actions:
+            await guest.execute("transaction", {"actions": actions}, timeout=None)
+    except BaseException:
+        for overlay in reversed(made):
+            await overlay.undo()
+        raise
+    domain.definition = live
+    hypervisor.saveStatus(domain)
+    if pending is not None and pending is not domain.pending:
+        domain.pending = pending
+        hypervisor.store.saveDefinition(pending)
+
+
+def overlaid(definition: Any, before: Any, new: Image) -> Any:
+    """Let a disk of a definition go on in another image, if it is in the same one as C{before}."""
+    mine = diskNamed(definition, before.target.dev)
+    if mine is None or mine.source is None or pathOf(mine.source) != pathOf(before.source):
+        return definition
+    form = (mine.driver.type if mine.driver is not None else None) or "raw"
+    below = BackingStore(
+        source=replaced(mine.source, index=None),
+        format=BackingFormat(type=form),
+        backingStore=mine.backingStore,
+    )
+    changed = withChain(mine, [attrs.evolve(new, index=None)])
+    return withDisk(definition, replaced(changed, backingStore=below))
+
+
+async def _besideOffline(
+    hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, flags: int
+) -> None:
+    """Let disks of a guest that does not run go on in other images."""
+    made: list[str] = []
+    definition = domain.definition
+    try:
+        for wish in snapshot.disks:
+            if wish.location != "external":
+                continue
+            disk = diskNamed(domain.definition, wish.name)
+            source, form = disk.source, disk.driver.type if disk.driver is not None else None
+            path = pathOf(wish.source)
+            new = wish.format or "qcow2"
+            if not form:
+                raise internal(
+                    f"unknown image format of '{pathOf(source)}' and format probing is disabled"
+                )
+            if not flags & _REUSE:
+                existed = os.path.exists(path)
+                await imageTool(
+                    hypervisor,
+                    *("create", "-f", new, "-F", form, "-b", pathOf(source)),
+                    path,
+                )
+                if not existed:
+                    made.append(path)
+            changed = withChain(disk, [Image(wish.source, new)])
+            definition = withDisk(definition, replaced(changed, backingStore=None))
+        hypervisor.store.saveDefinition(definition)
+    except BaseException:
+        for path in made:
+            try:
+                os.unlink(path)
+            except OSError:
+                pass
+        raise
+    domain.definition = definition

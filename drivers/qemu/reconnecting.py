@@ -18,7 +18,7 @@ from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
-from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, reclaimPorts
+from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, named, reclaimPorts
 from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
@@ -81,7 +81,8 @@ async def _findAgain(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
 
 
 async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> None:
-    definition = status.definition
+    # Names that QEMU knows devices by are not read from documents, but are the same each time.
+    definition = named(status.definition)
     capabilities = await hypervisor.capabilities(definition)
     guest = Guest(status.id, status.folder, status.channels, capabilities)
     guest.pid = status.pid

@@ -293,6 +293,9 @@ def chainsDetected(
     for disk in reversed(definition.devices.disks):
         if disk.source is None or disk.source.isEmpty:
             take()
+            if disk.driver is not None and disk.driver.type == "raw":
+                # What is not there has no format.
+                disk = replaced(disk, driver=replaced(disk.driver, type=None))
             disks.insert(0, disk)
             continue
         disks.insert(0, _detected(disk, take, ids))

@@ -1,0 +1,271 @@
+"""
+Disks over time in our QEMU driver beside libvirtd's: the same sessions of virsh in two worlds, events included.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
+from tests.interop.support import found, requireVirsh
+
+IMAGES = "/var/lib/libvirt/images"
+
+GUEST = f"""<domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid>
+<memory unit='MiB'>32</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os>
+<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{IMAGES}/a.qcow2'/>
+<target dev='vda' bus='virtio'/></disk>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{IMAGES}/b.qcow2'/>
+<target dev='vdb' bus='virtio'/></disk>
+<disk type='file' device='cdrom'><target dev='sdc' bus='sata'/><readonly/></disk>
+<controller type='sata' index='0'/><controller type='usb' model='none'/><memballoon model='none'/>
+</devices></domain>"""
+
+JOBS = """
+snapshot-create-as g s1 --disk-only
+snapshot-create-as g s2 desc --disk-only --diskspec vda,file=IMAGES/s2.qcow2 --diskspec vdb,snapshot=no
+dumpxml g
+snapshot-dumpxml g s1
+domblkthreshold g vda 1000000
+domblkthreshold g vda[3] 100000
+domblkthreshold g vda[99] 100000
+qemu-monitor-command g --hmp 'qemu-io libvirt-7-format "write -P 3 0 4M"'
+blockcommit g vda --active --pivot
+dumpxml g
+blockcommit g vda --wait
+blockjob g vda --bandwidth 5
+blockjob g vda --pivot
+snapshot-delete g s2
+snapshot-delete g s2 --metadata
+snapshot-delete g s1 --metadata
+snapshot-create-as g s3 --disk-only --no-metadata
+dumpxml g --inactive
+blockpull g vda --wait
+blockpull g vda --base IMAGES/nope
+blockpull g nope
+blockcopy g vda IMAGES/copy.qcow2 --wait --pivot
+blockcopy g vda IMAGES/copy.qcow2 --transient-job --wait --pivot
+blockcopy g vda IMAGES/copy2.qcow2 --transient-job
+!sleep 0.3
+blockjob g vda --raw
+dumpxml g
+RESTART
+blockjob g vda --raw
+blockjob g vda --abort
+blockcopy g vda IMAGES/copy3.raw --transient-job --wait --finish --format raw
+blockcopy g vda IMAGES/copy3.raw --transient-job --wait --finish --reuse-external --format qcow2
+dumpxml g
+snapshot-create-as g e1 --disk-only
+snapshot-create-as g e2 --disk-only
+snapshot-delete g e1
+snapshot-list g --tree
+snapshot-delete g e2
+dumpxml g
+snapshot-list g --tree
+!ls IMAGES
+destroy g
+blockpull g vda
+domblkthreshold g vda 1000
+"""
+
+SNAPSHOTS = """
+snapshot-create-as g i1 internal-one
+snapshot-info g i1
+snapshot-create-as g i2 --halt
+domstate g --reason
+start g
+snapshot-create-as g m1 --memspec file=IMAGES/m1.mem,snapshot=external --diskspec vda,file=IMAGES/m1.qcow2 --diskspec vdb,snapshot=no
+snapshot-list g --tree
+snapshot-info g m1
+snapshot-list g --roots --name
+snapshot-list g --internal --name
+snapshot-list g --external --name
+snapshot-list g --leaves --name
+snapshot-revert g i1
+domstate g --reason
+dumpxml g
+snapshot-current g --name
+snapshot-revert g i2 --paused
+domstate g --reason
+snapshot-revert g m1
+snapshot-revert g nope
+snapshot-delete g i1
+snapshot-delete g i2 --children
+snapshot-delete g m1
+snapshot-create-as g i2
+destroy g
+snapshot-create-as g off1
+snapshot-create-as g off2 --disk-only --diskspec vda,file=IMAGES/off2.qcow2 --diskspec vdb,snapshot=no
+dumpxml g
+RESTART
+snapshot-list g --tree
+snapshot-current g --name
+snapshot-revert g off1
+dumpxml g
+snapshot-create-as g x1 --diskspec vda,snapshot=manual
+snapshot-create-as g x1 --diskspec nope,snapshot=internal
+snapshot-create-as g x1 --diskspec vda,snapshot=external --diskspec vdb,snapshot=internal
+snapshot-create-as g x1 --disk-only --diskspec vda,file=relative
+snapshot-create-as g x1 --disk-only --diskspec vda,file=IMAGES/a.qcow2
+snapshot-create-as g x1 --disk-only --reuse-external
+snapshot-create-as g x1 --memspec snapshot=external
+snapshot-create-as g x1 --memspec file=relative,snapshot=external
+snapshot-create-as g x1 --disk-only --memspec file=/tmp/x,snapshot=external
+snapshot-create-as g x1 --disk-only --diskspec vda,snapshot=no --diskspec vdb,snapshot=no
+snapshot-create-as g x1 --live
+undefine g
+undefine g --snapshots-metadata
+!ls IMAGES
+"""
+
+BACKUPS = """
+checkpoint-create-as g c1
+checkpoint-dumpxml g c1 --size --no-domain
+checkpoint-create-as g c2 desc --diskspec vda,bitmap=other
+checkpoint-create-as g c2
+checkpoint-list g --tree
+snapshot-create-as g sx --disk-only
+<b1.xml <domainbackup><disks><disk name='vda' type='file'><target file='IMAGES/push.qcow2'/><driver type='qcow2'/></disk></disks></domainbackup>
+backup-dumpxml g
+backup-begin g FOLDER/b1.xml
+!sleep 0.7
+domjobinfo g --completed
+<b2.xml <domainbackup mode='push'><incremental>c1</incremental><disks><disk name='vda' backup='yes' type='file'><target file='IMAGES/inc.qcow2'/><driver type='qcow2'/></disk></disks></domainbackup>
+backup-begin g FOLDER/b2.xml
+!sleep 0.7
+<b3.xml <domainbackup mode='pull'><incremental>c2</incremental><server transport='unix' socket='/run/libvirt/nbd.sock'/><disks><disk name='vda' type='file' exportname='vda'><scratch file='IMAGES/scratch.qcow2'/></disk></disks></domainbackup>
+<cp.xml <domaincheckpoint><name>c4</name></domaincheckpoint>
+backup-begin g FOLDER/b3.xml FOLDER/cp.xml
+backup-dumpxml g
+!qemu-img convert -O raw 'nbd+unix:///vda?socket=/run/libvirt/nbd.sock' IMAGES/pulled.raw && qemu-img compare -U IMAGES/pulled.raw IMAGES/push.qcow2
+blockcommit g vda --active
+RESTART
+backup-dumpxml g
+checkpoint-list g --tree
+domjobabort g
+backup-dumpxml g
+<b5.xml <domainbackup mode='pull'><incremental>nope</incremental><server transport='unix' socket='/run/libvirt/nbd.sock'/><disks><disk name='vda'/></disks></domainbackup>
+backup-begin g FOLDER/b5.xml
+<b8.xml <domainbackup><disks><disk name='vda' backup='no'/></disks></domainbackup>
+backup-begin g FOLDER/b8.xml
+backup-begin g FOLDER/b1.xml
+checkpoint-delete g c1
+checkpoint-delete g c2 --children-only
+checkpoint-list g --tree
+checkpoint-delete g c2
+checkpoint-create-as g c5
+checkpoint-delete g c5 --metadata
+!ls IMAGES
+destroy g
+checkpoint-create-as g c0
+"""
+
+
+def squeezed(command: str, text: str) -> str:
+    """Take out what differs from run to run, and what is no business of disks."""
+    if command.startswith("dumpxml"):
+        text = "".join(re.findall(r"(?s)    <disk .*?</disk>\n", text))
+    text = re.sub(r"(?s)  <(domain|inactiveDomain|cookie)[ >].*?</\1>\n", "", text)
+    text = re.sub(r"<creationTime>\d+<", "<creationTime>N<", text)
+    text = re.sub(r"Time elapsed: +\d+ +", "Time elapsed: N ", text)
+    text = re.sub(r"\d+ ops; \S+ sec.*", "OPS", text)
+    return re.sub(r"Block (Copy|Pull|commit): \[.*?\]", "", text)
+
+
+class QEMUBlockTests(SynchronousTestCase):
+    """Both daemons do the same to disks, say the same of it and tell the same events."""
+
+    def setUp(self) -> None:
+        requireQEMU()
+        self.worlds: list[World] = []
+        for kind in (LibvirtWorld, PyvirtWorld):
+            world = kind()
+            self.addCleanup(world.stop)
+            self.worlds.append(world)
+            guest = world.write("g.xml", GUEST)
+            for command in (
+                ["qemu-img", "create", "-q", "-f", "qcow2", f"{IMAGES}/base.qcow2", "8M"],
+                ["qemu-io", "-c", "write -P 7 0 2M", f"{IMAGES}/base.qcow2"],
+                [
+                    *("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2"),
+                    *("-b", f"{IMAGES}/base.qcow2", f"{IMAGES}/a.qcow2"),
+                ],
+                ["qemu-img", "create", "-q", "-f", "qcow2", f"{IMAGES}/b.qcow2", "8M"],
+            ):
+                self.assertEqual(world.run(command).status, 0)
+            for words in (("define", guest), ("start", "g")):
+                self.assertEqual(world.virsh(*words).status, 0)
+
+    def session(self, world: World, script: str) -> tuple[list[str], list[str]]:
+        """Return what virsh prints for each line, and the events that were told."""
+        path = f"{world.folder}/events-{id(script)}"
+        listeners = []
+
+        def listen() -> None:
+            events = ["block-job", "block-job-2", "block-threshold", "lifecycle"]
+            for event in events:
+                command = [requireVirsh(), "-c", "qemu:///system", "event", event, "--loop"]
+                file = open(f"{path}.{event}", "ab")  # noqa: SIM115
+                self.addCleanup(file.close)
+                listeners.append(
+                    subprocess.Popen(
+                        world.inside([found("stdbuf") or "stdbuf", "-oL", *command]),
+                        stdout=file,
+                        stderr=subprocess.DEVNULL,
+                    )
+                )
+                self.addCleanup(listeners[-1].wait)
+                self.addCleanup(listeners[-1].kill)
+
+        said = []
+        listen()
+        for line in script.strip().splitlines():
+            line = line.replace("IMAGES", IMAGES).replace("FOLDER", world.folder)
+            if line == "RESTART":
+                world.stopDaemon(9)
+                world.startDaemon()
+                listen()
+            elif line.startswith("<"):
+                name, text = line[1:].split(" ", 1)
+                world.write(name, text)
+            else:
+                if line.startswith("!"):
+                    outcome = world.run(["sh", "-c", line[1:]])
+                else:
+                    outcome = world.virsh(*shlex.split(line))
+                text = squeezed(line, outcome.stdout) + outcome.stderr + f"[{outcome.status}]"
+                said.append(f"$ {line}\n{text}".replace(world.folder, "FOLDER"))
+        told = []
+        for event in ("block-job", "block-job-2", "block-threshold", "lifecycle"):
+            with open(f"{path}.{event}") as file:
+                told.append(event)
+                told += [each for each in file.read().splitlines() if each.startswith("event '")]
+        return said, told
+
+    def compare(self, script: str) -> None:
+        """Run a session on both, side by side, and compare."""
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [pool.submit(self.session, world, script) for world in self.worlds]
+            (theirs, told), (ours, heard) = (each.result() for each in waiting)
+        for one, other in zip(theirs, ours, strict=True):
+            self.assertEqual(other.splitlines(), one.splitlines())
+        self.assertEqual(heard, told)
+
+    def test_jobs(self) -> None:
+        """Overlays, commits, pulls and copies, one of them over a restart of the daemon."""
+        self.compare(JOBS)
+
+    def test_snapshots(self) -> None:
+        """Snapshots inside and beside, with memory and without, of guests that run or do not."""
+        self.compare(SNAPSHOTS)
+
+    def test_backups(self) -> None:
+        """Checkpoints, backups pushed and pulled, one of them over a restart of the daemon."""
+        self.compare(BACKUPS)

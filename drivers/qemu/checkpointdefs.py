@@ -11,6 +11,7 @@ from pyvirt.definitions.checkpoint import (
     formatCheckpoint,
     parseCheckpoint,
 )
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.moments import Moment
 
 __all__ = ["Checkpoint", "formatStored", "parseStored"]
@@ -28,7 +29,7 @@ class Checkpoint(Moment):
 
     def whole(self) -> CheckpointDefinition:
         """Return the definition with its place."""
-        return attrs.evolve(self.definition, name=self.name, parent=self.parent)
+        return replaced(self.definition, name=self.name, parent=self.parent)
 
 
 def formatStored(checkpoint: Checkpoint) -> str:

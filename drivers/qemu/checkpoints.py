@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import attrs
-
 from pyvirt import constants as c
 from pyvirt.definitions.checkpoint import (
     CheckpointDefinition,
@@ -16,6 +14,7 @@ from pyvirt.definitions.checkpoint import (
     formatCheckpoint,
     parseCheckpoint,
 )
+from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
 from pyvirt.drivers.moments import Moments
@@ -51,7 +50,7 @@ def prepared(domain: Domain, xml: str, now: int) -> Checkpoint:
     @raise VirtError: it cannot be.
     """
     definition = parseCheckpoint(xml, now=now)
-    definition = attrs.evolve(definition, domain=domain.definition)
+    definition = replaced(definition, domain=domain.definition)
     definition = aligned(definition, domain.definition)
     for each in definition.disks:
         if each.checkpoint != "bitmap":
@@ -237,9 +236,9 @@ class DomainCheckpoints:
         for each in definition.disks:
             if each.name in tops:
                 count = known.on(tops[each.name]).get(_TEMPORARY, {}).get("count", 0)
-                each = attrs.evolve(each, size=count if type(count) is int else 0)
+                each = replaced(each, size=count if type(count) is int else 0)
             disks.append(each)
-        return attrs.evolve(definition, disks=tuple(disks))
+        return replaced(definition, disks=tuple(disks))
 
     @staticmethod
     def _passing(

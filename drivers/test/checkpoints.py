@@ -16,6 +16,7 @@ from pyvirt.definitions.checkpoint import (
     parseCheckpoint,
 )
 from pyvirt.definitions.domain import completed
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
 from pyvirt.drivers.moments import Moment, Moments
 from pyvirt.drivers.test.domain import Domain
@@ -53,7 +54,7 @@ def _parse(xml: str, world: World, redefine: bool) -> Checkpoint:
     definition = parseCheckpoint(xml, redefine=redefine, now=world.now() // 1000000)
     if definition.domain is not None:
         domain = completed(definition.domain, random=world.random)
-        definition = attrs.evolve(definition, domain=domain)
+        definition = replaced(definition, domain=domain)
     return Checkpoint(definition.name, definition.parent, definition.creationTime, definition)
 
 
@@ -94,7 +95,7 @@ class DomainCheckpoints:
         if redefine:
             self._redefine(domain, moments, checkpoint)
         else:
-            definition = attrs.evolve(checkpoint.definition, domain=domain.definition)
+            definition = replaced(checkpoint.definition, domain=domain.definition)
             checkpoint.definition = aligned(definition, domain.definition)
             checkpoint.parent = moments.current
             moments.add(checkpoint)
@@ -136,7 +137,7 @@ class DomainCheckpoints:
         _, moments = self._moments(checkpoint.dom)
         own = self._named(moments, checkpoint.name)
         return formatCheckpoint(
-            attrs.evolve(own.definition, name=own.name, parent=own.parent),
+            replaced(own.definition, name=own.name, parent=own.parent),
             secure=bool(flags & c.VIR_DOMAIN_CHECKPOINT_XML_SECURE),
             domain=not flags & c.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN,
         )

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
-
 from pyvirt import constants as c
 from pyvirt.definitions.domain import formatDomain
+from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.test.domain import Domain
@@ -202,7 +201,7 @@ class DomainDefinitions:
                 f"domain with name '{newName}' already exists", ErrorDomain.DOMAIN
             )
         before = domain.ref
-        domain.definition = attrs.evolve(domain.definition, name=newName)
+        domain.definition = replaced(domain.definition, name=newName)
         world.domains.rename(domain, newName)
         for ref, event, detail in (
             (before, c.VIR_DOMAIN_EVENT_UNDEFINED, c.VIR_DOMAIN_EVENT_UNDEFINED_RENAMED),

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
 from pyvirt import constants as c
 from pyvirt.definitions.domain._complete import randomUUID
+from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.secret import SecretDefinition, formatSecret, parseSecret
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
@@ -109,7 +108,7 @@ class Secrets:
             validate("secret", xml)
         definition = parseSecret(xml)
         if definition.uuid is None:
-            definition = attrs.evolve(definition, uuid=randomUUID(self._world.random))
+            definition = replaced(definition, uuid=randomUUID(self._world.random))
         assert definition.uuid is not None
         secret = self._secrets.get(definition.uuid)
         if secret is None:

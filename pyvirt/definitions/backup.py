@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._disk import FORMATS
 from pyvirt.definitions.domain._source import DiskSource, readSource, writeSource
 from pyvirt.definitions.kinds import BOOLEAN, FILLED, UINT_NZ, choice, custom, xmlError
@@ -27,6 +25,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.validation import validateIfInstalled
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorDomain
 
 __all__ = ["BackupDefinition", "BackupDisk", "BackupServer", "formatBackup", "parseBackup"]
@@ -34,7 +33,7 @@ __all__ = ["BackupDefinition", "BackupDisk", "BackupServer", "formatBackup", "pa
 _DOMAIN = ErrorDomain.DOMAIN
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BackupServer:
     """Where the data is offered to those who come for it."""
 
@@ -55,7 +54,7 @@ class BackupServer:
         return replaced(self, name=None, port=None)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BackupDisk:
     """
     What becomes of one disk.
@@ -120,7 +119,7 @@ def _writeDisks(value: Any, out: list[str], indent: str, context: Context) -> No
     out.append(f"{indent}</disks>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BackupDefinition:
     """
     A backup.

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from pyvirt.definitions.hostcpu import HostCPU
 from pyvirt.definitions.kinds import BOOLEAN, FILLED, SWITCH, TEXT, UINT, ULONG, escape
 from pyvirt.definitions.reader import Node, parseDocument
@@ -23,6 +21,7 @@ from pyvirt.definitions.schema import (
     text,
     writer,
 )
+from pyvirt.definitions.values import definition
 
 __all__ = [
     "CacheBank",
@@ -41,7 +40,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PowerManagement:
     """How the host can sleep."""
 
@@ -50,14 +49,14 @@ class PowerManagement:
     hybrid: bool = present("suspend_hybrid")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Transports:
     """By which schemes guests can come from other hosts."""
 
     transports: tuple[str, ...] = elements(TEXT, "uri_transport")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Migration:
     """How guests can move to other hosts."""
 
@@ -65,7 +64,7 @@ class Migration:
     transports: Transports | None = element(Transports, "uri_transports")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CellPages:
     """How many pages of a size a cell has; the size in KiB."""
 
@@ -74,7 +73,7 @@ class CellPages:
     count: int | None = text(ULONG)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Amount:
     """An amount of memory."""
 
@@ -82,7 +81,7 @@ class Amount:
     amount: int | None = text(ULONG)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Sibling:
     """How far it is to another cell."""
 
@@ -90,14 +89,14 @@ class Sibling:
     value: int | None = attribute(UINT)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Distances:
     """How far it is to each cell."""
 
     siblings: tuple[Sibling, ...] = elements(Sibling, "sibling")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CellCPU:
     """
     A processor of a cell.
@@ -130,7 +129,7 @@ def _counted(inner: str, cls: Any) -> Any:
     return special(tags=f"{inner}s", read=read, write=write)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Cell:
     """A cell of memory and processors."""
 
@@ -141,14 +140,14 @@ class Cell:
     cpus: tuple[CellCPU, ...] | None = _counted("cpu", lambda: CellCPU)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostTopology:
     """The cells of the host."""
 
     cells: tuple[Cell, ...] | None = _counted("cell", lambda: Cell)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheControl:
     """How a cache can be parted between guests."""
 
@@ -159,7 +158,7 @@ class CacheControl:
     maxAllocs: int | None = attribute(UINT)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheBank:
     """A cache, and the processors that share it."""
 
@@ -172,14 +171,14 @@ class CacheBank:
     controls: tuple[CacheControl, ...] = elements(CacheControl, "control")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MonitorFeature:
     """Something that is counted."""
 
     name: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Monitor:
     """What can be counted of a cache, or of the bandwidth of memory."""
 
@@ -189,7 +188,7 @@ class Monitor:
     features: tuple[MonitorFeature, ...] = elements(MonitorFeature, "feature")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Caches:
     """The caches of the host."""
 
@@ -197,7 +196,7 @@ class Caches:
     monitor: Monitor | None = element(Monitor)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BandwidthNode:
     """A node whose bandwidth of memory can be parted between guests."""
 
@@ -206,7 +205,7 @@ class BandwidthNode:
     controls: tuple[CacheControl, ...] = elements(CacheControl, "control")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemoryBandwidth:
     """The bandwidth of memory of the host."""
 
@@ -214,7 +213,7 @@ class MemoryBandwidth:
     monitor: Monitor | None = element(Monitor)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BaseLabel:
     """The label that guests of a type have where nothing else is said."""
 
@@ -222,7 +221,7 @@ class BaseLabel:
     label: str | None = text()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SecurityModel:
     """Something that keeps guests apart."""
 
@@ -237,7 +236,7 @@ class SecurityModel:
     labels: tuple[BaseLabel, ...] = elements(BaseLabel, "baselabel")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostCapabilities:
     """What the host is."""
 
@@ -252,7 +251,7 @@ class HostCapabilities:
     security: tuple[SecurityModel, ...] = elements(SecurityModel, "secmodel")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Machine:
     """
     A type of machine.
@@ -266,7 +265,7 @@ class Machine:
     name: str | None = text()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class GuestDomain:
     """A type of domain, where it differs in its emulator or machines."""
 
@@ -276,7 +275,7 @@ class GuestDomain:
     machines: tuple[Machine, ...] = elements(Machine, "machine")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class GuestArch:
     """An architecture of guests."""
 
@@ -288,7 +287,7 @@ class GuestArch:
     domains: tuple[GuestDomain, ...] = elements(GuestDomain, "domain")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Toggle:
     """A feature that is on or off, and may be the other."""
 
@@ -296,7 +295,7 @@ class Toggle:
     toggle: bool | None = attribute(BOOLEAN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class GuestFeatures:
     """What guests can have."""
 
@@ -312,7 +311,7 @@ class GuestFeatures:
     hap: Toggle | None = element(Toggle)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Guest:
     """A kind of guest that can run here."""
 
@@ -321,7 +320,7 @@ class Guest:
     features: GuestFeatures | None = element(GuestFeatures)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CapabilitiesDefinition:
     """What a host is and which guests it can run."""
 

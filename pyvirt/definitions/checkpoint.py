@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from lxml import etree
 
 from pyvirt.definitions.domain import DomainDefinition, diskOf, formatDomain, parseDomain
 from pyvirt.definitions.kinds import escape, number, xmlError
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
+from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validateIfInstalled
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 _DOMAIN = ErrorDomain.DOMAIN_CHECKPOINT
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CheckpointDisk:
     """
     What becomes of one disk.
@@ -45,7 +46,7 @@ class CheckpointDisk:
     size: int | None = None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CheckpointDefinition:
     """
     A checkpoint.
@@ -154,7 +155,7 @@ def aligned(checkpoint: CheckpointDefinition, domain: DomainDefinition) -> Check
             done.append(CheckpointDisk(name=name, checkpoint="no"))
         else:
             done.append(CheckpointDisk(name=name, bitmap=checkpoint.name))
-    return attrs.evolve(checkpoint, disks=tuple(done))
+    return replaced(checkpoint, disks=tuple(done))
 
 
 def formatCheckpoint(

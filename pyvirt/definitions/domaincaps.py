@@ -7,8 +7,6 @@ definition may take.
 
 from __future__ import annotations
 
-import attrs
-
 from pyvirt.definitions.kinds import BOOLEAN, FILLED, TEXT, UINT, choice, escape
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import (
@@ -21,6 +19,7 @@ from pyvirt.definitions.schema import (
     text,
     writer,
 )
+from pyvirt.definitions.values import definition
 
 __all__ = [
     "CPUCapabilities",
@@ -37,7 +36,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Support:
     """
     Whether something is supported, and how.
@@ -126,7 +125,7 @@ def _supports(tag: str) -> object:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class UsableModel:
     """A model of processors, and whether guests can have it here."""
 
@@ -137,7 +136,7 @@ class UsableModel:
     name: str | None = text()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ModeFeature:
     """Something that processors like the host's have or lack."""
 
@@ -145,7 +144,7 @@ class ModeFeature:
     name: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ModeEnum:
     """The values that an attribute of a mode may have."""
 
@@ -153,7 +152,7 @@ class ModeEnum:
     values: tuple[str, ...] = elements(TEXT, "value")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CPUMode:
     """A way of choosing the processors of a guest."""
 
@@ -165,21 +164,21 @@ class CPUMode:
     features: tuple[ModeFeature, ...] = elements(ModeFeature, "feature")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CPUCapabilities:
     """The processors that guests can have."""
 
     modes: tuple[CPUMode, ...] = elements(CPUMode, "mode")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MaxVCPUs:
     """How many processors a guest can have."""
 
     max: int | None = attribute(UINT)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DomainCapabilitiesDefinition:
     """
     What domains of a type can have.
@@ -219,7 +218,7 @@ def formatDomainCapabilities(definition: DomainCapabilitiesDefinition) -> str:
     return "".join(out)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolCapability:
     """What pools of one type, and their volumes, can be; C{supported}: whether they can be here."""
 
@@ -229,7 +228,7 @@ class PoolCapability:
     volOptions: Support | None = _supports("volOptions")  # type: ignore[assignment]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolCapabilitiesDefinition:
     """What storage pools can be."""
 

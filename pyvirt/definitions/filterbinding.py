@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from pyvirt.definitions.domain._net import FilterRef, Parameter
 from pyvirt.definitions.networkport import Owner, readMAC, readOwner
 from pyvirt.definitions.reader import Node, parseDocument
-from pyvirt.definitions.schema import Context, element, elementAttribute, reader, writer
+from pyvirt.definitions.schema import Context, element, elementAttribute, reader, replaced, writer
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["FilterBindingDefinition", "completed", "formatFilterBinding", "parseFilterBinding"]
@@ -24,7 +23,7 @@ def internal(detail: str) -> VirtError:
     return virtError(ErrorCode.INTERNAL_ERROR, detail, _DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FilterBindingDefinition:
     """
     A binding.
@@ -82,7 +81,7 @@ def completed(definition: FilterBindingDefinition) -> FilterBindingDefinition:
         return definition
     told = (*found.parameters, Parameter(name="MAC", value=definition.mac))
     parameters = tuple(sorted(told, key=lambda each: each.name or ""))
-    return attrs.evolve(definition, filterref=attrs.evolve(found, parameters=parameters))
+    return replaced(definition, filterref=replaced(found, parameters=parameters))
 
 
 def formatFilterBinding(definition: FilterBindingDefinition) -> str:

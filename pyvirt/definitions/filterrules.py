@@ -17,6 +17,7 @@ import attrs
 from pyvirt.definitions.kinds import escape, number
 from pyvirt.definitions.netbits import parseMAC
 from pyvirt.definitions.reader import Node
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["PROTOCOLS", "FilterRule", "Match", "Variable", "readRule", "writeRule"]
@@ -68,7 +69,7 @@ class Match:
     negated: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FilterRule:
     """
     A rule.

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._cpu import CPU, MaxPhysAddr, Topology
 from pyvirt.definitions.domain._top import ARCHITECTURES
 from pyvirt.definitions.kinds import BOOLEAN, FILLED, UINT, ULONG, integer, xmlError
@@ -23,6 +21,7 @@ from pyvirt.definitions.schema import (
     special,
     writer,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["HostCPU", "HostFeature", "formatHostCPU", "parseCPU"]
@@ -36,7 +35,7 @@ def _refused(detail: str) -> VirtError:
     return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, _DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Signature:
     """The numbers by which processors of one make are told apart."""
 
@@ -45,7 +44,7 @@ class Signature:
     stepping: int | None = attribute(UINT, required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Counter:
     """A counter that runs at a known frequency, in Hz; guests may see it scaled."""
 
@@ -54,14 +53,14 @@ class Counter:
     scaling: bool | None = attribute(BOOLEAN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostFeature:
     """Something that the processor can do beyond what its model can."""
 
     name: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Pages:
     """A size that pages of memory have, in KiB, and how many of them there are."""
 
@@ -69,7 +68,7 @@ class Pages:
     size: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CPUModes:
     """Modes of addressing of 32-bit processors."""
 
@@ -86,7 +85,7 @@ def _writeCounters(
         writer(Counter)(counter, out, indent, "counter", context)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostCPU:
     """
     The processors of a host.

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     FILLED,
     UINT_NZ,
@@ -30,6 +28,7 @@ from pyvirt.definitions.schema import (
     replaced,
     writer,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 __all__ = ["InterfaceDefinition", "formatInterface", "parseInterface"]
@@ -47,14 +46,14 @@ def complaint(message: str) -> Any:
     return custom(message, ErrorCode.XML_ERROR, _DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DHCP:
     """The address comes from a server."""
 
     peerdns: str | None = attribute(choice("yes no"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IP:
     """An address."""
 
@@ -62,7 +61,7 @@ class IP:
     prefix: int | None = attribute(integer(signed=True, keepZero=False))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Protocol:
     """Addresses of one family."""
 
@@ -87,7 +86,7 @@ class Protocol:
         )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MIIMon:
     """How a bond watches its links, in milliseconds."""
 
@@ -107,7 +106,7 @@ class MIIMon:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ARPMon:
     """How a bond asks for its neighbours, in milliseconds."""
 
@@ -131,7 +130,7 @@ class ARPMon:
 MODES = "balance-rr active-backup balance-xor broadcast 802.3ad balance-tlb balance-alb"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Bond:
     """Interfaces that act as one."""
 
@@ -145,7 +144,7 @@ class Bond:
     interfaces: tuple[InterfaceDefinition, ...] = elements(lambda: InterfaceDefinition, "interface")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Bridge:
     """A switch that interfaces are plugged into."""
 
@@ -164,7 +163,7 @@ class Bridge:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VLAN:
     """A tagged part of another interface."""
 
@@ -197,7 +196,7 @@ def _readMTU(text: str, node: Node, name: str) -> int | None:
     return value or None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Link:
     """How fast a link is, in Mbit/s, and whether it is up."""
 
@@ -210,7 +209,7 @@ class Link:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class InterfaceDefinition:
     """An interface of the host, or a part of one."""
 

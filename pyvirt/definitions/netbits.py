@@ -9,8 +9,6 @@ import re
 import socket
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     UINT,
@@ -23,6 +21,7 @@ from pyvirt.definitions.kinds import (
 )
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import Context, attribute, element, elements, plainWriter, replaced
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Bandwidth", "Limits", "Tag", "VirtualPort", "Vlan", "parseMAC"]
@@ -51,7 +50,7 @@ def _rate(name: str) -> Kind:
     return Kind(read)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Limits:
     """Bounds of one direction: KiB each second, and KiB at once for C{burst}."""
 
@@ -109,7 +108,7 @@ def _readClass(text: str, node: Node, name: str) -> int | None:
 _CLASS = Kind(_readClass)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Bandwidth:
     """Quality of service."""
 
@@ -137,7 +136,7 @@ class Bandwidth:
             out[mark] = f"{indent}<{tag}>\n{indent}</{tag}>\n"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Tag:
     """One VLAN."""
 
@@ -158,7 +157,7 @@ def _readTrunk(text: str, node: Node, name: str) -> bool:
     return text == "yes"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Vlan:
     """The VLANs of a port."""
 
@@ -207,7 +206,7 @@ def _portUUID(name: str) -> Kind:
     return Kind(read)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PortParameters:
     """The parameters of a virtual port; which of them count depends on its type."""
 
@@ -229,7 +228,7 @@ _PARAMETERS = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VirtualPort:
     """A virtual port of a switch."""
 
@@ -272,7 +271,7 @@ class VirtualPort:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IPAddress:
     """An address of an interface."""
 
@@ -391,7 +390,7 @@ def addressOf(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 _SHORT = re.compile(r"[0-9][0-9a-fA-FxX.]*\Z").match
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Route:
     """A route of an interface or a network."""
 

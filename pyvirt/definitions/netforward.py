@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import PCIAddress
 from pyvirt.definitions.kinds import (
     BOOLEAN,
@@ -36,12 +34,13 @@ from pyvirt.definitions.schema import (
     replaced,
     special,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Bridge", "Forward", "ForwardInterface"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class AddressRange:
     """Addresses that guests are seen with."""
 
@@ -74,7 +73,7 @@ class AddressRange:
         return replaced(self, **found)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PortRange:
     """Ports that guests are seen with."""
 
@@ -96,7 +95,7 @@ class PortRange:
         return cls(**found)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NAT:
     """How addresses of guests are translated."""
 
@@ -117,7 +116,7 @@ class NAT:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ForwardInterface:
     """An interface of the host that traffic goes through."""
 
@@ -133,7 +132,7 @@ class ForwardInterface:
 MODES = "none nat route open bridge private vepa passthrough hostdev"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Forward:
     """How the network is connected to the outside."""
 
@@ -240,7 +239,7 @@ def _writeAddresses(value: Any, out: list[str], indent: str, context: Context) -
         address.writeElement(address, out, indent, "address", context)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Bridge:
     """The bridge of the host that guests are plugged into."""
 

@@ -8,8 +8,6 @@ import ipaddress
 import re
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
@@ -34,12 +32,13 @@ from pyvirt.definitions.schema import (
     elements,
     replaced,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["DHCP", "IP", "Bootp", "DHCPHost", "DHCPRange", "prefixLength"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Lease:
     """For how long an address is given."""
 
@@ -64,7 +63,7 @@ class Lease:
             )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DHCPRange:
     """Addresses that are given to guests."""
 
@@ -161,7 +160,7 @@ def checkRange(start: str, end: str, ip: Node) -> None:
         raise wrong("is reversed ")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DHCPHost:
     """An address that is kept for one guest."""
 
@@ -222,7 +221,7 @@ def _readServer(text: str, node: Node, name: str) -> str:
     return canonical(text)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Bootp:
     """What guests boot from the network."""
 
@@ -230,7 +229,7 @@ class Bootp:
     server: str | None = attribute(Kind(_readServer))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DHCP:
     """Who gives addresses to guests."""
 
@@ -248,7 +247,7 @@ class DHCP:
 _ADDRESS = Kind(lambda text, node, name: canonical(text) if text else None)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IP:
     """An address of the host in the network."""
 

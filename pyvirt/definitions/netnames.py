@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     Kind,
@@ -27,11 +25,12 @@ from pyvirt.definitions.schema import (
     replaced,
     special,
 )
+from pyvirt.definitions.values import definition
 
 __all__ = ["DNS", "SRV", "TXT", "DNSDomain", "DNSHost", "Forwarder"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DNSDomain:
     """The domain of the names of guests."""
 
@@ -45,7 +44,7 @@ class DNSDomain:
         return self if self.name is not None else None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Forwarder:
     """A server that questions are passed on to."""
 
@@ -63,7 +62,7 @@ class Forwarder:
         return self if self.addr is None else replaced(self, addr=canonical(self.addr))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class TXT:
     """A text record."""
 
@@ -100,7 +99,7 @@ def _srvNumber(word: str) -> Kind:
     return Kind(read)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SRV:
     """A record of a service."""
 
@@ -143,7 +142,7 @@ def _hostnames(node: Node, kids: dict[str, list[Node]], context: Context) -> tup
     return names
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DNSHost:
     """Names of an address."""
 
@@ -169,7 +168,7 @@ class DNSHost:
         return replaced(self, ip=canonical(self.ip))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DNS:
     """The name server of the network."""
 

@@ -8,8 +8,6 @@ import ipaddress
 from collections.abc import Callable
 from typing import ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     Kind,
@@ -43,6 +41,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID, randomUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
@@ -77,7 +76,7 @@ def _groupName(value: str) -> str:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PortGroup:
     """Settings that interfaces of guests name together."""
 
@@ -97,7 +96,7 @@ class PortGroup:
     bandwidth: Bandwidth | None = element(Bandwidth)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NetworkRoute(Route):
     """A route that the host adds for the network."""
 
@@ -131,7 +130,7 @@ def _readUUID(node: Node, kids: dict[str, list[Node]], context: Context) -> byte
     return uuid
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NetworkDefinition:
     """
     A network.

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import PCIAddress
 from pyvirt.definitions.kinds import BOOLEAN, Kind, choice, custom, escape, xmlError
 from pyvirt.definitions.netbits import Bandwidth, VirtualPort, Vlan, parseMAC
@@ -25,6 +23,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["NetworkPortDefinition", "Owner", "Plug", "formatNetworkPort", "parseNetworkPort"]
@@ -32,7 +31,7 @@ __all__ = ["NetworkPortDefinition", "Owner", "Plug", "formatNetworkPort", "parse
 _DOMAIN = ErrorDomain.NETWORK
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Owner:
     """
     The domain that something of the network belongs to.
@@ -121,7 +120,7 @@ _DRIVERS = choice(
 )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Plug:
     """What the interface is plugged into, by type; what a type does not have is None."""
 
@@ -188,7 +187,7 @@ def _writeMAC(value: str, out: list[str], indent: str, context: Context) -> None
     out.append(f"{indent}<mac address='{value}'/>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NetworkPortDefinition:
     """
     A port of a network.

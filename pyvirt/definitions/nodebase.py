@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     escape,
     number,
@@ -21,6 +19,7 @@ from pyvirt.definitions.schema import (
     attribute,
     special,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
@@ -60,7 +59,7 @@ class NewDevice(str):
     __slots__ = ()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Capability:
     """
     What a device is.
@@ -117,7 +116,7 @@ def numberElement(
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Identity:
     """The number of a maker or a product, and its name."""
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     FILLED,
     UINT_NZ,
@@ -37,6 +35,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.values import definition
 
 __all__ = ["CAPABILITIES"]
 
@@ -44,7 +43,7 @@ __all__ = ["CAPABILITIES"]
 # The computer
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Hardware:
     """What the maker says of the computer."""
 
@@ -56,7 +55,7 @@ class Hardware:
     uuid: str | None = element(FILLED)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Firmware:
     """What the firmware says of itself."""
 
@@ -67,7 +66,7 @@ class Firmware:
     releaseDate: str | None = element(FILLED, "release_date")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class System(Capability):
     """The computer."""
 
@@ -110,7 +109,7 @@ FEATURES = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Link:
     """Whether a cable is plugged in, and how fast it is, in Mbit/s."""
 
@@ -145,7 +144,7 @@ def _readMedium(node: Node, kids: dict[str, list[Node]], context: Context) -> st
     return None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Net(Capability):
     """A network interface."""
 
@@ -180,7 +179,7 @@ class Net(Capability):
             raise internal(f"no network interface supplied for '{context.extra}'")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FCHost:
     """The names of a port of a fibre channel."""
 
@@ -189,7 +188,7 @@ class FCHost:
     fabric: str | None = element(FILLED, "fabric_wwn")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SCSIHost(Capability):
     """
     A SCSI host.
@@ -275,7 +274,7 @@ def _writeFC(value: FCHost, out: list[str], indent: str, context: Context) -> No
     out[mark] = f"{indent}<capability type='fc_host'>\n"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RemotePort:
     """The other end of a fibre channel."""
 
@@ -283,7 +282,7 @@ class RemotePort:
     wwpn: str | None = element(FILLED)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SCSITarget(Capability):
     """A SCSI target."""
 
@@ -325,7 +324,7 @@ def _readPort(kids: dict[str, list[Node]], context: Context) -> RemotePort | Non
     return found
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SCSI(Capability):
     """A SCSI device."""
 
@@ -339,7 +338,7 @@ class SCSI(Capability):
     scsiType: str | None = element(FILLED, "type")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Media:
     """What lies in a drive; the size in bytes."""
 
@@ -348,7 +347,7 @@ class Media:
     label: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Storage(Capability):
     """A disk; the size in bytes, None where only its media have one."""
 
@@ -437,7 +436,7 @@ def _readSize(kids: dict[str, list[Node]], context: Context) -> int | None:
 # The rest
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DRM(Capability):
     """A node of a graphics device."""
 
@@ -458,7 +457,7 @@ def _hex(what: str, form: str, base: int = 0, maximum: int | None = None) -> Any
     return numberElement(what, what, base=base, form=form, refusal="unsupported", maximum=maximum)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CCWPlace:
     """A place among the channel devices."""
 
@@ -467,7 +466,7 @@ class CCWPlace:
     devno: int = _hex("devno", "#06x", 16)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CCW(Capability):
     """A channel device."""
 
@@ -479,7 +478,7 @@ class CCW(Capability):
     devno: int = _hex("devno", "#06x", 16)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CSS(CCW):
     """A subchannel, and the device behind it."""
 
@@ -490,7 +489,7 @@ class CSS(CCW):
     inner: tuple[Inner, ...] = innerCapabilities("mdev_types")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class APCard(Capability):
     """A cryptographic card."""
 
@@ -499,7 +498,7 @@ class APCard(Capability):
     adapter: int = _hex("ap-adapter", "#04x", maximum=255)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class APQueue(Capability):
     """A queue of a cryptographic card."""
 
@@ -510,7 +509,7 @@ class APQueue(Capability):
     domain: int = _hex("ap-domain", "#06x", maximum=255)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class APMatrix(Capability):
     """All queues of cryptographic cards."""
 
@@ -519,7 +518,7 @@ class APMatrix(Capability):
     inner: tuple[Inner, ...] = innerCapabilities("mdev_types")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MdevAttribute:
     """A setting of a mediated device."""
 
@@ -527,7 +526,7 @@ class MdevAttribute:
     value: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Mdev(Capability):
     """A mediated device."""
 

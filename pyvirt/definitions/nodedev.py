@@ -4,14 +4,13 @@ Devices of the host: XML to frozen values and back.  What they can be is in L{py
 
 from __future__ import annotations
 
-import attrs
-
 from pyvirt.definitions.kinds import choice, escape, missingAttribute, xmlError
 from pyvirt.definitions.nodebase import Capability, NewDevice, internal
 from pyvirt.definitions.nodecaps import CAPABILITIES
 from pyvirt.definitions.nodepci import MissingNuma
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import Context, reader, writer
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["NodeDeviceDefinition", "formatNodeDevice", "parseNodeDevice", "readNodeDevice"]
@@ -48,7 +47,7 @@ _TYPE = choice(TYPES)
 _DEVNODE = choice("dev link")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NodeDeviceDefinition:
     """
     A device.

@@ -7,8 +7,6 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import PCIAddress
 from pyvirt.definitions.kinds import (
     FILLED,
@@ -39,6 +37,7 @@ from pyvirt.definitions.schema import (
     special,
     writer,
 )
+from pyvirt.definitions.values import definition
 
 __all__ = ["PCI", "Inner", "MissingNuma", "USBDevice", "USBInterface", "innerCapabilities"]
 
@@ -57,7 +56,7 @@ def _readAddresses(node: Node, context: Context) -> tuple[PCIAddress, ...]:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MdevType:
     """A kind of mediated devices that a device can be shared as."""
 
@@ -97,7 +96,7 @@ _VPD_NUMBERED = {"readonly": ("vendor_field",), "readwrite": ("vendor_field", "s
 _VPD_INDEX = re.compile("[0-9A-Z]").fullmatch
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VPDFields:
     """
     Data that the maker put into a device, or that may be put into it.
@@ -139,7 +138,7 @@ class VPDFields:
         return cls(access=access, fields=tuple(found))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Inner:
     """
     A capability inside of another.
@@ -254,7 +253,7 @@ def _writeAddresses(value: Any, out: list[str], indent: str, context: Context) -
         writeAddress(address, out, indent)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IOMMUGroup:
     """Devices that can only be given away together."""
 
@@ -285,7 +284,7 @@ _SPEED = choice("2.5 5 8 16 32", empty=True)
 _PORT = integer(expected="integer value")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PCILink:
     """A link of a PCI Express device: what it can do, or does."""
 
@@ -295,7 +294,7 @@ class PCILink:
     width: int = attribute(UINT, required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PCIExpress:
     """The links of a PCI Express device: what it can do at most, and what it does."""
 
@@ -327,7 +326,7 @@ class PCIExpress:
         out.append(f"{indent}</{tag}>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PCI(Capability):
     """A PCI device."""
 
@@ -352,7 +351,7 @@ class PCI(Capability):
     express: PCIExpress | None = element(PCIExpress, "pci-express")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class USBDevice(Capability):
     """A USB device."""
 
@@ -366,7 +365,7 @@ class USBDevice(Capability):
     product: Identity = identityElement("USB product ID", "product", " ")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class USBInterface(Capability):
     """A part of a USB device."""
 

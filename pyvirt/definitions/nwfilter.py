@@ -7,14 +7,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import attrs
-
 from pyvirt.definitions.domain._net import FilterRef
 from pyvirt.definitions.filterrules import FilterRule, internal, readRule, writeRule
 from pyvirt.definitions.kinds import escape, number, xmlError
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import Context, reader, replaced, writer
 from pyvirt.definitions.uuids import formatUUID, parseUUID, randomUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
@@ -47,7 +46,7 @@ def invalid(detail: str) -> VirtError:
     return virtError(ErrorCode.INVALID_ARG, detail, _DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FilterDefinition:
     """
     A filter.

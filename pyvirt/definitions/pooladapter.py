@@ -7,12 +7,11 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import PCIAddress
 from pyvirt.definitions.kinds import BOOLEAN, choice, integer, xmlError
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import Context, attribute, element, plainReader, replaced, special
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Adapter", "ParentAddress"]
@@ -25,7 +24,7 @@ def bad(detail: str) -> VirtError:
     return xmlError(detail, _DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ParentAddress:
     """
     The PCI address of a SCSI host.
@@ -61,7 +60,7 @@ def _noUnique(node: Node) -> VirtError:
     return bad("Missing or invalid scsi adapter 'unique_id' value")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Adapter:
     """A SCSI host; of one of a fibre channel its own names, and what tells the host that it is made on."""
 

@@ -1,7 +1,7 @@
 """
 Declarative definitions: a class says which attributes and elements it has, and is read and written by that.
 
-A class that describes an XML element is an C{attrs.frozen(kw_only=True)} class whose fields are made by the
+A class that describes an XML element is an L{definition<pyvirt.definitions.values.definition>} whose fields are made by the
 functions here.  The order of the fields is the order of writing; C{xmlOrder} changes that for inherited ones,
 C{xmlReadOrder} names fields that are read, and complained of, before the others.  From these descriptions a
 reader and a writer are compiled once per class, on first use, as straight-line source.
@@ -28,6 +28,7 @@ import attrs
 
 from pyvirt.definitions.kinds import TEXT, Kind, escape, missingAttribute, xmlError
 from pyvirt.definitions.reader import Node, xmlText
+from pyvirt.definitions.values import Field
 
 __all__ = [
     "Context",
@@ -84,7 +85,7 @@ class Spec:
 
 
 def _field(spec: Spec) -> Any:
-    return attrs.field(default=spec.default, metadata={_SPEC: spec})
+    return Field(spec.default, {_SPEC: spec})
 
 
 def attribute(

@@ -4,12 +4,11 @@ Secrets: XML to frozen values and back.  The value of a secret is never part of 
 
 from __future__ import annotations
 
-import attrs
-
 from pyvirt.definitions.kinds import FILLED, Kind, escape, xmlError
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import Context, attribute, element, reader, special, writer
 from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["SecretDefinition", "SecretUsage", "formatSecret", "parseSecret"]
@@ -31,7 +30,7 @@ def internal(detail: str) -> VirtError:
     return virtError(ErrorCode.INTERNAL_ERROR, detail, _DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SecretUsage:
     """
     What a secret is for.
@@ -96,7 +95,7 @@ def _writeUUID(value: bytes, out: list[str], indent: str, context: Context) -> N
     out.append(f"{indent}<uuid>{formatUUID(value)}</uuid>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SecretDefinition:
     """
     A secret.

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from pyvirt.definitions.domain import DomainDefinition, formatDomain
 from pyvirt.definitions.kinds import FILLED, choice, xmlError
 from pyvirt.definitions.reader import Node, parseDocument
@@ -17,9 +15,11 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     reader,
+    replaced,
     special,
     writer,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorDomain
 
 __all__ = [
@@ -34,7 +34,7 @@ _DOMAIN = ErrorDomain.DOMAIN_SNAPSHOT
 _WHERE = choice("default no internal external manual", absent="default")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SnapshotMemory:
     """Where the memory of the guest is kept."""
 
@@ -52,7 +52,7 @@ class SnapshotMemory:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SnapshotDisk:
     """What becomes of one disk."""
 
@@ -95,7 +95,7 @@ def _writeParent(value: Any, out: list[str], indent: str, context: Context) -> N
     out.append(f"{indent}<parent>\n{indent}  <name>{escape(value)}</name>\n{indent}</parent>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SnapshotDefinition:
     """
     A snapshot.
@@ -142,6 +142,6 @@ def formatSnapshot(
     if domain is not None:
         text = formatDomain(domain, inactive=True, secure=secure)
         lines = "".join(f"  {line}\n" for line in text.split("\n")[:-1])
-        definition = attrs.evolve(definition, domain=lines)
+        definition = replaced(definition, domain=lines)
     writer(SnapshotDefinition)(definition, out, "", "domainsnapshot", Context(secure=secure))
     return "".join(out)

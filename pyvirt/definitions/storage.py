@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._source import Encryption, Secret
 from pyvirt.definitions.kinds import (
     BOOLEAN,
@@ -38,6 +36,7 @@ from pyvirt.definitions.schema import (
 )
 from pyvirt.definitions.units import scale, scaled
 from pyvirt.definitions.uuids import formatUUID, parseUUID, randomUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
@@ -92,7 +91,7 @@ def _given(tag: str, what: str) -> Any:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Permissions:
     """Mode and owner of files."""
 
@@ -104,7 +103,7 @@ class Permissions:
     label: str | None = element(FILLED)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolHost:
     """A server of a pool."""
 
@@ -114,7 +113,7 @@ class PoolHost:
     port: int | None = attribute(integer(signed=True, keepZero=False))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolDevice:
     """A device that a pool lies on."""
 
@@ -132,12 +131,12 @@ class PoolDevice:
         out.append(f"{indent}<{tag} path='{escape(value.path or '')}'{more}/>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolSecret(Secret):
     """The secret of a pool's authentication."""
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolAuth:
     """Who opens a pool."""
 
@@ -163,7 +162,7 @@ class PoolAuth:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Initiator:
     """Who connects to an iSCSI target."""
 
@@ -184,7 +183,7 @@ def _untyped(kids: dict[str, list[Node]]) -> None:
         reader(Adapter)(kids["adapter"][0], Context())
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolSource:
     """What a pool lies on."""
 
@@ -257,7 +256,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolTarget:
     """Where the volumes of a pool are found."""
 
@@ -265,7 +264,7 @@ class PoolTarget:
     permissions: Permissions | None = element(Permissions)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolFeatures:
     """Features of the file system of a pool."""
 
@@ -288,7 +287,7 @@ def _readUUID(node: Node, kids: dict[str, list[Node]], context: Context) -> byte
     return value
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RefreshVolume:
     """How the volumes of a pool are looked at."""
 
@@ -304,7 +303,7 @@ class RefreshVolume:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Refresh:
     """How a pool is looked at."""
 
@@ -343,7 +342,7 @@ def _checkFeatures(node: Node, kids: dict[str, list[Node]]) -> None:
             )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PoolDefinition:
     """
     A storage pool.
@@ -509,7 +508,7 @@ def _compat(text: str, node: Node, name: str) -> str:
     return text
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VolumeFeatures:
     """Features of an image."""
 
@@ -524,7 +523,7 @@ class VolumeFeatures:
                 raise refused(f"unsupported feature {child.tag}")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VolumeTarget:
     """What a volume is."""
 
@@ -553,7 +552,7 @@ class VolumeTarget:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VolumeBacking:
     """The image that a volume is laid over."""
 
@@ -579,7 +578,7 @@ def _volumeType(text: str, node: Node, name: str) -> str | None:
     return text
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VolumeDefinition:
     """
     A storage volume.

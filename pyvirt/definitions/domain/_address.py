@@ -34,6 +34,7 @@ from pyvirt.definitions.schema import (
     reader,
     replaced,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Address", "Boot", "BootDevice", "Device", "PCIAddress", "RomDevice", "readInfoLast"]
@@ -44,7 +45,7 @@ def hexadecimal(form: str, bits: int = 32, **more: Any) -> Kind:
     return integer(base=0, bits=bits, form=form, **more)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ZPCI:
     """The identifiers of a PCI device on s390."""
 
@@ -96,7 +97,7 @@ def _badType(text: str, node: Node) -> Exception:
     return unsupported("unknown address type '{text}'")(text, node, "type")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PCIAddress(Address):
     """A slot of a PCI bus."""
 
@@ -124,7 +125,7 @@ class PCIAddress(Address):
         return replaced(self, domain=domain, bus=bus, slot=slot, function=function)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DriveAddress(Address):
     """A unit of a disk controller."""
 
@@ -135,7 +136,7 @@ class DriveAddress(Address):
     unit: int = attribute(UINT, default=0)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VirtioSerialAddress(Address):
     """A port of a virtio serial controller."""
 
@@ -145,7 +146,7 @@ class VirtioSerialAddress(Address):
     port: int = attribute(UINT, default=0)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CCIDAddress(Address):
     """A slot of a smart card controller."""
 
@@ -165,7 +166,7 @@ def _readPort(text: str, node: Node, name: str) -> str:
     return text
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class USBAddress(Address):
     """A port of a USB bus."""
 
@@ -176,7 +177,7 @@ class USBAddress(Address):
     port: str | None = attribute(Kind(_readPort))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SpaprVIOAddress(Address):
     """A register of the POWER virtual bus."""
 
@@ -184,7 +185,7 @@ class SpaprVIOAddress(Address):
     reg: int | None = attribute(integer(base=16, bits=64, form="#010x"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CCWAddress(Address):
     """A channel device of s390."""
 
@@ -211,7 +212,7 @@ class CCWAddress(Address):
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ISAAddress(Address):
     """Ports of the ISA bus."""
 
@@ -220,7 +221,7 @@ class ISAAddress(Address):
     irq: int | None = attribute(integer(base=16, form="#x", keepZero=False))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DIMMAddress(Address):
     """A slot of memory, and where it starts."""
 
@@ -229,7 +230,7 @@ class DIMMAddress(Address):
     base: int | None = attribute(integer(base=16, bits=64, form="#x", keepZero=False))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PlainAddress(Address):
     """An address that is only a type."""
 
@@ -267,7 +268,7 @@ def _readLoadparm(text: str, node: Node, name: str) -> str:
     return text
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Boot:
     """The place of a device in the order of booting."""
 
@@ -275,7 +276,7 @@ class Boot:
     loadparm: str | None = attribute(Kind(_readLoadparm, TEXT.write))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Rom:
     """The option ROM of a PCI device."""
 
@@ -303,7 +304,7 @@ def _readAlias(text: str, node: Node, name: str) -> str | None:
 ALIAS = Kind(_readAlias, TEXT.write)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Device:
     """What any device may have."""
 
@@ -312,14 +313,14 @@ class Device:
     address: Any = element(Address)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BootDevice(Device):
     """What a device that can be booted from may have."""
 
     boot: Boot | None = element(Boot)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RomDevice(Device):
     """What a PCI device with an option ROM may have."""
 

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import BOOLEAN, TEXT, UINT_NZ, Kind, choice, integer, unsupported
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import Context, attribute, element, reader, special
+from pyvirt.definitions.values import definition
 
 __all__ = ["Audio"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class AudioSettings:
     """The form of the samples."""
 
@@ -24,7 +23,7 @@ class AudioSettings:
     format: str | None = attribute(choice("s8 u8 s16 u16 s32 u32 f32"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class AudioCommon:
     """How samples go in or out, whatever stands behind."""
 
@@ -58,7 +57,7 @@ def _readSettings(node: Node, kids: dict[str, list[Node]], context: Context) -> 
     return None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class AudioDirection(AudioCommon):
     """How samples go in or out, options of every back end together."""
 
@@ -112,7 +111,7 @@ def _options(node: Node, names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class AudioCore:
     """What every back end has."""
 
@@ -125,7 +124,7 @@ class AudioCore:
     timerPeriod: int | None = attribute(integer(zero=False))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Audio:
     """Where the guest's sound goes."""
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import Device
 from pyvirt.definitions.domain._common import DeviceLabel
 from pyvirt.definitions.kinds import (
@@ -35,6 +33,7 @@ from pyvirt.definitions.schema import (
     replaced,
     writer,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Channel", "CharSource", "Console", "Parallel", "Reconnect", "Serial"]
@@ -61,7 +60,7 @@ CHAR_TYPES = frozenset(
 PROTOCOLS = choice("raw telnet telnets tls", error=unsupported("Unknown protocol '{text}'"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Reconnect:
     """Whether and after how many seconds a lost connection is made again."""
 
@@ -81,7 +80,7 @@ class Reconnect:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Log:
     """A file that gets a copy of everything."""
 
@@ -93,7 +92,7 @@ class Log:
         return None if self.file is None else self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CharSource:
     """
     The host's end of a character device.
@@ -294,7 +293,7 @@ def writeCharSource(value: CharSource, out: list[str], indent: str, context: Con
         writer(Log)(value.log, out, indent, "log", context)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Target:
     """
     The guest's end of a port.
@@ -383,7 +382,7 @@ def _port(node: Node) -> int | None:
     return None if value < 0 else value
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Serial(CharDevice, Device):
     """A serial port."""
 
@@ -424,7 +423,7 @@ class Serial(CharDevice, Device):
             out.append(f"{head}/>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Parallel(CharDevice, Device):
     """A parallel port."""
 
@@ -444,7 +443,7 @@ class Parallel(CharDevice, Device):
         )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Console(CharDevice, Device):
     """A console: the main interaction with the guest."""
 
@@ -474,7 +473,7 @@ class Console(CharDevice, Device):
         out.append(f"{head}/>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Channel(CharDevice, Device):
     """A private channel between host and guest."""
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
@@ -21,11 +19,12 @@ from pyvirt.definitions.kinds import (
 )
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import Context, attribute, element, elements, replaced
+from pyvirt.definitions.values import definition
 
 __all__ = ["CatchUp", "Clock", "Timer"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CatchUp:
     """How lost ticks are made up for."""
 
@@ -34,7 +33,7 @@ class CatchUp:
     limit: int | None = attribute(ULONG_NZ)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Timer:
     """A timer, and what becomes of ticks that the guest missed."""
 
@@ -51,7 +50,7 @@ class Timer:
     catchup: CatchUp | None = element(CatchUp)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Clock:
     """What the guest's clock starts from."""
 

@@ -6,17 +6,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import BOOLEAN, SWITCH, choice, xmlError
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import Context, attribute, element, plainWriter, replaced
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["DeviceLabel", "VirtioDriver", "VirtioOptions"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VirtioOptions:
     """Options of the driver element that every virtio device knows."""
 
@@ -26,14 +25,14 @@ class VirtioOptions:
     page_per_vq: bool | None = attribute(SWITCH)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VirtioDriver(VirtioOptions):
     """The driver element of a device that has only the virtio options."""
 
     xmlOmitEmpty: ClassVar[bool] = True
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DeviceLabel:
     """The security label of one device, overriding that of the domain."""
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import Device
 from pyvirt.definitions.domain._common import VirtioOptions
 from pyvirt.definitions.kinds import (
@@ -27,6 +25,7 @@ from pyvirt.definitions.schema import (
     special,
 )
 from pyvirt.definitions.units import scaledKiB
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["CONTROLLER_MODELS", "Controller"]
@@ -96,7 +95,7 @@ MODEL_NAMES = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ControllerDriver(VirtioOptions):
     """How the hypervisor handles a controller."""
 
@@ -109,7 +108,7 @@ class ControllerDriver(VirtioOptions):
     iothread: int | None = attribute(UINT_NZ)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PCITarget:
     """How a PCI controller shows itself."""
 
@@ -156,7 +155,7 @@ def checkUSB(kids: dict[str, list[Node]]) -> None:
         )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Controller(Device):
     """A controller of any type."""
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
@@ -32,6 +30,7 @@ from pyvirt.definitions.schema import (
     text,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledText
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["CPU", "Cell", "setKind"]
@@ -58,7 +57,7 @@ def fromCPU(message: str, code: int = ErrorCode.CONFIG_UNSUPPORTED) -> Any:
     return custom(message, code, ErrorDomain.CPU)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CPUModel:
     """The model, and what happens where the host lacks it."""
 
@@ -81,7 +80,7 @@ class CPUModel:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Topology:
     """How the processors are grouped."""
 
@@ -101,7 +100,7 @@ def _readLevel(text: str, node: Node, name: str) -> int:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CPUCache:
     """The processor's cache as the guest sees it."""
 
@@ -109,7 +108,7 @@ class CPUCache:
     mode: str | None = attribute(choice("emulate passthrough disable"), required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MaxPhysAddr:
     """The width of physical addresses."""
 
@@ -117,7 +116,7 @@ class MaxPhysAddr:
     bits: int | None = attribute(integer(signed=True, minimum=0))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CPUFeature:
     """A feature of the processor and what is done about it."""
 
@@ -137,7 +136,7 @@ class CPUFeature:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Sibling:
     """How far another cell is."""
 
@@ -145,7 +144,7 @@ class Sibling:
     value: int | None = attribute(UINT, required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Distances:
     """How far other cells are."""
 
@@ -163,7 +162,7 @@ def _readAmount(path: str) -> Kind:
     return Kind(read)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Amount:
     """A size of a cache, with its unit."""
 
@@ -198,7 +197,7 @@ def _readCellLevel(text: str, node: Node, name: str) -> int:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheAmount:
     """A size of a cache in KiB."""
 
@@ -208,7 +207,7 @@ class CacheAmount:
     unit: str | None = attribute(_UNIT, default="KiB")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheLine:
     """The length of a cache's line in bytes."""
 
@@ -218,7 +217,7 @@ class CacheLine:
     unit: str | None = attribute(Kind(lambda text, node, name: "B"), default="B")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CellCache:
     """A cache of a cell's memory."""
 
@@ -240,7 +239,7 @@ class CellCache:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Cell:
     """A NUMA cell: processors and memory, in KiB."""
 
@@ -261,7 +260,7 @@ class Cell:
 _KINDS = "access read write"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Latency:
     """How long an access takes, in nanoseconds."""
 
@@ -272,7 +271,7 @@ class Latency:
     value: int | None = attribute(integer(bits=64), required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CellBandwidth:
     """How much an access moves, in KiB each second."""
 
@@ -284,7 +283,7 @@ class CellBandwidth:
     unit: str | None = attribute(_UNIT, default="KiB")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Interconnects:
     """How fast cells reach each other."""
 
@@ -294,7 +293,7 @@ class Interconnects:
     bandwidths: tuple[CellBandwidth, ...] = elements(CellBandwidth, "bandwidth")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NUMA:
     """The cells of the guest."""
 
@@ -388,7 +387,7 @@ def _distances(cells: list[Cell]) -> tuple[Cell, ...]:
 MODES = "custom host-model host-passthrough maximum"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CPU:
     """
     The processor.

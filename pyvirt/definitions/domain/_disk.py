@@ -7,8 +7,6 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import BootDevice
 from pyvirt.definitions.domain._common import VirtioOptions
 from pyvirt.definitions.domain._source import (
@@ -45,6 +43,7 @@ from pyvirt.definitions.schema import (
     special,
     writer,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["BackingStore", "Disk", "guessBus"]
@@ -52,7 +51,7 @@ __all__ = ["BackingStore", "Disk", "guessBus"]
 FORMATS = "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheSize:
     """The largest size of a cache, in bytes."""
 
@@ -81,7 +80,7 @@ class CacheSize:
             )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DiskDriver(VirtioOptions):
     """How the hypervisor handles a disk."""
 
@@ -121,7 +120,7 @@ class DiskDriver(VirtioOptions):
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BackingFormat:
     """The format of an image further down the chain."""
 
@@ -135,7 +134,7 @@ class BackingFormat:
     metadata_cache: CacheSize | None = element(CacheSize)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BackingStore:
     """
     The image that an image is laid over.
@@ -199,7 +198,7 @@ def _index(node: Node) -> int | None:
     return number(node.get("index") or "")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Mirror:
     """
     Where the data of a running guest's disk is copied to.  It is told of, and read of a running guest only.
@@ -255,7 +254,7 @@ def writeMirror(value: Mirror, out: list[str], indent: str, context: Context) ->
     out.append(f"{indent}</mirror>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DiskTarget:
     """The name and the bus under which the guest finds a disk."""
 
@@ -266,7 +265,7 @@ class DiskTarget:
     rotation_rate: int | None = attribute(UINT_NZ)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Geometry:
     """Cylinders, heads and sectors."""
 
@@ -276,7 +275,7 @@ class Geometry:
     trans: str | None = attribute(choice("default none auto lba", absent="default"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BlockIO:
     """Sizes of blocks shown to the guest."""
 
@@ -297,7 +296,7 @@ def _tuned(name: str) -> Any:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IOTune:
     """Limits of throughput, in bytes and operations each second."""
 
@@ -325,14 +324,14 @@ class IOTune:
     write_iops_sec_max_length: int | None = _tuned("write_iops_sec_max_length")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Transient:
     """Changes to the disk are thrown away when the guest ends."""
 
     shareBacking: bool | None = attribute(BOOLEAN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Disk(BootDevice):
     """
     Anything that looks like a disk to the guest.

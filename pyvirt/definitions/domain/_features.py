@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     SWITCH,
     choice,
@@ -27,26 +25,27 @@ from pyvirt.definitions.schema import (
     special,
 )
 from pyvirt.definitions.units import scaled, scaledKiB
+from pyvirt.definitions.values import definition
 from pyvirt.errors import VirtError
 
 __all__ = ["Features"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class State:
     """A feature whose element alone switches it on."""
 
     state: bool = attribute(SWITCH, default=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RequiredState:
     """A feature that must say whether it is on."""
 
     state: bool = attribute(SWITCH, required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class APIC:
     """The interrupt controller, and whether it signals the end of interrupts without an exit."""
 
@@ -72,14 +71,14 @@ HYPERV = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class STimer(RequiredState):
     """Synthetic timers, and whether they may be direct."""
 
     direct: RequiredState | None = element(RequiredState)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SpinLocks(RequiredState):
     """How often a spin lock is tried."""
 
@@ -98,7 +97,7 @@ class SpinLocks(RequiredState):
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VendorId(RequiredState):
     """The name of the hypervisor's maker."""
 
@@ -119,7 +118,7 @@ class VendorId(RequiredState):
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HyperV:
     """Enlightenments for guests that know Hyper-V."""
 
@@ -157,7 +156,7 @@ class HyperV:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DirtyRing(RequiredState):
     """A ring that logs dirty pages, and how many entries it has."""
 
@@ -179,7 +178,7 @@ class DirtyRing(RequiredState):
 KVM = ["hidden", "hint-dedicated", "poll-control", "pv-ipi", "dirty-ring"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class KVMFeatures:
     """What KVM shows to the guest."""
 
@@ -200,7 +199,7 @@ class KVMFeatures:
                 raise unsupported("unsupported KVM feature: {text}")(child.tag, child, "")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Passthrough(RequiredState):
     """How Xen passes devices through."""
 
@@ -213,7 +212,7 @@ class Passthrough(RequiredState):
         return self if self.state else replaced(self, mode=None)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class XenFeatures:
     """What Xen does for the guest."""
 
@@ -272,7 +271,7 @@ CAPABILITIES = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Capabilities:
     """
     What a container's root may do.
@@ -318,7 +317,7 @@ def _readCapabilities(node: Node) -> tuple[tuple[str, bool], ...]:
     return tuple((name, found[name]) for name in CAPABILITIES if name in found)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class GIC:
     """The interrupt controller of ARM."""
 
@@ -328,7 +327,7 @@ class GIC:
 _TSEG_PATH = "string(./features/smm/tseg)"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SMM(State):
     """System management mode, and how much memory it gets, in bytes."""
 
@@ -361,7 +360,7 @@ def pretty(value: int) -> tuple[int, str]:
     return value, unit
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IOAPIC:
     """Who does the IO interrupt controller."""
 
@@ -376,7 +375,7 @@ def _pageSize(node: Node) -> int | None:
         raise unsupported("Unable to parse HPT maxpagesize setting")("", node, "") from None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HPT:
     """The page table of POWER guests."""
 
@@ -394,14 +393,14 @@ class HPT:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MSRs:
     """What becomes of reads and writes of unknown registers."""
 
     unknown: str | None = attribute(choice("ignore fault"), required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class TCG:
     """Options of the emulator, sizes in KiB."""
 
@@ -452,7 +451,7 @@ FEATURES = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Features:
     """The features element."""
 

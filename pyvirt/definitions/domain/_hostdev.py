@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import PCIAddress, RomDevice, readInfoLast
 from pyvirt.definitions.domain._net import Teaming
 from pyvirt.definitions.domain._source import Auth, Host, Initiator
@@ -39,6 +37,7 @@ from pyvirt.definitions.schema import (
     special,
     writer,
 )
+from pyvirt.definitions.values import definition
 
 __all__ = ["HostDev"]
 
@@ -46,7 +45,7 @@ SUBSYSTEMS = ("usb", "pci", "scsi", "scsi_host", "mdev")
 CAPABILITIES = ("storage", "misc", "net")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SCSIAddress:
     """A unit of a SCSI host."""
 
@@ -55,7 +54,7 @@ class SCSIAddress:
     unit: int = attribute(integer(bits=64), required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostSource:
     """Which device of the host; what counts depends on the mode and the type."""
 
@@ -259,7 +258,7 @@ def writeHostSource(value: HostSource, out: list[str], indent: str, context: Con
         out.append(head + "/>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostDriver:
     """Who passes a PCI device through."""
 
@@ -268,7 +267,7 @@ class HostDriver:
     name: str | None = attribute(choice("kvm vfio xen"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostDev(RomDevice):
     """A device of the host."""
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import PCIAddress, RomDevice, filled
 from pyvirt.definitions.domain._chardev import Reconnect
 from pyvirt.definitions.domain._common import VirtioOptions
@@ -48,6 +46,7 @@ from pyvirt.definitions.schema import (
     special,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["MAC", "Interface", "NetTarget"]
@@ -81,7 +80,7 @@ def _readMAC(text: str, node: Node, name: str) -> str:
     return address
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MAC:
     """The hardware address of an interface."""
 
@@ -90,7 +89,7 @@ class MAC:
     check: bool | None = attribute(BOOLEAN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Local:
     """The local end of a UDP tunnel."""
 
@@ -98,7 +97,7 @@ class Local:
     port: int | None = attribute(integer(signed=True))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NetSource:
     """Where an interface is connected to; which attributes count depends on the interface's type."""
 
@@ -160,7 +159,7 @@ _COUNTS = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NetTarget:
     """The host's end of an interface."""
 
@@ -170,7 +169,7 @@ class NetTarget:
     managed: bool | None = attribute(BOOLEAN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class GuestEnd:
     """The guest's end of an interface of a container."""
 
@@ -180,7 +179,7 @@ class GuestEnd:
     actual: str | None = attribute(FILLED)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Offloads:
     """What the host or the guest leaves to the hardware."""
 
@@ -195,7 +194,7 @@ class Offloads:
     mrg_rxbuf: bool | None = attribute(SWITCH)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NetDriver(VirtioOptions):
     """How the hypervisor handles an interface."""
 
@@ -225,7 +224,7 @@ def _readBackend(text: str, node: Node, name: str) -> None:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NetBackend:
     """Who moves the packets."""
 
@@ -242,7 +241,7 @@ _PARAMETER_NAME = re.compile("[A-Za-z0-9_]*\\Z").match
 _PARAMETER_VALUE = re.compile("[A-Za-z0-9_.:]+\\Z").match
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Parameter:
     """A parameter of a network filter."""
 
@@ -250,7 +249,7 @@ class Parameter:
     value: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FilterRef:
     """The network filter of an interface."""
 
@@ -271,7 +270,7 @@ class FilterRef:
         return replaced(self, parameters=tuple(usable))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Tune:
     """Sizes of buffers."""
 
@@ -285,7 +284,7 @@ class Tune:
 _MTU = integer(keepZero=False, error=custom("malformed mtu size"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Teaming:
     """Two interfaces that stand in for each other."""
 
@@ -301,7 +300,7 @@ class Teaming:
     persistent: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Coalesce:
     """How interrupts are put together."""
 
@@ -349,7 +348,7 @@ def _readAddress(text: str, node: Node, name: str) -> str:
     return canonical(text)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PortRange:
     """Ports that are forwarded, or kept from it."""
 
@@ -361,7 +360,7 @@ class PortRange:
     xmlOmitEmpty: ClassVar[bool] = True
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PortForward:
     """Ports of the host that lead into the guest."""
 
@@ -395,7 +394,7 @@ def _readDriver(text: str, node: Node, name: str) -> str | None:
     return None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostDriver:
     """Who passes a PCI device through."""
 
@@ -494,7 +493,7 @@ def _readModel(text: str, node: Node, name: str) -> str | None:
     return text or None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Interface(RomDevice):
     """A network interface."""
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._source import (
     SOURCE_TYPES,
     DiskSource,
@@ -37,12 +35,13 @@ from pyvirt.definitions.schema import (
     special,
     text,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import VirtError
 
 __all__ = ["OS", "BootMenu", "OSType", "Resource"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class OSType:
     """What the guest is for the hypervisor."""
 
@@ -53,7 +52,7 @@ class OSType:
     machine: str | None = attribute(FILLED)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FirmwareFeature:
     """A property that the chosen firmware must have."""
 
@@ -61,7 +60,7 @@ class FirmwareFeature:
     name: str = attribute(choice("enrolled-keys secure-boot"), required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Firmware:
     """What the firmware is chosen by."""
 
@@ -77,7 +76,7 @@ class Firmware:
         return Firmware(features=tuple(found[name] for name in sorted(found)))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class InitEnv:
     """A variable in the environment of a container's init."""
 
@@ -93,7 +92,7 @@ class InitEnv:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Loader:
     """The firmware's image."""
 
@@ -111,7 +110,7 @@ class Loader:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NVRAM:
     """Where the firmware's variables are kept, and what they start as."""
 
@@ -161,7 +160,7 @@ class NVRAM:
         out.append(f"{indent}</{tag}>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BootMenu:
     """Whether the firmware offers a menu, and for how many milliseconds."""
 
@@ -181,7 +180,7 @@ class BootMenu:
         return self if self.enable else BootMenu(enable=False)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BIOS:
     """Options of the BIOS."""
 
@@ -248,7 +247,7 @@ def _readTable(kids: dict[str, list[Node]]) -> str | None:
     return found
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class OS:
     """How a domain boots."""
 
@@ -316,7 +315,7 @@ class OS:
         return replaced(self, **changes)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Resource:
     """The group of processes that the domain belongs to."""
 

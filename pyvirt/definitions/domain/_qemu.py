@@ -6,10 +6,9 @@ These elements have a namespace of their own, which is named on the root where t
 
 from __future__ import annotations
 
-import attrs
-
 from pyvirt.definitions.kinds import escape, xmlError
 from pyvirt.definitions.reader import Node
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["QEMU_NAMESPACE", "QEMUExtras"]
@@ -19,7 +18,7 @@ QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 _TYPES = ("string", "signed", "unsigned", "bool", "remove")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class QEMUExtras:
     """
     What the user hands to QEMU itself.

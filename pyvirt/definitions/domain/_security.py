@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
@@ -30,12 +28,13 @@ from pyvirt.definitions.schema import (
     plainWriter,
     replaced,
 )
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["PM", "IdMap", "KeyWrap", "LaunchSecurity", "Perf", "Seclabel", "SysInfo"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Seclabel:
     """The security label of the guest's process."""
 
@@ -101,7 +100,7 @@ class Seclabel:
         )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class KeyCipher:
     """Whether keys of a cipher are wrapped."""
 
@@ -109,7 +108,7 @@ class KeyCipher:
     state: bool | None = attribute(SWITCH, required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class KeyWrap:
     """Key wrapping on s390."""
 
@@ -130,7 +129,7 @@ class KeyWrap:
         return replaced(self, ciphers=tuple(seen[name] for name in ("aes", "dea") if name in seen))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class LaunchSecurity:
     """Protection of the guest from its host."""
 
@@ -162,7 +161,7 @@ class LaunchSecurity:
 _ID = integer(error=custom("invalid idmap start/target/count settings"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IdRange:
     """A range of ids of a container and where it lies on the host."""
 
@@ -177,7 +176,7 @@ class IdRange:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IdMap:
     """How the users of a container are those of the host."""
 
@@ -197,7 +196,7 @@ class IdMap:
         return IdMap(uids=uids, gids=gids)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PM:
     """Which sleep states the firmware offers."""
 
@@ -215,7 +214,7 @@ EVENTS = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class PerfEvent:
     """Whether an event is counted."""
 
@@ -223,7 +222,7 @@ class PerfEvent:
     enabled: bool = attribute(BOOLEAN, required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Perf:
     """Events that are counted."""
 
@@ -241,7 +240,7 @@ class Perf:
         return Perf(events=tuple(found[name] for name in EVENTS.split() if name in found))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class SysInfo:
     """
     What the firmware tells about the machine.

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
 from lxml import etree
 
 from pyvirt.definitions.domain._address import BootDevice, Device, readInfoLast
@@ -50,6 +49,7 @@ from pyvirt.definitions.schema import (
 )
 from pyvirt.definitions.units import scale, scaledKiB
 from pyvirt.definitions.uuids import parseUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
@@ -72,7 +72,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Watchdog(Device):
     """A timer that acts when the guest no longer answers."""
 
@@ -90,7 +90,7 @@ class Watchdog(Device):
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemBalloon(Device):
     """A device that gives memory back to the host."""
 
@@ -123,7 +123,7 @@ class MemBalloon(Device):
         return found
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Rate:
     """How many bytes in how many milliseconds."""
 
@@ -139,7 +139,7 @@ class Rate:
         return None if self.bytes is None else self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RNGBackend:
     """
     Where random numbers come from.
@@ -190,7 +190,7 @@ def _checkOne(kids: dict[str, list[Node]]) -> None:
         raise xmlError("only one RNG backend is supported")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RNG(Device):
     """A source of random numbers."""
 
@@ -210,7 +210,7 @@ class RNG(Device):
     driver: VirtioDriver | None = element(VirtioDriver)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Panic(Device):
     """A device by which the guest tells that it crashed."""
 
@@ -225,14 +225,14 @@ class Panic(Device):
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ShmemServer:
     """The server of shared memory."""
 
     path: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MSI:
     """Message interrupts of shared memory."""
 
@@ -252,7 +252,7 @@ def _readRole(text: str, node: Node, name: str) -> str | None:
     return found
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Shmem(Device):
     """Memory shared with other guests; the size in MiB."""
 
@@ -297,7 +297,7 @@ def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
     return None if not value else value >> 20
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemorySource:
     """What a memory module is made of."""
 
@@ -346,7 +346,7 @@ def _size(tag: str, path: str, required: bool = False, model: str = "") -> Any:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Label:
     """The part of an NVDIMM that holds its label, in KiB."""
 
@@ -355,7 +355,7 @@ class Label:
     size: int | None = _size("size", "./label/size")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemoryTarget:
     """What the guest sees of a memory module; sizes in KiB."""
 
@@ -387,7 +387,7 @@ MEMORY_SOURCES: dict[str, tuple[str, ...]] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemoryDevice(Device):
     """A memory module."""
 
@@ -434,7 +434,7 @@ class MemoryDevice(Device):
         return replaced(self, access=access, uuid=uuid, source=source, target=target)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IOMMUDriver:
     """Options of the IOMMU."""
 
@@ -447,7 +447,7 @@ class IOMMUDriver:
     aw_bits: int | None = attribute(UINT_NZ)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IOMMU(Device):
     """The guest's IOMMU."""
 
@@ -457,7 +457,7 @@ class IOMMU(Device):
     driver: IOMMUDriver | None = element(IOMMUDriver)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CID:
     """The number by which host and guest reach each other."""
 
@@ -467,7 +467,7 @@ class CID:
     address: int | None = attribute(integer(zero=False))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Vsock(Device):
     """A socket between host and guest."""
 
@@ -480,7 +480,7 @@ class Vsock(Device):
     driver: VirtioDriver | None = element(VirtioDriver)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Hub(Device):
     """A USB hub."""
 
@@ -491,7 +491,7 @@ class Hub(Device):
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NVRAM(Device):
     """Memory that POWER guests keep."""
 
@@ -505,7 +505,7 @@ class NVRAM(Device):
         out.append(f"{indent}</{tag}>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class LeaseTarget:
     """The file of a lease."""
 
@@ -513,7 +513,7 @@ class LeaseTarget:
     offset: int | None = attribute(integer(bits=64, keepZero=False))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Lease:
     """A lease that the lock manager holds for the guest."""
 
@@ -534,7 +534,7 @@ class Lease:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RedirDev(BootDevice):
     """A USB device that comes from the person at the display."""
 
@@ -590,7 +590,7 @@ def writeInfo(value: Any, out: list[str], indent: str, context: Context) -> None
         out += inside[1:-1]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RedirUSB:
     """A rule of the filter; None matches anything."""
 
@@ -662,7 +662,7 @@ def _cannotParse(label: str, text: str) -> Exception:
     return virtError(ErrorCode.INTERNAL_ERROR, f"Cannot parse {label} '{text}'", ErrorDomain.DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class RedirFilter:
     """Which USB devices may be redirected."""
 
@@ -671,7 +671,7 @@ class RedirFilter:
     rules: tuple[RedirUSB, ...] = elements(RedirUSB, "usbdev")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class TPMBackend:
     """What stands behind a TPM."""
 
@@ -687,7 +687,7 @@ class TPMBackend:
 BANKS = ("sha1", "sha256", "sha384", "sha512")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class TPM(Device):
     """A trusted platform module."""
 
@@ -801,7 +801,7 @@ def _writeTPMBackend(value: TPMBackend, out: list[str], indent: str, context: Co
         out.append(head + "/>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Smartcard(Device):
     """A smart card of the guest."""
 
@@ -879,7 +879,7 @@ def _readQueue(text: str, node: Node, name: str) -> int | None:
     return value & 0xFFFFFFFFFFFFFFFF or None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FSDriver(VirtioOptions):
     """How a folder reaches the guest."""
 
@@ -909,7 +909,7 @@ def _readPool(text: str, node: Node, name: str) -> int | None:
     return None if value == -1 else value
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FSLock:
     """Which locks reach the host."""
 
@@ -919,7 +919,7 @@ class FSLock:
     flock: bool | None = attribute(SWITCH)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FSBinary:
     """The server of virtiofs."""
 
@@ -943,7 +943,7 @@ class FSBinary:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FSSource:
     """What is given to the guest; which attributes count depends on the type."""
 
@@ -987,7 +987,7 @@ def _mode(name: str) -> Any:
     return attribute(Kind(read, lambda value: f"{value:04o}"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Filesystem(BootDevice):
     """A folder of the host in the guest."""
 

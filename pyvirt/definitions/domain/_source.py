@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._address import PCIAddress
 from pyvirt.definitions.domain._chardev import Reconnect
 from pyvirt.definitions.domain._common import DeviceLabel
@@ -43,6 +41,7 @@ from pyvirt.definitions.schema import (
     writer,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Auth", "DiskSource", "Encryption", "Secret", "readSource"]
@@ -51,7 +50,7 @@ SOURCE_TYPES = "file block dir network volume nvme vhostuser"
 PROTOCOLS = "nbd rbd sheepdog gluster iscsi http https ftp ftps tftp ssh vxhs nfs"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Secret:
     """A secret, by usage or by UUID."""
 
@@ -73,7 +72,7 @@ class Secret:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Auth:
     """Who opens a source on the network."""
 
@@ -90,7 +89,7 @@ class Auth:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Cipher:
     """The cipher of an encrypted volume."""
 
@@ -100,7 +99,7 @@ class Cipher:
     hash: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IVGen:
     """The generator of initial vectors of an encrypted volume."""
 
@@ -122,7 +121,7 @@ def _noFormat(node: Node) -> VirtError:
     return xmlError("unknown volume encryption format", ErrorDomain.STORAGE)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class EncryptionSecret(Secret):
     """A secret that opens a volume."""
 
@@ -140,7 +139,7 @@ class EncryptionSecret(Secret):
             )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Encryption:
     """How a volume is encrypted and which secret opens it."""
 
@@ -202,7 +201,7 @@ def _readHostPort(text: str, node: Node, name: str) -> str:
     return str(value)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Host:
     """A server that holds a source."""
 
@@ -234,7 +233,7 @@ class Host:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class ReservationsSource:
     """The socket of the process that reserves."""
 
@@ -243,7 +242,7 @@ class ReservationsSource:
     mode: str | None = attribute()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Reservations:
     """Persistent reservations of a SCSI disk."""
 
@@ -276,14 +275,14 @@ class Reservations:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Initiator:
     """Who connects to an iSCSI target."""
 
     name: str | None = elementAttribute("iqn", "name")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Slice:
     """A part of a source."""
 
@@ -317,7 +316,7 @@ def _writeSlices(value: Slice, out: list[str], indent: str, context: Context) ->
     out.append(f"{indent}</slices>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Cookie:
     """A cookie sent to a web server; a password of sorts."""
 
@@ -337,14 +336,14 @@ class Cookie:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Cookies:
     """The cookies of a source."""
 
     cookies: tuple[Cookie, ...] = elements(Cookie, "cookie")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Identity:
     """The user and group of an NFS source."""
 
@@ -359,7 +358,7 @@ _IGNORED = Kind(lambda text, node, name: None)
 _INDEX = Kind(lambda text, node, name: None)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DiskSource:
     """
     What every type of source may have.
@@ -384,7 +383,7 @@ class DiskSource:
         return False
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class FileSource(DiskSource):
     """A file of the host."""
 
@@ -399,7 +398,7 @@ class FileSource(DiskSource):
         return self.file is None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BlockSource(DiskSource):
     """A block device of the host."""
 
@@ -413,7 +412,7 @@ class BlockSource(DiskSource):
         return self.dev is None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DirSource(DiskSource):
     """A folder of the host, shown as a FAT disk."""
 
@@ -427,7 +426,7 @@ class DirSource(DiskSource):
         return self.dir is None
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VolumeSource(DiskSource):
     """A volume of a storage pool."""
 
@@ -464,7 +463,7 @@ def _writeNVMeAddress(value: Any, out: list[str], indent: str, context: Context)
     plainWriter(PCIAddress)(replaced(value, type=None), out, indent, "address", context)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NVMeSource(DiskSource):
     """A namespace of an NVMe controller."""
 
@@ -485,7 +484,7 @@ class NVMeSource(DiskSource):
     address: Any = special(tags="address", read=_nvmeAddress, write=_writeNVMeAddress)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VhostUserSource(DiskSource):
     """A disk served by another process through a socket."""
 
@@ -512,7 +511,7 @@ def _readVerify(text: str, node: Node, name: str) -> bool | None:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NetworkSource(DiskSource):
     """An image or device served over the network."""
 

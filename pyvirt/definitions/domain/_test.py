@@ -6,10 +6,9 @@ These elements have a namespace of their own and are never written back.
 
 from __future__ import annotations
 
-import attrs
-
 from pyvirt.definitions.kinds import number, xmlError
 from pyvirt.definitions.reader import Node, xmlText
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorDomain
 
 __all__ = ["TEST_NAMESPACE", "TestState"]
@@ -19,7 +18,7 @@ TEST_NAMESPACE = "http://libvirt.org/schemas/domain/test/1.0"
 _RUNNING, _SHUTOFF, _LAST = 1, 5, 8
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class TestState:
     """
     How a domain of a file is found.

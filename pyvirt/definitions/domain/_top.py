@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
 from lxml import etree
 
 from pyvirt.definitions.domain._audio import Audio
@@ -87,6 +86,7 @@ from pyvirt.definitions.schema import (
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledKiB
 from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
@@ -108,7 +108,7 @@ _SINGLE = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Devices:
     """The devices of a domain, each kind in the order of the document."""
 
@@ -196,7 +196,7 @@ def _writeUUID(value: bytes, out: list[str], indent: str, context: Context) -> N
     out.append(f"{indent}<uuid>{formatUUID(value)}</uuid>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Memory:
     """The memory of the guest, in KiB."""
 
@@ -291,7 +291,7 @@ def _writeMetadata(value: str, out: list[str], indent: str, context: Context) ->
     out.append(f"{indent}{value}\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VCPUs:
     """How many processors there are, now and at most, and where they may run."""
 
@@ -348,7 +348,7 @@ class VCPUs:
         out.append(f"{head}>{value.maximum}</vcpu>\n")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VCPU:
     """One processor: whether it is there, may be plugged, and in which order."""
 
@@ -358,7 +358,7 @@ class VCPU:
     order: int | None = attribute(integer(keepZero=False))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VCPUList:
     """Every processor by itself."""
 
@@ -475,7 +475,7 @@ def _readType(text: str, node: Node, name: str) -> str | None:
     return found
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DomainDefinition:
     """
     A domain.

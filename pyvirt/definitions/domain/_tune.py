@@ -8,8 +8,6 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import attrs
-
 from pyvirt.definitions.domain._cpu import setKind
 from pyvirt.definitions.kinds import (
     UINT,
@@ -37,6 +35,7 @@ from pyvirt.definitions.schema import (
     special,
 )
 from pyvirt.definitions.units import formatSet, parseSet, scaledKiB, scaledText
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = [
@@ -78,7 +77,7 @@ def _limit(tag: str) -> Any:
     return special(tags=tag, read=read, write=write)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemTune:
     """Limits of memory, in KiB; None for no limit."""
 
@@ -90,7 +89,7 @@ class MemTune:
     swapHardLimit: int | None = _limit("swap_hard_limit")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Page:
     """Huge pages of one size, in KiB, for some of the guest's nodes."""
 
@@ -109,7 +108,7 @@ class Page:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HugePages:
     """Sizes of huge pages; none for the host's default."""
 
@@ -139,7 +138,7 @@ def _plain(text: str) -> VirtError:
     return virtError(ErrorCode.XML_DETAIL, text, ErrorDomain.DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Allocation:
     """When memory is taken from the host, and by how many threads."""
 
@@ -157,7 +156,7 @@ class Allocation:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemoryBacking:
     """What the guest's memory is made of."""
 
@@ -202,7 +201,7 @@ def _bound(tag: str, bits: int = 32) -> Any:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BlkioDevice:
     """Limits of one block device of the host."""
 
@@ -226,7 +225,7 @@ class BlkioDevice:
             plainWriter(BlkioDevice)(value, out, indent, tag, context)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class BlkioTune:
     """Shares of block IO."""
 
@@ -245,7 +244,7 @@ class BlkioTune:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IOThread:
     """
     A thread that does IO.
@@ -259,7 +258,7 @@ class IOThread:
     counted: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IOThreadIds:
     """The numbers of the threads that do IO."""
 
@@ -272,7 +271,7 @@ class IOThreadIds:
             plainWriter(IOThreadIds)(value, out, indent, tag, context)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class DefaultIOThread:
     """The pool of the main loop's threads."""
 
@@ -295,7 +294,7 @@ def _time(tag: str, signed: bool = False) -> Any:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class VCPUPin:
     """Where a processor of the guest may run."""
 
@@ -316,7 +315,7 @@ class VCPUPin:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class IOThreadPin:
     """Where a thread that does IO may run."""
 
@@ -341,7 +340,7 @@ def _noSet(tag: str) -> Exception:
     return virtError(ErrorCode.INTERNAL_ERROR, f"missing cpuset for {tag}", ErrorDomain.DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class EmulatorPin:
     """Where the emulator may run."""
 
@@ -353,7 +352,7 @@ class EmulatorPin:
 _POLICY = choice("batch idle fifo rr")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Sched:
     """How some threads are scheduled."""
 
@@ -371,7 +370,7 @@ class Sched:
         return replaced(self, priority=None)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheShare:
     """A share of the host's cache."""
 
@@ -407,7 +406,7 @@ def _tuneSet(tag: str) -> Kind:
     return Kind(read, formatSet)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheMonitor:
     """A watch on the use of the host's cache."""
 
@@ -436,7 +435,7 @@ def checkMonitors(vcpus: frozenset[int], monitors: Sequence[Any]) -> None:
         raise virtError(ErrorCode.INVALID_ARG, detail, ErrorDomain.DOMAIN)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheTune:
     """What some processors may use of the host's cache."""
 
@@ -461,7 +460,7 @@ class CacheTune:
         return self
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemoryShare:
     """A share of a node's memory bandwidth, in percent."""
 
@@ -469,14 +468,14 @@ class MemoryShare:
     bandwidth: int | None = attribute(integer(zero=False), required=True)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemoryMonitor:
     """A watch on the use of memory bandwidth."""
 
     vcpus: frozenset[int] | None = attribute(_tuneSet("monitor"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemoryTune:
     """What some processors may use of memory bandwidth."""
 
@@ -517,7 +516,7 @@ def _checkPins(node: Node) -> None:
         raise xmlError("only one emulatorpin is supported")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CPUTune:
     """Shares and places of processors, threads and the emulator; times in microseconds."""
 
@@ -622,7 +621,7 @@ _NUMA_MODE = choice(
 )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NUMAMemory:
     """Which nodes of the host the guest's memory comes from."""
 
@@ -649,7 +648,7 @@ class NUMAMemory:
         return replaced(self, placement="auto", nodeset=None)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class MemNode:
     """The same for one cell of the guest."""
 
@@ -664,7 +663,7 @@ class MemNode:
     )
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class NUMATune:
     """Which nodes of the host are used."""
 

@@ -13,13 +13,13 @@ from scramp import ScramClient
 from twisted.internet.defer import Deferred, execute
 from twisted.trial.unittest import SynchronousTestCase
 
+from pyvirt.authfile import findAuthFile, readCredentials
 from pyvirt.client.opening import connectTable
 from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.passwordcommand import main
 from pyvirt.daemon.passwords import PasswordFile, PasswordFileError, Verifier, makeVerifier
 from pyvirt.daemon.sasl import SASL, Login
 from pyvirt.drivers.interfaces.driver import OpenContext
-from pyvirt.drivers.remote.authfile import findAuthFile, readCredentials
 from pyvirt.drivers.remote.login import logIn
 from pyvirt.drivers.remote.target import Target
 from pyvirt.errors import VirtError
@@ -388,7 +388,7 @@ class ClientTests(Base):
                 file.write(text)
 
         write(
-            "# mine\n[credentials-a]\nauthname = joe\npassword=secret\n[auth-libvirt-default]\ncredentials=a\n"
+            "# mine\n[credentials-a]\nauthname =joe\npassword=secret\n[auth-libvirt-default]\ncredentials=a\n"
         )
         self.successResultOf(self.logIn(None, environment=environment))
         self.assertEqual(readCredentials(path, "libvirt", "x")["password"], "secret")
@@ -404,7 +404,7 @@ class ClientTests(Base):
             "configuration file syntax error: Missing group 'credentials-d' referenced from group"
             f" 'auth-libvirt-default' in '{path}'",
         )
-        self.assertIsNone(findAuthFile("/no/such/place", {}, 1))
+        self.assertIsNone(findAuthFile(None, {"HOME": "/no/such/place"}))
 
     def test_liars(self) -> None:
         """A daemon that says a login is complete without having shown that it knows the password is not believed."""

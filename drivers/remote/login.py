@@ -7,13 +7,14 @@ Texts are those of libvirt 9.0.0 with Cyrus SASL.
 
 from __future__ import annotations
 
-import inspect
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from pyvirt import constants as c
+from pyvirt.authfile import findAuthFile, readCredentials
+from pyvirt.credentials import readAuth
 from pyvirt.drivers.interfaces.driver import OpenContext
-from pyvirt.drivers.remote.authfile import findAuthFile, readCredentials
 from pyvirt.drivers.remote.target import Target
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.programs import REMOTE
@@ -146,11 +147,11 @@ async def _credentials(
 ) -> tuple[str, str]:
     """Find name and password: what the file says is not asked for."""
     known: dict[str, str] = {}
-    path = findAuthFile(target.authFile, environment, userID)
-    if path is not None:
+    path = findAuthFile(target.authFile, environment)
+    if path is not None and os.path.exists(path):
         known = readCredentials(path, "libvirt", target.address.host or "localhost")
-    types, callback, data = (*(context.auth or ((), None)), None)[:3]
-    types = types or ()
+    who = readAuth(context.auth)
+    types = who.types
     needed = (c.VIR_CRED_AUTHNAME, c.VIR_CRED_PASSPHRASE)
     for kind, key, _, _ in _ASKED:
         if kind in needed and key not in known and kind not in types:
@@ -161,12 +162,9 @@ async def _credentials(
         if key not in known and kind in types
     ]
     if any(each[0] in needed for each in asked):
-        if callback is None:
+        if who.callback is None:
             raise _refused("No authentication callback available")
-        answer = callback(asked, data)
-        if inspect.isawaitable(answer):
-            answer = await answer
-        if isinstance(answer, int) and answer < 0:
+        if await who.collect(asked) < 0:
             raise _refused("Failed to collect auth credentials")
     given = {each[0]: each[4] for each in asked}
     name = known.get("authname", given.get(c.VIR_CRED_AUTHNAME))

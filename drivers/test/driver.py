@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.constants import VIR_CONNECT_RO
 from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
 from pyvirt.drivers.interfaces.values import Answer
 from pyvirt.drivers.test.refusals import internal, invalidArgument
 from pyvirt.drivers.test.world import Random, World
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.uri import URI
 
 if TYPE_CHECKING:
@@ -121,6 +122,17 @@ class TestDriver:
         @raise VirtError: it names none, or a file that does not describe one.
         """
         assert uri is not None
+        unknown = context.flags & ~VIR_CONNECT_RO
+        if unknown and not context.inDaemon:
+            raise VirtError(
+                f"unsupported flags (0x{unknown:x}) in function testConnectOpen",
+                code=ErrorCode.INVALID_ARG,
+                domain=ErrorDomain.TEST,
+                str1="testConnectOpen",
+                str2="flags",
+                int1=0,
+                int2=0,
+            )
         if uri.scheme == "test" and uri.path in ("", "/"):
             raise invalidArgument("testOpen: supply a path or use test:///default")
         default = uri.path == "/default"
@@ -130,8 +142,12 @@ class TestDriver:
                 raise internal(
                     f"unexpected {uri.scheme} URI path '{uri.path}', try {uri.scheme}:///system"
                 )
+        named = dict(uri.parameters)
+        authFile = None
+        if not context.inDaemon and uri.path.endswith(".xml"):
+            authFile = named.pop("authfile", None)
         if (
-            uri.parameters
+            named
             or uri.scheme != "test"
             or uri.path.endswith(".toml")
             or (default and self._scenario is not None)
@@ -144,16 +160,22 @@ class TestDriver:
         world = World(context.clock, self._random)
         users = worldFromFile(world, uri.path)
         connection = TestConnection(str(uri), world, world.end)
-        return self._admit(connection, users, context) if users else connection
+        return self._admit(connection, users, context, authFile) if users else connection
 
     async def _admit(
-        self, connection: TestConnection, users: list[tuple[str, str | None]], context: OpenContext
+        self,
+        connection: TestConnection,
+        users: list[tuple[str, str | None]],
+        context: OpenContext,
+        authFile: str | None,
     ) -> IConnection:
+        from pyvirt.credentials import readAuth
         from pyvirt.drivers.test.login import logIn
 
-        if context.auth is None:
-            raise invalidArgument("Missing authentication credentials", ErrorDomain.AUTH)
-        await logIn(users, context.auth)
+        # A daemon's own file of credentials is not for its clients.
+        environment = {"LIBVIRT_AUTH_FILE": os.devnull} if context.inDaemon else os.environ
+        asked = None if context.auth is None else readAuth(context.auth)
+        await logIn(users, asked, authFile, environment)
         return connection
 
     def _openDefault(self, uri: str, context: OpenContext) -> TestConnection:

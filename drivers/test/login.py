@@ -1,18 +1,22 @@
 """
-Who may open a host of a file, if the file says so: a name and perhaps a password, asked for when it is opened.
+Who may open a host of a file, if the file says so: a name and perhaps a password, from C{auth.conf} or from whoever
+opens it.
+
+Texts are those of libvirt 9.0.0.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from pyvirt import constants as c
+from pyvirt.authfile import findAuthFile, readCredentials
+from pyvirt.credentials import Asked
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["logIn"]
 
+_NAMES = (c.VIR_CRED_AUTHNAME,)
 _SECRETS = (c.VIR_CRED_PASSPHRASE, c.VIR_CRED_NOECHOPROMPT)
 
 
@@ -20,52 +24,74 @@ def _refused(detail: str, domain: int) -> VirtError:
     return virtError(ErrorCode.AUTH_FAILED, detail, domain)
 
 
+def _unknown() -> VirtError:
+    return VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
+
+
 async def _ask(
-    auth: Sequence[Any], wanted: Sequence[int], names: str, what: str, prompt: str
+    asked: Asked | None, wanted: Sequence[int], names: str, what: str, prompt: str
 ) -> str:
-    """Ask for one credential of the first wanted type that can be asked for."""
-    types, callback, data = auth[0], auth[1], auth[2] if len(auth) > 2 else None
-    kind = next((each for each in wanted if each in types), None)
+    """Ask for one credential, of the first type that can be asked for and is wanted."""
+    if asked is None or asked.callback is None:
+        what = "credentials" if asked is None else "callback"
+        raise virtError(ErrorCode.INVALID_ARG, f"Missing authentication {what}", ErrorDomain.AUTH)
+    kind = next((each for each in asked.types if each in wanted), None)
     if kind is None:
         raise _refused(f"Missing {names} credential type", ErrorDomain.AUTH)
     credential = [kind, prompt, "localhost", None, None]
-    answer = callback([credential], data)
-    if inspect.isawaitable(answer):
-        answer = await answer
-    if isinstance(answer, int) and answer < 0:
+    answer = await asked.collect([credential])
+    if answer < 0:
         raise _refused(f"{what} request failed", ErrorDomain.AUTH)
-    if credential[4] is None:
-        raise VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
-    return str(credential[4])
+    given = credential[4]
+    if answer or not isinstance(given, str):
+        raise _unknown()
+    return given
 
 
-async def logIn(users: Sequence[tuple[str, str | None]], auth: Sequence[Any]) -> None:
+async def logIn(
+    users: Sequence[tuple[str, str | None]],
+    asked: Asked | None,
+    authFile: str | None,
+    environment: Mapping[str, str],
+) -> None:
     """
-    Ask who is there, and let in who is known.
+    Find out who opens a host.
 
-    @param users: names, with passwords where they have one.
-    @param auth: types of credentials, a callable that fills them in and what it is given beside them.
+    @param users: names and passwords; None: none is needed.
+    @param asked: who answers for what no file says; None: nobody.
+    @param authFile: the file of credentials that the URI names.
+    @param environment: of the process.
     @raise VirtError: nobody answered, or somebody who is not known.
     """
-    name = await _ask(
-        auth,
-        (c.VIR_CRED_AUTHNAME,),
-        "VIR_CRED_AUTHNAME",
-        "Username",
-        "Enter username for localhost",
-    )
-    for known, password in users:
-        if known == name:
-            if password is None:
-                return
-            break
-    given = await _ask(
-        auth,
-        _SECRETS,
-        "VIR_CRED_PASSPHRASE or VIR_CRED_NOECHOPROMPT",
-        "Password",
-        f"Enter {name}'s password for localhost",
-    )
+    known: Mapping[str, str] = {}
+    path = findAuthFile(authFile, environment)
+    if path is not None:
+        try:
+            known = readCredentials(path, "test", "localhost")
+        except VirtError as error:
+            raise (
+                error if error.code == ErrorCode.CONF_SYNTAX and error.str2 else _unknown()
+            ) from None
+    name = known.get("username")
+    if name is None:
+        name = await _ask(
+            asked,
+            _NAMES,
+            "VIR_CRED_AUTHNAME",
+            "Username",
+            "Enter username for localhost",
+        )
+    if (name, None) in users:
+        return
+    given = known.get("password")
+    if given is None:
+        given = await _ask(
+            asked,
+            _SECRETS,
+            "VIR_CRED_PASSPHRASE or VIR_CRED_NOECHOPROMPT",
+            "Password",
+            f"Enter {name}'s password for localhost",
+        )
     if (name, given) not in users:
         raise _refused(
             "authentication failed, see test XML for the correct username/password",

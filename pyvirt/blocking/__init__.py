@@ -7,6 +7,7 @@ application registers and runs, as with the C library.  Any number of threads ma
 
 from __future__ import annotations
 
+import traceback as _traceback
 from typing import Any
 
 from pyvirt import constants as _constants
@@ -111,7 +112,23 @@ def openAuth(uri: str | None, auth: Any, flags: int = 0) -> Any:
     @param auth: types of credentials that can be asked for, a callable, and an opaque value for it.
     @param flags: C{VIR_CONNECT_RO}, C{VIR_CONNECT_NO_ALIASES}.
     """
+    if isinstance(auth, list | tuple) and len(auth) > 1 and callable(auth[1]):
+        auth = [auth[0], _printing(auth[1]), *auth[2:]]
     return _opened(virConnect, _opening.openAuth, uri, auth, flags)
+
+
+def _printing(callback: Any) -> Any:
+    """Have what a callback raises printed, as the binding does, which then gives up."""
+
+    def answer(wanted: Any, data: Any) -> Any:
+        try:
+            return callback(wanted, data)
+        except Exception as error:
+            behind = error.__traceback__
+            _traceback.print_exception(error.with_traceback(behind and behind.tb_next))
+            return -1
+
+    return answer
 
 
 __all__ = [

@@ -249,10 +249,9 @@ print(pool.info(), pool.isActive(), pool.numOfVolumes())
 vol = pool.createXML("<volume><name>disk</name><capacity unit='MiB'>10</capacity></volume>")
 print(vol.name(), vol.path(), vol.info(), vol.connect() is conn, [each.name() for each in pool.listAllVolumes()])
 print(vol.XMLDesc())
-stream = conn.newStream()
 for call in (vol.upload, vol.download):
     try:
-        call(stream, 0, 0)
+        call(conn.newStream(), 0, 0)
     except libvirt.libvirtError as error:
         print(error)
 print(vol.storagePoolLookupByVolume().name(), vol.delete())

@@ -29,6 +29,8 @@ INSTEAD = """
 import sys
 sys.path.insert(0, %r)
 import pyvirt.blocking, pyvirt.blocking.lxc, pyvirt.blocking.qemu
+import pyvirt.client.opening, pyvirt.drivertable
+pyvirt.drivertable.loadFactories()
 sys.modules["libvirt"] = pyvirt.blocking
 sys.modules["libvirt_lxc"] = pyvirt.blocking.lxc
 sys.modules["libvirt_qemu"] = pyvirt.blocking.qemu
@@ -37,7 +39,6 @@ sys.modules["libvirt_qemu"] = pyvirt.blocking.qemu
 
 _ALL = """
 import json, libvirt, os, socket, struct, sys
-libvirt.virEventRegisterDefaultImpl()
 path = sys.argv[1].partition("socket=")[2]
 
 def alone():
@@ -55,6 +56,8 @@ def alone():
 def act(number, script):
     print("---", number)
     sys.stdout.flush()
+    if not "virEventRegister" in script:
+        libvirt.virEventRegisterDefaultImpl()
     try:
         exec(script, {"libvirt": libvirt, "URI": sys.argv[1], "__name__": "__main__"})
     except Exception as error:
@@ -140,46 +143,27 @@ class BlockingTests(SynchronousTestCase):
         """
         self.compare(_ALL, json.dumps(SCRIPTS), servers())
 
-    def test_lookups(self) -> None:
+    def test_binding(self) -> None:
         """
-        So do lookups and lists,
-        """
-        self.compare(test_binding.PROLOGUE + test_binding.LOOKUPS)
-
-    def test_lifecycle(self) -> None:
-        """
-        a domain's life,
-        """
-        self.compare(test_binding.PROLOGUE + test_binding.LIFECYCLE)
-
-    def test_events(self) -> None:
-        """
-        events of all kinds,
+        So do lookups and lists, a domain's life, events of all kinds, read-only connections, streams, and events in an
+        application's own loop.
         """
         # Metadata of networks change without the C library 9.0.0 knowing of it.
-        script = test_binding.EVENTS.replace(
+        events = test_binding.EVENTS.replace(
             'attempt("network %d"', 'number == 1 or attempt("network %d"'
         )
-        self.assertNotEqual(script, test_binding.EVENTS)
-        self.compare(test_binding.PROLOGUE + script)
-
-    def test_readOnly(self) -> None:
-        """
-        read-only connections,
-        """
-        self.compare(test_binding.PROLOGUE + test_binding.READ_ONLY)
-
-    def test_streams(self) -> None:
-        """
-        and streams.
-        """
-        self.compare(test_binding.PROLOGUE + test_binding.STREAMS)
-
-    def test_given(self) -> None:
-        """
-        An application's own event loop hears the same events.
-        """
-        self.compare(_GIVEN)
+        self.assertNotEqual(events, test_binding.EVENTS)
+        scripts = [
+            test_binding.PROLOGUE + each
+            for each in (
+                test_binding.LOOKUPS,
+                test_binding.LIFECYCLE,
+                events,
+                test_binding.READ_ONLY,
+                test_binding.STREAMS,
+            )
+        ]
+        self.compare(_ALL, json.dumps([*scripts, _GIVEN]))
 
 
 _MIGRATE = r"""

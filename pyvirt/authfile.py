@@ -16,15 +16,16 @@ __all__ = ["findAuthFile", "readCredentials"]
 _SIZE = 1 << 20
 
 
-def findAuthFile(given: str | None, environment: Mapping[str, str], userID: int) -> str | None:
+def findAuthFile(given: str | None, environment: Mapping[str, str]) -> str | None:
     """
-    Find the file: as the URI says, as the environment says, the user's own, the machine's.
+    Find the file: as the environment says, as the URI says, the user's own, the machine's.
 
-    @return: None: there is none.
+    @param given: what the URI says.
+    @return: None: there is none.  One that is named need not be there.
     """
-    for named in (given, environment.get("LIBVIRT_AUTH_FILE")):
-        if named:
-            return named if os.path.exists(named) else None
+    for named in (environment.get("LIBVIRT_AUTH_FILE"), given):
+        if named is not None:
+            return named
     home = environment.get("XDG_CONFIG_HOME") or os.path.join(
         environment.get("HOME", "/"), ".config"
     )
@@ -36,10 +37,10 @@ def findAuthFile(given: str | None, environment: Mapping[str, str], userID: int)
 
 def _groups(path: str) -> dict[str, dict[str, str]]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read(_SIZE)
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = getattr(problem, "strerror", None) or "it is no UTF-8 text"
+    except OSError as problem:
+        reason = problem.strerror
         raise VirtError(
             f"Failed to open file '{path}': {reason}",
             code=ErrorCode.SYSTEM_ERROR,
@@ -48,15 +49,21 @@ def _groups(path: str) -> dict[str, dict[str, str]]:
         ) from None
     found: dict[str, dict[str, str]] = {}
     group: dict[str, str] | None = None
-    for line in text.splitlines():
-        line = line.strip()
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.lstrip()
         if not line or line.startswith("#"):
             continue
-        if line.startswith("[") and line.endswith("]"):
-            group = found.setdefault(line[1:-1], {})
+        if line.startswith("[") and "]" in line:
+            group = found.setdefault(line[1:].partition("]")[0], {})
         elif group is not None and "=" in line:
+            # Blanks behind a value belong to it.
             name, _, value = line.partition("=")
-            group[name.strip()] = value.strip()
+            group[name.rstrip()] = value.lstrip()
+        else:
+            raise VirtError(
+                f"{path}:{number}: neither a group nor a value in one: '{line[:80]}'",
+                code=ErrorCode.CONF_SYNTAX,
+            )
     return found
 
 

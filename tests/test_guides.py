@@ -167,7 +167,17 @@ class DriverGuideTests(SynchronousTestCase):
             with open(os.path.join(self.folder, name), "w") as file:
                 file.write(text)
         self.run_(
-            *(sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"),
+            # pip's own warnings are not ours to repair.
+            *(
+                sys.executable,
+                "-W",
+                "ignore",
+                "-m",
+                "pip",
+                "--disable-pip-version-check",
+                "install",
+                "--quiet",
+            ),
             *("--no-deps", "--no-build-isolation", "--no-index", "--target", self.site, "."),
         )
         # Only what was installed counts.

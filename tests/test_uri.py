@@ -157,5 +157,5 @@ class TargetTests(SynchronousTestCase):
         A transport that is not there is named, with what to use.
         """
         address = Address(transport="carrier-pigeon", host="h", port=1)
-        error = self.assertRaises(VirtError, clientEndpoint, None, address)
+        error = self.assertRaises(VirtError, clientEndpoint, None, address, {}, 0)
         self.assertIn("'carrier-pigeon' is not available", str(error))

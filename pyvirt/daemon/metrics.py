@@ -23,6 +23,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 from twisted.internet.defer import Deferred
+from twisted.web.pages import notFound
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
@@ -254,11 +255,16 @@ class _Page(Resource):
         return generate_latest(self._registry)
 
 
+class _Root(Resource):
+    def getChild(self, path: bytes, request: Any) -> Any:
+        return notFound()
+
+
 def metricsSite(metrics: Metrics) -> Any:
     """Make a web server of one page, C{/metrics}."""
     registry = CollectorRegistry()
     registry.register(metrics)
-    root = Resource()
+    root = _Root()
     root.putChild(b"metrics", _Page(registry))
     site = Site(root, timeout=30)
     site.displayTracebacks = False

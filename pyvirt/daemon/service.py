@@ -135,6 +135,7 @@ class DaemonService(Service):
             self._openMetrics()
         except Exception as problem:
             self._closeSockets()
+            self.useAudit(None)
             self._releasePidFile()
             raise StartError(str(problem)) from problem
         super().startService()
@@ -340,7 +341,11 @@ class DaemonService(Service):
     def _addTLS(self, listening: socket.socket) -> None:
         if self.tls is None:
             home = None if self.privileged else homeOf(self.environment)
-            self.tls = ServerKeys(self.config, root=self.paths.root, home=home)
+            try:
+                self.tls = ServerKeys(self.config, root=self.paths.root, home=home)
+            except BaseException:
+                listening.close()
+                raise
             self.administration.tlsUpdater = self.reloadTLS
         factory = tlsFactory(self.server, self.tls, auth=self.config.authTLS)
         self._serve(listening, factory, self.server)

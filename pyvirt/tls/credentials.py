@@ -154,7 +154,7 @@ class Credentials:
         for each in loaded.authorities:
             store.add_cert(crypto.X509.from_cryptography(each))
             if self.server:
-                context.add_client_ca(crypto.X509.from_cryptography(each))
+                context.add_client_ca(each)
         if loaded.revocations:
             for found in loaded.revocations:
                 store.add_crl(found)

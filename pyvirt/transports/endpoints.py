@@ -23,7 +23,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.internet.threads import deferToThreadPool
 from zope.interface import implementer
 
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Address", "clientEndpoint", "systemError"]
 
@@ -107,6 +107,12 @@ def clientEndpoint(
         credentials = clientCredentials(address.parameters, environment, userID)
         inner = TCPEndpoint(reactor, address.host, address.port)
         return TLSEndpoint(reactor, inner, address.host, credentials)
+    if address.transport not in ("ext", "ssh", "libssh", "libssh2"):
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED,
+            f"the transport '{address.transport}' is not available",
+            ErrorDomain.RPC,
+        )
     from pyvirt.transports.external import ProgramEndpoint, sshCommand
 
     if address.transport == "ext":

@@ -37,7 +37,8 @@ LEFT_WORDS = ("vent", "allback", "ecret", "WFilter", "nwfilter", "Stream", "stre
 FILES = {}
 for name in os.listdir("."):
     if name.endswith(".xml"):
-        FILES[name] = open(name).read()
+        with open(name) as file:
+            FILES[name] = file.read()
 XMLS = [*FILES.values(), "", "<x/>", GUEST % ("web2", UUID % 2), "<volume><name>v</name><capacity>5000</capacity></volume>"]
 WORDS = ["test", "web1", "small", "tray", "v", "default", "lab", "default-pool", "images", "eth1", "eth7", "computer",
          "scsi_host1", "first", "one", "disk1.img", "/default-pool/disk1.img", "vda", "vnet0", "nonsense", "", "x/y",

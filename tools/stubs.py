@@ -1,0 +1,152 @@
+"""
+Write the types of L{pyvirt.blocking} from the client's classes: C{Deferred[T]} becomes C{T}.
+
+C{python tools/stubs.py} writes C{pyvirt/blocking/__init__.pyi}; a test checks that it is current.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import re
+import sys
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from pyvirt import blocking
+from pyvirt.client import api
+
+PATH = os.path.join(os.path.dirname(os.path.abspath(blocking.__file__)), "__init__.pyi")
+CLASSES = [
+    "Connect",
+    "Domain",
+    "DomainCheckpoint",
+    "DomainSnapshot",
+    "Interface",
+    "NWFilter",
+    "NWFilterBinding",
+    "Network",
+    "NetworkPort",
+    "NodeDevice",
+    "Secret",
+    "StoragePool",
+    "StorageVol",
+    "Stream",
+]
+_KNOWN = {
+    *CLASSES,
+    *[
+        "int",
+        "str",
+        "bytes",
+        "bool",
+        "float",
+        "None",
+        "Any",
+        "dict",
+        "list",
+        "tuple",
+        "Sequence",
+        "Callable",
+        "object",
+        "type",
+    ],
+}
+_KNOWN |= {"Mapping", "Iterable", "BaseException", "TracebackType", "Exception"}
+HEAD = """# ruff: noqa
+# Written by tools/stubs.py from the classes of pyvirt.client.
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from pyvirt.blocking._errors import libvirtError as libvirtError
+from pyvirt.client.errornames import *
+from pyvirt.client.library import getVersion as getVersion, virInitialize as virInitialize
+from pyvirt.constants import *
+
+VirtError = libvirtError
+
+"""
+
+
+class _Blocking(ast.NodeTransformer):
+    """Take C{Deferred} away, and what is not known in the stub."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        if isinstance(node.value, ast.Name) and node.value.id in ("Deferred", "Awaitable"):
+            return self.visit(node.slice)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        return node if node.id in _KNOWN else ast.Name("Any")
+
+
+def _type(annotation: Any) -> str:
+    if annotation is inspect.Signature.empty:
+        return "Any"
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "Any")
+    return ast.unparse(_Blocking().visit(ast.parse(text, mode="eval")))
+
+
+def _method(name: str, function: Any, inClass: bool = True) -> str:
+    if name == "__enter__":
+        return "def __enter__(self) -> Connect: ..."
+    signature = inspect.signature(function)
+    parts: list[str] = []
+    star = False
+    for each in signature.parameters.values():
+        if each.name == "self" and inClass:
+            parts.append("self")
+            continue
+        text = f"{each.name}: {_type(each.annotation)}"
+        if each.kind is each.VAR_POSITIONAL:
+            text, star = f"*{text}", True
+        elif each.kind is each.VAR_KEYWORD:
+            text = f"**{text}"
+        elif each.kind is each.KEYWORD_ONLY and not star:
+            parts.append("*")
+            star = True
+        if each.default is not each.empty:
+            text += " = ..."
+        parts.append(text)
+    if inClass and parts[:1] != ["self"]:
+        parts.insert(0, "self")
+    return f"def {name}({', '.join(parts)}) -> {_type(signature.return_annotation)}: ..."
+
+
+def stub() -> str:
+    """Return the text of the stub."""
+    lines = [HEAD]
+    for name in CLASSES:
+        made, origin = getattr(blocking, name), getattr(api, name)
+        lines.append(f"class {name}:")
+        for member in sorted(dir(made)):
+            if member.startswith("_") and member not in ("__enter__", "__exit__"):
+                continue
+            value = inspect.getattr_static(made, member)
+            if not inspect.isfunction(value):
+                if not callable(value):
+                    lines.append(f"    {member}: Any")
+                continue
+            source = getattr(origin, member, None)
+            lines.append(f"    {_method(member, source if inspect.isfunction(source) else value)}")
+        if name == "Connect":
+            lines.append("    domainEventCallbacks: dict[Any, Any]")
+        lines += ["", f"vir{name} = {name}", ""]
+    for name in sorted(set(blocking.__all__)):
+        value = getattr(blocking, name)
+        if inspect.isfunction(value) and name not in ("getVersion", "virInitialize"):
+            text = _method(name, value, inClass=False)
+            if name in ("open", "openAuth", "openReadOnly"):
+                text = re.sub(r"-> Any", "-> Connect", text)
+            lines.append(text)
+        elif inspect.ismethod(value):
+            lines.append(_method(name, value, inClass=False))
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    with open(PATH, "w") as file:
+        file.write(stub())

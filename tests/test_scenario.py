@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import constants as c
@@ -728,11 +729,23 @@ class MistakeTests(SynchronousTestCase):
                 memoryConnection(scenario=scenario)
             self.assertIn(expected, str(caught.exception))
 
+    def test_others(self) -> None:
+        """Parameters of which none is known are ignored with a warning, however many; the world is the usual one."""
+        memory = memoryConnection()
+        first = memory.connect("test:///default")
+        memory.result(memory.result(first.lookupByName("test")).destroy())
+        for query in ("foo=bar", "foo=bar&foo=&domain=5", "&".join(["x=y"] * 100)):
+            with capturedLogs() as events:
+                other = memory.connect(f"test:///default?{query}")
+                self.assertEqual(memory.result(other.lookupByName("test")).ID(), -1)
+            said = [formatEvent(each) for each in events]
+            self.assertEqual(len([each for each in said if each and "not known" in each]), 1, said)
+
     def test_parameters(self) -> None:
         """Parameters of a URI are checked one by one."""
         memory = memoryConnection()
         for query, expected in (
-            ("domain=5", "domain: there is no such parameter; there are seed, domains"),
+            ("seed=1&domain=5", "domain: there is no such parameter; there are seed, domains"),
             ("domains=", "domains: '' is no whole number"),
             ("domains=-1", "is not in range"),
             ("domains=1000000000", "is not in range"),

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import attrs
+from twisted.logger import Logger
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pyvirt.drivers.test.scenario.running import Running
 
 __all__ = ["TestConnection", "TestDriver"]
+
+log = Logger()
 
 _MOST_KEPT = 64
 
@@ -142,10 +146,21 @@ class TestDriver:
                 raise internal(
                     f"unexpected {uri.scheme} URI path '{uri.path}', try {uri.scheme}:///system"
                 )
+        given = str(uri)
         named = dict(uri.parameters)
         authFile = None
         if not context.inDaemon and uri.path.endswith(".xml"):
             authFile = named.pop("authfile", None)
+        if named and not uri.path.endswith(".toml"):
+            from pyvirt.drivers.test.scenario.parameters import isMeant
+
+            if not isMeant(uri):
+                log.warn(
+                    "Ignoring parameters of a URI that are not known: {names}",
+                    names=", ".join(repr(name[:40]) for name in list(named)[:8]),
+                )
+                named = {}
+                uri = attrs.evolve(uri, parameters=())
         if (
             named
             or uri.scheme != "test"
@@ -154,12 +169,12 @@ class TestDriver:
         ):
             return self._openScenario(uri, context, default)
         if default:
-            return self._openDefault(str(uri), context)
+            return self._openDefault(given, context)
         from pyvirt.drivers.test.worldfile import worldFromFile
 
         world = World(context.clock, self._random)
         users = worldFromFile(world, uri.path)
-        connection = TestConnection(str(uri), world, world.end)
+        connection = TestConnection(given, world, world.end)
         return self._admit(connection, users, context, authFile) if users else connection
 
     async def _admit(

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 import attrs
 
 from pyvirt.drivers.test.scenario.model import Scenario
-from pyvirt.drivers.test.scenario.reading import CONTROLS, readFile, readParameters
+from pyvirt.drivers.test.scenario.reading import CONTROLS, MAKERS, readFile, readParameters
 from pyvirt.drivers.test.scenario.values import LONGEST, duration, wrong
 from pyvirt.uri import URI
 
 if TYPE_CHECKING:
     from pyvirt.drivers.test.scenario.running import Running
 
-__all__ = ["Wanted", "wanted"]
+__all__ = ["Wanted", "isMeant", "wanted"]
+
+_OURS = frozenset((*MAKERS, *CONTROLS, "scenario"))
 
 MOST = 64
 """How many parameters are looked at."""
@@ -101,6 +103,11 @@ class Wanted:
 
 def _named(name: str, parameters: tuple[tuple[str, str], ...]) -> bool:
     return any(each == name for each, _ in parameters)
+
+
+def isMeant(uri: URI) -> bool:
+    """Whether any parameter of a URI is one of ours; those of a URI without are ignored, as libvirt does."""
+    return any(name in _OURS for name, _ in uri.parameters)
 
 
 def wanted(uri: URI) -> Wanted:

@@ -35,6 +35,19 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 __all__ = ["readFault", "readFile", "readParameters", "readScenario", "readStorm", "readText"]
 
+MAKERS = (
+    "seed",
+    "domains",
+    "running",
+    "networks",
+    "pools",
+    "volumes",
+    "latency",
+    "time",
+    "keep",
+)
+"""Parameters of a URI that say what a world is."""
+
 CONTROLS = ("advance", "arm", "disarm", "storm", "forget", "report")
 """Parameters of a URI that do something with a world, rather than say what it is."""
 
@@ -384,22 +397,11 @@ def readParameters(parameters: Sequence[tuple[str, str]]) -> Scenario:
 
     @raise VirtError: a parameter is not known, or its value means nothing.
     """
-    known = (
-        "seed",
-        "domains",
-        "running",
-        "networks",
-        "pools",
-        "volumes",
-        "latency",
-        "time",
-        "keep",
-    )
     said: dict[str, str] = {}
     for name, value in parameters:
-        if name not in known:
+        if name not in MAKERS:
             raise wrong(
-                name, f"there is no such parameter; there are {', '.join((*known, *CONTROLS))}"
+                name, f"there is no such parameter; there are {', '.join((*MAKERS, *CONTROLS))}"
             )
         if name in said:
             raise wrong(name, "the parameter is given twice")

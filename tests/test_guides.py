@@ -258,7 +258,7 @@ action = "disconnect"
                 ("d-5", "error: End of file while reading data: Input/output error"),
             ):
                 done = subprocess.run(
-                    [virsh, "-k", "1", "-K", "1", "-c", daemon.uri(), "dumpxml", name],
+                    [virsh, "-k", "1", "-K", "5", "-c", daemon.uri(), "dumpxml", name],
                     capture_output=True,
                     text=True,
                     timeout=60,

@@ -490,7 +490,7 @@ _PASSING_TIME: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"/tmp/virsh\w{6}\.xml"), "/tmp/virsh<random>.xml"),
     (re.compile(r"(<creationTime>)\d{10}(</creationTime>)"), r"\1<epoch>\2"),
     (re.compile(r"\b1[6-9]\d{8}\b"), "<epoch>"),
-    (re.compile(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d( [+-]\d{4})?"), r"<date>\1"),
+    (re.compile(r"\b20\d\d-\d\d-\d\d[ -]\d\d:\d\d:\d\d( [+-]\d{4})?"), r"<date>\1"),
 ]
 
 

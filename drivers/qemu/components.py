@@ -17,6 +17,7 @@ from pyvirt.drivers.interfaces.backup import IDomainBackup
 from pyvirt.drivers.interfaces.blockjobs import IDomainBlockJobs
 from pyvirt.drivers.interfaces.checkpoints import IDomainCheckpoints
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
+from pyvirt.drivers.interfaces.devices import IDomainDevices
 from pyvirt.drivers.interfaces.driver import IClientWatch
 from pyvirt.drivers.interfaces.events import IDomainEvents, IMonitorEvents
 from pyvirt.drivers.interfaces.guestagent import IDomainGuestAgent
@@ -44,6 +45,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IClientWatch: _later("watching", "ClientWatch"),
     IDomainMigration: _later("migration", "DomainMigration"),
     IHypervisorCommands: _later("passthrough", "HypervisorCommands"),
+    IDomainDevices: _later("blocks.resizing", "DomainBlockResize"),
     IDomainBlockJobs: _later("blocks.blockjobs", "DomainBlockJobs"),
     IDomainSnapshots: _later("snapshots", "DomainSnapshots"),
     IDomainCheckpoints: _later("checkpoints", "DomainCheckpoints"),

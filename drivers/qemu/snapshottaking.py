@@ -384,11 +384,12 @@ async def addOverlays(
             disk = diskNamed(domain.definition, wish.name)
             busy(guest, disk)
             images = chain(disk)
-            new = Image(wish.source, wish.format or "qcow2", guest.takeNode())
+            new = Image(wish.source, wish.format or "qcow2")
             overlay = NewImage(hypervisor, guest, new)
             size = 0 if reuse else await capacityOf(guest, images[0])
             await overlay.make(disk, size, over=images[0], reuse=reuse)
             made.append(overlay)
+            new = overlay.image
             actions += await overlayActions(domain, guest, images[0], new)
             actions.append(
                 {

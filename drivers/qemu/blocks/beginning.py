@@ -318,8 +318,10 @@ async def copy(
             except OSError:
                 format = images[0].format
     _checkTarget(disk, source, reuse)
-    mirror = Image(source, format, guest.takeNode())
-    made = NewImage(hypervisor, guest, mirror)
+    if shallow and format == "raw":
+        raise unsupportedConfig(f"shallow copy of disk '{target}' into a raw file is not possible")
+    mirror = Image(source, format)
+    made = NewImage(hypervisor, guest, mirror, "failed to create copy target")
     below = images[1] if shallow else None
     lower: list[Image] = []
     job = BlockJob(
@@ -334,6 +336,7 @@ async def copy(
                     f"the destination for disk {target} is not laid over '{images[1].path}'"
                 )
         if reuse:
+            mirror = attrs.evolve(mirror, index=guest.takeNode())
             await addImage(
                 guest,
                 mirror,
@@ -349,6 +352,8 @@ async def copy(
                 over=below,
                 below=None if below is None else below.formatName,
             )
+        if not reuse:
+            mirror = made.image
         arguments: dict[str, Any] = {
             "job-id": job.name,
             "device": images[0].formatName,
@@ -373,7 +378,7 @@ async def copy(
         await start(hypervisor, guest, job, "blockdev-mirror", arguments)
     except BaseException:
         domain.definition = withDisk(domain.definition, disk)
-        if reuse and guest.monitor is not None:
+        if reuse and mirror.index is not None and guest.monitor is not None:
             await removeImages(guest, mirror)
         await made.undo()
         hypervisor.saveStatus(domain)

@@ -189,7 +189,7 @@ def find(images: Sequence[Image], name: str, target: str, above: int | None = No
         ):
             return place
     if number is not None and wanted == target:
-        detail = f"could not find backing store index '{number}' in chain for '{images[0].path}'"
+        detail = f"could not find backing store index '{number}' in chain for '{target}'"
         raise invalidArgument(detail, ErrorDomain.STORAGE)
     if above is not None:
         detail = (
@@ -309,15 +309,41 @@ def _detected(disk: Any, take: Callable[[], int], ids: tuple[int, int]) -> Any:
         terminated = store.source is None
         store = store.backingStore
     known = True
+    if any(image.detected for image in images):
+        # What was found for an earlier run may be something else by now.
+        images, terminated = [image for image in images if not image.detected], False
+    _checkNamed(disk, images, terminated, ids)
     if not terminated:
         known = detectBelow(images, ids)
-    images = [attrs.evolve(image, index=image.index or take()) for image in images]
+    images = [attrs.evolve(image, index=take()) for image in images]
     done = withChain(disk, images)
     if known:
         return done
     if len(images) == 1:
         return replaced(done, backingStore=None)
     return replaced(done, backingStore=_open(done.backingStore))
+
+
+def _checkNamed(disk: Any, images: Sequence[Image], terminated: bool, ids: tuple[int, int]) -> None:
+    """
+    Look whether the images that a definition names are there.
+
+    @raise VirtError: one is not.
+    """
+    if disk.device not in ("disk", "lun") or disk.source.startupPolicy is not None:
+        return
+    for place, image in enumerate(images):
+        path = getattr(image.source, "file", None) or getattr(image.source, "dev", None)
+        if not path or not path.startswith("/"):
+            continue
+        try:
+            os.stat(path)
+        except OSError as problem:
+            what = f"storage file '{path}'"
+            if place and (terminated or place < len(images) - 1):
+                what = f"backing file '{path}' of storage file '{images[0].path}'"
+            detail = f"Cannot access {what} (as uid:{ids[0]}, gid:{ids[1]})"
+            raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
 
 
 def _open(store: BackingStore) -> BackingStore | None:
@@ -335,6 +361,7 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
     @return: whether the end of the chain is known.
     @raise VirtError: as L{chainsDetected}.
     """
+    first = images[-1].path
     while images[-1].format in LAYERED:
         last = images[-1]
         try:
@@ -344,7 +371,7 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
                 # Whoever starts the guest complains in other words.
                 return True
             detail = (
-                f"Cannot access backing file '{last.path}' of storage file '{images[-2].path}' "
+                f"Cannot access backing file '{last.path}' of storage file '{first}' "
                 f"(as uid:{ids[0]}, gid:{ids[1]})"
             )
             raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
@@ -379,7 +406,7 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
             except OSError as problem:
                 detail = (
                     f"Cannot access backing file '{pathOf(source)}' of storage file "
-                    f"'{last.path}' (as uid:{ids[0]}, gid:{ids[1]})"
+                    f"'{first}' (as uid:{ids[0]}, gid:{ids[1]})"
                 )
                 raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
     return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -109,10 +110,16 @@ class NewImage:
     @ivar image: what it is.
     """
 
-    def __init__(self, hypervisor: Hypervisor, guest: Guest, image: Image) -> None:
+    def __init__(
+        self, hypervisor: Hypervisor, guest: Guest, image: Image, complaint: str | None = None
+    ) -> None:
+        """
+        @param complaint: what is said where its file cannot be made.
+        """
         self._hypervisor = hypervisor
         self._guest = guest
         self.image = image
+        self._complaint = complaint
         self._made = False
         self._open = False
 
@@ -143,9 +150,8 @@ class NewImage:
                 os.close(fd)
         except OSError as problem:
             self.forget()
-            raise systemFailure(
-                problem, f"failed to create image file '{path}'", ErrorDomain.STORAGE
-            ) from None
+            detail = self._complaint or f"failed to create image file '{path}'"
+            raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
 
     async def make(
         self,
@@ -166,10 +172,13 @@ class NewImage:
         @param below: the node that it is laid over in QEMU; None with C{last}: none.
         @raise VirtError: it could not be made; nothing of it is left.
         """
-        image, guest = self.image, self._guest
+        guest = self._guest
         try:
             if not reuse:
                 self.claim()
+            if self.image.index is None:
+                self.image = attrs.evolve(self.image, index=guest.takeNode())
+            image = self.image
             node = image.node(False, last and below is None)
             nodes = nodesOf(node, below, _options(disk), {})
             if not reuse and image.format not in LAYERED:

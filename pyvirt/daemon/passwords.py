@@ -16,7 +16,6 @@ import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from scramp import ScramException, ScramMechanism
 from twisted.logger import Logger
 
 from pyvirt.daemon.access.owners import writeWhole
@@ -73,6 +72,8 @@ def makeVerifier(
 
     @raise PasswordFileError: it is no password, or there are too few iterations.
     """
+    from scramp import ScramException, ScramMechanism
+
     try:
         return Verifier(*ScramMechanism(mechanism).make_auth_info(password, iterations, salt))
     except ScramException as problem:
@@ -81,6 +82,8 @@ def makeVerifier(
 
 def verify(mechanism: str, verifier: Verifier, password: str) -> bool:
     """Whether C{password} is the one; takes milliseconds, so it is for a thread."""
+    from scramp import ScramException, ScramMechanism
+
     try:
         found = Verifier(
             *ScramMechanism(mechanism).make_auth_info(password, verifier.iterations, verifier.salt)

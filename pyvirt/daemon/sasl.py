@@ -13,7 +13,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
-from scramp import ScramException, ScramMechanism
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -115,6 +114,8 @@ class _Scram:
         self._user = ""
         self._real = False
         self._stage = 0
+        from scramp import ScramException, ScramMechanism
+
         try:
             self._server = ScramMechanism(name).make_server(self._find, channel_binding=binding)
         except ScramException as problem:
@@ -146,6 +147,8 @@ class _Scram:
                 raise Refused("an empty answer")
             return None, None
         self._stage += 1
+        from scramp import ScramException
+
         try:
             text = data.decode()
             if self._stage == 1:

@@ -203,14 +203,21 @@ class MigrationTests(SynchronousTestCase):
         """
         Guests move, or stay where they are, as by the stock binding; so do the errors.
         """
-        found = []
-        for command, first in ((requireBinding(), ""), (sys.executable, INSTEAD % CHECKOUT)):
-            ends = PyvirtDaemon(), PyvirtDaemon()
-            try:
-                done = run([command, "-c", first + _MIGRATE, *(each.uri() for each in ends)])
-            finally:
-                for each in ends:
-                    each.stop()
-            found.append((done.stdout.splitlines(), done.stderr, done.status))
+        ways = ((requireBinding(), ""), (sys.executable, INSTEAD % CHECKOUT))
+        ends = [PyvirtDaemon() for _ in range(4)]
+
+        def migrate(number: int) -> tuple[list[str], str, int]:
+            command, first = ways[number]
+            uris = [each.uri() for each in ends[2 * number : 2 * number + 2]]
+            done = run([command, "-c", first + _MIGRATE, *uris])
+            return done.stdout.splitlines(), done.stderr, done.status
+
+        try:
+            # A migration takes its time, which both can spend at once.
+            with ThreadPoolExecutor(2) as pool:
+                found = list(pool.map(migrate, range(2)))
+        finally:
+            for each in ends:
+                each.stop()
         self.assertEqual(found[1], found[0])
         self.assertIn("m g1", found[0][0])

@@ -24,7 +24,7 @@ from pyvirt.drivers.qemu.blocks.chain import (
     withChain,
     withDisk,
 )
-from pyvirt.drivers.qemu.blocks.jobs import concluded, whenEnded
+from pyvirt.drivers.qemu.blocks.jobs import BlockJob, concluded, whenEnded, whenReady
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.imagetool import imageTool
@@ -125,10 +125,15 @@ async def _merge(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> 
         if base not in paths or top not in paths or paths.index(base) != paths.index(top) + 1:
             raise invalidArgument("could not find base disk source in disk source chain")
         work.append((wish.name, top, base))
-    for name, top, base in work:
-        if domain.active:
-            await _mergeRunning(hypervisor, domain, name, top, base)
-        else:
+    if domain.active:
+        jobs = [await _mergeRunning(hypervisor, domain, *each) for each in work]
+        for job in jobs:
+            if job.kind == "active-commit":
+                await whenReady(job)
+        for job in jobs:
+            await _merged(hypervisor, domain, job)
+    else:
+        for name, top, base in work:
             await _mergeOffline(hypervisor, domain, name, top, base)
     for child in domain.snapshots.children(snapshot.name):
         _rewrite(child, work)
@@ -141,8 +146,8 @@ async def _merge(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> 
 
 async def _mergeRunning(
     hypervisor: Hypervisor, domain: Domain, name: str, top: str, base: str
-) -> None:
-    guest = domain.checkActive()
+) -> BlockJob:
+    """Have QEMU begin to write one image into another."""
     disk = diskNamed(domain.definition, name)
     paths = [image.path for image in chain(disk)]
     upper, lower = paths.index(top), paths.index(base)
@@ -150,15 +155,20 @@ async def _mergeRunning(
     if upper == 0:
         flags |= c.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE
     job = await commit(hypervisor, domain, disk, lower, upper, 0, flags)
-    if upper == 0:
-        from pyvirt.drivers.qemu.blocks.jobs import whenReady
+    if upper:
+        whenEnded(job)
+    return job
 
-        await whenReady(job)
-        await endJob(hypervisor, domain, name, True, False)
+
+async def _merged(hypervisor: Hypervisor, domain: Domain, job: BlockJob) -> None:
+    """Let a disk go on in the image that was written."""
+    guest = domain.checkActive()
+    if job.kind == "active-commit":
+        await endJob(hypervisor, domain, job.disk, True, False)
         return
-    if job.over:
-        return
-    await whenEnded(job)
+    waiting = job.waiting
+    if waiting is not None:
+        await waiting
     problem = await concluded(hypervisor, domain, guest, job)
     if problem is not None:
         raise failed(f"block commit failed: {problem}")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
-from tests.interop.support import found, requireVirsh
+from tests.interop.support import requireBinding
 
 IMAGES = "/var/lib/libvirt/images"
 
@@ -168,6 +168,22 @@ checkpoint-create-as g c0
 """
 
 
+LISTENER = """
+import libvirt
+libvirt.virEventRegisterDefaultImpl()
+connection = libvirt.open("qemu:///system")
+kinds = (0, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD)
+for kind in kinds:
+    def hear(connection, domain, *details, kind=kind):
+        print(kind, domain.name(), *details[:-1], flush=True)
+    connection.domainEventRegisterAny(None, kind, hear, None)
+print("ready", flush=True)
+while connection.isAlive():
+    libvirt.virEventRunDefaultImpl()
+"""
+
+
 def squeezed(command: str, text: str) -> str:
     """Take out what differs from run to run, and what is no business of disks."""
     if command.startswith("dumpxml"):
@@ -205,24 +221,26 @@ class QEMUBlockTests(SynchronousTestCase):
 
     def session(self, world: World, script: str) -> tuple[list[str], list[str]]:
         """Return what virsh prints for each line, and the events that were told."""
-        path = f"{world.folder}/events-{id(script)}"
-        listeners = []
+        path = f"{world.folder}/events"
+        listeners = 0
 
         def listen() -> None:
-            events = ["block-job", "block-job-2", "block-threshold", "lifecycle"]
-            for event in events:
-                command = [requireVirsh(), "-c", "qemu:///system", "event", event, "--loop"]
-                file = open(f"{path}.{event}", "ab")  # noqa: SIM115
-                self.addCleanup(file.close)
-                listeners.append(
-                    subprocess.Popen(
-                        world.inside([found("stdbuf") or "stdbuf", "-oL", *command]),
-                        stdout=file,
-                        stderr=subprocess.DEVNULL,
-                    )
-                )
-                self.addCleanup(listeners[-1].wait)
-                self.addCleanup(listeners[-1].kill)
+            nonlocal listeners
+            listeners += 1
+            file = open(path, "ab")  # noqa: SIM115
+            self.addCleanup(file.close)
+            listener = subprocess.Popen(
+                world.inside([requireBinding(), "-c", LISTENER]),
+                stdout=file,
+                stderr=subprocess.DEVNULL,
+            )
+            self.addCleanup(listener.wait)
+            self.addCleanup(listener.kill)
+            world._wait(lambda: told().count("ready") == listeners, "the listener")
+
+        def told() -> list[str]:
+            with open(path) as found:
+                return found.read().splitlines()
 
         said = []
         listen()
@@ -242,12 +260,7 @@ class QEMUBlockTests(SynchronousTestCase):
                     outcome = world.virsh(*shlex.split(line))
                 text = squeezed(line, outcome.stdout) + outcome.stderr + f"[{outcome.status}]"
                 said.append(f"$ {line}\n{text}".replace(world.folder, "FOLDER"))
-        told = []
-        for event in ("block-job", "block-job-2", "block-threshold", "lifecycle"):
-            with open(f"{path}.{event}") as file:
-                told.append(event)
-                told += [each for each in file.read().splitlines() if each.startswith("event '")]
-        return said, told
+        return said, told()
 
     def compare(self, script: str) -> None:
         """Run a session on both, side by side, and compare."""
@@ -257,6 +270,7 @@ class QEMUBlockTests(SynchronousTestCase):
         for one, other in zip(theirs, ours, strict=True):
             self.assertEqual(other.splitlines(), one.splitlines())
         self.assertEqual(heard, told)
+        self.assertIn("ready", heard)
 
     def test_jobs(self) -> None:
         """Overlays, commits, pulls and copies, one of them over a restart of the daemon."""

@@ -16,6 +16,7 @@ from zope.interface.interface import InterfaceClass
 from pyvirt.drivers.interfaces.backup import IDomainBackup
 from pyvirt.drivers.interfaces.blockjobs import IDomainBlockJobs
 from pyvirt.drivers.interfaces.checkpoints import IDomainCheckpoints
+from pyvirt.drivers.interfaces.consoles import IDomainConsoles
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
 from pyvirt.drivers.interfaces.devices import IDomainDevices
 from pyvirt.drivers.interfaces.driver import IClientWatch
@@ -26,7 +27,9 @@ from pyvirt.drivers.interfaces.hypervisors import IHypervisorCommands
 from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
 from pyvirt.drivers.interfaces.migration import IDomainMigration
+from pyvirt.drivers.interfaces.resources import IDomainResources
 from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
+from pyvirt.drivers.interfaces.statistics import IDomainStatistics
 
 __all__ = ["COMPONENTS", "componentClass"]
 
@@ -40,6 +43,9 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IHost: _later("host", "Host"),
     IDomainDefinition: _later("definitions", "DomainDefinitions"),
     IDomainLifecycle: _later("saving", "DomainLifecycleAndFiles"),
+    IDomainResources: _later("resources", "DomainResources"),
+    IDomainStatistics: _later("statistics", "DomainStatistics"),
+    IDomainConsoles: _later("consoles", "DomainConsoles"),
     IDomainGuestAgent: _later("guestagent", "DomainGuestAgent"),
     IDomainJobs: _later("domainjobs", "DomainJobs"),
     IClientWatch: _later("watching", "ClientWatch"),

@@ -85,6 +85,10 @@ async def stop(
     @raise VirtError: it does not go; then it goes on.
     """
     guest.dying = True
+    if reason != c.VIR_DOMAIN_SHUTOFF_DESTROYED and guest.monitor is not None:
+        # That QEMU ends is no news then, and told to nobody.
+        monitor, guest.monitor = guest.monitor, None
+        monitor.close()
     try:
         await kill(hypervisor, guest, graceful=graceful)
     except VirtError:

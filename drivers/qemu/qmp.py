@@ -216,7 +216,7 @@ class QMPProtocol(Protocol):
         Say what somebody else has written, and give the whole reply back.
 
         @param message: a command as QMP has it; its C{id} is replaced.
-        @return: fires with the reply, be it an error, without its C{id}.
+        @return: fires with the reply, be it an error.
         """
         command = message.get("execute")
         return self._submit(
@@ -348,7 +348,7 @@ class QMPProtocol(Protocol):
             log.failure("An event of QEMU was not understood: {name}", name=name)
 
     def _answered(self, message: dict[str, Any]) -> None:
-        id = message.pop("id", None)
+        id = message.get("id")
         current = self._current
         call: _Call | None
         if current is not None and (id == current.id or (id is None and "error" in message)):

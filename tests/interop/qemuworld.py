@@ -35,7 +35,7 @@ from tests.interop.support import (
 __all__ = ["LibvirtWorld", "PyvirtWorld", "World", "guestFiles", "requireQEMU"]
 
 _FOLDERS = (
-    "/run/libvirt",
+    "/run",
     "/var/lib/libvirt",
     "/etc/libvirt",
     "/var/cache/libvirt",

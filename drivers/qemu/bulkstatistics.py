@@ -1,0 +1,287 @@
+"""
+Statistics of many domains at once.
+
+Each group of them is written by a function of its own; what QEMU must be asked for is asked once per domain, and
+not at all of one that is busy when the caller does not want to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.drivers.interfaces.values import DomainRef, DomainStatsRecord, TypedParam
+from pyvirt.drivers.qemu.blockfacts import BlockFacts, fileSizes, pathOf
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
+from pyvirt.drivers.qemu.memoryfacts import TAGS, memoryStatistics
+from pyvirt.drivers.qemu.netfacts import interfaceCounters
+from pyvirt.drivers.qemu.procfs import cpuTimes, threadTimes
+from pyvirt.drivers.qemu.refusals import checkFlags, unsupportedArgument
+from pyvirt.errors import VirtError
+
+__all__ = ["BulkStatistics"]
+
+log = Logger()
+
+_NOWAIT = c.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+_ENFORCE = c.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
+_BACKING = c.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING
+_FLAGS = LIST_FLAGS | _NOWAIT | _ENFORCE | _BACKING
+
+_INT, _UINT = c.VIR_TYPED_PARAM_INT, c.VIR_TYPED_PARAM_UINT
+_ULLONG, _STRING = c.VIR_TYPED_PARAM_ULLONG, c.VIR_TYPED_PARAM_STRING
+_LLONG = c.VIR_TYPED_PARAM_LLONG
+
+Params = Iterator[TypedParam]
+
+
+def _state(domain: Domain) -> Params:
+    yield TypedParam("state.state", _INT, domain.state)
+    yield TypedParam("state.reason", _INT, domain.reason)
+
+
+def _cpu(guest: Guest) -> Params:
+    used = cpuTimes(guest.pid)
+    yield TypedParam("cpu.time", _ULLONG, used.total)
+    yield TypedParam("cpu.user", _ULLONG, used.user)
+    yield TypedParam("cpu.system", _ULLONG, used.system)
+    yield TypedParam("cpu.cache.monitor.count", _UINT, 0)
+    yield TypedParam("cpu.haltpoll.success.time", _ULLONG, 0)
+    yield TypedParam("cpu.haltpoll.fail.time", _ULLONG, 0)
+
+
+def _vcpus(domain: Domain, guest: Guest | None) -> Params:
+    vcpu = domain.definition.vcpu
+    current = vcpu.maximum if vcpu.current is None else vcpu.current
+    yield TypedParam("vcpu.current", _UINT, current)
+    yield TypedParam("vcpu.maximum", _UINT, vcpu.maximum)
+    if guest is None:
+        return
+    for number, thread in sorted(guest.vcpuThreads.items()):
+        used = threadTimes(guest.pid, thread)
+        if used is None:
+            continue
+        yield TypedParam(f"vcpu.{number}.state", _INT, c.VIR_VCPU_RUNNING)
+        yield TypedParam(f"vcpu.{number}.time", _ULLONG, used.total)
+        yield TypedParam(f"vcpu.{number}.wait", _ULLONG, 0)
+        yield TypedParam(f"vcpu.{number}.delay", _ULLONG, used.delay)
+
+
+def _interfaces(domain: Domain) -> Params:
+    interfaces = domain.definition.devices.interfaces
+    yield TypedParam("net.count", _UINT, len(interfaces))
+    for number, interface in enumerate(interfaces):
+        name = interface.target.dev if interface.target is not None else None
+        if name is None:
+            continue
+        yield TypedParam(f"net.{number}.name", _STRING, name)
+        try:
+            counters = interfaceCounters(name)
+        except VirtError:
+            continue
+        for field, value in zip(
+            [
+                "rx.bytes",
+                "rx.pkts",
+                "rx.errs",
+                "rx.drop",
+                "tx.bytes",
+                "tx.pkts",
+                "tx.errs",
+                "tx.drop",
+            ],
+            counters,
+            strict=True,
+        ):
+            yield TypedParam(f"net.{number}.{field}", _ULLONG, value)
+
+
+def _blocks(domain: Domain, facts: BlockFacts | None) -> Params:
+    disks = domain.definition.devices.disks
+    yield TypedParam("block.count", _UINT, len(disks))
+    for number, disk in enumerate(disks):
+        head = f"block.{number}"
+        yield TypedParam(f"{head}.name", _STRING, (disk.target and disk.target.dev) or "")
+        path = pathOf(disk)
+        if path:
+            yield TypedParam(f"{head}.path", _STRING, path)
+        alias = disk.alias or ""
+        if facts is None:
+            if path and not domain.active:
+                yield from _sizes(head, path)
+            continue
+        index = getattr(disk.source, "index", None)
+        if path:
+            yield TypedParam(f"{head}.backingIndex", _UINT, index or number + 1)
+        counters = facts.counters(alias)
+        for field, name in (
+            ("rd.reqs", "rd_operations"),
+            ("rd.bytes", "rd_bytes"),
+            ("rd.times", "rd_total_times"),
+            ("wr.reqs", "wr_operations"),
+            ("wr.bytes", "wr_bytes"),
+            ("wr.times", "wr_total_times"),
+            ("fl.reqs", "flush_operations"),
+            ("fl.times", "flush_total_times"),
+        ):
+            if name in counters:
+                yield TypedParam(f"{head}.{field}", _ULLONG, counters[name])
+        if path:
+            yield TypedParam(f"{head}.allocation", _ULLONG, facts.highest(alias))
+            if facts.capacity(alias):
+                yield TypedParam(f"{head}.capacity", _ULLONG, facts.capacity(alias))
+            yield TypedParam(f"{head}.physical", _ULLONG, facts.actual(alias))
+
+
+def _sizes(head: str, path: str) -> Params:
+    try:
+        sizes = fileSizes(path)
+    except VirtError:
+        return
+    yield TypedParam(f"{head}.allocation", _ULLONG, sizes.allocation)
+    yield TypedParam(f"{head}.capacity", _ULLONG, sizes.physical)
+    yield TypedParam(f"{head}.physical", _ULLONG, sizes.physical)
+
+
+def _balloon(domain: Domain, told: dict[int, int] | None) -> Params:
+    definition = domain.definition
+    current = definition.currentMemory
+    amount = definition.memory.amount if current is None else current
+    if told is not None:
+        amount = told.get(c.VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON, amount)
+    yield TypedParam("balloon.current", _ULLONG, amount)
+    yield TypedParam("balloon.maximum", _ULLONG, definition.memory.amount)
+    for name, tag in TAGS.items():
+        if told is not None and tag in told:
+            yield TypedParam(f"balloon.{name}", _ULLONG, told[tag])
+
+
+def _iothreads(threads: Any) -> Params:
+    known = (
+        [each for each in threads if isinstance(each, dict)] if isinstance(threads, list) else []
+    )
+    if not known:
+        return
+    yield TypedParam("iothread.count", _UINT, len(known))
+    for each in known:
+        number = str(each.get("id", "")).removeprefix("iothread")
+        for field, name, kind in (
+            ("max-ns", "poll-max-ns", _ULLONG),
+            ("grow", "poll-grow", _UINT),
+            ("shrink", "poll-shrink", _UINT),
+        ):
+            value = each.get(name)
+            if type(value) is int and value >= 0:
+                yield TypedParam(f"iothread.{number}.poll-{field}", kind, value)
+
+
+_DIRTY = {"unstarted": 0, "measuring": 1, "measured": 2}
+
+
+def _dirtyRate(reply: Any) -> Params:
+    if not isinstance(reply, dict):
+        return
+    yield TypedParam("dirtyrate.calc_status", _INT, _DIRTY.get(str(reply.get("status")), 0))
+    for name, field in (("start-time", "calc_start_time"), ("calc-time", "calc_period")):
+        value = reply.get(name)
+        if type(value) is int:
+            kind = _LLONG if field == "calc_start_time" else _INT
+            yield TypedParam(f"dirtyrate.{field}", kind, value)
+    yield TypedParam("dirtyrate.calc_mode", _STRING, str(reply.get("mode", "page-sampling")))
+    rate = reply.get("dirty-rate")
+    if type(rate) is int:
+        yield TypedParam("dirtyrate.megabytes_per_second", _LLONG, rate)
+
+
+_GROUPS = (
+    c.VIR_DOMAIN_STATS_STATE
+    | c.VIR_DOMAIN_STATS_CPU_TOTAL
+    | c.VIR_DOMAIN_STATS_BALLOON
+    | c.VIR_DOMAIN_STATS_VCPU
+    | c.VIR_DOMAIN_STATS_INTERFACE
+    | c.VIR_DOMAIN_STATS_BLOCK
+    | c.VIR_DOMAIN_STATS_PERF
+    | c.VIR_DOMAIN_STATS_IOTHREAD
+    | c.VIR_DOMAIN_STATS_MEMORY
+    | c.VIR_DOMAIN_STATS_DIRTYRATE
+)
+
+
+class BulkStatistics:
+    """Answers for many domains at once."""
+
+    _hypervisor: Hypervisor
+
+    async def connectGetAllDomainStats(
+        self, doms: list[DomainRef], stats: int, flags: int
+    ) -> list[DomainStatsRecord]:
+        """Tell about some domains or all."""
+        checkFlags("qemuConnectGetAllDomainStats", flags, _FLAGS)
+        unknown = stats & ~_GROUPS
+        if unknown and flags & _ENFORCE:
+            raise unsupportedArgument(
+                f"Stats types bits 0x{unknown & 0xFFFFFFFF:x} are not supported by this daemon or QEMU"
+            )
+        wanted = stats & _GROUPS if stats else _GROUPS
+        domains = self._hypervisor.domains
+        if doms:
+            known = map(domains.identified, [ref.uuid for ref in doms])
+            found = [domain for domain in known if domain is not None]
+        else:
+            found = list(domains)
+        test = domainFilter(flags & LIST_FLAGS)
+        if test is not None:
+            found = [domain for domain in found if test(domain)]
+        return [await self._record(domain, wanted, bool(flags & _NOWAIT)) for domain in found]
+
+    async def _record(self, domain: Domain, wanted: int, noWait: bool) -> DomainStatsRecord:
+        guest = domain.guest
+        if guest is not None and (guest.starting or not domain.active):
+            guest = None
+        ask = guest is not None and guest.monitor is not None
+        if noWait and (domain.jobs.holder is not None or domain.jobs.long is not None):
+            ask = False
+        replies: dict[str, Any] = {}
+        if guest is not None and ask:
+            try:
+                replies = await self._ask(domain, guest, wanted)
+            except VirtError as error:
+                log.debug("{name}: {error}", name=domain.name, error=error)
+        params: list[TypedParam] = []
+        if wanted & c.VIR_DOMAIN_STATS_STATE:
+            params += _state(domain)
+        if wanted & c.VIR_DOMAIN_STATS_CPU_TOTAL and guest is not None:
+            params += _cpu(guest)
+        if wanted & c.VIR_DOMAIN_STATS_BALLOON:
+            params += _balloon(domain, replies.get("memory"))
+        if wanted & c.VIR_DOMAIN_STATS_VCPU:
+            params += _vcpus(domain, guest)
+        if wanted & c.VIR_DOMAIN_STATS_INTERFACE and guest is not None:
+            params += _interfaces(domain)
+        if wanted & c.VIR_DOMAIN_STATS_BLOCK:
+            params += _blocks(domain, replies.get("blocks"))
+        if wanted & c.VIR_DOMAIN_STATS_IOTHREAD:
+            params += _iothreads(replies.get("iothreads"))
+        if wanted & c.VIR_DOMAIN_STATS_DIRTYRATE:
+            params += _dirtyRate(replies.get("dirtyrate"))
+        return DomainStatsRecord(domain.ref, params)
+
+    @staticmethod
+    async def _ask(domain: Domain, guest: Guest, wanted: int) -> dict[str, Any]:
+        """Ask QEMU for what only it knows."""
+        found: dict[str, Any] = {}
+        if wanted & c.VIR_DOMAIN_STATS_BALLOON:
+            found["memory"] = await memoryStatistics(domain, guest)
+        if wanted & c.VIR_DOMAIN_STATS_BLOCK and domain.definition.devices.disks:
+            found["blocks"] = await BlockFacts.ask(guest)
+        if wanted & c.VIR_DOMAIN_STATS_IOTHREAD and domain.definition.iothreads:
+            found["iothreads"] = await guest.execute("query-iothreads")
+        if wanted & c.VIR_DOMAIN_STATS_DIRTYRATE:
+            found["dirtyrate"] = await guest.execute("query-dirty-rate")
+        return found

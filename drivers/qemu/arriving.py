@@ -170,9 +170,7 @@ class Arriving:
                 await guest.execute("migrate-set-parameters", {"multifd-channels": channels})
             come = arrival.come = guest.migrated = Deferred()
             assert guest.process is not None
-            guest.process.whenEnded().addCallback(
-                lambda _: None if come.called else come.callback("ended")
-            )
+            guest.process.whenEnded().addCallback(lambda _: self._ended(arrival, come))
             await guest.execute("migrate-incoming", {"uri": address.qemu}, timeout=60.0)
             hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_MIGRATION)
         except BaseException:
@@ -180,6 +178,13 @@ class Arriving:
             raise
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STARTED, c.VIR_DOMAIN_EVENT_STARTED_MIGRATED)
         return MigrationPrepared(self._cookie(domain), told)
+
+    def _ended(self, arrival: Arrival, come: Deferred[str]) -> None:
+        """The guest's process is gone, before it has come or long after."""
+        if not come.called:
+            come.callback("ended")
+        if self._hypervisor.arriving.get(arrival.domain.name) is arrival:
+            self._hypervisor.later(self._late(arrival))
 
     def _expire(self, arrival: Arrival) -> None:
         """Forget one that does not run and that nobody asks for."""

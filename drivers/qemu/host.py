@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 
 from pyvirt.drivers.qemu.binaries import emulatorFor
-from pyvirt.drivers.qemu.hostcapabilities import HostCapabilities
+from pyvirt.drivers.qemu.hostnumbers import HostNumbers
 
 __all__ = ["Host"]
 
@@ -20,7 +20,7 @@ LIBRARY_VERSION = 9000000
 _FEATURES = frozenset([6, 7, 11, 12, 13])
 
 
-class Host(HostCapabilities):
+class Host(HostNumbers):
     """Answers for the host."""
 
     def connectGetType(self) -> str:

@@ -50,7 +50,7 @@ class Leaver:
     @ivar held: what keeps other changes out, and C{job} what came of it; None until then.
     @ivar paused: whether it ran when it was paused for this.
     @ivar sent: it has been sent: somebody else may have it.
-    @ivar connection: of whoever leads the migration; C{abandoned}: that is gone.
+    @ivar connection: of whoever leads the migration.
     @ivar rest: fires when memory that was left behind has followed, None if none was.
     """
 
@@ -58,7 +58,6 @@ class Leaver:
     guest: Guest
     flags: int
     connection: Any = None
-    abandoned: bool = False
     held: AbstractAsyncContextManager[LongJob] | None = None
     job: LongJob | None = None
     paused: bool = False
@@ -251,12 +250,8 @@ class Leaving:
         except BaseException:
             if guest.pausedReason == c.VIR_DOMAIN_PAUSED_MIGRATION:
                 guest.pausedReason = c.VIR_DOMAIN_PAUSED_UNKNOWN
-            if domain.guest is guest and not leaver.abandoned:
-                self._wait(leaver)
-            elif domain.guest is guest:
-                await self._givenUp(leaver)
-            else:
-                await self._forget(leaver)
+            # Nobody need say anything more: it goes on here.
+            await self._givenUp(leaver)
             raise
         leaver.sent = True
         assert leaver.job is not None
@@ -321,6 +316,8 @@ class Leaving:
             if not cancelled:
                 self._removed(domain, flags)
             return
+        if leaver is None and cancelled:
+            return  # the step before has failed and seen to it
         if leaver is None:
             if not domain.active:
                 raise notActive()

@@ -67,11 +67,17 @@ def _withPorts(hypervisor: Hypervisor, display: Any, guest: Guest) -> Any:
     if display.type not in ("vnc", "spice") or listen not in ("address", "network"):
         return display
     config = hypervisor.config
+    if listen == "address" and display.listens and display.listens[0].address is None:
+        # What listens where nobody says where listens where the configuration says.
+        first = replaced(
+            display.listens[0], address=config[f"{display.type}_listen"] or "127.0.0.1"
+        )
+        display = replaced(display, listens=(first, *display.listens[1:]))
     least, most = config["remote_display_port_min"], config["remote_display_port_max"]
     if display.type == "vnc":
         changes: dict[str, Any] = {}
         if display.port in (None, -1):
-            changes["port"] = _free(hypervisor, guest, least, most)
+            changes.update(port=_free(hypervisor, guest, least, most), autoport=True)
         if display.websocket == -1:
             changes["websocket"] = _free(
                 hypervisor,

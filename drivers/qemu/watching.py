@@ -27,7 +27,6 @@ class ClientWatch:
         for leaver in list(self._hypervisor.leaving.values()):
             if leaver.connection is not self._connection or leaver.sent or leaver.job is None:
                 continue
-            leaver.abandoned = True
             if leaver.job.cancel is not None:
                 leaver.job.aborted = True
                 leaver.job.cancel().addErrback(

@@ -41,6 +41,7 @@ class HealingTests(TestCase):
         restored: Deferred[None] = Deferred()
         retried: Deferred[None] = Deferred()
         heard: Deferred[None] = Deferred()
+        paused: Deferred[None] = Deferred()
 
         def happened(conn: Any, happening: Any) -> None:
             told.append(happening)
@@ -51,6 +52,8 @@ class HealingTests(TestCase):
 
         def event(conn: Any, dom: Any, what: int, detail: int, opaque: Any) -> None:
             events.append((dom.name(), what, detail, opaque))
+            if what == pyvirt.VIR_DOMAIN_EVENT_SUSPENDED and not paused.called:
+                paused.callback(None)
             if what == pyvirt.VIR_DOMAIN_EVENT_RESUMED:
                 heard.callback(None)
 
@@ -61,6 +64,7 @@ class HealingTests(TestCase):
             dom = await conn.lookupByName("test")
             await conn.createXML(XML, 0)
             await dom.suspend()
+            await paused  # what nobody has told cannot be missed
             daemon.kill()
             try:
                 await conn.getHostname()

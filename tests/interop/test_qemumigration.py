@@ -124,10 +124,14 @@ class MigrationTests(SynchronousTestCase):
             process.stdout.close()
 
         self.addCleanup(end)
-        self.until(
-            lambda: "Data processed" in self.here.virsh("domjobinfo", "guest").stdout,
-            "the beginning of the migration",
-        )
+
+        def begun() -> bool:
+            if process.poll() is not None:
+                assert process.stdout is not None
+                self.fail(f"virsh ended: {process.stdout.read()!r} {self.states()}")
+            return "Data processed" in self.here.virsh("domjobinfo", "guest").stdout
+
+        self.until(begun, "the beginning of the migration")
         return process
 
     def stays(self) -> None:

@@ -338,7 +338,11 @@ class CharDevice:
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
         """Write the device."""
         inner = indent + "  "
-        out.append(f"{indent}<{tag} type='{value.source.type}'>\n")
+        head = f"{indent}<{tag} type='{value.source.type}'"
+        source = value.source
+        if tag == "console" and source.type == "pty" and source.path and not context.inactive:
+            head += f" tty='{escape(source.path)}'"
+        out.append(f"{head}>\n")
         writeCharSource(value.source, out, inner, context)
         value.writeTarget(out, inner, context)
         _writeDevice(value, out, inner, context)

@@ -293,6 +293,8 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
             listens = [Listen(type="socket", socket=graphics.socket)]
         elif not listens:
             listens.append(Listen(type="address", address=graphics.listen))
+        if kind == "vnc" and graphics.autoport and context.inactive:
+            changes["port"] = None
         if kind == "spice":
             auto = graphics.autoport
             if graphics.port == -1 and graphics.tlsPort == -1:
@@ -334,6 +336,8 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
                 head += f" socket='{escape(first.socket)}'"
         elif first is not None and first.type != "none":
             port, auto = _ports(value)
+            if auto and not context.inactive and value.port is not None and value.port > 0:
+                port = value.port
             if port == 0:
                 head += " autoport='no'"
             else:

@@ -7,6 +7,7 @@ sessions of a kind of their own, which are only there when the configuration wan
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -30,7 +31,7 @@ from twisted.web.server import Site
 from pyvirt.daemon.calls import PROGRAMS
 from pyvirt.daemon.session import Session
 from pyvirt.errors import ErrorCode, VirtError
-from pyvirt.protocols.message import MessageType, unpackHeader
+from pyvirt.protocols.message import MessageType
 
 if TYPE_CHECKING:
     from pyvirt.daemon.server import Server
@@ -40,6 +41,7 @@ __all__ = ["MeasuredSession", "Metrics", "metricsSite"]
 BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 """Upper bounds of latency, in seconds."""
 
+_KEY = struct.Struct(">III")
 _CALLS = (int(MessageType.CALL), int(MessageType.CALL_WITH_FDS))
 _REASONS = {
     int(ErrorCode.ACCESS_DENIED): "access denied",
@@ -80,26 +82,24 @@ class Metrics(Collector):
     """
     What is known about a daemon, for a registry.
 
-    @ivar latencies: by number of program and procedure.
+    @ivar latencies: by the words of a call's header that name program, version and procedure.
     """
 
     def __init__(self, servers: Iterable[Server]) -> None:
         self.servers = tuple(servers)
-        self.latencies: dict[tuple[int, int], Latency] = {}
+        self.latencies: dict[bytes, Latency] = {}
         self.errors: Counter[int] = Counter()
         self.events = 0
         self.received = 0
         self.sent = 0
 
-    def observe(self, program: int, number: int, seconds: float) -> None:
-        """A call has been answered."""
-        found = self.latencies.get((program, number))
-        if found is None:
-            known = PROGRAMS.get(program)
-            if known is None or number not in known.procedures:
-                return  # whatever clients make up must not fill the memory
-            found = self.latencies[program, number] = Latency()
-        found.add(seconds)
+    def latency(self, key: bytes) -> Latency:
+        """Find where to add for a key of L{latencies} that is not there yet."""
+        program, _, number = _KEY.unpack(key)
+        known = PROGRAMS.get(program)
+        if known is None or number not in known.procedures:
+            return Latency()  # whatever clients make up must not fill the memory
+        return self.latencies.setdefault(_KEY.pack(program, known.version, number), Latency())
 
     def collect(self) -> Iterator[Metric]:
         """Tell all numbers."""
@@ -112,7 +112,8 @@ class Metrics(Collector):
             "Time from a call's arrival to its answer.",
             labels=("program", "procedure"),
         )
-        for (program, number), each in sorted(self.latencies.items()):
+        for key, each in sorted(self.latencies.items()):
+            program, _, number = _KEY.unpack(key)
             known = PROGRAMS[program]
             latency.add_metric(
                 (known.name, known.procedures[number].name), each.cumulative(), each.sum
@@ -188,22 +189,29 @@ class MeasuredSession(Session):
 
     _began = 0.0
     _waits = False
+    _key = b""
 
-    @property
-    def metrics(self) -> Metrics:
-        """What it measures for."""
-        found = self.server.metrics
-        assert found is not None
-        return found
+    def __init__(self, server: Server, auth: str, readOnly: bool) -> None:
+        super().__init__(server, auth, readOnly)
+        assert server.metrics is not None
+        self.metrics = server.metrics
+        self._latencies = self.metrics.latencies
 
     def packetReceived(self, packet: bytes, fds: list[int]) -> None:
-        self._began = began = perf_counter()
+        if packet[19] not in _CALLS:
+            super().packetReceived(packet, fds)
+            return
         self._waits = False
+        self._key = key = packet[4:16]
+        self._began = began = perf_counter()
         super().packetReceived(packet, fds)
         if not self._waits:
-            _, program, _, number, type, _, _ = unpackHeader(packet)
-            if type in _CALLS:
-                self.metrics.observe(program, number, perf_counter() - began)
+            found = self._latencies.get(key) or self.metrics.latency(key)
+            # As Latency.add does, without a call.
+            seconds = perf_counter() - began
+            found.count += 1
+            found.sum += seconds
+            found.buckets[bisect_left(BUCKETS, seconds)] += 1
 
     def _wait(
         self,
@@ -215,11 +223,11 @@ class MeasuredSession(Session):
         queued: bool = False,
     ) -> None:
         self._waits = True
-        began, metrics = self._began, self.metrics
-        number = call.procedure.number
+        began = self._began
+        found = self._latencies.get(self._key) or self.metrics.latency(self._key)
 
         def done(outcome: Any) -> Any:
-            metrics.observe(program.number, number, perf_counter() - began)
+            found.add(perf_counter() - began)
             return outcome
 
         super()._wait(program, call, serial, result.addBoth(done), fds, queued)

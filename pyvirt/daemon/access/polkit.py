@@ -13,17 +13,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from pyvirt.daemon.access.objects import Target
 from pyvirt.daemon.identity import Identity
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.process import Command, IProcesses
 
-__all__ = ["Polkit", "PolkitPolicy", "Run", "spawner"]
+__all__ = ["Polkit", "PolkitPolicy", "Run", "runner"]
 
 _ACTION = "org.libvirt.unix."
 _API = "org.libvirt.api."
@@ -35,7 +33,7 @@ _DEADLINE = 30.0
 """Seconds that a question about an object may take; nobody is asked for a password."""
 _LOGIN_DEADLINE = 120.0
 """Seconds that somebody has to type a password."""
-_OUTPUT = 4096
+_OUTPUT = 65536
 
 Run = Callable[[Sequence[str], float], "Deferred[tuple[int, bytes]]"]
 """
@@ -46,39 +44,12 @@ error.  Cancelling kills it.
 log = Logger()
 
 
-class _Process(ProcessProtocol):
-    def __init__(self) -> None:
-        self.said = b""
-        self.done: Deferred[tuple[int, bytes]] = Deferred(self.cancelled)
-
-    def cancelled(self, _: Any) -> None:
-        try:
-            if self.transport is not None:
-                self.transport.signalProcess("KILL")
-        except ProcessExitedAlready:
-            pass
-
-    def errReceived(self, data: bytes) -> None:
-        self.said = (self.said + data)[:_OUTPUT]
-
-    def processEnded(self, reason: Failure) -> None:
-        if not self.done.called:
-            status = getattr(reason.value, "exitCode", None)
-            number = getattr(reason.value, "signal", None)
-            self.done.callback((-(number or 0) if status is None else status, self.said))
-
-
-def spawner(reactor: Any) -> Run:
-    """Make what runs commands: with a clean environment and no descriptors of ours."""
+def runner(processes: IProcesses) -> Run:
+    """Make what runs commands out of what runs all of ours."""
 
     def run(argv: Sequence[str], deadline: float) -> Deferred[tuple[int, bytes]]:
-        process = _Process()
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
-        try:
-            reactor.spawnProcess(process, argv[0], list(argv), env=environment, path="/")
-        except OSError as problem:
-            process.done.callback((126, str(problem).encode()))
-        return process.done.addTimeout(deadline, reactor)
+        command = Command(argv=tuple(argv), deadline=deadline, statuses=None, outputLimit=_OUTPUT)
+        return processes.run(command).addCallback(lambda done: (done.status, done.errors))
 
     return run
 

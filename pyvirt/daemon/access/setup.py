@@ -9,9 +9,10 @@ from typing import Any
 from pyvirt.daemon.access.guard import IPolicy
 from pyvirt.daemon.access.owners import Owners
 from pyvirt.daemon.access.policies import AllOf, FilePolicy
-from pyvirt.daemon.access.polkit import Polkit, PolkitPolicy, spawner
+from pyvirt.daemon.access.polkit import Polkit, PolkitPolicy, runner
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.paths import Paths, under
+from pyvirt.process import Processes
 
 __all__ = ["Access"]
 
@@ -31,7 +32,7 @@ class Access:
         """
         drivers = [each for each in config.accessDrivers if each != "none"]
         wanted = "polkit" in drivers or "polkit" in (config.authUnixRW, config.authUnixRO)
-        self.polkit = Polkit(spawner(reactor)) if wanted else None
+        self.polkit = Polkit(runner(Processes(reactor))) if wanted else None
         self.file: FilePolicy | None = None
         policies: list[IPolicy] = []
         for driver in drivers:

@@ -115,7 +115,7 @@ def _free(hypervisor: Hypervisor, guest: Guest, least: int, most: int) -> int:
             continue
         taken[port] = guest
         return port
-    raise internal("Unable to find an unused port in range 'display' ({least}-{most})")
+    raise internal(f"Unable to find an unused port in range 'display' ({least}-{most})")
 
 
 def reclaimPorts(hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest) -> None:

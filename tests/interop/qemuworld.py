@@ -166,6 +166,11 @@ def requireQEMU() -> str:
     return path
 
 
+def _killedWithParent() -> None:
+    """In a child: be killed when the test process ends; what makes a world does not heed being asked."""
+    _libc().prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
 class World:
     """
     A daemon in a world of its own.
@@ -216,13 +221,17 @@ class World:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=setup,
-                preexec_fn=_diesWithParent,
+                preexec_fn=_killedWithParent,
             )
-        self._wait(lambda: os.path.exists(self.folder + "/ready"), "the world")
-        with open(f"/proc/{self._init.pid}/task/{self._init.pid}/children") as file:
-            self.pid = int(file.read().split()[0])
         self.daemon: subprocess.Popen[bytes] | None = None
-        self.startDaemon()
+        try:
+            self._wait(lambda: os.path.exists(self.folder + "/ready"), "the world")
+            with open(f"/proc/{self._init.pid}/task/{self._init.pid}/children") as file:
+                self.pid = int(file.read().split()[0])
+            self.startDaemon()
+        except BaseException:
+            self.stop()
+            raise
 
     def _wait(self, ready: object, what: str, deadline: float = 60.0) -> None:
         end = time.monotonic() + deadline

@@ -2,6 +2,10 @@
 All checks of this checkout, one after the other: formatting, lint, types, tests.
 
 The last line printed is C{N passed, N failed, N skipped}: tests, and the three checks before them as one each.
+A comparison with a real peer that failed in a run of all is made once more, alone: on a busy machine two daemons can
+differ in when they do a thing.  If it passes then, it is named as unsteady, for somebody to mend, and not counted as
+failed.
+
 Exits with 1 if anything failed.  With C{CI} in the environment a skip that C{tests/expected_skips.txt} does not
 explain is a failure as well.
 
@@ -24,6 +28,10 @@ TEST = re.compile(r"^[A-Za-z_][\w.]*\.\w+$")
 WARNINGS = ",".join(
     ["error", *(f"ignore:'{name}' is deprecated:DeprecationWarning" for name in ("spwd", "crypt"))]
 )
+#: Where tests live that run real peers; all others have no excuse.
+PEERS = ("tests.interop.", "tests.test_guides.")
+#: As many may be unsteady in one run; if more fail, something is broken.
+UNSTEADY = 4
 COUNT = re.compile(r"(\w+)=(\d+)")
 
 
@@ -38,16 +46,14 @@ def check(name: str, *command: str) -> bool:
     return subprocess.run([PYTHON, "-m", *command], cwd=TOP).returncode == 0
 
 
-def trial(targets: list[str]) -> tuple[int, str]:
+def trial(targets: list[str], jobs: int) -> tuple[int, str]:
     """
-    Run trial, passing on what it prints as it comes.
+    Run trial in as many processes, passing on what it prints as it comes.
 
     Warnings are errors, in the tests, in trial's workers and in the daemons that tests start.
 
     @return: its exit status and all its output.
     """
-    heading("tests")
-    jobs = max(1, min(os.cpu_count() or 1, 4))
     process = subprocess.Popen(
         [PYTHON, "-m", "twisted.trial", *([f"--jobs={jobs}"] if jobs > 1 else []), *targets],
         cwd=TOP,
@@ -81,16 +87,27 @@ def counts(output: str, status: int) -> tuple[int, int, int]:
     return passed, failed, found.get("skips", 0)
 
 
-def skips(output: str) -> list[tuple[str, str]]:
-    """The skipped tests with their reasons, from trial's closing blocks."""
-    skipped = []
+def ended(output: str, *outcomes: str) -> list[tuple[str, str]]:
+    """The tests that ended so, with what trial's closing blocks say of them."""
+    found = []
     for block in RULE.split(output):
-        if block.startswith("[SKIPPED]\n"):
+        if block.startswith(tuple(f"[{each}]\n" for each in outcomes)):
             lines = re.split(r"(?m)^-{79}$", block)[0].strip().splitlines()[1:]
             names = [line for line in lines if TEST.match(line)]
             reason = " ".join(line for line in lines if line and not TEST.match(line))
-            skipped += [(name, reason) for name in names]
-    return skipped
+            found += [(name, reason) for name in names]
+    return found
+
+
+def unsteady(output: str, failed: int) -> list[str]:
+    """Ask once more, alone, what failed; return the names of what passes then."""
+    names = sorted({name for name, _ in ended(output, "FAIL", "ERROR")})
+    if not names or failed > UNSTEADY or not all(name.startswith(PEERS) for name in names):
+        return []
+    heading("what failed, once more")
+    status, output = trial(names, 1)
+    passed, failed, _ = counts(output, status)
+    return names if passed >= len(names) and not failed else []
 
 
 def expectedSkips() -> list[str]:
@@ -111,18 +128,24 @@ def main(targets: list[str]) -> int:
             check("types", "mypy"),
         ]
         passed, failed = results.count(True), results.count(False)
-    status, output = trial(targets or ["tests"])
+    heading("tests")
+    status, output = trial(targets or ["tests"], max(1, min(os.cpu_count() or 1, 4)))
     ofTests = counts(output, status)
+    again = unsteady(output, ofTests[1]) if ofTests[1] and not targets else []
+    if again:
+        ofTests = (ofTests[0] + ofTests[1], 0, ofTests[2])
     passed, failed, skipped = (
         one + other for one, other in zip((passed, failed, skipped), ofTests, strict=True)
     )
     expected = expectedSkips()
     unexpected = [
         (name, reason)
-        for name, reason in skips(output)
+        for name, reason in ended(output, "SKIPPED")
         if not any(name == each or name.startswith(each + ".") for each in expected)
     ]
     heading(f"{time.monotonic() - started:.0f} seconds")
+    for name in again:
+        print(f"unsteady, passed when asked again: {name}")
     if os.environ.get("CI"):
         for name, reason in unexpected:
             print(f"skipped, which CI does not expect: {name}: {reason}")

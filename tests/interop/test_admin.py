@@ -109,12 +109,15 @@ def accepted(daemon: Daemon, **how: bool) -> RawCaller:
 
 _PASSING = [
     # A thread that has just answered somebody else is not always back by the time it is counted.
-    (re.compile(r"(?m)^(freeWorkers +: )\d+$"), r"\1<some>"),
+    # Where none was back in time, libvirtd starts one more.
+    (re.compile(r"(?m)^((?:free|n)Workers +: )\d+$"), r"\1<some>"),
     (re.compile(r"(?m)^(unix_process_id: )\d+$"), r"\1<pid>"),
     (re.compile(r"(?m)^(sock_addr +: 127\.0\.0\.1:)\d+$"), r"\1<port>"),
     (re.compile(r"(?m)^ (\d+) +(admin|libvirtd)$"), r" \2"),
     (re.compile(r"(?m)^( |id +: )\d+ *(unix|tcp|$)"), r"\1<id> \2"),
 ]
+
+_WORKERS = re.compile(r"(field='(?:free|n)Workers', type=\d+, value=)\d+")
 
 
 def settled(outcome: Outcome, daemon: Daemon) -> Outcome:
@@ -306,7 +309,7 @@ class VirtAdminTests(AdminCase):
                     ("serverLookupClient", (1, 1)),
                 )
             ]
-            answers.append([repr(each) for each in found])
+            answers.append([_WORKERS.sub(r"\1<some>", repr(each)) for each in found])
         self.assertEqual(answers[0], answers[1])
 
     def test_strangers(self) -> None:

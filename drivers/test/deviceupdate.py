@@ -9,8 +9,9 @@ from typing import Any
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, check
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.test.aliases import KINDS, aliasOf
-from pyvirt.drivers.test.devicematch import findInterface
+from pyvirt.drivers.devicekinds import KINDS
+from pyvirt.drivers.devicematch import findInterface
+from pyvirt.drivers.test.aliases import aliasOf
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.refusals import internal, invalidArgument
 from pyvirt.drivers.test.world import World

@@ -12,7 +12,6 @@ from typing import Any
 
 import attrs
 
-from pyvirt.drivers.test.refusals import failed, invalidArgument, operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["findDevice", "findInterface"]
@@ -21,12 +20,20 @@ __all__ = ["findDevice", "findInterface"]
 _PLACE = frozenset(("alias", "address", "acpiIndex", "boot", "rom"))
 
 
-def _absent(detail: str, domain: int = ErrorDomain.TEST) -> VirtError:
+def _absent(detail: str, domain: int = ErrorDomain.NONE) -> VirtError:
     return virtError(ErrorCode.DEVICE_MISSING, detail, domain)
 
 
+def _failed(detail: str, domain: int = ErrorDomain.NONE) -> VirtError:
+    return virtError(ErrorCode.OPERATION_FAILED, detail, domain)
+
+
+def _invalid(detail: str) -> VirtError:
+    return virtError(ErrorCode.INVALID_ARG, detail, ErrorDomain.NONE)
+
+
 def _text(kind: str, device: Any, live: bool) -> VirtError:
-    """Make the error of a device that is not there."""
+    """Make the error of a device that is not there; whose error it is, is left open."""
     if kind == "rngs":
         if live:
             return _absent(
@@ -42,7 +49,7 @@ def _text(kind: str, device: Any, live: bool) -> VirtError:
     if kind == "vsock":
         if live:
             return _absent("matching vsock device not found")
-        return failed("matching vsock device not found")
+        return _failed("matching vsock device not found")
     if kind == "controllers":
         if live:
             return _absent(f"controller {device.type}:{device.index or 0} not found")
@@ -50,7 +57,7 @@ def _text(kind: str, device: Any, live: bool) -> VirtError:
     if kind in ("serials", "parallels", "consoles", "channels"):
         if live:
             return _absent(f"chr type '{kind[:-1]}' device not present in domain configuration")
-        return invalidArgument("device not present in domain configuration")
+        return _invalid("device not present in domain configuration")
     if kind == "filesystems":
         if live:
             return _absent("matching filesystem not found")
@@ -68,11 +75,15 @@ def _text(kind: str, device: Any, live: bool) -> VirtError:
         return _absent("matching shmem device was not found")
     if kind == "redirdevs":
         if live:
-            return operationInvalid("no matching redirdev was not found")
+            return virtError(
+                ErrorCode.OPERATION_INVALID,
+                "no matching redirdev was not found",
+                ErrorDomain.NONE,
+            )
         return _absent("no matching redirdev was not found")
     if kind == "leases":
         detail = f"Lease {device.key} in lockspace {device.lockspace or '(null)'} does not exist"
-        return invalidArgument(detail) if live else _absent(detail)
+        return _invalid(detail) if live else _absent(detail)
     if kind == "disks":
         name = device.target.dev
         return _absent(f"disk {name} not found" if live else f"no target device {name}")
@@ -184,7 +195,7 @@ def findInterface(interfaces: tuple[Any, ...], wanted: Any) -> int:
             detail = f"multiple devices matching MAC address {mac} found"
         else:
             detail = "multiple matching devices found"
-        raise failed(detail, ErrorDomain.DOMAIN)
+        raise _failed(detail, ErrorDomain.DOMAIN)
     if not found:
         raise _absent(
             f"no device found at address '{_addressText(wanted.address)}' matching MAC address "
@@ -203,12 +214,15 @@ def _addressText(address: Any) -> str:
     )
 
 
-def findDevice(devices: Any, kind: str, wanted: Any, live: bool) -> tuple[int, Any]:
+def findDevice(
+    devices: Any, kind: str, wanted: Any, live: bool, domain: int = ErrorDomain.TEST
+) -> tuple[int, Any]:
     """
     Find the device that is meant.
 
     @param devices: the devices of the running guest or of its definition, as C{live} says.
     @param kind: the attribute that keeps such devices.
+    @param domain: C{VIR_FROM_*}: the part that reports what is not there.
     @return: its place there, and the device.
     @raise VirtError: there is none.
     """
@@ -226,4 +240,6 @@ def findDevice(devices: Any, kind: str, wanted: Any, live: bool) -> tuple[int, A
     for place, each in enumerate(kept):
         if same(wanted, each):
             return place, each
-    raise _text(kind, wanted, live)
+    error = _text(kind, wanted, live)
+    error.domain = domain
+    raise error

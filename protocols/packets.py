@@ -12,6 +12,7 @@ C{held} further work back, the rest waits in a backlog, reading stops, and other
 from __future__ import annotations
 
 import os
+import typing
 from collections import deque
 from typing import Any
 
@@ -40,6 +41,16 @@ _WITH_FDS = tuple(
 )
 _LARGE = 65536
 """Packets above this size do not wait for the others of their turn."""
+
+
+class Layer(typing.Protocol):
+    """What encrypts a connection from some moment on."""
+
+    def encode(self, data: bytes) -> bytes:
+        """Encrypt what is to be sent."""
+
+    def decode(self, data: bytes) -> bytes:
+        """Decrypt what has come; raises C{ValueError} if the peer has not encrypted it."""
 
 
 @implementer(IFileDescriptorReceiver, IPushProducer)
@@ -76,6 +87,9 @@ class PacketProtocol(Protocol):
     _behind: list[bytes | tuple[bytes, list[int]]] | None = None
     _sender: DescriptorSender | None = None
     _closing = False
+    _layer: Layer | None = None
+    _clearWrites = 0
+    _sealedNow = False
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
@@ -114,7 +128,34 @@ class PacketProtocol(Protocol):
             and hasattr(transport, "_tempDataBuffer")
         )
 
+    def seal(self, layer: Layer, *, behindNext: bool = False) -> None:
+        """
+        Have a layer encrypt what is sent and decrypt what comes from now on.
+
+        Whatever has come already and was not looked at is not from the peer, for the peer has waited: it ends the
+        connection.
+
+        @param behindNext: the next write is still in the clear: the answer that tells the peer.
+        """
+        self._direct = False
+        self._layer = layer
+        self._clearWrites = int(behindNext)
+        if self._batch is not None:
+            self._sealedNow = self.held = True
+        elif self._backlog or self.frames.buffered:
+            self._sealedLate()
+
+    def _sealedLate(self) -> None:
+        self._backlog = None
+        self.brokenBy("something followed the login that is not encrypted")
+
     def dataReceived(self, data: bytes) -> None:
+        if self._layer is not None:
+            try:
+                data = self._layer.decode(data)
+            except ValueError as problem:
+                self.brokenBy(f"it cannot be decrypted: {problem}")
+                return
         packets = self.frames.receive(data)
         if packets:
             if self._backlog:
@@ -196,6 +237,11 @@ class PacketProtocol(Protocol):
                 self._write(batch[0] if len(batch) == 1 else b"".join(batch))
         if self.connectionIsLost:
             return
+        if self._sealedNow:
+            self._sealedNow = self.held = False
+            if handled < len(packets) or self._backlog or self.frames.buffered:
+                self._sealedLate()
+                return
         if handled < len(packets):
             rest = packets[handled:]
             if fresh:
@@ -297,6 +343,11 @@ class PacketProtocol(Protocol):
                 if sent == len(data):
                     return
                 data = data[sent:]
+        elif self._layer is not None:
+            if self._clearWrites:
+                self._clearWrites -= 1
+            else:
+                data = self._layer.encode(data)
         transport.write(data)
 
     def writeNow(self, packet: bytes) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import sys
 from typing import Any
 
 from scramp import ScramClient
@@ -15,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.authfile import findAuthFile, readCredentials
 from pyvirt.client.opening import connectTable
+from pyvirt.daemon.config import ConfigError, readConfig
 from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.passwordcommand import main
 from pyvirt.daemon.passwords import PasswordFile, PasswordFileError, Verifier, makeVerifier
@@ -25,7 +27,9 @@ from pyvirt.drivers.remote.target import Target
 from pyvirt.errors import VirtError
 from pyvirt.protocols.programs.remote import AuthSASLStartResult
 from pyvirt.sasl import OFFERED
-from pyvirt.sasl.client import Plain, Scram, chooseMechanism
+from pyvirt.sasl.client import MechanismError, Plain, Scram, chooseMechanism
+from pyvirt.sasl.kerberos import isAvailable
+from pyvirt.sasl.layer import LayerError, SecurityLayer
 from pyvirt.transports.endpoints import Address
 from tests.daemonfixture import Peer, World, error
 
@@ -542,3 +546,84 @@ class FileTests(SynchronousTestCase):
         )
         self.assertEqual(file.find("ann", "SCRAM-SHA-256")[1], True)
         self.assertEqual(file.find("joe", "SCRAM-SHA-256")[1], False)
+
+
+class LayerTests(SynchronousTestCase):
+    """What encrypts a connection from the end of a login on."""
+
+    def test_pieces(self) -> None:
+        """Whatever pieces the transport makes, the same comes out; and no piece is longer than the peer takes."""
+
+        class Cipher:
+            room = 5
+
+            def seal(self, data: bytes) -> bytes:
+                return b"<" + data[::-1]
+
+            def open(self, data: bytes) -> bytes:
+                if data[:1] != b"<":
+                    raise LayerError("spoilt")
+                return data[:0:-1]
+
+        said = bytes(range(23))
+        sealed = SecurityLayer(Cipher()).encode(said)
+        self.assertEqual(len(sealed), 23 + 5 * 5)
+        for size in range(1, len(sealed) + 1):
+            layer = SecurityLayer(Cipher())
+            parts = [sealed[i : i + size] for i in range(0, len(sealed), size)]
+            self.assertEqual(b"".join(map(layer.decode, parts)), said)
+        self.assertEqual(SecurityLayer(Cipher()).encode(b""), b"")
+        for wrong in (b"\0\0\0\0", b"\0\1\0\1", b"\xff\xff\xff\xff", b"\0\0\0\1x"):
+            self.assertRaises(LayerError, SecurityLayer(Cipher()).decode, wrong)
+        patient = SecurityLayer(Cipher())
+        self.assertEqual(patient.decode(b"\0\1\0\0" + bytes(65535)), b"")
+
+
+class KerberosTests(Base):
+    """GSSAPI where the package that it needs is absent; with it, see the interoperation tests."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        before = {name: sys.modules[name] for name in ("gssapi",) if name in sys.modules}
+        self.addCleanup(sys.modules.update, before)
+        self.addCleanup(sys.modules.pop, "gssapi", None)
+        sys.modules["gssapi"] = None  # type: ignore[assignment]
+
+    def test_configuration(self) -> None:
+        """A configuration that asks for it is refused, and told what to do; others are not."""
+        self.assertFalse(isAvailable())
+        with self.assertRaises(ConfigError) as caught:
+            readConfig('\nsasl_mechanisms = ["SCRAM-SHA-256", "gssapi"]\n', "f")
+        self.assertIn(
+            "f:2: sasl_mechanisms: GSSAPI needs the Python package 'gssapi'", str(caught.exception)
+        )
+        config = readConfig('sasl_keytab_file = "/k"\n', "f")
+        self.assertNotIn("GSSAPI", config.saslMechanisms)
+        self.assertIn("sasl_keytab_file cannot take effect", "".join(config.remarks))
+
+    def test_client(self) -> None:
+        """A client takes another mechanism, or says what it needs."""
+        self.sasl.mechanisms = ("GSSAPI", "SCRAM-SHA-256")
+        for auth, extra, expected in (
+            ([[2, 5], self.answer, None], {}, None),
+            ([[2, 5], self.answer, None], {"auth": "sasl.GSSAPI"}, "'pyvirt[gssapi]'"),
+        ):
+            outcome = ClientTests.logIn(self, auth, extra=extra)  # type: ignore[arg-type]
+            if expected is None:
+                self.successResultOf(outcome)
+            else:
+                self.assertIn(expected, str(self.failureResultOf(outcome, VirtError).value))
+
+    def answer(self, wanted: Any, data: Any) -> int:
+        for each in wanted:
+            each[4] = {2: "joe", 5: "secret"}[each[0]]
+        return 0
+
+    def test_iterations(self) -> None:
+        """A server cannot have a client hash for ever."""
+        for count in ("10000001", "9" * 30):
+            client = Scram("SCRAM-SHA-256", "joe", "secret", None)
+            said = client.first() or b""
+            nonce = said.decode().rpartition("r=")[2]
+            with self.assertRaises(MechanismError):
+                client.step(f"r={nonce}x,s=AAAA,i={count}".encode())

@@ -8,8 +8,11 @@ Texts are those of libvirt 9.0.0 with Cyrus SASL.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.threads import deferToThreadPool
 
 from pyvirt import constants as c
 from pyvirt.authfile import findAuthFile, readCredentials
@@ -19,13 +22,23 @@ from pyvirt.drivers.remote.target import Target
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.programs import REMOTE
 from pyvirt.sasl.binding import channelBinding
-from pyvirt.sasl.client import MechanismError, chooseMechanism, makeMechanism
+from pyvirt.sasl.client import (
+    ClientMechanism,
+    Kerberos,
+    MechanismError,
+    chooseMechanism,
+    makeMechanism,
+)
+from pyvirt.sasl.kerberos import MISSING, initiatorProblem, isAvailable
+from pyvirt.sasl.layer import SecurityLayer
 
 __all__ = ["logIn"]
 
 _NONE, _SASL, _POLKIT = 0, 1, 2
 _NAMES = {"sasl": _SASL, "polkit": _POLKIT}
 _STEPS = 16
+_WEAKEST = 56
+"""Bits of the key that has to encrypt what a plain TCP socket carries, as libvirt's clients have it."""
 _ASKED = (
     (c.VIR_CRED_USERNAME, "username", "Please enter your authorization name", "Authorization Name"),
     (
@@ -98,25 +111,34 @@ async def _sasl(
             raise _refused(f"SASL mechanism {wanted} not supported by server")
         offered = [wanted]
     transport = target.address.transport
+    open = transport == "tcp"
     binding = channelBinding(protocol.transport, server=False)
-    name = None
-    if transport != "tcp":
-        name = chooseMechanism(
-            offered,
-            bound=binding is not None,
-            encrypted=True,
-            external=binding is not None and _hasCertificate(protocol.transport),
-        )
+    noTicket = await _noTicket(context) if "GSSAPI" in offered else (-4, _NOTHING)
+    name = chooseMechanism(
+        offered,
+        bound=binding is not None,
+        encrypted=not open,
+        external=binding is not None and _hasCertificate(protocol.transport),
+        ticket=noTicket is None,
+        open=open,
+    )
     if name is None:
+        if noTicket is not None and "GSSAPI" in offered:
+            raise _failed(*noTicket)
         raise _failed(-4, _NOTHING if wanted != "" else "no mechanism available: ")
-    user, password = "", ""
-    if name != "EXTERNAL":
-        user, password = await _credentials(target, context, environment, userID)
+    mechanism: ClientMechanism
     try:
-        mechanism = makeMechanism(name, user, password, binding)
-        said = mechanism.first()
+        if name == "GSSAPI":
+            mechanism = Kerberos(target.address.host or "localhost", _WEAKEST if open else 0)
+        else:
+            user, password = "", ""
+            if name != "EXTERNAL":
+                user, password = await _credentials(target, context, environment, userID)
+            mechanism = makeMechanism(name, user, password, binding)
+        said = await _work(context, mechanism.slow, mechanism.first)
     except MechanismError as problem:
-        raise _failed(-1, f"generic failure: {problem}") from None
+        detail = str(problem) if name == "GSSAPI" else f"generic failure: {problem}"
+        raise _failed(problem.code, detail) from None
     result = await protocol.call(
         REMOTE, REMOTE.byName["authSASLStart"], (name, said is None, said or b"")
     )
@@ -125,17 +147,41 @@ async def _sasl(
         try:
             if result.complete:
                 if data is not None and not mechanism.done:
-                    mechanism.step(data)
+                    await _work(context, mechanism.slow, mechanism.step, data)
                 if not mechanism.done:
                     raise MechanismError("the server has not shown who it is")
+                if mechanism.cipher is not None:
+                    protocol.seal(SecurityLayer(mechanism.cipher))
                 return
-            said = mechanism.step(data)
+            said = await _work(context, mechanism.slow, mechanism.step, data)
         except MechanismError as problem:
             raise _refused(f"Failed to step SASL negotiation: {problem}", ErrorDomain.RPC) from None
         result = await protocol.call(
             REMOTE, REMOTE.byName["authSASLStep"], (said is None, said or b"")
         )
     raise _refused("Failed to step SASL negotiation: it has no end", ErrorDomain.RPC)
+
+
+_T = TypeVar("_T")
+
+
+async def _work(
+    context: OpenContext, slow: bool, function: Callable[..., _T], *arguments: Any
+) -> _T:
+    """Call a function, in a thread if it is slow, so that nobody else waits for it."""
+    reactor: Any = context.reactor
+    if not slow or not IReactorThreads.providedBy(reactor):
+        return function(*arguments)
+    found: _T = await deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+    return found
+
+
+async def _noTicket(context: OpenContext) -> tuple[int, str] | None:
+    """Say why GSSAPI cannot be used, as Cyrus SASL's number and words.  None: it can."""
+    if not isAvailable():
+        return -4, f"no mechanism available: {MISSING}"
+    problem = await _work(context, True, initiatorProblem)
+    return None if problem is None else (-1, problem)
 
 
 def _hasCertificate(transport: Any) -> bool:

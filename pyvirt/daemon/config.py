@@ -21,7 +21,8 @@ import attrs
 from pyvirt.confsyntax import ConfigError, Value, parse
 from pyvirt.daemon.logsetup import Filter, Output, parseFilters, parseOutputs
 from pyvirt.errors import VirtError
-from pyvirt.sasl import OFFERED
+from pyvirt.sasl import KNOWN, OFFERED
+from pyvirt.sasl.kerberos import MISSING, isAvailable
 from pyvirt.tls.priority import PriorityError, parsePriority
 
 __all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
@@ -130,8 +131,10 @@ def _loopback(key: str, value: Value) -> tuple[str, int]:
 def _mechanisms(key: str, value: Value) -> tuple[str, ...]:
     found = tuple(each.upper() for each in _strings(key, value))
     for each in found:
-        if each not in OFFERED:
-            raise _Wrong(f"{key}: there is no mechanism '{each}', only {', '.join(OFFERED)}")
+        if each not in KNOWN:
+            raise _Wrong(f"{key}: there is no mechanism '{each}', only {', '.join(KNOWN)}")
+        if each == "GSSAPI" and not isAvailable():
+            raise _Wrong(f"{key}: {MISSING}")
     return found
 
 
@@ -235,6 +238,7 @@ class Config:
     tcpMinSSF: int = _key("tcp_min_ssf", _minimumSSF, 112)
     accessDrivers: tuple[str, ...] = _key("access_drivers", _strings, ())
     saslPasswdFile: str = _key("sasl_passwd_file", _path, "/etc/libvirt/pyvirt-passwd")
+    saslKeytabFile: str | None = _key("sasl_keytab_file", _path, None)
     saslMechanisms: tuple[str, ...] = _key("sasl_mechanisms", _mechanisms, OFFERED)
     accessPolicyFile: str | None = _key("access_policy_file", _path, None)
     keyFile: str | None = _key("key_file", _path, None)
@@ -304,10 +308,14 @@ class Config:
             found.append(
                 'tls_no_verify_certificate = 1 and auth_tls = "none": over TLS anybody may do anything'
             )
-        if self.listenTCP and self.authTCP == "sasl":
+        if self.listenTCP and self.authTCP == "sasl" and "GSSAPI" not in self.saslMechanisms:
             found.append(
-                'listen_tcp = 1 and auth_tcp = "sasl": nobody can log in, for no mechanism here encrypts a'
-                " TCP connection; use TLS"
+                'listen_tcp = 1 and auth_tcp = "sasl": nobody can log in, for no mechanism in sasl_mechanisms'
+                " encrypts a TCP connection; use TLS, or GSSAPI"
+            )
+        if "sasl_keytab_file" in self.lines and "GSSAPI" not in self.saslMechanisms:
+            found.append(
+                "sasl_keytab_file cannot take effect: sasl_mechanisms does not name GSSAPI"
             )
         if self.listenTCP and self.authTCP == "none" and not _isLoopback(self.listenAddr):
             found.append(

@@ -2,7 +2,7 @@
 SASL in the daemon: who logs in shows it by one of the mechanisms here.
 
 Which are offered depends on the door: a password itself travels only inside TLS, where logins may also be bound to
-the channel and certificates stand for themselves; a plain TCP socket, which nothing encrypts afterwards, has none, as
+the channel and certificates stand for themselves; a plain TCP socket has only what encrypts it afterwards, GSSAPI, as
 libvirt demands.  What went wrong is for the log; the client is told that it failed, and nothing else.
 """
 
@@ -23,6 +23,8 @@ from pyvirt.daemon.passwords import PasswordFile, PasswordFileError, verify
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.sasl import OFFERED
 from pyvirt.sasl.binding import channelBinding
+from pyvirt.sasl.kerberos import Acceptor, KerberosError, acceptorProblem
+from pyvirt.sasl.layer import SecurityLayer
 
 if TYPE_CHECKING:
     from pyvirt.daemon.session import Session
@@ -59,20 +61,24 @@ class SASL:
     How clients of a daemon log in.
 
     @ivar passwords: who has one.
-    @ivar mechanisms: those of L{pyvirt.sasl.OFFERED} that may be used.
+    @ivar mechanisms: those of L{pyvirt.sasl.KNOWN} that may be used.
     @ivar allowed: patterns of names that may come in, None: every name.
+    @ivar keytab: the file of the daemon's Kerberos keys, None: the system's.
+    @ivar minimumSSF: bits of the key that has to encrypt what a plain TCP socket carries.
     @ivar inThread: calls a function in a thread.
     """
 
     passwords: PasswordFile
     mechanisms: tuple[str, ...] = OFFERED
     allowed: tuple[str, ...] | None = None
+    keytab: str | None = None
+    minimumSSF: int = 112
     inThread: Callable[..., Deferred[Any]]
 
     def offered(self, identity: Identity, binding: Any) -> list[str]:
         """The mechanisms for a client that came by some door, the best first."""
         if identity.transport == "tcp":
-            return []
+            return [each for each in self.mechanisms if each == "GSSAPI"]
         isTLS = identity.transport == "tls"
         found: list[str] = []
         for each in self.mechanisms:
@@ -80,7 +86,9 @@ class SASL:
                 if binding is not None:
                     found.append(f"{each}-PLUS")
                 found.append(each)
-            elif isTLS and (each != "EXTERNAL" or identity.x509Name is not None):
+            elif each == "GSSAPI" or (
+                isTLS and (each != "EXTERNAL" or identity.x509Name is not None)
+            ):
                 found.append(each)
         return found
 
@@ -90,9 +98,19 @@ class SASL:
 
 
 def makeSASL(
-    reactor: Any, path: str, mechanisms: Sequence[str], allowed: tuple[str, ...] | None
+    reactor: Any,
+    path: str,
+    mechanisms: Sequence[str],
+    allowed: tuple[str, ...] | None,
+    *,
+    keytab: str | None = None,
+    minimumSSF: int = 112,
 ) -> SASL:
     """Make what a configuration asks for."""
+    if "GSSAPI" in mechanisms:
+        problem = acceptorProblem(keytab)
+        if problem is not None:
+            log.warn("nobody can log in by GSSAPI: {problem}", problem=problem)
 
     def inThread(function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
@@ -101,6 +119,8 @@ def makeSASL(
         passwords=PasswordFile(path),
         mechanisms=tuple(mechanisms),
         allowed=allowed,
+        keytab=keytab,
+        minimumSSF=minimumSSF,
         inThread=inThread,
     )
 
@@ -199,6 +219,33 @@ class _Plain:
         return self._sasl.inThread(verify, mechanism, verifier, password).addCallback(checked)
 
 
+class _Kerberos:
+    """Whom a ticket names; where nothing else encrypts the connection it does."""
+
+    def __init__(self, sasl: SASL, strength: int) -> None:
+        self._sasl = sasl
+        self._strength = strength
+        self._acceptor: Acceptor | None = None
+
+    @property
+    def cipher(self) -> Any:
+        """What encrypts from now on."""
+        return self._acceptor and self._acceptor.cipher
+
+    def step(self, data: bytes | None) -> Any:
+        # Keys are read from files, and used tickets are remembered in one.
+        return self._sasl.inThread(self._step, data)
+
+    def _step(self, data: bytes | None) -> tuple[bytes | None, str | None]:
+        try:
+            if self._acceptor is None:
+                self._acceptor = Acceptor(self._sasl.keytab, self._strength)
+            answer = self._acceptor.step(data)
+        except KerberosError as problem:
+            raise Refused(str(problem)) from None
+        return answer, self._acceptor.name
+
+
 class _External:
     """Who the client's certificate says."""
 
@@ -277,6 +324,9 @@ class Login:
                 self._mechanism = _Plain(self.sasl)
             elif name == "EXTERNAL":
                 self._mechanism = _External(identity)
+            elif name == "GSSAPI":
+                open = identity.transport == "tcp"
+                self._mechanism = _Kerberos(self.sasl, self.sasl.minimumSSF if open else 0)
             else:
                 binding = channelBinding(self.session.transport, server=True)
                 self._mechanism = _Scram(name, self.sasl, binding)
@@ -316,7 +366,10 @@ class Login:
             raise self._refuse(f"SASL client identity '{name}' not allowed by ACL")
         session = self.session
         session.identity = attrs.evolve(session.identity, saslName=name)
+        cipher = getattr(self._mechanism, "cipher", None)
         self._offered = self._mechanism = None
+        if cipher is not None:
+            session.seal(SecurityLayer(cipher), behindNext=True)
         session.authenticationSucceeded()
         log.info("{peer} has logged in", peer=session.peer)
         return Step(True, data)

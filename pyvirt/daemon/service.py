@@ -199,6 +199,8 @@ class DaemonService(Service):
             under(self.paths.root, config.saslPasswdFile),
             config.saslMechanisms,
             config.saslAllowedUsernameList,
+            keytab=config.saslKeytabFile and under(self.paths.root, config.saslKeytabFile),
+            minimumSSF=config.tcpMinSSF,
         )
 
     def reload(self) -> bool:

@@ -4,13 +4,14 @@ The client's side of the mechanisms: answers to what a server says, and whether 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from scramp import ScramClient, ScramException
 
 __all__ = ["ClientMechanism", "MechanismError", "chooseMechanism", "makeMechanism"]
 
 ORDER = (
+    "GSSAPI",
     "EXTERNAL",
     "SCRAM-SHA-512-PLUS",
     "SCRAM-SHA-256-PLUS",
@@ -24,7 +25,15 @@ ORDER = (
 
 
 class MechanismError(Exception):
-    """The server's words are wrong, or it could not show who it is."""
+    """
+    The server's words are wrong, or it could not show who it is.
+
+    @ivar code: as Cyrus SASL numbers it.
+    """
+
+    def __init__(self, text: str, code: int = -1) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class ClientMechanism(Protocol):
@@ -32,9 +41,17 @@ class ClientMechanism(Protocol):
     One exchange.
 
     @ivar done: the server has shown all that it has to.
+    @ivar cipher: encrypts the connection from the end of the login on, None: nothing does.
+    @ivar slow: steps take milliseconds or ask somebody, so that they are for a thread.
     """
 
-    done: bool
+    slow: bool
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def cipher(self) -> Any: ...
 
     def first(self) -> bytes | None:
         """What is said first; None: the server begins."""
@@ -48,7 +65,13 @@ class ClientMechanism(Protocol):
 
 
 def chooseMechanism(
-    offered: list[str], *, bound: bool, encrypted: bool, external: bool
+    offered: list[str],
+    *,
+    bound: bool,
+    encrypted: bool,
+    external: bool,
+    ticket: bool = False,
+    open: bool = False,
 ) -> str | None:
     """
     Choose the best of what a server offers.
@@ -56,9 +79,13 @@ def chooseMechanism(
     @param bound: there is a TLS channel to bind to.
     @param encrypted: nobody can listen, so that a password may be sent.
     @param external: the client has shown a certificate.
+    @param ticket: Kerberos knows the client.
+    @param open: nothing encrypts the connection, so that the mechanism has to.
     """
     for name in ORDER:
-        if name not in offered:
+        if name not in offered or (open and name != "GSSAPI"):
+            continue
+        if name == "GSSAPI" and not ticket:
             continue
         if name.endswith("-PLUS") and not bound:
             continue
@@ -70,10 +97,16 @@ def chooseMechanism(
     return None
 
 
+_MOST_ITERATIONS = 10_000_000
+"""More than any server has a reason for; they would take some seconds."""
+
+
 class Scram:
     """SCRAM, with a binding to the channel if the mechanism says so."""
 
     done = False
+    cipher = None
+    slow = True
 
     def __init__(
         self, name: str, user: str, password: str, binding: tuple[str, bytes] | None
@@ -95,6 +128,11 @@ class Scram:
             text = (data or b"").decode()
             self._stage += 1
             if self._stage == 1:
+                iterations = text.rpartition(",i=")[2].partition(",")[0]
+                if iterations.isdecimal() and (
+                    len(iterations) > 9 or int(iterations) > _MOST_ITERATIONS
+                ):
+                    raise MechanismError(f"the server asks for {iterations[:40]} iterations")
                 self._client.set_server_first(text)
                 answer: str = self._client.get_client_final()
                 return answer.encode()
@@ -111,6 +149,8 @@ class Plain:
     """The password itself; the server shows nothing but that it has the connection."""
 
     done = True
+    cipher = None
+    slow = False
 
     def __init__(self, user: str, password: str) -> None:
         if "\0" in user + password:
@@ -128,12 +168,54 @@ class External:
     """Who the certificate says."""
 
     done = True
+    cipher = None
+    slow = False
 
     def first(self) -> bytes | None:
         return b""
 
     def step(self, data: bytes | None) -> bytes | None:
         raise MechanismError("the server asks for more than the certificate")
+
+
+class Kerberos:
+    """A ticket, and the server's that answers it."""
+
+    slow = True
+
+    def __init__(self, host: str, strength: int) -> None:
+        self._host = host
+        self._strength = strength
+        self._side: Any = None
+
+    @property
+    def done(self) -> bool:
+        """The server has shown who it is."""
+        return self._side is not None and self._side.done
+
+    @property
+    def cipher(self) -> Any:
+        """What encrypts the connection from the end of the login on."""
+        return self._side.cipher
+
+    def first(self) -> bytes | None:
+        from pyvirt.sasl.kerberos import Initiator, KerberosError
+
+        try:
+            self._side = Initiator(self._host, self._strength)
+            said: bytes | None = self._side.first()
+            return said
+        except KerberosError as problem:
+            raise MechanismError(str(problem), problem.code) from None
+
+    def step(self, data: bytes | None) -> bytes | None:
+        from pyvirt.sasl.kerberos import KerberosError
+
+        try:
+            said: bytes | None = self._side.step(data)
+            return said
+        except KerberosError as problem:
+            raise MechanismError(str(problem), problem.code) from None
 
 
 def makeMechanism(

@@ -5,6 +5,7 @@ TLS in memory: both ends, their handshake and verdict, what each refuses, and wh
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 from typing import Any
@@ -13,6 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -250,6 +252,7 @@ class HandshakeTests(SynchronousTestCase):
             self.assertEqual(
                 (len(world.server.sessions), len(world.server.arrivals)), (0, 0), behind
             )
+            world.clock.advance(0)
             self.assertEqual(world.clock.getDelayedCalls(), [], behind)
         self.assertGreater(sent, 1000)
         self.flushLoggedErrors()
@@ -290,6 +293,76 @@ class HandshakeTests(SynchronousTestCase):
         world.run(pipe)
         self.assertIsInstance(outcome[0], RemoteProtocol)
         pipe.cut()
+
+    def test_othersGoOn(self) -> None:
+        """
+        Of many handshakes that come at once only a few are gone on with before other clients have their turn.
+        """
+        world = Doors(self, anonymousClients=50)
+        now, pending, turns = [0.0], Clock(), world.server.turns
+        turns._timer, turns._clock = lambda: now[0], pending
+        credentials = world.client(self, pki().client)
+        joined = [world.join(credentials) for _ in range(20)]
+
+        def step(data: bytes, take: Any) -> None:
+            now[0] += 0.0009
+            take(data)
+
+        for pipe, _, _ in joined:
+            waiting = pipe.server.protocol._input
+            waiting._take = functools.partial(step, take=waiting._take)
+        for pipe, _, _ in joined:
+            pipe.deliver()
+        # Three steps of 0.9 ms use up the 2 ms of a turn; the others are not read meanwhile.
+        self.assertEqual((turns.waiting, now[0]), (17, 0.0009 * 3))
+        self.assertEqual([each[0].server.reading for each in joined], [True] * 3 + [False] * 17)
+        lost = joined[10][0]
+        lost.cut()
+
+        def turn() -> None:
+            (call,) = pending.getDelayedCalls()
+            call.cancel()
+            began = now[0]
+            turns._next()
+            self.assertLess(now[0] - began, 0.0028)
+
+        count = 0
+        while turns.waiting:
+            turn()
+            count += 1
+        self.assertEqual(count, 6)
+        while any(not outcome for _, _, outcome in joined):
+            for pipe, _, _ in joined:
+                pipe.deliver()
+            if pending.getDelayedCalls():
+                turn()
+        for pipe, _, outcome in joined:
+            if pipe is not lost:
+                self.assertIsInstance(outcome[0], RemoteProtocol)
+            pipe.cut()
+        lost.deliver()
+        self.assertIsInstance(joined[10][2][0].value, VirtError)
+        self.assertEqual(len(world.server.sessions), 0)
+
+    def test_crash(self) -> None:
+        """
+        A handshake that fails in a way that nobody has foreseen ends, and the others go on.
+        """
+        world = Doors(self)
+        credentials = world.client(self, pki().client)
+        (one, _, first), (two, _, second) = world.join(credentials), world.join(credentials)
+
+        def fail(data: bytes) -> None:
+            raise ValueError("unforeseen")
+
+        one.server.protocol._input._take = fail
+        world.run(one)
+        world.run(two)
+        self.assertIsInstance(first[0].value, VirtError)
+        self.assertIsInstance(second[0], RemoteProtocol)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(len(world.server.sessions), 1)
+        two.cut()
 
     def test_plaintext(self) -> None:
         """

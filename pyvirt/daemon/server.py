@@ -34,6 +34,7 @@ from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 from pyvirt.routes import Router
 from pyvirt.routes.router import Permits
+from pyvirt.transports.turns import Turns
 
 __all__ = ["Counters", "Limits", "Server", "SessionFactory"]
 
@@ -167,6 +168,7 @@ class Server:
     @ivar changed: called whenever a client has come or gone.
     @ivar arrivals: connections whose handshake goes on: they count as clients that have not authenticated.
     @ivar calls: number to L{Call} of the main program, filled as procedures are called.
+    @ivar turns: how handshakes share the time of the reactor.
     @ivar trusting: whether every client that may change something has the rights of this process.
     """
 
@@ -195,6 +197,7 @@ class Server:
         self.sasl: SASL | None = None
         self.audit: Audit | None = None
         self.metrics: Metrics | None = None
+        self.turns = Turns(reactor)
         self.workers = Workers()
         self.workers.switched = self._shortWay
         self.clock: IReactorTime = reactor

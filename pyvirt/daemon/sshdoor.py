@@ -35,6 +35,7 @@ from pyvirt.daemon.sshcommands import CommandRefused, understand
 from pyvirt.tls.issuing import writeFile
 from pyvirt.transports.listeners import ListenError
 from pyvirt.transports.sshchannel import ChannelTransport, PacedConnection, StreamChannel
+from pyvirt.transports.turns import HandshakeInput
 
 __all__ = ["SSHDoor", "SSHDoorFactory", "hostKey"]
 
@@ -317,6 +318,7 @@ class SSHDoor(SSHServerTransport):
         self.user: str | None = None
         self.key: str | None = None
         self._inside = False
+        self._input: HandshakeInput | None = None
         self._deadline: IDelayedCall | None = None
 
     @property
@@ -332,6 +334,7 @@ class SSHDoor(SSHServerTransport):
     def connectionMade(self) -> None:
         self.identity = attrs.evolve(Identity.of(self.transport), transport="ssh")
         self.alive = True
+        self._input = HandshakeInput(self.server.turns, self.transport, self._take)
         self.idle()
         super().connectionMade()
 
@@ -390,6 +393,16 @@ class SSHDoor(SSHServerTransport):
         super().sendExtInfo([(b"server-sig-algs", b",".join(_SIGNATURES))])
 
     def dataReceived(self, data: bytes) -> None:
+        """Go on with the handshake in its turn; once a connection to the daemon is open, at once."""
+        waiting = self._input
+        if waiting is not None:
+            if waiting.isWaiting or not self._inside:
+                waiting.received(data)
+                return
+            self._input = None
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
         try:
             super().dataReceived(data)
         except Exception as problem:
@@ -404,6 +417,9 @@ class SSHDoor(SSHServerTransport):
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
         self.alive = False
+        if self._input is not None:
+            self._input.forget()
+            self._input = None
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

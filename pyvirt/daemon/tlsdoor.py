@@ -109,7 +109,9 @@ def tlsFactory(server: Server, keys: ServerKeys, *, auth: str, readOnly: bool = 
     @param auth: how clients have to authenticate besides their certificate.
     """
     sessions = SessionFactory(server, auth=auth, readOnly=readOnly)
-    return serverFactory(lambda: keys.credentials, TLSDoorFactory(sessions), server.clock)
+    return serverFactory(
+        lambda: keys.credentials, TLSDoorFactory(sessions), server.clock, server.turns
+    )
 
 
 class TLSDoorFactory(Factory):

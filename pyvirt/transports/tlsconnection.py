@@ -13,10 +13,13 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IReactorTime,
 )
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from pyvirt.tls.credentials import Credentials
+from pyvirt.transports.turns import HandshakeInput, Turns
 
 __all__ = ["TLSConnection", "clientFactory", "serverFactory"]
 
@@ -32,6 +35,29 @@ class TLSConnection(TLSMemoryBIOProtocol):
     """
 
     credentials: Credentials
+    _input: HandshakeInput | None = None
+
+    def makeConnection(self, transport: Any) -> None:
+        turns = self.factory.turns
+        if turns is not None:
+            self._input = HandshakeInput(turns, transport, super().dataReceived)
+        super().makeConnection(transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Go on with the handshake in its turn; what comes behind it is for the protocol at once."""
+        waiting = self._input
+        if waiting is not None:
+            if waiting.isWaiting or not self._handshakeDone:
+                waiting.received(data)
+                return
+            self._input = None
+        super().dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._input is not None:
+            self._input.forget()
+            self._input = None
+        super().connectionLost(reason)
 
     def _shutdownTLS(self) -> None:
         super()._shutdownTLS()
@@ -53,6 +79,7 @@ class TLSConnection(TLSMemoryBIOProtocol):
 
 class _Factory(TLSMemoryBIOFactory):
     protocol = TLSConnection
+    turns: Turns | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> TLSConnection:
         """Make a connection, unless the wrapped factory refuses it."""
@@ -85,14 +112,17 @@ class _ClientCreator:
 
 
 def serverFactory(
-    credentials: Any, wrapped: IProtocolFactory, clock: IReactorTime
+    credentials: Any, wrapped: IProtocolFactory, clock: IReactorTime, turns: Turns | None = None
 ) -> TLSMemoryBIOFactory:
     """
     Make the factory of a server's connections.
 
     @param credentials: called for each new connection, returns the L{Credentials} of that time.
+    @param turns: how handshakes share time, None: they do not.
     """
-    return _Factory(_ServerCreator(credentials), False, wrapped, clock)
+    factory = _Factory(_ServerCreator(credentials), False, wrapped, clock)
+    factory.turns = turns
+    return factory
 
 
 def clientFactory(

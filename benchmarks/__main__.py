@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from twisted.trial.unittest import SkipTest
 
+from benchmarks.doors import Doors
 from benchmarks.raw import RawClient, eventsDelivered, subscribers
 from benchmarks.scale import EVENTS, Scale
 from pyvirt.errors import VirtError
@@ -156,6 +157,7 @@ def startup(daemon: Daemon) -> float:
 LIMITS = ["max_clients = 6000", "max_anonymous_clients = 1000"]
 
 _SCALE = Scale(LIMITS)
+_DOORS = Doors()
 
 MEASURES = [
     Measure("synchronous calls, stock binding", "calls/s", stock("call"), 1.2),
@@ -179,6 +181,15 @@ MEASURES = [
     Measure("memory of these", "KiB", _SCALE.memory("domains"), 0.5, less=True, rounds=1),
     Measure("storm to 50 subscribers", "events/s", _SCALE.storm, 1, rounds=1),
     Measure("memory that it adds", "KiB", _SCALE.memory("storm"), 0.5, less=True, rounds=1),
+    Measure("from connect to answer, UNIX", "ms", _DOORS.opening("unix", 200), 0.3, less=True),
+    Measure("from connect to answer, TCP", "ms", _DOORS.opening("tcp", 200), 0.3, less=True),
+    Measure("from connect to answer, TLS", "ms", _DOORS.opening("tls", 50), 0.3, less=True),
+    Measure(
+        "the same, OpenSSH", "ms", _DOORS.opening("openssh, netcat", 5), 0.3, less=True, rounds=3
+    ),
+    Measure("the same, our SSH door", "ms", _DOORS.sshDoor, 0.3, less=True, rounds=3),
+    Measure("calls beside TLS handshakes", "ms", _DOORS.delay("tls"), less=True),
+    Measure("calls beside SSH handshakes", "ms", _DOORS.delay("ssh"), less=True),
 ]
 
 
@@ -308,6 +319,7 @@ def main() -> int:
             own = [] if options.only else compareClients(reference, options.rounds)
         finally:
             daemon.stop()
+            _DOORS.stop()
     finally:
         reference.stop()
     show("Daemons, each with the same clients", ("libvirtd", "pyvirt"), rows)

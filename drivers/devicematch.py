@@ -44,7 +44,9 @@ def _text(kind: str, device: Any, live: bool) -> VirtError:
         return _absent("matching input device not found")
     if kind == "watchdogs":
         if live:
-            return _absent("watchdog device not present in domain configuration")
+            return _absent(
+                f"model '{device.model}' watchdog device not present in domain configuration"
+            )
         return _absent("domain has no watchdog")
     if kind == "vsock":
         if live:
@@ -171,6 +173,27 @@ _SAME: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+def _sameEnds(wanted: Any, there: Any) -> bool:
+    """Whether two character devices have the same ends, in the guest and on the host."""
+    if not _samePort(attrs.evolve(wanted, source=there.source), there):
+        return False
+    one, other = wanted.source, there.source
+    if one.type == "unix" and one.path is None and one.mode is None:
+        one = attrs.evolve(one, mode=other.mode)
+    return bool(one == other)
+
+
+_STRICT: dict[str, Callable[[Any, Any], bool]] = {
+    "serials": _sameEnds,
+    "parallels": _sameEnds,
+    "consoles": _sameEnds,
+    "channels": _sameEnds,
+    "watchdogs": lambda wanted, there: (
+        (wanted.model, wanted.action, wanted.address) == (there.model, there.action, there.address)
+    ),
+}
+
+
 def findInterface(interfaces: tuple[Any, ...], wanted: Any) -> int:
     """
     Find an interface by what is given of its hardware address, its address and its name.
@@ -215,13 +238,20 @@ def _addressText(address: Any) -> str:
 
 
 def findDevice(
-    devices: Any, kind: str, wanted: Any, live: bool, domain: int = ErrorDomain.TEST
+    devices: Any,
+    kind: str,
+    wanted: Any,
+    live: bool,
+    domain: int = ErrorDomain.TEST,
+    *,
+    strict: bool = False,
 ) -> tuple[int, Any]:
     """
     Find the device that is meant.
 
     @param devices: the devices of the running guest or of its definition, as C{live} says.
     @param kind: the attribute that keeps such devices.
+    @param strict: a real guest's, whose character devices have paths that are part of what tells them.
     @param domain: C{VIR_FROM_*}: the part that reports what is not there.
     @return: its place there, and the device.
     @raise VirtError: there is none.
@@ -237,6 +267,8 @@ def findDevice(
     if kind == "watchdogs" and kept and not live:
         return 0, kept[0]
     same = _SAME.get(kind, _alike)
+    if strict and kind in _STRICT:
+        same = _STRICT[kind]
     for place, each in enumerate(kept):
         if same(wanted, each):
             return place, each

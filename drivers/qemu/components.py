@@ -51,7 +51,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IClientWatch: _later("watching", "ClientWatch"),
     IDomainMigration: _later("migration", "DomainMigration"),
     IHypervisorCommands: _later("passthrough", "HypervisorCommands"),
-    IDomainDevices: _later("blocks.resizing", "DomainBlockResize"),
+    IDomainDevices: _later("plugging.devices", "DomainDevices"),
     IDomainBlockJobs: _later("blocks.blockjobs", "DomainBlockJobs"),
     IDomainSnapshots: _later("snapshots", "DomainSnapshots"),
     IDomainCheckpoints: _later("checkpoints", "DomainCheckpoints"),

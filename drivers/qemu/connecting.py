@@ -18,14 +18,14 @@ from pyvirt.drivers.qemu.agent import AgentProtocol
 from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.live import learnChardevs, learnTrays
+from pyvirt.drivers.qemu.live import learnChardevs, learnMemories, learnTrays
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost, QMPProtocol
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["connectAgent", "connectMonitor", "connectorFor", "learn"]
+__all__ = ["connectAgent", "connectMonitor", "connectorFor", "learn", "setPassword"]
 
 log = Logger()
 
@@ -103,6 +103,9 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
         log.debug("{error}", error=error)
     for name, arguments in afterwards(definition):
         await guest.execute(name, arguments)
+    if definition.devices.memories:
+        reply = await guest.execute("query-memory-devices")
+        definition = learnMemories(definition, reply)
     await _passwords(guest, definition)
     await _balloon(guest, definition)
     blocks = await guest.execute("query-block")
@@ -116,20 +119,23 @@ async def _passwords(guest: Guest, definition: DomainDefinition) -> None:
     for display in definition.devices.graphics:
         if display.type not in ("vnc", "spice") or display.passwd is None:
             continue
-        await guest.execute(
-            "set_password",
-            {
-                "protocol": display.type,
-                "password": display.passwd,
-                "connected": display.connected or "keep",
-            }
-            if display.type == "spice"
-            else {"protocol": "vnc", "password": display.passwd},
-        )
-        when = "never"
-        if display.passwdValidTo is not None:
-            when = _seconds(display.passwdValidTo)
-        await guest.execute("expire_password", {"protocol": display.type, "time": when})
+        await setPassword(guest, display)
+
+
+async def setPassword(guest: Guest, display: Any) -> None:
+    """
+    Give a display its password, and say until when it holds.
+
+    @raise VirtError: QEMU refuses.
+    """
+    arguments = {"protocol": display.type, "password": display.passwd}
+    if display.type == "spice":
+        arguments["connected"] = display.connected or "keep"
+    await guest.execute("set_password", arguments)
+    when = "never"
+    if display.passwdValidTo is not None:
+        when = _seconds(display.passwdValidTo)
+    await guest.execute("expire_password", {"protocol": display.type, "time": when})
 
 
 def _seconds(text: str) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -104,8 +104,9 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     domain.guest = None
     if guest.backup is not None and guest.backup.job is not None:
         domain.jobs.finish(guest.backup.job)
-    waits, guest.jobWaits = guest.jobWaits, {}
-    for waiting in waits.values():
+    waits: list[Deferred[Any]] = [*guest.jobWaits.values(), *guest.unplugging.values()]
+    guest.jobWaits, guest.unplugging = {}, {}
+    for waiting in waits:
         waiting.errback(MonitorLost())
     if guest.monitor is not None:
         guest.monitor.close()

@@ -57,6 +57,7 @@ class Guest:
     @ivar blockJobs: by target of the disk, what QEMU is doing to disks.
     @ivar jobWaits: by name, jobs of QEMU that somebody waits for.
     @ivar backup: the backup under way, None if none is.
+    @ivar unplugging: by name, devices whose going somebody waits for.
     @ivar restored: files and owners that are given back when it is gone.
     """
 
@@ -90,6 +91,7 @@ class Guest:
         self.lastNode = 0
         self.blockJobs: dict[str, BlockJob] = {}
         self.jobWaits: dict[str, Deferred[None]] = {}
+        self.unplugging: dict[str, Deferred[str]] = {}
         self.backup: Backup | None = None
 
     def takeNode(self) -> int:

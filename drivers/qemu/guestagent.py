@@ -47,13 +47,13 @@ def agentOf(domain: Domain) -> AgentProtocol:
     @raise VirtError: there is none.
     """
     guest = domain.checkActive()
+    if domain.state != c.VIR_DOMAIN_RUNNING:
+        raise operationInvalid("domain is not running")
     channel = agentChannel(domain.definition)
     if channel is None:
         raise unsupportedArgument("QEMU guest agent is not configured")
     if guest.agent is None or channel.target.state != "connected":
         raise unresponsive("QEMU guest agent is not connected")
-    if domain.state != c.VIR_DOMAIN_RUNNING:
-        raise operationInvalid("domain is not running")
     return guest.agent
 
 
@@ -67,6 +67,32 @@ async def ask(domain: Domain, command: str, arguments: Mapping[str, Any] | None 
     guest = domain.checkActive()
     timeout: float = guest.agentTimeout
     return await agent.execute(command, arguments, timeout=LONGEST if timeout < 0 else timeout or 1)
+
+
+async def setVcpus(domain: Domain, count: int) -> None:
+    """
+    Have the agent put so many of a guest's processors to use.
+
+    @raise VirtError: there are not so many, or some cannot be left idle.
+    """
+    reply = await ask(domain, "guest-get-vcpus")
+    known = [each for each in reply if isinstance(each, dict)] if isinstance(reply, list) else []
+    if count > len(known):
+        raise invalidArgument("requested vcpu count is greater than the count of enabled vcpus")
+    online = sum(bool(each.get("online")) for each in known)
+    wanted = []
+    for each in known if count > online else reversed(known):
+        if online == count:
+            break
+        on = bool(each.get("online"))
+        if on == (count > online) or not (on is False or each.get("can-offline")):
+            continue
+        wanted.append({"logical-id": each.get("logical-id"), "online": not on})
+        online += -1 if on else 1
+    if online != count:
+        raise internal("Cannot offline enough CPUs")
+    if wanted:
+        await ask(domain, "guest-set-vcpus", {"vcpus": wanted})
 
 
 def _malformed(what: str) -> VirtError:

@@ -253,6 +253,10 @@ def _balloon(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
 def _tray(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     alias = str(event.data.get("id") or event.data.get("device") or "")
     reason = 0 if event.data.get("tray-open") else 1
+    from pyvirt.drivers.qemu.live import setTray
+
+    domain.definition = setTray(domain.definition, alias, not reason)
+    hypervisor.saveStatus(domain)
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, alias, reason)
 
 

@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._address import DIMMAddress
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.aliases import withAliases
 from pyvirt.drivers.qemu.blocks.chain import chainsDetected
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
 __all__ = [
+    "channelPlaced",
+    "encrypting",
     "learnChardevs",
+    "learnMemories",
     "learnTrays",
     "prepareLive",
     "releasePorts",
     "setChannelState",
+    "setTray",
 ]
 
 #: Groups of devices that have an end on the host.
@@ -41,17 +46,29 @@ def prepareLive(
     definition = named(definition)
     definition = chainsDetected(definition, guest.takeNode, hypervisor.owner or (0, 0))
     devices = definition.devices
-    channels = []
-    for channel in devices.channels:
-        source = channel.source
-        if source.type == "unix" and source.path is None:
-            name = channel.target.name or channel.alias or "channel"
-            path = os.path.join(guest.channels, name.replace("/", "_"))
-            channel = replaced(channel, source=replaced(source, path=path, mode="bind"))
-        channels.append(channel)
+    channels = tuple(channelPlaced(channel, guest) for channel in devices.channels)
     displays = tuple(_withPorts(hypervisor, each, guest) for each in devices.graphics)
-    devices = replaced(devices, channels=tuple(channels), graphics=displays)
+    devices = replaced(devices, channels=channels, graphics=displays)
     return replaced(definition, devices=devices)
+
+
+def channelPlaced(channel: Any, guest: Guest) -> Any:
+    """Decide where the socket of a channel lies that names no place."""
+    source = channel.source
+    if source.type != "unix" or source.path is not None:
+        return channel
+    name = channel.target.name or channel.alias or "channel"
+    path = os.path.join(guest.channels, name.replace("/", "_"))
+    return replaced(channel, source=replaced(source, path=path, mode="bind"))
+
+
+def encrypting(hypervisor: Hypervisor, device: Any) -> Any:
+    """Decide whether a connection is encrypted of which nobody says that."""
+    source = device.source
+    if getattr(source, "type", None) != "tcp" or getattr(source, "tls", False) is not None:
+        return device
+    tls = bool(hypervisor.config["chardev_tls"])
+    return replaced(device, source=replaced(source, tls=tls))
 
 
 def named(definition: DomainDefinition) -> DomainDefinition:
@@ -136,21 +153,24 @@ def releasePorts(hypervisor: Hypervisor, guest: Guest) -> None:
 # What is learnt
 
 
-def learnChardevs(definition: DomainDefinition, reply: Any) -> DomainDefinition:
+def learnChardevs(
+    definition: DomainDefinition, reply: Any, *, states: bool = True
+) -> DomainDefinition:
     """
     Put the terminals that QEMU has opened into the definition.
 
     @param reply: to C{query-chardev}.
+    @param states: and whether somebody in the guest has opened channels.
     """
     paths: dict[str, str] = {}
-    states: dict[str, bool] = {}
+    opened: dict[str, bool] = {}
     for each in reply if isinstance(reply, list) else ():
         if isinstance(each, dict) and isinstance(each.get("label"), str):
             name = str(each.get("filename", ""))
             if name.startswith("pty:"):
                 paths[each["label"]] = name[4:]
             if "frontend-open" in each:
-                states[each["label"]] = bool(each["frontend-open"])
+                opened[each["label"]] = bool(each["frontend-open"])
     changes: dict[str, Any] = {}
     for group in _CHARDEVS:
         found = []
@@ -158,12 +178,32 @@ def learnChardevs(definition: DomainDefinition, reply: Any) -> DomainDefinition:
             path = paths.get(f"char{device.alias}")
             if path is not None and device.source.type == "pty":
                 device = replaced(device, source=replaced(device.source, path=path))
-            if group == "channels" and device.target.type == "virtio":
-                word = "connected" if states.get(f"char{device.alias}") else "disconnected"
+            if states and group == "channels" and device.target.type == "virtio":
+                word = "connected" if opened.get(f"char{device.alias}") else "disconnected"
                 device = replaced(device, target=replaced(device.target, state=word))
             found.append(device)
         changes[group] = tuple(found)
     return replaced(definition, devices=replaced(definition.devices, **changes))
+
+
+def learnMemories(definition: DomainDefinition, reply: Any) -> DomainDefinition:
+    """
+    Put into the definition where memory lies that was plugged in.
+
+    @param reply: to C{query-memory-devices}.
+    """
+    places: dict[str, int] = {}
+    for each in reply if isinstance(reply, list) else ():
+        data = each.get("data") if isinstance(each, dict) else None
+        if isinstance(data, dict) and type(data.get("addr")) is int:
+            places[str(data.get("id"))] = data["addr"]
+    memories = []
+    for memory in definition.devices.memories:
+        base = places.get(memory.alias or "")
+        if base is not None and isinstance(memory.address, DIMMAddress):
+            memory = replaced(memory, address=replaced(memory.address, base=base))
+        memories.append(memory)
+    return replaced(definition, devices=replaced(definition.devices, memories=tuple(memories)))
 
 
 def learnTrays(definition: DomainDefinition, reply: Any) -> DomainDefinition:
@@ -182,6 +222,17 @@ def learnTrays(definition: DomainDefinition, reply: Any) -> DomainDefinition:
             disk = replaced(disk, target=replaced(disk.target, tray="open"))
         disks.append(disk)
     return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))
+
+
+def setTray(definition: DomainDefinition, alias: str, isOpen: bool) -> DomainDefinition:
+    """Say that the tray of a drive has been opened or closed."""
+    disks = tuple(
+        replaced(disk, target=replaced(disk.target, tray="open" if isOpen else None))
+        if disk.alias == alias
+        else disk
+        for disk in definition.devices.disks
+    )
+    return replaced(definition, devices=replaced(definition.devices, disks=disks))
 
 
 def setChannelState(

@@ -22,7 +22,16 @@ from pyvirt.errors import VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["adopt", "launch", "lease", "letGo", "lockable", "release"]
+__all__ = [
+    "acquireMore",
+    "adopt",
+    "launch",
+    "lease",
+    "letGo",
+    "lockable",
+    "release",
+    "releaseSome",
+]
 
 log = Logger()
 
@@ -92,6 +101,38 @@ async def release(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
             log.warn("leases of {name} were not released: {error}", name=domain.name, error=error)
             return
         guest.leased = False
+
+
+async def acquireMore(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, more: DomainDefinition
+) -> bool:
+    """
+    Get the leases of what is plugged into a guest; one that is paused gets them when it goes on.
+
+    @param more: has only what is plugged in.
+    @return: whether there was anything to get.
+    @raise VirtError: somebody else has one.
+    """
+    async with guest.leasing:
+        resources = lockable(more)
+        if not guest.leased or not resources:
+            return False
+        await _settled(hypervisor.locks.acquire(_holder(domain, guest), resources))
+        return True
+
+
+async def releaseSome(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, some: DomainDefinition
+) -> None:
+    """Let the leases of something go that a guest has no more."""
+    async with guest.leasing:
+        resources = lockable(some)
+        if not guest.leased or not resources:
+            return
+        try:
+            await _settled(hypervisor.locks.release(_holder(domain, guest), resources))
+        except VirtError as error:
+            log.warn("leases of {name} were not released: {error}", name=domain.name, error=error)
 
 
 def letGo(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:

@@ -20,6 +20,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, named, reclaimPorts
 from pyvirt.drivers.qemu.momentfiles import loadMoments
+from pyvirt.drivers.qemu.plugging.detaching import noticeGone
 from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
 from pyvirt.drivers.qemu.store import Status
@@ -81,7 +82,6 @@ async def _findAgain(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
 
 
 async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> None:
-    # Names that QEMU knows devices by are not read from documents, but are the same each time.
     definition = named(status.definition)
     capabilities = await hypervisor.capabilities(definition)
     guest = Guest(status.id, status.folder, status.channels, capabilities)
@@ -124,6 +124,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
         await _settle(hypervisor, domain, guest, status, reply)
         if domain.guest is guest:
             await refreshJobs(hypervisor, domain, guest)
+            await noticeGone(hypervisor, domain, guest)
     except VirtError as error:
         log.error("{name} does not answer: {error}", name=domain.name, error=error)
         if not running.isRunning():

@@ -8,16 +8,20 @@ import os
 from typing import Any
 
 from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.units import parseSet
 from pyvirt.drivers.interfaces.values import DomainRef, VcpuInfo, VcpuPlacement
+from pyvirt.drivers.qemu import vcpus
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.procfs import threadTimes
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
+    exclusiveFlags,
     invalidArgument,
     operationInvalid,
-    unsupportedArgument,
 )
+from pyvirt.errors import ErrorDomain
 
 __all__ = ["DomainResources"]
 
@@ -32,6 +36,20 @@ def cpuMap(cpus: set[int] | frozenset[int]) -> bytes:
         if cpu < size * 8:
             found[cpu // 8] |= 1 << cpu % 8
     return bytes(found)
+
+
+def _numbers(text: str) -> set[int]:
+    """
+    Read numbers and ranges of processors.
+
+    @raise VirtError: there are none, or they make no sense.
+    """
+    found = parseSet(text, size=16384)
+    if found is None:
+        raise invalidArgument(f"Failed to parse bitmap '{text}'", ErrorDomain.NONE)
+    if not found:
+        raise invalidArgument("no vcpus selected for modification")
+    return set(found)
 
 
 class DomainResources:
@@ -152,34 +170,73 @@ class DomainResources:
             hypervisor.saveStatus(domain)
 
     async def domainSetVcpusFlags(self, dom: DomainRef, nvcpus: int, flags: int) -> None:
-        """Change how many processors a guest has at its next start."""
-        maximum = c.VIR_DOMAIN_VCPU_MAXIMUM
+        """Change how many processors a guest has, now or at its next start."""
+        maximum, agent = c.VIR_DOMAIN_VCPU_MAXIMUM, c.VIR_DOMAIN_VCPU_GUEST
+        hotpluggable = c.VIR_DOMAIN_VCPU_HOTPLUGGABLE
         checkFlags(
+            "qemuDomainSetVcpusFlags", flags, _LIVE | _CONFIG | maximum | agent | hotpluggable
+        )
+        exclusiveFlags(
             "qemuDomainSetVcpusFlags",
             flags,
-            _LIVE | _CONFIG | maximum | c.VIR_DOMAIN_VCPU_GUEST | c.VIR_DOMAIN_VCPU_HOTPLUGGABLE,
+            ("VIR_DOMAIN_VCPU_GUEST", agent),
+            ("VIR_DOMAIN_VCPU_HOTPLUGGABLE", hotpluggable),
         )
+        hypervisor = self._hypervisor
         domain = self._find(dom)
         async with domain.jobs.change("remoteDispatchDomainSetVcpusFlags"):
             live, config = domain.impact(flags)
-            if live or flags & c.VIR_DOMAIN_VCPU_GUEST:
-                raise unsupportedArgument(
-                    "plugging processors of a running domain is not supported"
-                )
-            pending = domain.persistentDefinition
-            vcpu = pending.vcpu
-            if flags & maximum:
-                current = vcpu.maximum if vcpu.current is None else vcpu.current
-                now = None if current >= nvcpus else vcpu.current
-                changed = replaced(vcpu, maximum=nvcpus, current=now)
-            else:
-                if nvcpus > vcpu.maximum:
-                    raise invalidArgument(
-                        f"requested vcpus is greater than max allowable vcpus for the persistent domain: {nvcpus} > {vcpu.maximum}"
-                    )
-                changed = replaced(vcpu, current=None if nvcpus == vcpu.maximum else nvcpus)
+            if flags & agent:
+                from pyvirt.drivers.qemu.guestagent import setVcpus
+
+                await setVcpus(domain, nvcpus)
+                return
+            pending = None
             if config:
-                self._keep(domain, replaced(pending, vcpu=changed))
+                pending = self._stored(domain.persistentDefinition, nvcpus, flags)
+            elif flags & maximum:
+                raise operationInvalid(
+                    "setting maximum vcpu count of a running domain is not possible"
+                )
+            if live:
+                guest = domain.checkActive()
+                await vcpus.plugCount(hypervisor, domain, guest, nvcpus)
+            if pending is not None:
+                self._keep(domain, pending)
+
+    @staticmethod
+    def _stored(definition: DomainDefinition, nvcpus: int, flags: int) -> DomainDefinition:
+        """Return what a domain will be with so many processors, or so many at most."""
+        vcpu = definition.vcpu
+        if flags & c.VIR_DOMAIN_VCPU_MAXIMUM:
+            current = vcpu.maximum if vcpu.current is None else vcpu.current
+            now = None if current >= nvcpus else vcpu.current
+            return replaced(definition, vcpu=replaced(vcpu, maximum=nvcpus, current=now))
+        if nvcpus > vcpu.maximum:
+            raise invalidArgument(
+                "requested vcpus is greater than max allowable vcpus for the persistent domain: "
+                f"{nvcpus} > {vcpu.maximum}"
+            )
+        hotpluggable = bool(flags & c.VIR_DOMAIN_VCPU_HOTPLUGGABLE)
+        return vcpus.storedCount(definition, nvcpus, hotpluggable)
+
+    async def domainSetVcpu(self, dom: DomainRef, cpumap: str, state: int, flags: int) -> None:
+        """Plug processors in or out, by number."""
+        checkFlags("qemuDomainSetVcpu", flags, _LIVE | _CONFIG)
+        if state not in (0, 1):
+            raise invalidArgument("unsupported state value")
+        domain = self._find(dom)
+        numbers = _numbers(cpumap)
+        async with domain.jobs.change("remoteDispatchDomainSetVcpu"):
+            live, config = domain.impact(flags)
+            pending = None
+            if config:
+                pending = vcpus.storedSet(domain.persistentDefinition, numbers, bool(state))
+            if live:
+                guest = domain.checkActive()
+                await vcpus.plugSet(self._hypervisor, domain, guest, numbers, bool(state))
+            if pending is not None:
+                self._keep(domain, pending)
 
     def _keep(self, domain: Any, definition: Any) -> None:
         """Keep what a domain will be, on disk first."""

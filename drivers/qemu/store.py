@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import attrs
 from lxml import etree
@@ -16,6 +17,8 @@ from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
 from pyvirt.definitions.kinds import escape
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.errors import ErrorDomain, VirtError
@@ -277,5 +280,37 @@ def readStatus(text: str) -> Status:
             for each in tree.iterfind("blockjobs/blockjob")
         ),
         backup=tree.findtext("backup"),
-        definition=parseDomain(etree.tostring(domain, encoding="unicode"), inactive=False),
+        definition=_asItRan(
+            parseDomain(etree.tostring(domain, encoding="unicode"), inactive=False), domain
+        ),
     )
+
+
+def _asItRan(definition: DomainDefinition, tree: Any) -> DomainDefinition:
+    """
+    Give devices the names that they are known to QEMU by, which definitions that people write cannot choose.
+
+    Names of devices that came later do not follow from their places.
+    """
+    disks = []
+    for disk in definition.devices.disks:
+        if disk.source is not None and disk.source.isEmpty and disk.driver is not None:
+            # Nothing is left of a medium that was taken out.
+            disk = replaced(disk, source=None, driver=replaced(disk.driver, type=None))
+        disks.append(disk)
+    devices = replaced(definition.devices, disks=tuple(disks))
+    definition = replaced(definition, devices=devices)
+    changes: dict[str, Any] = {}
+    for kind, (tag, _) in KINDS.items():
+        kept = getattr(definition.devices, kind)
+        each = kept if isinstance(kept, tuple) else () if kept is None else (kept,)
+        nodes = tree.findall(f"devices/{tag}")
+        if not each or len(nodes) != len(each) or not hasattr(each[0], "alias"):
+            continue
+        named = []
+        for device, node in zip(each, nodes, strict=True):
+            alias = node.find("alias")
+            name = alias.get("name") if alias is not None else None
+            named.append(device if name is None else replaced(device, alias=name))
+        changes[kind] = tuple(named) if isinstance(kept, tuple) else named[0]
+    return replaced(definition, devices=replaced(definition.devices, **changes))

@@ -15,7 +15,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["checkDevices"]
+__all__ = ["checkDevices", "checkEnd"]
 
 
 def refuse(detail: str) -> VirtError:
@@ -56,7 +56,7 @@ def checkDevices(
     for console in devices.consoles:
         _console(console)
     for channel in devices.channels:
-        _end(channel.source, definition)
+        checkEnd(channel.source, definition)
     for item in devices.inputs:
         if item.type != "passthrough" and item.model in (
             "virtio-transitional",
@@ -404,7 +404,7 @@ def _serial(serial: Any, definition: DomainDefinition) -> None:
             f"Serial device with target type '{kind}' and target model '{model}' not compatible "
             "with guest architecture or machine type"
         )
-    _end(serial.source, definition)
+    checkEnd(serial.source, definition)
 
 
 def _console(console: Any) -> None:
@@ -415,7 +415,12 @@ def _console(console: Any) -> None:
         raise refuse(f"unsupported console target type {kind}")
 
 
-def _end(source: Any, definition: DomainDefinition) -> None:
+def checkEnd(source: Any, definition: DomainDefinition) -> None:
+    """
+    Check the host's end of a character device.
+
+    @raise VirtError: the guest has no display that it is a channel of.
+    """
     if source.type in ("spicevmc", "spiceport") and all(
         each.type != "spice" for each in definition.devices.graphics
     ):

@@ -264,6 +264,8 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
     """Complete the listens; drop what the type does not have."""
     kind = graphics.type
     changes: dict[str, Any] = {}
+    if kind == "vnc" and graphics.passwd is not None and graphics.connected not in (None, "keep"):
+        raise refuse("VNC supports connected='keep' only")
     if kind in ("vnc", "rdp", "spice"):
         listens = []
         for listen in graphics.listens:

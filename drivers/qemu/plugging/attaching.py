@@ -1,0 +1,431 @@
+"""
+Plugging devices into running guests.  Whatever QEMU refuses on the way, nothing is left behind: no node, no back end,
+no lease, and files are whose they were.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._chardev import Console, Target
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicekinds import everyDevice
+from pyvirt.drivers.qemu import locks
+from pyvirt.drivers.qemu.blocks.chain import chain, chainsDetected
+from pyvirt.drivers.qemu.command.afterwards import afterwards
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.files import giveBack, takeOver
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.live import channelPlaced, encrypting, learnChardevs, learnMemories
+from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
+from pyvirt.drivers.qemu.plugging.fitting import (
+    CHARDEVS,
+    LIVE,
+    checkAdded,
+    checkCompatible,
+    checkLive,
+    fitted,
+    newAlias,
+    unsupported,
+    withDevice,
+)
+from pyvirt.drivers.qemu.qmp import MonitorLost
+from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
+from pyvirt.drivers.qemu.starting import hostSettings
+from pyvirt.errors import ErrorDomain, VirtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["access", "attachLive", "checkSource", "numbered", "placeOf", "run", "takeBack"]
+
+log = Logger()
+
+
+async def attachLive(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, kind: str, device: Any
+) -> None:
+    """
+    Plug a device into a running guest, and tell of it.
+
+    The caller holds the domain's job.
+
+    @param kind: the attribute that keeps such devices.
+    @raise VirtError: it cannot be; all is as it was.
+    """
+    base = domain.definition
+    checkCompatible(base, kind, device)
+    checkAdded(base, kind, device)
+    settings = hypervisor.config.values
+    if kind not in LIVE:
+        # What no guest could have is said before that this one does not get it.
+        fitted(base, kind, device, guest.capabilities, hypervisor.random, settings)
+    checkLive(base, kind, device)
+    if kind == "leases":
+        await _lease(hypervisor, domain, guest, device)
+        return
+    changed, place = fitted(base, kind, device, guest.capabilities, hypervisor.random, settings)
+    changed, controllers = _needed(base, changed, kind)
+    kept = getattr(changed.devices, kind)
+    device = kept[place] if isinstance(kept, tuple) else kept
+    if device.alias is None:
+        device = replaced(device, alias=newAlias(changed, kind, device))
+    if kind == "channels":
+        device = channelPlaced(device, guest)
+    if getattr(device, "source", None) is not None:
+        device = encrypting(hypervisor, device)
+    _checkHost(kind, device)
+    if kind == "disks":
+        device = numbered(hypervisor, guest, device)
+    changed = withDevice(changed, kind, place, device)
+    _checkControllers(controllers, device)
+    added: list[Step] = []
+    try:
+        for each in controllers:
+            await run(guest, _steps(hypervisor, guest, changed, "controllers", each), added)
+        async with access(hypervisor, domain, guest, kind, device):
+            await run(guest, _steps(hypervisor, guest, changed, kind, device), added)
+    except BaseException:
+        await takeBack(guest, added)
+        raise
+    if domain.guest is not guest:
+        raise MonitorLost()
+    domain.definition = _joined(domain.definition, changed, kind, place, device, controllers)
+    domain.updated = True
+    await _afterwards(guest, domain, kind, device)
+    hypervisor.saveStatus(domain)
+    alias = f"mem{device.alias}" if kind == "memories" else device.alias
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, alias)
+
+
+def _steps(
+    hypervisor: Hypervisor, guest: Guest, definition: DomainDefinition, kind: str, device: Any
+) -> list[Step]:
+    return plugSteps(definition, kind, device, guest.capabilities, hostSettings(hypervisor, guest))
+
+
+async def run(guest: Guest, steps: list[Step], done: list[Step]) -> None:
+    """
+    Have QEMU do what plugs a device in.
+
+    @param done: gets what has been done.
+    @raise VirtError: QEMU refuses something, or a file is not there.
+    """
+    for step in steps:
+        fds: list[int] = []
+        if step.file is not None:
+            fds.append(_open(step.file))
+        try:
+            await guest.execute(step.command, step.arguments, fds=fds, timeout=60.0)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        done.append(step)
+
+
+def _open(file: Any) -> int:
+    try:
+        return os.open(file.path, file.flags | os.O_CLOEXEC, file.mode)
+    except OSError as problem:
+        if file.path == "/dev/vhost-vsock":
+            raise unsupportedConfig("unable to open vhost-vsock device") from None
+        raise systemFailure(problem, f"Unable to open file: {file.path}") from None
+
+
+async def takeBack(guest: Guest, done: list[Step]) -> None:
+    """Take back what has been done for a device, the last of it first; what fails is logged."""
+    for step in reversed(done):
+        if step.undo is None or step.command == "getfd":
+            # QEMU closes a descriptor when it has used it.
+            continue
+        try:
+            await guest.execute(*step.undo)
+        except VirtError as error:
+            log.debug("{what} is not taken back: {error}", what=step.command, error=error)
+    done.clear()
+
+
+# What it needs
+
+
+def _needed(
+    base: DomainDefinition, changed: DomainDefinition, kind: str
+) -> tuple[DomainDefinition, list[Any]]:
+    """
+    Return the controllers that a device brings along, and a definition in which they have names.
+
+    @raise VirtError: what is there has no room, and more cannot be plugged in.
+    """
+    before = {(each.type, each.index) for each in base.devices.controllers}
+    if len(changed.devices.hubs) > len(base.devices.hubs) + (kind == "hubs"):
+        raise internal("No free USB ports", ErrorDomain.DOMAIN)
+    if kind == "controllers":
+        return changed, []
+    found, done = [], []
+    models = [each.model for each in base.devices.controllers if each.type == "scsi"]
+    for each in changed.devices.controllers:
+        if (each.type, each.index) not in before:
+            if each.type == "scsi" and models:
+                each = replaced(each, model=models[0])
+            if each.type == "pci":
+                raise internal("No more available PCI slots", ErrorDomain.DOMAIN)
+            each = replaced(each, alias=each.alias or newAlias(changed, "controllers", each))
+            found.append(each)
+        done.append(each)
+    devices = replaced(changed.devices, controllers=tuple(done))
+    return replaced(changed, devices=devices), found
+
+
+def _checkControllers(controllers: list[Any], device: Any) -> None:
+    """
+    Refuse controllers that cannot be plugged in.
+
+    @raise VirtError: there is one.
+    """
+    for each in controllers:
+        if each.type in ("sata", "fdc", "ccid"):
+            index = getattr(device.address, "controller", each.index)
+            raise internal(
+                f"Could not find {each.type} controller with index {index} required for device"
+            )
+
+
+def _checkHost(kind: str, device: Any) -> None:
+    """
+    Look whether what a device is made of is there.
+
+    @raise VirtError: it is not.
+    """
+    path = None
+    if kind == "rngs" and device.backend.model == "random":
+        path = device.backend.path
+    elif kind == "inputs" and device.source is not None:
+        path = getattr(device.source, "evdev", None) or getattr(device.source, "dev", None)
+    elif kind == "memories" and device.model in ("nvdimm", "virtio-pmem"):
+        path = device.source.path if device.source is not None else None
+    if path is not None:
+        try:
+            os.stat(path)
+        except OSError as problem:
+            raise systemFailure(
+                problem, f"Path '{path}' is not accessible", ErrorDomain.CGROUP
+            ) from None
+    if kind == "hostdevs":
+        _checkHostDevice(device)
+    if kind in CHARDEVS:
+        source = device.source
+        client = source.type == "unix" and source.mode == "connect"
+        if source.path is not None and (source.type in ("dev", "pipe") or client):
+            try:
+                os.stat(source.path)
+            except OSError as problem:
+                raise systemFailure(
+                    problem, f"unable to stat: {source.path}", ErrorDomain.SECURITY
+                ) from None
+    if kind == "disks":
+        if device.transient is not None:
+            raise unsupported("transient disks cannot be plugged into a running guest here")
+        checkSource(device)
+
+
+def checkSource(disk: Any) -> None:
+    """
+    Look whether the image of a disk is there.
+
+    @raise VirtError: it is not, or there is none.
+    """
+    source = disk.source
+    if source is None or source.isEmpty:
+        raise internal("argument key 'filename' must not have null value", ErrorDomain.NONE)
+    path = getattr(source, "file", None) or getattr(source, "dev", None)
+    if path and path.startswith("/"):
+        try:
+            os.stat(path)
+        except OSError as problem:
+            detail = f"Cannot access storage file '{path}'"
+            raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
+
+
+def _checkHostDevice(device: Any) -> None:
+    source = device.source
+    if device.type in ("pci", "mdev"):
+        try:
+            usable = os.path.exists("/dev/vfio/vfio") and bool(
+                os.listdir("/sys/kernel/iommu_groups")
+            )
+        except OSError:
+            usable = False
+        if not usable:
+            raise unsupportedConfig(
+                "host doesn't support passthrough of host PCI devices"
+                if device.type == "pci"
+                else "Mediated host device assignment requires VFIO support"
+            )
+    elif device.type == "usb":
+        _checkUSB(source)
+    elif device.type == "scsi" and source.scsi is not None:
+        scsi = source.scsi
+        host = (source.adapter or "").removeprefix("scsi_host")
+        folder = f"/sys/bus/scsi/devices/{host}:{scsi.bus}:{scsi.target}:{scsi.unit}/scsi_generic"
+        try:
+            os.listdir(folder)
+        except OSError as problem:
+            raise systemFailure(
+                problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
+            ) from None
+
+
+def _checkUSB(source: Any) -> None:
+    folder = "/sys/bus/usb/devices"
+    try:
+        os.listdir(folder)
+    except OSError as problem:
+        raise systemFailure(
+            problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
+        ) from None
+
+
+def numbered(hypervisor: Hypervisor, guest: Guest, disk: Any) -> Any:
+    """
+    Give the images of a disk their numbers, those included that only headers name.
+
+    @raise VirtError: one that another needs is missing.
+    """
+    if disk.source is None or disk.source.isEmpty:
+        guest.takeNode()
+        return disk
+    alone = DomainDefinition(name="-", type="qemu")
+    alone = replaced(alone, devices=replaced(alone.devices, disks=(disk,)))
+    owner = hypervisor.owner or (0, 0)
+    (found,) = chainsDetected(alone, lambda: 0, owner).devices.disks
+    for image in chain(found):
+        if image.detected:
+            # libvirt numbers these twice.
+            guest.takeNode()
+    (done,) = chainsDetected(alone, guest.takeNode, owner).devices.disks
+    return done
+
+
+@asynccontextmanager
+async def access(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, kind: str, device: Any
+) -> AsyncIterator[None]:
+    """
+    Let a guest have the files of a device: leases first, then ownership; both are undone if what follows fails.
+
+    @raise VirtError: somebody else has a lease, or a file cannot be given.
+    """
+    if kind not in ("disks", *CHARDEVS):
+        yield
+        return
+    alone = DomainDefinition(name=domain.name, type="qemu")
+    alone = replaced(alone, devices=replaced(alone.devices, **{kind: (device,)}))
+    leased = await locks.acquireMore(hypervisor, domain, guest, alone)
+    taken: list[tuple[str, int, int]] = []
+    try:
+        owner = hypervisor.owner
+        if owner is not None and hypervisor.config["dynamic_ownership"]:
+            takeOver(alone, owner, taken)
+        yield
+    except BaseException:
+        if taken and hypervisor.owner is not None:
+            giveBack(taken, hypervisor.owner)
+        if leased:
+            await locks.releaseSome(hypervisor, domain, guest, alone)
+        raise
+    guest.restored += taken
+
+
+# What follows
+
+
+def _joined(
+    current: DomainDefinition,
+    changed: DomainDefinition,
+    kind: str,
+    place: int,
+    device: Any,
+    controllers: list[Any],
+) -> DomainDefinition:
+    """Put what was plugged in into the definition of the guest, which may have changed meanwhile."""
+    devices: Any = current.devices
+    fields: dict[str, Any] = {}
+    if controllers:
+        known = {(each.type, each.index): each for each in (*devices.controllers, *controllers)}
+        fields["controllers"] = tuple(
+            known[each.type, each.index] for each in changed.devices.controllers
+        )
+    kept = getattr(devices, kind)
+    fields[kind] = (*kept[:place], device, *kept[place:]) if isinstance(kept, tuple) else device
+    if kind == "serials" and not devices.serials and not devices.consoles:
+        # The first serial port is the first console too.
+        fields["consoles"] = (
+            Console(
+                source=device.source,
+                target=Target(type="serial", port=0),
+                alias=device.alias,
+                address=device.address,
+            ),
+        )
+    current = replaced(current, devices=replaced(devices, **fields))
+    if kind == "memories":
+        size = device.target.size or 0
+        before = current.memory.amount
+        now = current.currentMemory
+        current = replaced(
+            current,
+            memory=replaced(current.memory, amount=before + size),
+            currentMemory=None if now is None else now + size,
+        )
+    return current
+
+
+async def _afterwards(guest: Guest, domain: Domain, kind: str, device: Any) -> None:
+    """Say what can only be said of a device that is there, and learn what only QEMU knows of it."""
+    alone = replaced(domain.definition.devices, disks=(), interfaces=())
+    if kind in ("disks", "interfaces"):
+        alone = replaced(alone, **{kind: (device,)})
+    for name, arguments in afterwards(replaced(domain.definition, devices=alone)):
+        await _quietly(guest, name, arguments)
+    if kind in CHARDEVS:
+        reply = await _quietly(guest, "query-chardev", None)
+        domain.definition = learnChardevs(domain.definition, reply, states=False)
+    elif kind == "memories":
+        reply = await _quietly(guest, "query-memory-devices", None)
+        domain.definition = learnMemories(domain.definition, reply)
+
+
+async def _quietly(guest: Guest, name: str, arguments: dict[str, Any] | None) -> Any:
+    try:
+        return await guest.execute(name, arguments)
+    except VirtError as error:
+        log.warn("{name} failed: {error}", name=name, error=error)
+        return None
+
+
+async def _lease(hypervisor: Hypervisor, domain: Domain, guest: Guest, device: Any) -> None:
+    alone = DomainDefinition(name=domain.name, type="qemu")
+    alone = replaced(alone, devices=replaced(alone.devices, leases=(device,)))
+    await locks.acquireMore(hypervisor, domain, guest, alone)
+    devices = domain.definition.devices
+    devices = replaced(devices, leases=(*devices.leases, device))
+    domain.definition = replaced(domain.definition, devices=devices)
+    domain.updated = True
+    hypervisor.saveStatus(domain)
+
+
+def placeOf(definition: DomainDefinition, alias: str) -> tuple[str, int, Any] | None:
+    """Find a device by its name; a console that is a serial port seen again is not meant."""
+    for kind, place, device in everyDevice(definition):
+        if kind == "consoles" and device.target.type == "serial":
+            continue
+        if getattr(device, "alias", None) == alias:
+            return kind, place, device
+    return None

@@ -1,0 +1,217 @@
+"""
+What the monitor is told to plug a device in: the same words that the command line would have, said one by one.
+
+The command line's builder writes the arguments of the one device; here they become commands, each with the command
+that takes it back.  Back ends come first, the device itself last.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.command import HostSettings, devices
+from pyvirt.drivers.qemu.command.arguments import Builder
+from pyvirt.drivers.qemu.command.chardevs import (
+    addChannels,
+    addConsoles,
+    addParallels,
+    addSerials,
+)
+from pyvirt.drivers.qemu.command.controllers import addControllers
+from pyvirt.drivers.qemu.command.disks import addDisks
+from pyvirt.drivers.qemu.command.hostdevs import addHostDevices
+from pyvirt.drivers.qemu.command.nets import addInterfaces
+from pyvirt.drivers.qemu.command.values import OpenFile
+from pyvirt.drivers.qemu.refusals import failed, unsupportedConfig
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+
+__all__ = ["Step", "chardevOf", "plugSteps", "unplugSteps"]
+
+Command = tuple[str, dict[str, Any]]
+
+
+@attrs.frozen
+class Step:
+    """
+    One command, and the one that takes it back.
+
+    @ivar file: what is opened and goes with it, None if nothing does.
+    """
+
+    command: str
+    arguments: dict[str, Any]
+    undo: Command | None = None
+    file: OpenFile | None = None
+
+
+_BUILDERS: dict[str, Callable[[Builder], None]] = {
+    "disks": addDisks,
+    "controllers": addControllers,
+    "filesystems": devices.addFilesystems,
+    "interfaces": addInterfaces,
+    "serials": addSerials,
+    "parallels": addParallels,
+    "consoles": addConsoles,
+    "channels": addChannels,
+    "inputs": devices.addInputs,
+    "hostdevs": addHostDevices,
+    "redirdevs": devices.addRedirections,
+    "watchdogs": devices.addWatchdogs,
+    "rngs": devices.addRNGs,
+    "shmems": devices.addShmems,
+    "memories": devices.addMemories,
+    "vsock": devices.addVsock,
+}
+
+_PLACE = re.compile("\0([^\0]*)\0")
+
+
+def plugSteps(
+    definition: DomainDefinition,
+    kind: str,
+    device: Any,
+    capabilities: BinaryCapabilities,
+    host: HostSettings,
+) -> list[Step]:
+    """
+    Return what plugs a device in, in order.
+
+    @param definition: of the running guest, for the buses that are there.
+    @param kind: the attribute that keeps such devices.
+    @param device: with its alias and its address.
+    @raise VirtError: it cannot be described to QEMU.
+    """
+    kept = definition.devices
+    alone = (device,) if isinstance(getattr(kept, kind), tuple) else device
+    builder = Builder(
+        definition=replaced(definition, devices=replaced(kept, **{kind: alone})),
+        capabilities=capabilities,
+        host=host,
+    )
+    _BUILDERS[kind](builder)
+    files = {each.name: each for each in builder.files}
+    steps: list[Step] = []
+    last: list[Step] = []
+    words = iter(builder.argv)
+    for option in words:
+        value = next(words)
+        for step in _steps(option, value, files):
+            (last if step.command == "device_add" else steps).append(step)
+    return steps + last
+
+
+def _steps(option: str, value: str, files: dict[str, OpenFile]) -> list[Step]:
+    """Return what an argument is on the monitor, with the files that it names before it."""
+    found = []
+
+    def opened(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in files:
+            raise unsupportedConfig(f"there is nothing to pass as '{name}' to this guest")
+        found.append(
+            Step("getfd", {"fdname": name}, ("closefd", {"fdname": name}), files[name]),
+        )
+        return name
+
+    value = _PLACE.sub(opened, value)
+    if option == "-device":
+        made = json.loads(value)
+        found.append(Step("device_add", made, ("device_del", {"id": made.get("id")})))
+    elif option == "-object":
+        made = json.loads(value)
+        found.append(Step("object-add", made, ("object-del", {"id": made["id"]})))
+    elif option == "-blockdev":
+        made = json.loads(value)
+        undo = ("blockdev-del", {"node-name": made["node-name"]})
+        found.append(Step("blockdev-add", made, undo))
+    elif option == "-netdev":
+        made = json.loads(value)
+        found.append(Step("netdev_add", made, ("netdev_del", {"id": made["id"]})))
+    elif option == "-chardev":
+        made = chardevOf(value)
+        found.append(Step("chardev-add", made, ("chardev-remove", {"id": made["id"]})))
+    elif option == "-watchdog-action":
+        found.append(Step("set-action", {"watchdog": value}))
+    else:
+        raise unsupportedConfig(f"'{option}' cannot be given to a running guest")
+    return found
+
+
+def unplugSteps(steps: list[Step]) -> list[Command]:
+    """Return what is left to do once the device itself is gone: its back ends go, the last one first."""
+    return [
+        step.undo
+        for step in reversed(steps)
+        if step.undo is not None and step.command not in ("device_add", "getfd")
+    ]
+
+
+def _options(text: str) -> tuple[str, dict[str, str]]:
+    """Take comma-separated options apart; a comma in a value stands there twice."""
+    parts = [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
+    return parts[0], dict(part.partition("=")[::2] for part in parts[1:])
+
+
+def chardevOf(text: str) -> dict[str, Any]:
+    """
+    Return the arguments of C{chardev-add} for an argument of C{-chardev}.
+
+    @raise VirtError: such an end cannot be given to a running guest.
+    """
+    kind, options = _options(text)
+    data: dict[str, Any] = {}
+    if kind in ("null", "pty", "vc"):
+        pass
+    elif kind == "file":
+        data["out"] = options["path"]
+        if "append" in options:
+            data["append"] = options["append"] == "on"
+    elif kind in ("serial", "pipe"):
+        data["device"] = options["path"]
+    elif kind == "udp":
+        data["remote"] = _inet(options["host"] or "127.0.0.1", options["port"])
+        if options.get("localaddr") or options.get("localport", "0") != "0":
+            data["local"] = _inet(options.get("localaddr", ""), options.get("localport", "0"))
+    elif kind == "socket":
+        if "path" in options:
+            data["addr"] = {"type": "unix", "data": {"path": options["path"]}}
+        else:
+            data["addr"] = _inet(options["host"], options["port"])
+            data["telnet"] = options.get("telnet") == "on"
+        data["server"] = options.get("server") == "on"
+        if data["server"]:
+            data["wait"] = options.get("wait") != "off"
+        elif "reconnect" in options:
+            data["reconnect"] = int(options["reconnect"])
+        if "tls-creds" in options:
+            data["tls-creds"] = options["tls-creds"]
+    elif kind == "spicevmc":
+        data["type"] = options["name"]
+    elif kind == "spiceport":
+        data["fqdn"] = options["name"]
+    elif kind == "dbus":
+        data["name"] = options["name"]
+    elif kind == "qemu-vdagent":
+        for name in ("clipboard", "mouse"):
+            if name in options:
+                data[name] = options[name] == "on"
+    else:
+        raise failed(f"Hotplug unsupported for char device type '{kind}'")
+    if "logfile" in options:
+        data["logfile"] = options["logfile"]
+        if "logappend" in options:
+            data["logappend"] = options["logappend"] == "on"
+    return {"id": options["id"], "backend": {"type": kind, "data": data}}
+
+
+def _inet(host: str, port: str) -> dict[str, Any]:
+    return {"type": "inet", "data": {"host": host, "port": port}}

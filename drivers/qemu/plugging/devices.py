@@ -1,0 +1,233 @@
+"""
+The operations on devices of domains: each is tried on the definition first, then on the running guest; what the
+definition becomes is kept only when both have worked.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition, check, parseDevice, steps
+from pyvirt.definitions.domain._checkdevices import checkDevices as checkEach
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicematch import findDevice
+from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.qemu.blocks.chain import disksOf
+from pyvirt.drivers.qemu.blocks.resizing import DomainBlockResize
+from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+from pyvirt.drivers.qemu.complete import complete
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.plugging.attaching import attachLive, placeOf
+from pyvirt.drivers.qemu.plugging.detaching import checkDetachable, detachLive, gone
+from pyvirt.drivers.qemu.plugging.fitting import (
+    CONFIG,
+    checkAdded,
+    checkCompatible,
+    checkStored,
+    fitted,
+    withDevice,
+)
+from pyvirt.drivers.qemu.plugging.media import changeMedia
+from pyvirt.drivers.qemu.plugging.updating import updatedConfig, updateLive
+from pyvirt.drivers.qemu.refusals import checkFlags
+from pyvirt.drivers.qemu.validatedevices import checkDevices
+from pyvirt.errors import ErrorDomain, VirtError
+
+__all__ = ["DomainDevices"]
+
+_IMPACT = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG
+
+
+class DomainDevices(DomainBlockResize):
+    """Plugs devices into domains, takes them away, and changes them."""
+
+    async def domainAttachDeviceFlags(self, dom: DomainRef, xml: str, flags: int) -> None:
+        """Give a domain one more device."""
+        checkFlags("qemuDomainAttachDeviceLiveAndConfig", flags, _IMPACT)
+        domain = self._find(dom)
+        async with domain.jobs.change("remoteDispatchDomainAttachDeviceFlags"):
+            live, config = domain.impact(flags)
+            pending = None
+            if config:
+                kind, device = _parse(xml)
+                pending = await self._stored(domain, kind, device)
+            if live:
+                guest = domain.checkActive()
+                kind, device = _parse(xml)
+                drive = _drive(domain.definition, kind, device)
+                if drive is not None:
+                    _checkAlone(domain.definition, kind, device, guest.capabilities, self._settings)
+                    await changeMedia(self._hypervisor, domain, guest, drive, device, False)
+                else:
+                    await attachLive(self._hypervisor, domain, guest, kind, device)
+            self._keep(domain, pending)
+
+    async def _stored(self, domain: Domain, kind: str, device: Any) -> DomainDefinition:
+        """Return what a domain will be with one more device."""
+        definition = domain.persistentDefinition
+        capabilities = await self._hypervisor.capabilities(definition)
+        checkCompatible(definition, kind, device)
+        checkAdded(definition, kind, device)
+        try:
+            changed, _ = fitted(
+                definition,
+                kind,
+                device,
+                capabilities,
+                self._hypervisor.random,
+                self._settings,
+                nvramFolder=self._nvram,
+            )
+        except VirtError:
+            if kind in CONFIG:
+                # That it is there already is said before that it does not fit.
+                checkStored(definition, kind, device)
+            raise
+        checkStored(definition, kind, device)
+        if kind == "memories":
+            current = definition.currentMemory
+            if current is not None:
+                size = device.target.size or 0
+                changed = replaced(changed, currentMemory=current + size)
+        return changed
+
+    @property
+    def _settings(self) -> Any:
+        return self._hypervisor.config.values
+
+    @property
+    def _nvram(self) -> str:
+        return os.path.join(self._hypervisor.layout.lib, "nvram")
+
+    def _keep(self, domain: Domain, pending: DomainDefinition | None) -> None:
+        """Keep what a domain will be, on disk first."""
+        if pending is None:
+            return
+        self._hypervisor.store.saveDefinition(pending)
+        if domain.pending is not None:
+            domain.pending = pending
+        else:
+            domain.definition = pending
+
+    async def domainDetachDeviceFlags(self, dom: DomainRef, xml: str, flags: int) -> None:
+        """Take a device away; the running guest may hold it for longer than this takes."""
+        checkFlags("qemuDomainDetachDeviceLiveAndConfig", flags, _IMPACT)
+        domain = self._find(dom)
+        async with domain.jobs.change("remoteDispatchDomainDetachDeviceFlags"):
+            live, config = domain.impact(flags)
+            kind, device = parseDevice(xml)
+            pending = None
+            if config:
+                checkDetachable(kind, False)
+                definition = domain.persistentDefinition
+                place, found = findDevice(
+                    definition.devices, kind, device, False, ErrorDomain.QEMU, strict=True
+                )
+                pending = _storedWithout(definition, kind, place, found)
+            if live:
+                await detachLive(self._hypervisor, domain, domain.checkActive(), kind, device)
+            self._keep(domain, pending)
+
+    async def domainDetachDeviceAlias(self, dom: DomainRef, alias: str, flags: int) -> None:
+        """As L{domainDetachDeviceFlags}, of the device of that name."""
+        checkFlags("qemuDomainDetachDeviceAliasLiveAndConfig", flags, _IMPACT)
+        domain = self._find(dom)
+        async with domain.jobs.change("remoteDispatchDomainDetachDeviceAlias"):
+            live, config = domain.impact(flags)
+            pending = None
+            if config:
+                definition = domain.persistentDefinition
+                place = placeOf(definition, alias)
+                if place is None:
+                    raise gone(alias)
+                checkDetachable(place[0], False)
+                pending = _storedWithout(definition, *place)
+            if live:
+                guest = domain.checkActive()
+                place = placeOf(domain.definition, alias)
+                if place is None:
+                    raise gone(alias)
+                await detachLive(self._hypervisor, domain, guest, place[0], place[2], known=True)
+            self._keep(domain, pending)
+
+    async def domainUpdateDeviceFlags(self, dom: DomainRef, xml: str, flags: int) -> None:
+        """Change what can be changed of a device."""
+        force = c.VIR_DOMAIN_DEVICE_MODIFY_FORCE
+        checkFlags("qemuDomainUpdateDeviceFlags", flags, _IMPACT | force)
+        domain = self._find(dom)
+        async with domain.jobs.change("remoteDispatchDomainUpdateDeviceFlags"):
+            live, config = domain.impact(flags)
+            kind, device = _parse(xml)
+            pending = None
+            if config:
+                definition = domain.persistentDefinition
+                capabilities = await self._hypervisor.capabilities(definition)
+                checkCompatible(definition, kind, device)
+                pending = updatedConfig(definition, kind, device)
+                pending = complete(
+                    pending, capabilities, self._hypervisor.random, nvramFolder=self._nvram
+                )
+                check(pending)
+                checkDevices(pending, capabilities, self._settings)
+            if live:
+                guest = domain.checkActive()
+                _checkAlone(domain.definition, kind, device, guest.capabilities, self._settings)
+                checkCompatible(domain.definition, kind, device)
+                await updateLive(self._hypervisor, domain, guest, kind, device, bool(flags & force))
+            self._keep(domain, pending)
+
+
+def _parse(xml: str) -> tuple[str, Any]:
+    kind, device = parseDevice(xml)
+    return kind, steps.onBus(device) if kind == "disks" and device.target is not None else device
+
+
+def _drive(definition: DomainDefinition, kind: str, device: Any) -> Any:
+    """Return the drive that a medium is meant for, None if it is a new device."""
+    if kind == "disks" and device.target is not None and device.device in ("cdrom", "floppy"):
+        for each in disksOf(definition):
+            if each.target.dev == device.target.dev:
+                return each
+    return None
+
+
+def _checkAlone(
+    definition: DomainDefinition,
+    kind: str,
+    device: Any,
+    capabilities: BinaryCapabilities,
+    settings: Any,
+) -> None:
+    """
+    Check a device by itself, as one is checked that is defined.
+
+    @raise VirtError: it makes no sense.
+    """
+    devices = definition.devices
+    alone = (device,) if isinstance(getattr(devices, kind), tuple) else device
+    definition = replaced(definition, devices=replaced(devices, **{kind: alone}))
+    checkEach(definition)
+    if kind in ("disks", "interfaces"):
+        checkDevices(definition, capabilities, settings)
+
+
+def _storedWithout(
+    definition: DomainDefinition, kind: str, place: int, device: Any
+) -> DomainDefinition:
+    """Return what a domain will be without a device."""
+    changed = withDevice(definition, kind, place, None)
+    if kind == "memories":
+        size = device.target.size or 0
+        amount = max(changed.memory.amount - size, 0)
+        current = changed.currentMemory
+        changed = replaced(
+            changed,
+            memory=replaced(changed.memory, amount=amount),
+            currentMemory=None if current is None else min(current, amount),
+        )
+    consoles = changed.devices.consoles
+    if kind == "serials" and place == 0 and consoles and consoles[0].target.type == "serial":
+        changed = withDevice(changed, "consoles", 0, None)
+    return changed

@@ -1,0 +1,383 @@
+"""
+Devices put into definitions, and taken out: whether they fit, and what they become there.
+
+What an existing domain allows is refused in libvirt's words, which differ between a running guest and its definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pyvirt.definitions.domain import DomainDefinition, check, steps
+from pyvirt.definitions.domain._address import DIMMAddress, DriveAddress, VirtioSerialAddress
+from pyvirt.definitions.kinds import xmlError
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicekinds import KINDS, everyDevice
+from pyvirt.drivers.devicematch import findDevice
+from pyvirt.drivers.qemu.aliases import controllerAlias, diskAlias
+from pyvirt.drivers.qemu.complete import complete
+from pyvirt.drivers.qemu.refusals import failed, internal, operationInvalid, unsupportedConfig
+from pyvirt.drivers.qemu.usbaddresses import isOnUSB
+from pyvirt.drivers.qemu.validatedevices import checkDevices, checkEnd
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+
+__all__ = [
+    "CONFIG",
+    "LIVE",
+    "checkCompatible",
+    "checkLive",
+    "checkStored",
+    "fitted",
+    "newAlias",
+    "unsupported",
+    "withDevice",
+]
+
+_MARK = "ua-<new>"
+CHARDEVS = ("serials", "parallels", "consoles", "channels")
+
+#: What can be plugged into a running guest, and added to a definition.
+LIVE = frozenset(
+    [
+        "disks",
+        "controllers",
+        "leases",
+        "interfaces",
+        "hostdevs",
+        "redirdevs",
+        *CHARDEVS,
+        "rngs",
+        "memories",
+        "shmems",
+        "watchdogs",
+        "inputs",
+        "vsock",
+        "filesystems",
+    ]
+)
+CONFIG = LIVE | {"sounds"}
+
+
+def unsupported(detail: str, domain: int = ErrorDomain.QEMU) -> VirtError:
+    """Make the error of what is not done with such a device."""
+    return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, domain)
+
+
+def withDevice(
+    definition: DomainDefinition, kind: str, place: int, device: Any
+) -> DomainDefinition:
+    """Put a device where another of its kind is; None takes that away."""
+    devices = definition.devices
+    kept = getattr(devices, kind)
+    value: Any = device
+    if isinstance(kept, tuple):
+        value = (*kept[:place], *(() if device is None else (device,)), *kept[place + 1 :])
+    return replaced(definition, devices=replaced(devices, **{kind: value}))
+
+
+def there(devices: Any, kind: str, device: Any) -> bool:
+    """Return whether such a device is there."""
+    try:
+        findDevice(devices, kind, device, True)
+    except VirtError:
+        return False
+    return True
+
+
+def checkCompatible(definition: DomainDefinition, kind: str, device: Any) -> None:
+    """
+    Refuse what the rest of a domain does not allow, whatever it is done for.
+
+    @raise VirtError: in libvirt's words.
+    """
+    devices: Any = definition.devices
+    boot = getattr(device, "boot", None)
+    if boot is not None:
+        if definition.os.boot and not steps.bootsByDevice(devices):
+            raise unsupportedConfig(
+                "per-device boot elements cannot be used together with os/boot elements",
+                ErrorDomain.DOMAIN,
+            )
+        for other, _, each in everyDevice(definition):
+            taken = getattr(each, "boot", None)
+            if taken is None or taken.order != boot.order:
+                continue
+            if other == kind == "disks" and each.target.dev == device.target.dev:
+                continue
+            raise unsupportedConfig(
+                f"boot order {boot.order} is already used by another device", ErrorDomain.DOMAIN
+            )
+    if kind == "redirdevs":
+        checkEnd(device.source, definition)
+    if (
+        kind == "controllers"
+        and device.type == "pci"
+        and device.modelName is None
+        and device.model not in (None, "pci-root", "pcie-root")
+    ):
+        raise internal(
+            "Required option 'modelName' is not set for PCI controller with index "
+            f"'{-1 if device.index is None else device.index}', model '{device.model}' and "
+            "modelName 'none'"
+        )
+    if kind == "redirdevs" and not _hasUSB(devices):
+        raise unsupportedConfig(
+            "cannot add redirected USB device: USB is disabled for this domain", ErrorDomain.DOMAIN
+        )
+    if isOnUSB(kind, device) and not _hasUSB(devices):
+        raise unsupportedConfig(
+            "Device configuration is not compatible: Domain has no USB bus support",
+            ErrorDomain.DOMAIN,
+        )
+
+
+def checkAdded(definition: DomainDefinition, kind: str, device: Any) -> None:
+    """As L{checkCompatible}, of a device that is to be added."""
+    if kind != "memories":
+        return
+    cpu = definition.cpu
+    cells = len(cpu.numa.cells) if cpu is not None and cpu.numa is not None else 0
+    node = device.target.node
+    if node is None and cells:
+        raise unsupportedConfig("target NUMA node needs to be specified for memory device")
+    if not cells and node is not None:
+        raise virtError(
+            ErrorCode.XML_DETAIL,
+            "can't add memory backend as guest has no NUMA nodes configured",
+            ErrorDomain.DOMAIN,
+        )
+    if node is not None and node >= cells:
+        raise virtError(
+            ErrorCode.XML_DETAIL,
+            f"can't add memory backend for guest node '{node}' as the guest has only '{cells}' "
+            "NUMA nodes configured",
+            ErrorDomain.DOMAIN,
+        )
+    if definition.maxMemory is None:
+        raise unsupportedConfig(
+            "cannot use/hotplug a memory device when domain 'maxMemory' is not defined",
+            ErrorDomain.DOMAIN,
+        )
+    address = device.address
+    if isinstance(address, DIMMAddress) and device.model in ("dimm", "nvdimm"):
+        if address.slot >= definition.maxMemory[1]:
+            raise unsupportedConfig(
+                f"memory device slot '{address.slot}' exceeds slots count "
+                f"'{definition.maxMemory[1]}'",
+                ErrorDomain.DOMAIN,
+            )
+        for each in definition.devices.memories:
+            if isinstance(each.address, DIMMAddress) and each.address.slot == address.slot:
+                raise unsupportedConfig(
+                    f"memory device slot '{address.slot}' is already being used by another "
+                    "memory device",
+                    ErrorDomain.DOMAIN,
+                )
+    size, limit = device.target.size or 0, definition.maxMemory[0]
+    if size + definition.memory.amount > limit:
+        raise unsupportedConfig(
+            f"Attaching memory device with size '{size}' would exceed domain's maxMemory config "
+            f"size '{limit}'",
+            ErrorDomain.DOMAIN,
+        )
+
+
+def _hasUSB(devices: Any) -> bool:
+    return any(each.type == "usb" and each.model != "none" for each in devices.controllers)
+
+
+def checkStored(definition: DomainDefinition, kind: str, device: Any) -> None:
+    """
+    Refuse a device that a definition has already, or cannot have.
+
+    @raise VirtError: in libvirt's words.
+    """
+    if kind not in CONFIG:
+        raise unsupported(f"persistent attach of device '{KINDS[kind][0]}' is not supported")
+    devices: Any = definition.devices
+    if kind == "disks" and there(devices, kind, device):
+        raise operationInvalid(f"target {device.target.dev} already exists")
+    if kind == "filesystems" and there(devices, kind, device):
+        raise operationInvalid("Target already exists")
+    if kind == "controllers" and device.index is not None and there(devices, kind, device):
+        raise operationInvalid(f"controller index='{device.index}' already exists")
+    if kind in CHARDEVS:
+        _checkPort(devices, kind, device)
+    if kind == "leases" and there(devices, kind, device):
+        raise _leased(device)
+    if kind == "watchdogs" and devices.watchdogs:
+        raise operationInvalid("domain already has a watchdog")
+    if kind == "vsock" and devices.vsock is not None:
+        raise operationInvalid("domain already has a vsock device")
+    if kind in ("hostdevs", "shmems") and there(devices, kind, device):
+        raise operationInvalid("device is already in the domain configuration")
+
+
+def _leased(device: Any) -> VirtError:
+    where = device.lockspace or "(null)"
+    return operationInvalid(
+        f"Lease {device.key} in lockspace {where} already exists", ErrorDomain.DOMAIN
+    )
+
+
+def checkLive(definition: DomainDefinition, kind: str, device: Any) -> None:
+    """
+    Refuse a device that a running guest has already, or cannot get.
+
+    @raise VirtError: in libvirt's words.
+    """
+    devices: Any = definition.devices
+    if kind not in LIVE:
+        raise unsupported(f"live attach of device '{KINDS[kind][0]}' is not supported")
+    if kind == "disks":
+        for each in devices.disks:
+            if each.target.dev == device.target.dev:
+                raise _duplicate(each, device)
+        if device.device == "floppy":
+            raise unsupported("floppy device hotplug isn't supported")
+        _checkDrive(devices, device)
+    elif kind == "controllers":
+        if device.type != "scsi":
+            raise unsupported(f"'{device.type}' controller cannot be hot plugged.")
+        if device.index is not None and there(devices, kind, device):
+            raise failed(f"target {device.type}:{device.index} already exists")
+    elif kind == "interfaces":
+        if device.type not in _NETS:
+            raise unsupported(f"hotplug of interface type of {device.type} is not implemented yet")
+    elif kind == "inputs":
+        if device.bus not in ("usb", "virtio") and device.type != "evdev":
+            raise unsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
+    elif kind == "filesystems":
+        if getattr(device.driver, "type", None) != "virtiofs":
+            raise unsupported("only virtiofs filesystems can be hotplugged")
+        if there(devices, kind, device):
+            raise operationInvalid("Target already exists")
+    elif kind in CHARDEVS:
+        _checkPort(devices, kind, device)
+        if (
+            kind == "channels"
+            and device.target.type == "virtio"
+            and not any(each.type == "virtio-serial" for each in devices.controllers)
+        ):
+            raise internal("no virtio-serial controllers are available", ErrorDomain.DOMAIN)
+        place = device.address
+        if isinstance(place, VirtioSerialAddress) and not any(
+            each.type == "virtio-serial" and each.index == place.controller
+            for each in devices.controllers
+        ):
+            raise xmlError(f"virtio serial controller {place.controller} is missing")
+    elif kind == "watchdogs" and devices.watchdogs:
+        raise operationInvalid("domain already has a watchdog")
+    elif kind == "vsock" and devices.vsock is not None:
+        raise operationInvalid("the domain already has a vsock device")
+    elif kind == "hostdevs" and there(devices, kind, device):
+        raise operationInvalid(f"target {device.type} device already exists")
+    elif kind == "leases" and there(devices, kind, device):
+        raise _leased(device)
+
+
+#: Types of interfaces that can be plugged in.
+_NETS = ("user", "network", "bridge", "ethernet", "direct", "hostdev", "vhostuser", "vdpa")
+
+
+def _duplicate(one: Any, other: Any) -> VirtError:
+    from pyvirt.drivers.qemu.blocks.chain import pathOf
+
+    return xmlError(
+        f"target '{one.target.dev}' duplicated for disk sources "
+        f"'{pathOf(one.source) or '<null>'}' and '{pathOf(other.source) or '<null>'}'"
+    )
+
+
+def _checkDrive(devices: Any, device: Any) -> None:
+    """Refuse a disk whose place on a bus of drives is taken."""
+    address = device.address
+    if not isinstance(address, DriveAddress):
+        return
+    for each in devices.disks:
+        if each.target.bus == device.target.bus and each.address == address:
+            raise operationInvalid(
+                "Domain already contains a disk with that address", ErrorDomain.DOMAIN
+            )
+
+
+def _checkPort(devices: Any, kind: str, device: Any) -> None:
+    """Refuse a character device that is there already."""
+    for each in getattr(devices, kind):
+        one, other = device.target, each.target
+        if kind == "channels":
+            same = (
+                one.type == "guestfwd"
+                and other.type == "guestfwd"
+                and (one.address, one.port) == (other.address, other.port)
+            )
+        else:
+            same = one.port is not None and one.port == other.port and one.type == other.type
+        if same:
+            raise operationInvalid("chardev already exists", ErrorDomain.QEMU)
+
+
+def fitted(
+    definition: DomainDefinition,
+    kind: str,
+    device: Any,
+    capabilities: BinaryCapabilities,
+    random: Callable[[int], bytes],
+    settings: Any,
+    **how: Any,
+) -> tuple[DomainDefinition, int]:
+    """
+    Add a device to a definition, completing it and checking that all fits.
+
+    @param settings: keys of qemu.conf.
+    @param how: what else L{complete} is told.
+    @return: the definition, and the place of the device among its kind.
+    @raise VirtError: it does not fit.
+    """
+    kept = getattr(definition.devices, kind)
+    own = getattr(device, "alias", None)
+    marked = device if kind == "leases" or own is not None else replaced(device, alias=_MARK)
+    value = (*kept, marked) if isinstance(kept, tuple) else marked
+    devices = replaced(definition.devices, **{kind: value})
+    if own is not None:
+        check(replaced(definition, devices=devices))
+    changed = complete(replaced(definition, devices=devices), capabilities, random, **how)
+    found, mark = len(kept) if isinstance(kept, tuple) else 0, own or _MARK
+    for other, place, each in everyDevice(changed):
+        if other == kind and getattr(each, "alias", None) == mark:
+            found = place
+            if own is None:
+                changed = withDevice(changed, kind, place, replaced(each, alias=None))
+            break
+    check(changed)
+    checkDevices(changed, capabilities, settings)
+    return changed, found
+
+
+def newAlias(definition: DomainDefinition, kind: str, device: Any) -> str:
+    """Choose a name for a device that is plugged in: of its place, or the next number that is free."""
+    devices = definition.devices
+    if kind == "disks":
+        return diskAlias(device, devices)
+    if kind == "controllers":
+        kinds = definition.os.type
+        return controllerAlias(device, kinds.machine or "", kinds.arch)
+    prefix = KINDS[kind][1]
+    if kind == "memories":
+        if device.model in ("dimm", "nvdimm"):
+            return f"{device.model}{device.address.slot}"
+        prefix = {"virtio-pmem": "virtiopmem", "virtio-mem": "virtiomem"}.get(
+            device.model, device.model.replace("-", "")
+        )
+    highest = -1
+    for other, _, each in everyDevice(definition):
+        if other != kind:
+            continue
+        name = getattr(each, "alias", None)
+        if name is not None and name.startswith(prefix) and name[len(prefix) :].isdigit():
+            highest = max(highest, int(name[len(prefix) :]))
+    return f"{prefix}{highest + 1}"

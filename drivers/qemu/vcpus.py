@@ -1,0 +1,213 @@
+"""
+Processors that come to running guests and leave them.
+
+QEMU tells which processors can be plugged; each of them, which may be several of the guest's, is a device by the
+name C{vcpuN}, after its first one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._top import VCPU, VCPUList
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.plugging.detaching import waitGone
+from pyvirt.drivers.qemu.refusals import failed, invalidArgument
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["each", "plugCount", "plugSet", "storedCount", "storedSet", "vcpuGone"]
+
+
+def each(definition: DomainDefinition) -> list[VCPU]:
+    """Return every processor, there or not, whether or not the definition lists them."""
+    vcpu = definition.vcpu
+    if definition.vcpus is not None and definition.vcpus.vcpus:
+        return list(definition.vcpus.vcpus)
+    current = vcpu.maximum if vcpu.current is None else vcpu.current
+    return [
+        VCPU(
+            id=number,
+            enabled=number < current,
+            # What is there from the start stays, as some guests need it.
+            hotpluggable=number >= current,
+            order=number + 1 if number < current else None,
+        )
+        for number in range(vcpu.maximum)
+    ]
+
+
+def _with(definition: DomainDefinition, vcpus: list[VCPU]) -> DomainDefinition:
+    count = sum(one.enabled for one in vcpus)
+    vcpu = replaced(definition.vcpu, current=None if count == len(vcpus) else count)
+    return replaced(definition, vcpu=vcpu, vcpus=VCPUList(vcpus=tuple(vcpus)))
+
+
+async def _entities(guest: Guest) -> list[dict[str, Any]]:
+    """Return what QEMU can plug, in the order of the guest's processors: type, properties, number, whether there."""
+    reply = await guest.execute("query-hotpluggable-cpus")
+    known = [one for one in reply if isinstance(one, dict) and isinstance(one.get("props"), dict)]
+    names = ("node-id", "socket-id", "die-id", "cluster-id", "core-id", "thread-id")
+
+    def order(one: dict[str, Any]) -> list[int]:
+        # The node follows from the others.
+        return [int(one["props"].get(name, -1)) for name in names[1:]]
+
+    return sorted(known, key=order)
+
+
+async def _plug(hypervisor: Hypervisor, domain: Domain, guest: Guest, wanted: set[int]) -> None:
+    """Plug processors in, those with the lowest numbers first."""
+    entities = await _entities(guest)
+    first = 0
+    for one in entities:
+        count = int(one.get("vcpus-count", 1))
+        numbers = set(range(first, first + count))
+        if numbers & wanted and "qom-path" not in one:
+            arguments = {"driver": str(one.get("type")), "id": f"vcpu{first}", **one["props"]}
+            await guest.execute("device_add", arguments)
+            await _learn(hypervisor, domain, guest, numbers, True)
+        first += count
+
+
+async def _learn(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, numbers: set[int], there: bool
+) -> None:
+    """Some processors have come, or have gone."""
+    reply = await guest.execute("query-cpus-fast")
+    guest.vcpuThreads = {
+        int(cpu["cpu-index"]): int(cpu["thread-id"])
+        for cpu in reply
+        if isinstance(cpu, dict) and "thread-id" in cpu and "cpu-index" in cpu
+    }
+    vcpus = each(domain.definition)
+    last = max((one.order or 0 for one in vcpus), default=0)
+    done = []
+    for one in vcpus:
+        if one.id in numbers and one.enabled != there:
+            last += 1
+            one = replaced(one, enabled=there, hotpluggable=True, order=last if there else None)
+        done.append(one)
+    domain.definition = _with(domain.definition, done)
+    hypervisor.saveStatus(domain)
+
+
+async def _unplug(hypervisor: Hypervisor, domain: Domain, guest: Guest, number: int) -> None:
+    """Take a processor away, with those that QEMU knows as one with it."""
+    alias = f"vcpu{number}"
+    word = await waitGone(hypervisor, guest, alias)
+    if word == "gone":
+        await _learn(hypervisor, domain, guest, {number}, False)
+    else:
+        raise failed("vcpu unplug request timed out" if word is None else "vcpu unplug was refused")
+
+
+async def vcpuGone(hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: str) -> None:
+    """A device has gone that may be a processor which took its time."""
+    number = alias.removeprefix("vcpu")
+    if alias.startswith("vcpu") and number.isascii() and number.isdigit():
+        await _learn(hypervisor, domain, guest, {int(number)}, False)
+
+
+async def plugCount(hypervisor: Hypervisor, domain: Domain, guest: Guest, count: int) -> None:
+    """
+    Have a running guest have so many processors.
+
+    @raise VirtError: it cannot have so many, or so few.
+    """
+    vcpus = each(domain.definition)
+    if count > len(vcpus):
+        raise invalidArgument(
+            "requested vcpus is greater than max allowable vcpus for the live domain: "
+            f"{count} > {len(vcpus)}"
+        )
+    current = sum(one.enabled for one in vcpus)
+    if count > current:
+        free = [int(one.id or 0) for one in vcpus if not one.enabled]
+        await _plug(hypervisor, domain, guest, set(free[: count - current]))
+        return
+    going = [int(one.id or 0) for one in vcpus if one.enabled and one.hotpluggable]
+    if len(going) < current - count:
+        raise failed(
+            "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count"
+        )
+    for number in list(reversed(going))[: current - count]:
+        await _unplug(hypervisor, domain, guest, number)
+
+
+async def plugSet(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, numbers: set[int], state: bool
+) -> None:
+    """
+    Plug certain processors into a running guest, or take them away.
+
+    @raise VirtError: one is not there, or stays.
+    """
+    vcpus = {one.id: one for one in each(domain.definition)}
+    for number in sorted(numbers):
+        one = vcpus.get(number)
+        if one is None:
+            raise invalidArgument(f"vcpu {number} is not present in live config")
+        if not state and one.enabled and not one.hotpluggable:
+            raise virtError(
+                ErrorCode.OPERATION_UNSUPPORTED,
+                f"vcpu '{number}' can't be unplugged",
+                ErrorDomain.QEMU,
+            )
+    changing = {n for n in numbers if vcpus[n].enabled != state}
+    if state:
+        await _plug(hypervisor, domain, guest, changing)
+    else:
+        for number in sorted(changing, reverse=True):
+            await _unplug(hypervisor, domain, guest, number)
+
+
+def storedCount(definition: DomainDefinition, count: int, hotpluggable: bool) -> DomainDefinition:
+    """Return a definition with so many processors; the list of them, where there is one, follows."""
+    if definition.vcpus is None and not hotpluggable:
+        maximum = definition.vcpu.maximum
+        vcpu = replaced(definition.vcpu, current=None if count == maximum else count)
+        return replaced(definition, vcpu=vcpu)
+    vcpus = each(definition)
+    current = sum(one.enabled for one in vcpus)
+    done: list[VCPU] = list(vcpus)
+    if count > current:
+        for place, one in enumerate(done):
+            if count > current and not one.enabled:
+                done[place] = replaced(one, enabled=True, hotpluggable=hotpluggable, order=None)
+                current += 1
+    else:
+        for place in reversed(range(len(done))):
+            if count < current and done[place].enabled and place:
+                done[place] = replaced(done[place], enabled=False, hotpluggable=True, order=None)
+                current -= 1
+    return _with(definition, [replaced(one, order=None) for one in done])
+
+
+def storedSet(definition: DomainDefinition, numbers: set[int], state: bool) -> DomainDefinition:
+    """
+    Return a definition with certain processors there, or not.
+
+    @raise VirtError: one cannot be.
+    """
+    known = {one.id for one in each(definition)}
+    for number in sorted(numbers):
+        if number not in known:
+            raise invalidArgument(f"vcpu {number} is not present in persistent config")
+    if not state and 0 in numbers:
+        raise invalidArgument("vCPU 0 can't be offlined")
+    done = [
+        replaced(
+            one,
+            enabled=state if one.id in numbers else one.enabled,
+            hotpluggable=True if one.id in numbers else one.hotpluggable,
+            order=None,
+        )
+        for one in each(definition)
+    ]
+    return _with(definition, done)

@@ -15,8 +15,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from zope.interface.interface import InterfaceClass
 
 from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
+from pyvirt.drivers.interfaces.inside import ICompanionDriver
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.uri import URI, parseURI
 
@@ -27,6 +29,7 @@ GROUP = "pyvirt.drivers"
 
 _BUILT_IN = {
     "test": "pyvirt.drivers.test:factory",
+    "host": "pyvirt.drivers.host:factory",
     "qemu": "pyvirt.drivers.qemu:factory",
     "remote": "pyvirt.drivers.remote:factory",
 }
@@ -95,7 +98,17 @@ class DriverTable:
 
     def context(self, **details: Any) -> OpenContext:
         """Make the context for L{open}: this table's reactor, and what C{details} say."""
+        details.setdefault("companion", self.companion)
         return OpenContext(reactor=self.reactor, **details)
+
+    def companion(self, interface: InterfaceClass) -> object | None:
+        """Return what does the operations of a contract on this host beside a hypervisor, or None."""
+        for factory in self.factories:
+            if ICompanionDriver.providedBy(factory):
+                found: object | None = factory.companion(interface)
+                if found is not None:
+                    return found
+        return None
 
     def open(self, uri: str | None, context: OpenContext | None = None) -> Deferred[IConnection]:
         """

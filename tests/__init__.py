@@ -3,4 +3,4 @@
 import os
 
 # Daemons that tests start leave the guests of the machine they run on alone.
-os.environ.setdefault("PYVIRT_WITHOUT_DRIVERS", "qemu")
+os.environ.setdefault("PYVIRT_WITHOUT_DRIVERS", "host qemu")

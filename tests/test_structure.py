@@ -390,7 +390,7 @@ class WheelTests(SynchronousTestCase):
             "        print(entry.name, entry.load()().name)\n",
         )
         self.assertEqual(
-            {line.split()[0] for line in loaded.splitlines()}, {"test", "qemu", "remote"}
+            {line.split()[0] for line in loaded.splitlines()}, {"test", "host", "qemu", "remote"}
         )
         shown = run(
             os.path.join(environment, "bin", "pyvirsh"), "-c", "test:///default", "list", "--all"

@@ -6,6 +6,7 @@ A driver is found through the entry-point group C{pyvirt.drivers}, which names o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -29,6 +30,8 @@ class OpenContext:
     @ivar inDaemon: the connection serves a client of the daemon.
     @ivar trusted: whoever asks has all the rights that this process has: the program itself, or a client of the
         daemon that is run by the daemon's own user.  Only then may a URI name files to be read for its sake.
+    @ivar companion: returns what does the operations of a contract on this host beside a hypervisor (storage,
+        networks, secrets and so on), or None.
     """
 
     reactor: Any
@@ -37,6 +40,7 @@ class OpenContext:
     auth: Any = None
     inDaemon: bool = False
     trusted: bool = True
+    companion: Callable[[InterfaceClass], object | None] = lambda interface: None
 
     @property
     def clock(self) -> IReactorTime:

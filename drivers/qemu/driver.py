@@ -55,7 +55,11 @@ class QEMUConnection:
             return self._components[interface]
         except KeyError:
             made = componentClass(interface)
-            component = None if made is None else made(self.hypervisor, self)
+            if made is None:
+                # What is not about guests is done by the drivers beside this one.
+                component = self.hypervisor.companion(interface)
+            else:
+                component = made(self.hypervisor, self)
             self._components[interface] = component
             return component
 
@@ -152,6 +156,7 @@ class QEMUDriver:
             privileged=privileged and os.geteuid() == 0,
             connect=self._connect or connectorFor(reactor),
             locks=_locks(reactor, config["lock_manager"], root, privileged),
+            companion=context.companion,
         )
         layout.make(hypervisor.owner)
         self._pidFile = PidFile.claim(os.path.join(layout.run, "driver.pid"))

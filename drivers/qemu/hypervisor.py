@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from zope.interface.interface import InterfaceClass
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, parseDomain
@@ -53,6 +54,7 @@ class Hypervisor:
     @ivar random: makes up UUIDs, hardware addresses, keys.
     @ivar leaving: guests on their way to other hosts, by UUID; C{arriving}: those that come, by name.
     @ivar locks: gives guests leases on what they write to; C{hasLocks}: it is not the one that gives none.
+    @ivar companion: returns what does the operations of a contract beside this driver: storage, networks, secrets.
     @ivar owner: user and group of guests' processes, None if they are ours.
     """
 
@@ -67,6 +69,7 @@ class Hypervisor:
         connect: Callable[[str, Any], Deferred[Any]],
         random: Callable[[int], bytes] = os.urandom,
         locks: ILockManager | None = None,
+        companion: Callable[[InterfaceClass], object | None] = lambda interface: None,
     ) -> None:
         self.clock = reactor
         self.processes = processes
@@ -75,6 +78,7 @@ class Hypervisor:
         self.privileged = privileged
         self.connect = connect
         self.random = random
+        self.companion = companion
         self.hasLocks = locks is not None
         self.locks: ILockManager = NoLocks() if locks is None else locks
         self.hub = EventHub()

@@ -19,48 +19,14 @@ from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomai
 from pyvirt.definitions.kinds import escape
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicekinds import KINDS
+from pyvirt.drivers.filestore import banner, writeWhole
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.refusals import systemFailure
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.errors import VirtError
 
 __all__ = ["Status", "Store", "writeWhole"]
 
 log = Logger()
-
-_BANNER = """\
-<!--
-WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
-OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
-  virsh edit {}
-or other application using the libvirt API.
--->
-
-"""
-
-
-def writeWhole(path: str, data: bytes, mode: int = 0o600) -> None:
-    """
-    Write a file so that it is there whole or as it was.
-
-    @raise VirtError: it cannot be written; nothing is left behind.
-    """
-    temporary = f"{path}.new"
-    try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
-    except OSError as problem:
-        try:
-            os.unlink(temporary)
-        except OSError:
-            pass
-        raise systemFailure(problem, f"cannot write file '{path}'", ErrorDomain.NONE) from None
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +75,7 @@ class Store:
         @raise VirtError: it cannot be written.
         """
         xml = formatDomain(definition, secure=True, inactive=True)
-        text = _BANNER.format(definition.name.replace("--", "- -")) + xml
+        text = banner("edit", definition.name) + xml
         writeWhole(self.layout.definition(definition.name), text.encode())
 
     def removeDefinition(self, name: str) -> None:
@@ -192,7 +158,7 @@ class Store:
         xml = formatDomain(status.definition, id=status.id, secure=True)
         out += [f"  {line}\n" for line in xml.splitlines()]
         out.append("</domstatus>\n")
-        text = _BANNER.format(name.replace("--", "- -")) + "".join(out)
+        text = banner("edit", name) + "".join(out)
         writeWhole(self.layout.status(name), text.encode())
 
     def removeStatus(self, name: str) -> None:

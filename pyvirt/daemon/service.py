@@ -144,7 +144,12 @@ class DaemonService(Service):
         )
 
     async def _finishStarting(self) -> None:
-        context = OpenContext(reactor=self.reactor, inDaemon=True)
+        nothing = OpenContext(reactor=self.reactor).companion
+        context = OpenContext(
+            reactor=self.reactor,
+            inDaemon=True,
+            companion=getattr(self.drivers, "companion", nothing),
+        )
         for factory in getattr(self.drivers, "factories", ()):
             if IStatefulDriver.providedBy(factory):
                 await _settled(factory.stateInitialize(context, self.paths.root, self.privileged))

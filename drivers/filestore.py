@@ -1,0 +1,169 @@
+"""
+Definitions on disk: a folder of C{NAME.xml}, with links to those that start with the host.
+
+Files are written whole: to another name, flushed, renamed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.logger import Logger
+
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.process import systemError
+
+__all__ = ["DefinitionFolder", "banner", "removeFile", "writeWhole"]
+
+log = Logger()
+
+_BANNER = """\
+<!--
+WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
+OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
+  virsh {} {}
+or other application using the libvirt API.
+-->
+
+"""
+
+
+def banner(command: str, name: str) -> str:
+    """Return what files say to those who open them: with which command of virsh they are changed."""
+    return _BANNER.format(command, name.replace("--", "- -"))
+
+
+def writeWhole(path: str, data: bytes, mode: int = 0o600) -> None:
+    """
+    Write a file so that it is there whole or as it was.
+
+    @raise VirtError: it cannot be written; nothing is left behind.
+    """
+    temporary = f"{path}.new"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError as problem:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise systemError(problem, f"cannot write file '{path}'", ErrorDomain.NONE) from None
+
+
+def removeFile(path: str) -> None:
+    """Remove a file if it is there; failing to is logged."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as problem:
+        log.warn("{path} cannot be removed: {problem}", path=path, problem=problem)
+
+
+class DefinitionFolder:
+    """
+    A folder of definitions.
+
+    @ivar path: the folder.
+    """
+
+    def __init__(
+        self, path: str, command: str | None, autostart: str = "autostart", mode: int = 0o700
+    ) -> None:
+        """
+        @param command: of virsh, by which a definition is changed; None: files do not say.
+        @param autostart: where the links are, below the folder.
+        """
+        self.path = path
+        self._command = command
+        self._autostart = os.path.join(path, autostart)
+        self._mode = mode
+
+    def make(self) -> None:
+        """
+        Make the folder if it is missing.
+
+        @raise OSError: it cannot be made.
+        """
+        if not os.path.isdir(self.path):
+            os.makedirs(self.path, exist_ok=True)
+            os.chmod(self.path, self._mode)
+
+    def file(self, name: str) -> str:
+        """Where a definition is."""
+        return os.path.join(self.path, f"{name}.xml")
+
+    def link(self, name: str) -> str:
+        """Where the link is by which something starts with the host."""
+        return os.path.join(self._autostart, f"{name}.xml")
+
+    def save(self, name: str, xml: str) -> None:
+        """
+        Write a definition.
+
+        @raise VirtError: it cannot be written.
+        """
+        try:
+            self.make()
+        except OSError as problem:
+            raise systemError(problem, f"cannot create config directory '{self.path}'") from None
+        text = xml if self._command is None else banner(self._command, name) + xml
+        writeWhole(self.file(name), text.encode())
+
+    def remove(self, name: str) -> None:
+        """Remove a definition, and its link."""
+        removeFile(self.link(name))
+        removeFile(self.file(name))
+
+    def load(self, parse: Callable[[str], Any]) -> Iterator[tuple[str, Any]]:
+        """
+        Iterate over names and what C{parse} makes of the definitions, in order of names.
+
+        Those that cannot be read are logged and left alone, as are those that C{parse} refuses with C{ValueError}
+        or L{VirtError}.
+        """
+        try:
+            found = sorted(os.listdir(self.path))
+        except OSError:
+            return
+        for each in found:
+            if not each.endswith(".xml") or each.startswith("."):
+                continue
+            name = each[:-4]
+            try:
+                with open(self.file(name), encoding="utf-8") as file:
+                    parsed = parse(file.read())
+            except (OSError, ValueError, VirtError) as problem:
+                log.error(
+                    "the definition {path} cannot be read: {problem}",
+                    path=self.file(name),
+                    problem=problem,
+                )
+            else:
+                yield name, parsed
+
+    def setAutostart(self, name: str, on: bool) -> None:
+        """
+        Make or remove a link.
+
+        @raise OSError: it cannot be made.
+        """
+        link = self.link(name)
+        removeFile(link)
+        if on:
+            os.makedirs(self._autostart, mode=0o700, exist_ok=True)
+            os.symlink(self.file(name), link)
+
+    def autostarts(self, name: str) -> bool:
+        """Whether there is a link."""
+        return os.path.islink(self.link(name))

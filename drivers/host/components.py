@@ -1,0 +1,52 @@
+"""
+Which class does the operations of which contract: add a line for a new family.
+
+Each is imported when it is first asked for, and made once, with the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from zope.interface import classImplements
+from zope.interface.interface import InterfaceClass
+
+from pyvirt.drivers.interfaces.events import ISecretEvents
+from pyvirt.drivers.interfaces.inside import ISecretValues
+from pyvirt.drivers.interfaces.secrets import ISecrets
+
+__all__ = ["COMPONENTS", "FAMILIES", "componentClass"]
+
+
+def _later(module: str, name: str) -> Callable[[], Any]:
+    return lambda: getattr(import_module(f"pyvirt.drivers.host.{module}"), name)
+
+
+_EVENTS = _later("events", "Events")
+_SECRETS = _later("secrets", "Secrets")
+
+#: For each contract, what returns the class.
+COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
+    ISecrets: _SECRETS,
+    ISecretValues: _SECRETS,
+    ISecretEvents: _EVENTS,
+}
+
+#: The contracts on a connection of each driver alone, by the scheme of its URI; in the order in which they start.
+FAMILIES: dict[str, tuple[InterfaceClass, ...]] = {
+    "secret": (ISecrets, ISecretEvents),
+}
+
+
+def componentClass(interface: InterfaceClass) -> Any:
+    """Return the class whose instances do the operations of a contract, None if nothing does."""
+    made = COMPONENTS.get(interface)
+    if made is None:
+        return None
+    found: Any = made()
+    if not interface.implementedBy(found):
+        # It leaves out what the driver cannot do, which type checkers would take for a mistake.
+        classImplements(found, interface)  # type: ignore[misc]
+    return found

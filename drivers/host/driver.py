@@ -1,0 +1,157 @@
+"""
+The host's drivers in a daemon: their state, and connections to one of them alone, such as C{secret:///system}.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.logger import Logger
+from zope.interface import implementer
+from zope.interface.interface import InterfaceClass
+
+from pyvirt.drivers.host.components import FAMILIES
+from pyvirt.drivers.host.host import Host
+from pyvirt.drivers.host.layout import HostLayout
+from pyvirt.drivers.interfaces.driver import (
+    IConnection,
+    IDriverFactory,
+    IStatefulDriver,
+    OpenContext,
+)
+from pyvirt.drivers.interfaces.inside import ICompanionDriver
+from pyvirt.drivers.refusals import internal
+from pyvirt.errors import ErrorDomain
+from pyvirt.process import IProcesses, Processes
+from pyvirt.uri import URI
+
+__all__ = ["HostConnection", "HostDriver"]
+
+log = Logger()
+
+#: The driver of each scheme, as errors report it.
+_DOMAINS = {
+    "secret": ErrorDomain.SECRET,
+    "storage": ErrorDomain.STORAGE,
+    "network": ErrorDomain.NETWORK,
+    "nodedev": ErrorDomain.NODEDEV,
+    "interface": ErrorDomain.INTERFACE,
+    "nwfilter": ErrorDomain.NWFILTER,
+}
+
+
+@implementer(IConnection)
+class HostConnection:
+    """
+    A connection to one of the host's drivers.
+
+    @ivar scheme: which.
+    """
+
+    def __init__(self, uri: str, scheme: str, host: Host) -> None:
+        self.uri = uri
+        self.scheme = scheme
+        self._host = host
+
+    def component(self, interface: InterfaceClass) -> object | None:
+        """Return what does the operations of a contract, None if it is not this driver."""
+        return self._host.component(interface) if interface in FAMILIES[self.scheme] else None
+
+    def isAlive(self) -> bool:
+        """It depends on nothing that could go away."""
+        return True
+
+    def isSecure(self) -> bool:
+        """Nothing leaves the machine."""
+        return True
+
+    def isEncrypted(self) -> bool:
+        """Nothing needs to be."""
+        return False
+
+    def close(self) -> None:
+        """Nothing exists for it alone."""
+
+
+@implementer(IDriverFactory, IStatefulDriver, ICompanionDriver)
+class HostDriver:
+    """
+    The host's drivers of a daemon.
+
+    @ivar host: what they share, None before the daemon has initialised it.
+    """
+
+    name = "host"
+    local = True
+
+    def __init__(self, processes: IProcesses | None = None) -> None:
+        """
+        @param processes: runs commands; None: on this machine.
+        """
+        self.host: Host | None = None
+        self._processes = processes
+        self._privileged = True
+
+    def companion(self, interface: InterfaceClass) -> object | None:
+        """Return what does the operations of a contract, or None."""
+        return None if self.host is None else self.host.component(interface)
+
+    def accepts(self, uri: URI | None) -> bool:
+        """Accept URIs of the schemes, in a daemon."""
+        return (
+            self.host is not None
+            and uri is not None
+            and uri.scheme in FAMILIES
+            and not uri.isRemote
+        )
+
+    def open(self, uri: URI | None, context: OpenContext) -> IConnection:
+        """
+        Connect to one driver.
+
+        @raise VirtError: the URI is of the other kind of daemon, or of none.
+        """
+        assert uri is not None and self.host is not None
+        expected = "/system" if self._privileged else "/session"
+        scheme = uri.scheme
+        if uri.path != expected:
+            raise internal(
+                f"unexpected {scheme} URI path '{uri.path}', try {scheme}://{expected}",
+                _DOMAINS[scheme],
+            )
+        return HostConnection(f"{scheme}://{expected}", scheme, self.host)
+
+    async def stateInitialize(self, context: OpenContext, root: str, privileged: bool) -> None:
+        """Read what is on disk, find again what runs, start what starts with the host."""
+        reactor: Any = context.reactor
+        self._privileged = privileged
+        host = Host(
+            reactor=reactor,
+            processes=self._processes or Processes(reactor),
+            layout=HostLayout.of(root, privileged, os.environ),
+            privileged=privileged and os.geteuid() == 0,
+        )
+        for family in FAMILIES.values():
+            component: Any = host.component(family[0])
+            load = getattr(component, "load", None)
+            if load is not None:
+                # One that cannot start leaves the others alone, as in libvirt each has a daemon of its own.
+                try:
+                    answer = load()
+                    if answer is not None:
+                        await answer
+                except Exception:
+                    log.failure("{family} cannot start", family=family[0].__name__)
+        self.host = host
+
+    async def stateStop(self) -> None:
+        """Let go of everything, which goes on."""
+        host, self.host = self.host, None
+        if host is None:
+            return
+        host.stopping = True
+        for family in FAMILIES.values():
+            unload = getattr(host.component(family[0]), "unload", None)
+            if unload is not None:
+                await unload()

@@ -1,0 +1,31 @@
+"""
+Hearing of what happens on the host.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from pyvirt.drivers.interfaces.events import EventKind, ISecretEvents, ISubscription, Listener
+from pyvirt.drivers.interfaces.values import SecretRef
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.host.host import Host
+
+__all__ = ["Events"]
+
+
+@implementer(ISecretEvents)
+class Events:
+    """Subscribes to what the host's drivers tell."""
+
+    def __init__(self, host: Host) -> None:
+        self._hub = host.hub
+
+    def secretEventSubscribe(
+        self, eventID: int, secret: SecretRef | None, listener: Listener
+    ) -> ISubscription:
+        """Hear of secrets."""
+        return self._hub.subscribe(EventKind.SECRET, eventID, secret and secret.uuid, listener)

@@ -1,0 +1,101 @@
+"""
+What the host's drivers share: L{Host}.
+
+It knows nothing of connections.  Operations are grouped in components, one object per contract, which serve every
+connection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface.interface import InterfaceClass
+
+from pyvirt.drivers.events import EventHub
+from pyvirt.drivers.host.components import componentClass
+from pyvirt.drivers.host.layout import HostLayout
+from pyvirt.drivers.interfaces.events import Event, EventKind
+from pyvirt.hooks import Hooks
+from pyvirt.process import IProcesses
+
+__all__ = ["Host"]
+
+log = Logger()
+
+
+class Host:
+    """
+    One host, seen by the system or by a user.
+
+    @ivar clock: the reactor: time, threads and connections.
+    @ivar privileged: whether we may change what belongs to the machine.
+    @ivar random: makes up UUIDs and hardware addresses.
+    """
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        processes: IProcesses,
+        layout: HostLayout,
+        privileged: bool,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.clock = reactor
+        self.processes = processes
+        self.layout = layout
+        self.privileged = privileged
+        self.random = random
+        self.hub = EventHub()
+        self.hooks = Hooks(processes, layout.hooks)
+        self.stopping = False
+        self._made: dict[Any, object] = {}
+        self._background: set[Deferred[Any]] = set()
+
+    def component(self, interface: InterfaceClass) -> object | None:
+        """Return what does the operations of a contract, None if nothing does."""
+        found = componentClass(interface)
+        if found is None:
+            return None
+        made = self._made.get(found)
+        if made is None:
+            made = self._made[found] = found(self)
+        return made
+
+    def tell(self, kind: EventKind, eventID: int, ref: Any, key: Any, *details: Any) -> None:
+        """Tell an event about what is known by C{key}."""
+        self.hub.emit(Event(kind, eventID, ref, details), key)
+
+    def thread(self, work: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Do in a thread what may wait for a disk."""
+        from twisted.internet.threads import deferToThreadPool
+
+        return deferToThreadPool(self.clock, self.clock.getThreadPool(), work, *arguments)
+
+    def later(self, work: Coroutine[Deferred[Any], Any, Any]) -> None:
+        """Do something that nobody waits for; if it fails that is logged."""
+        running = Deferred.fromCoroutine(work)
+        self._background.add(running)
+
+        def over(result: Any) -> Any:
+            self._background.discard(running)
+            return result
+
+        running.addBoth(over)
+        running.addErrback(lambda failure: log.failure("Work in the background failed", failure))
+
+    async def idle(self) -> None:
+        """Wait until what was begun with L{later} is over."""
+        while self._background:
+            waiting: Deferred[None] = Deferred()
+            next(iter(self._background)).addBoth(_pass, waiting)
+            await waiting
+
+
+def _pass(result: Any, waiting: Deferred[None]) -> Any:
+    waiting.callback(None)
+    return result

@@ -1,0 +1,143 @@
+"""
+Sessions of virsh on the drivers beside QEMU's: the same lines in two worlds, and all that is told meanwhile.
+
+A line is a command of virsh; C{!} before it makes it one of a shell, C{<NAME TEXT} writes a file in the folder that
+C{FOLDER} stands for, and C{RESTART} ends the daemon hard and starts it again.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
+from tests.interop.support import requireBinding
+
+__all__ = ["HostSessions"]
+
+LISTENER = """
+import libvirt
+libvirt.virEventRegisterDefaultImpl()
+connection = libvirt.open("qemu:///system")
+def hearer(kind, name):
+    def hear(connection, thing, *details):
+        print(kind, name(thing), *details[:-1], flush=True)
+    return hear
+named = lambda thing: thing.name()
+for kind in (0, 1):
+    connection.secretEventRegisterAny(None, kind, hearer(f"secret {kind}", lambda each: each.UUIDString()), None)
+for kind in POOLS:
+    connection.storagePoolEventRegisterAny(None, kind, hearer(f"pool {kind}", named), None)
+for kind in NETWORKS:
+    connection.networkEventRegisterAny(None, kind, hearer(f"network {kind}", named), None)
+print("ready", flush=True)
+while connection.isAlive():
+    libvirt.virEventRunDefaultImpl()
+"""
+
+#: What everybody hears of last.
+LAST = "99999999-9999-4999-8999-999999999999"
+
+
+class HostSessions(SynchronousTestCase):
+    """
+    Compares sessions on libvirtd and ours.
+
+    @cvar pools, networks: which events of these kinds are heard.
+    """
+
+    pools: tuple[int, ...] = ()
+    networks: tuple[int, ...] = ()
+
+    def setUp(self) -> None:
+        requireQEMU()
+        self.worlds: list[World] = []
+        with ThreadPoolExecutor(2) as threads:
+            starting = [threads.submit(kind) for kind in (LibvirtWorld, PyvirtWorld)]
+        for each in starting:
+            if each.exception() is None:
+                self.addCleanup(each.result().stop)
+        self.worlds = [each.result() for each in starting]
+
+    def squeezed(self, line: str, text: str) -> str:
+        """Take out what differs from run to run."""
+        return text
+
+    def session(self, world: World, script: str) -> tuple[list[str], list[str]]:
+        """Return what each line prints, and the events that were told."""
+        path = f"{world.folder}/events"
+        listeners: list[subprocess.Popen[Any]] = []
+
+        def told() -> list[str]:
+            with open(path) as found:
+                return found.read().splitlines()
+
+        def listen() -> None:
+            file = open(path, "ab")  # noqa: SIM115
+            self.addCleanup(file.close)
+            program = LISTENER.replace("POOLS", repr(self.pools))
+            program = program.replace("NETWORKS", repr(self.networks))
+            listener = subprocess.Popen(
+                world.inside([requireBinding(), "-c", program]),
+                stdout=file,
+                stderr=subprocess.DEVNULL,
+            )
+            self.addCleanup(listener.wait)
+            self.addCleanup(listener.kill)
+            listeners.append(listener)
+            world._wait(lambda: told().count("ready") == len(listeners), "the listener")
+
+        def settle() -> None:
+            """Wait until all is told that was to be."""
+            seen = told().count(f"secret 0 {LAST} 1 0")
+            world.write("last.xml", f"<secret ephemeral='yes'><uuid>{LAST}</uuid></secret>")
+            for words in (("secret-define", f"{world.folder}/last.xml"), ("secret-undefine", LAST)):
+                self.assertEqual(world.virsh(*words).status, 0)
+            world._wait(lambda: told().count(f"secret 0 {LAST} 1 0") > seen, "the last event")
+
+        said = []
+        listen()
+        for line in script.strip().splitlines():
+            line = line.replace("FOLDER", world.folder)
+            if line == "RESTART":
+                settle()
+                world.stopDaemon(9)
+                listeners[-1].kill()
+                listeners[-1].wait()
+                world.startDaemon()
+                listen()
+            elif line.startswith("<"):
+                name, text = line[1:].split(" ", 1)
+                world.write(name, text)
+            else:
+                if line.startswith("!"):
+                    outcome = world.run(["sh", "-c", line[1:]])
+                else:
+                    outcome = world.virsh(*shlex.split(line))
+                text = self.squeezed(line, outcome.stdout + outcome.stderr)
+                said.append(f"$ {line}\n{text}[{outcome.status}]".replace(world.folder, "FOLDER"))
+        settle()
+        return said, [each.replace(world.folder, "FOLDER") for each in told()]
+
+    def compare(self, script: str, told: Callable[[list[str]], list[str]] = list) -> None:
+        """
+        Run a session on both, side by side, and compare.
+
+        @param told: what of the events is compared.
+        """
+        with ThreadPoolExecutor(2) as threads:
+            waiting = [threads.submit(self.session, world, script) for world in self.worlds]
+            (theirs, heard), (ours, heardOurs) = (each.result() for each in waiting)
+        differing = [
+            "\n".join(["libvirtd:", one, "pyvirt:", other])
+            for one, other in zip(theirs, ours, strict=True)
+            if re.sub(r"[ \t]+\n", "\n", one) != re.sub(r"[ \t]+\n", "\n", other)
+        ]
+        self.assertEqual(differing, [], "\n\n".join(differing))
+        self.assertEqual(told(heardOurs), told(heard))

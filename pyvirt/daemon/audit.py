@@ -25,6 +25,7 @@ from pyvirt.definitions.identity import identify
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.errors import VirtError
 from pyvirt.protocols.procedures import Procedure
+from pyvirt.protocols.structs import AdminClient, AdminServer
 
 __all__ = ["Audit", "AuditError", "KernelAudit", "changes", "describeObject", "makeAudit"]
 
@@ -87,6 +88,10 @@ def describeObject(
     @param answer: what the call gave; an object made from a definition is named without reading that again.
     """
     for value in (*arguments, answer):
+        if isinstance(value, AdminClient):
+            return [f"server={quoted(value.srv.name)}", f"client={value.id}"]
+        if isinstance(value, AdminServer):
+            return [f"server={quoted(value.name)}"]
         kind = REFS.get(type(value))
         if kind is None:
             continue

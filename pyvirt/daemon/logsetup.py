@@ -35,6 +35,10 @@ _DESTINATIONS = {"stderr": 2, "syslog": 3, "file": 3, "journald": 2}
 """How many parts an output to each has."""
 
 
+_PRIORITY = re.compile(r"\s*\+?0*[1-4]")
+"""A priority, in each form that libvirtd reads."""
+
+
 class Filter(NamedTuple):
     """The least priority of what comes from sources whose name matches C{pattern}."""
 
@@ -81,7 +85,7 @@ def parseFilters(text: str | None) -> list[Filter]:
         priority, *rest = each.split(":")
         if not rest:
             raise _invalid(f"Malformed format for filter '{each}'")
-        if priority not in ("1", "2", "3", "4"):
+        if not _PRIORITY.fullmatch(priority):
             raise _invalid(f"Invalid priority '{priority}' for filter '{each}'")
         name = rest[0].removeprefix("+")
         if not name:
@@ -105,7 +109,7 @@ def parseOutputs(text: str | None) -> list[Output]:
         priority, *rest = each.split(":")
         if not rest:
             raise _invalid(f"Malformed format for log output '{each}'")
-        if priority not in ("1", "2", "3", "4"):
+        if not _PRIORITY.fullmatch(priority):
             raise _invalid(f"Invalid log priority '{priority}' for log output '{each}'")
         parts = _DESTINATIONS.get(rest[0])
         if parts is None:
@@ -126,11 +130,18 @@ def parseOutputs(text: str | None) -> list[Output]:
     return found
 
 
+def checkText(text: str) -> str:
+    """Make one line of what may come from outside, so that no entry can pretend to be another."""
+    return re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
 def _text(event: LogEvent) -> str:
-    text = formatEvent(event)
+    """Format an entry; whatever is in it, no further line of it looks like the beginning of another."""
+    text = checkText(formatEvent(event))
     failure = event.get("log_failure")
     if failure is not None:
-        text = f"{text}\n{failure.getTraceback()}".rstrip()
+        lines = failure.getTraceback().rstrip().split("\n")
+        text = "\n    ".join([text, *map(checkText, lines)])
     return text
 
 
@@ -278,7 +289,10 @@ class Log:
             if priority >= each.output.priority:
                 if text is None:
                     text = _text(event)
-                each.write(priority, source, text)
+                try:
+                    each.write(priority, source, text)
+                except (OSError, ValueError):
+                    pass  # a full disk costs entries, not what is being logged, nor the other outputs
 
     def _leastOf(self, source: str) -> int:
         # Who asks for an audit trail asks for all of it.
@@ -291,8 +305,3 @@ class Log:
             self._least.clear()
         self._least[source] = least
         return least
-
-
-def checkText(text: str) -> str:
-    """Make one line of what may come from outside, so that no entry can pretend to be another."""
-    return re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", text)

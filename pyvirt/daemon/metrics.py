@@ -154,6 +154,11 @@ class Metrics(Collector):
             "Connected clients.",
             labels=("server", "transport", "state"),
         )
+        handshakes = GaugeMetricFamily(
+            "pyvirt_handshakes_waiting",
+            "Handshakes whose next step waits for its turn.",
+            labels=("server",),
+        )
         busy = GaugeMetricFamily("pyvirt_calls_in_progress", "Calls at work.", labels=("server",))
         queued = GaugeMetricFamily("pyvirt_calls_queued", "Calls that wait.", labels=("server",))
         limits = GaugeMetricFamily("pyvirt_limit", "Limits.", labels=("server", "name"))
@@ -168,8 +173,10 @@ class Metrics(Collector):
                 )
                 for session in each.sessions
             )
+            states.update((one.identity.transport, "shaking hands") for one in each.arrivals)
             for (transport, state), count in sorted(states.items()):
                 clients.add_metric((each.name, transport, state), count)
+            handshakes.add_metric((each.name,), each.turns.waiting)
             busy.add_metric((each.name,), each.workers.busy)
             queued.add_metric((each.name,), each.workers.queued)
             limits.add_metric((each.name, "clients"), each.limits.clients)
@@ -178,6 +185,7 @@ class Metrics(Collector):
             for name, value in attrs.asdict(each.counters).items():
                 counters.add_metric((each.name, name), value)
         yield clients
+        yield handshakes
         yield busy
         yield queued
         yield limits

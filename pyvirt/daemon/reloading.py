@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from pyvirt.daemon.access.policy import PolicyError
 from pyvirt.daemon.access.setup import Access
-from pyvirt.daemon.audit import AuditError
+from pyvirt.daemon.audit import Audit, AuditError
 from pyvirt.daemon.config import KEYS, Config, ConfigError, loadConfig
 from pyvirt.daemon.logstart import applyLog, isConfigured
 from pyvirt.daemon.server import Limits
@@ -30,6 +30,7 @@ _FIXED = frozenset(
     (
         *("listen_tls", "listen_tcp", "tls_port", "tcp_port", "listen_addr"),
         *("unix_sock_group", "unix_sock_ro_perms", "unix_sock_rw_perms", "unix_sock_admin_perms"),
+        *("listen_ssh", "ssh_port", "ssh_host_key_file", "ssh_authorized_keys_file"),
         *("unix_sock_dir", "auth_unix_ro", "auth_unix_rw", "auth_tcp", "auth_tls"),
         *("max_queued_clients", "admin_max_queued_clients", "host_uuid", "host_uuid_source"),
         *("key_file", "cert_file", "ca_file", "crl_file", "metrics_address", "metrics_socket"),
@@ -47,16 +48,21 @@ def reload(service: DaemonService) -> bool:
     @return: False: there was a mistake, which the log tells, and nothing has changed.
     """
     old = service.config
+    audit: Audit | None = None
     try:
         config = Config() if old.file is None else loadConfig(old.file, required=True)
         access = Access(config, service.paths, service.reactor)
+        credentials = None if service.tls is None else service.tls.prepare()
         audit = service.makeAudit(config)
-        service.reloadTLS()
         if isConfigured(config):
             applyLog(service.administration.log, config, reopen=True)
     except (ConfigError, PolicyError, AuditError, VirtError) as problem:
         log.error("the configuration was not read again: {problem}", problem=problem)
+        if audit is not None and audit.kernel is not None:
+            audit.kernel.close()
         return False
+    if service.tls is not None and credentials is not None:
+        service.tls.adopt(credentials)
     for key, field in KEYS.items():
         if key in _FIXED and getattr(config, field.name) != getattr(old, field.name):
             log.warn("'{key}' has changed: that takes a restart", key=key)

@@ -26,6 +26,7 @@ from pyvirt.daemon.audit import Audit
 from pyvirt.daemon.calls import OWN, PROGRAMS, Answer, Call
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.eventwire import EventEncoder
+from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.sasl import SASL
 from pyvirt.daemon.session import Session
 from pyvirt.daemon.workers import Workers
@@ -66,7 +67,13 @@ class IGate(Protocol):
 
 
 class IArrival(Protocol):
-    """A connection that is no session yet."""
+    """
+    A connection that is no session yet.
+
+    @ivar identity: what is known of who it is.
+    """
+
+    identity: Identity
 
     def abort(self) -> None:
         """Close it at once."""

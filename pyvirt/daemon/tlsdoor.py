@@ -98,7 +98,19 @@ class ServerKeys:
 
         @raise VirtError: they cannot be used; what was read before stays in use.
         """
-        self.credentials = self._load()
+        self.adopt(self.prepare())
+
+    def prepare(self) -> Credentials:
+        """
+        Read the files again, and change nothing yet.
+
+        @raise VirtError: they cannot be used.
+        """
+        return self._load()
+
+    def adopt(self, credentials: Credentials) -> None:
+        """Use what L{prepare} has read, for new connections."""
+        self.credentials = credentials
         log.info("the TLS certificates were read again")
 
 

@@ -236,6 +236,56 @@ class VirtAdminTests(AdminCase):
             ]
         )
 
+    def test_manual(self) -> None:
+        """Every command of the manual with what can be wrong about its arguments, in one shell on each side."""
+        self.compareShell(
+            """
+            help; help monitor; help management; help server-list; help client-info; help nope
+            version; version --daemon; echo a --xml <; cd /; pwd; uri; server-list x; nope
+            client-list; client-list libvirtd --nope; client-list nope; client-list admin
+            client-info; client-info libvirtd; client-info libvirtd -1; client-info libvirtd x
+            client-info libvirtd 99999999999999999999; client-disconnect libvirtd -1
+            server-threadpool-set libvirtd --min-workers x
+            server-threadpool-set libvirtd --max-workers 4294967296
+            server-threadpool-set libvirtd --max-workers 4294967295; server-threadpool-info libvirtd
+            server-threadpool-set libvirtd --max-workers -1
+            server-threadpool-set libvirtd --priority-workers 0; server-threadpool-info libvirtd
+            server-threadpool-set libvirtd --min-workers 0; server-threadpool-info libvirtd
+            server-threadpool-set admin --max-workers 30; server-threadpool-info admin
+            server-clients-set libvirtd --max-clients -5; server-clients-set libvirtd --max-clients 0
+            server-clients-info libvirtd; server-clients-set libvirtd --max-clients 4294967295
+            server-clients-info libvirtd; server-clients-set libvirtd --max-unauth-clients -1
+            server-clients-set libvirtd --max-unauth-clients 4294967296
+            server-clients-set admin --max-clients 9; server-clients-info admin
+            server-clients-set admin --max-clients 1 --max-unauth-clients 1; server-clients-info admin
+            server-clients-set admin --max-clients 100
+            server-update-tls; server-update-tls admin; daemon-timeout; daemon-timeout --timeout -1
+            daemon-timeout --timeout 4294967295; daemon-timeout --timeout 4294967296
+            daemon-timeout --timeout x; daemon-timeout --timeout 0
+            daemon-log-filters --filters 1:*; daemon-log-filters
+            daemon-log-filters --filters " "; daemon-log-filters
+            daemon-log-filters --filters "2:util 2:util 1:util"; daemon-log-filters
+            daemon-log-filters --filters 1:[a; daemon-log-filters --filters 1:ü; daemon-log-filters
+            daemon-log-filters --filters +1:a; daemon-log-filters --filters 02:b; daemon-log-filters
+            daemon-log-filters --filters "1 :a"; daemon-log-filters --filters -1:a
+            daemon-log-filters --filters 0x1:a; daemon-log-filters --filters 99999999999:a
+            daemon-log-filters --filters ""; daemon-log-filters
+            daemon-log-outputs --outputs "1:syslog:x 2:stderr"; daemon-log-outputs
+            daemon-log-outputs --outputs 1:file:relative/x; daemon-log-outputs --outputs 1:file:
+            daemon-log-outputs --outputs 1:syslog:; daemon-log-outputs --outputs 1:file:/tmp
+            daemon-log-outputs; daemon-log-outputs --outputs 1:file:/dev/full; daemon-log-outputs
+            daemon-log-outputs --outputs "+3:stderr 04:stderr"; daemon-log-outputs
+            connect libvirtd:///nope; connect foo:///system; connect bogus
+            """
+        )
+
+    def compareShell(self, text: str) -> None:
+        """Give commands to a shell of virt-admin on both sides."""
+        commands = [each.strip() for line in text.splitlines() for each in line.split(";")]
+        said = "\n".join(filter(None, commands)) + "\n"
+        expected, actual = (settled(virtAdmin(each, input=said), each) for each in self.daemons)
+        self.assertEqual(difference(expected, actual), "")
+
     def test_clients(self) -> None:
         """Clients are listed and described as they are; one is disconnected."""
         outcomes = []

@@ -30,7 +30,7 @@ _FORM = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_BAD = re.compile(r"[\x00-\x20\"<>\\^`{|}\x7f]|%(?![0-9A-Fa-f]{2})")
+_BAD = re.compile(r"[\x00-\x20\"<>\\^`{|}\x7f-\U0010ffff]|%(?![0-9A-Fa-f]{2})")
 
 
 @attrs.frozen(kw_only=True)

@@ -5,7 +5,7 @@ Tests for L{pyvirt.uri} and for what the remote driver makes of a URI.
 from __future__ import annotations
 
 import attrs
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -46,12 +46,20 @@ class ParseTests(SynchronousTestCase):
         """
         What is no URI is refused in libvirt's words.
         """
-        for text in ("test://[bad", "a b", "%%", "+unix:///default", "test+tcp://h:abc/x"):
+        for text in (
+            "test://[bad",
+            "a b",
+            "test:///\xe9",
+            "%%",
+            "+unix:///default",
+            "test+tcp://h:abc/x",
+        ):
             error = self.assertRaises(VirtError, parseURI, text)
             self.assertEqual(error.code, ErrorCode.INTERNAL_ERROR)
             self.assertEqual(error.domain, ErrorDomain.URI)
             self.assertEqual(str(error), f"internal error: Unable to parse URI {text}")
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(_WORD, st.booleans(), _WORD, st.lists(st.tuples(_WORD, st.text(max_size=8)), max_size=3))
     def test_roundTrip(
         self, path: str, host: bool, name: str, parameters: list[tuple[str, str]]

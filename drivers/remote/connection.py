@@ -18,7 +18,7 @@ from pyvirt.drivers.interfaces.events import EventKind, ISubscription, Listener
 from pyvirt.drivers.remote import messages
 from pyvirt.drivers.remote.messages import REGISTRATION
 from pyvirt.drivers.remote.protocol import RemoteProtocol
-from pyvirt.errors import VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.message import PAYLOAD
 from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.programs import REMOTE
@@ -54,6 +54,7 @@ class RemoteConnection:
         self.protocol = protocol
         self.uri = uri
         self.keepalive = False
+        self._watched = False
         self.secureTransport = secure
         self.encryptedTransport = encrypted
         self._listeners: dict[tuple[EventKind, int], Listener] = {}
@@ -122,9 +123,23 @@ class RemoteConnection:
         self._lossListeners.append(listener)
 
     def setKeepAlive(self, interval: int, count: int) -> int:
-        """Watch the daemon; see L{ICaller.setKeepAlive}."""
+        """
+        Watch the daemon; see L{ICaller.setKeepAlive}.
+
+        As in the C library that is chosen once: while it watches, another choice changes nothing.
+
+        @raise VirtError: it was stopped, and does not start again.
+        """
         if not self.keepalive:
             return 1
+        if interval > 0:
+            if self.protocol.keepalive is not None:
+                return 0
+            if self._watched:
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR, "keepalive interval already set", ErrorDomain.RPC
+                )
+            self._watched = True
         self.protocol.startKeepalive(interval, count)
         return 0
 

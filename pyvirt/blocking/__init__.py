@@ -11,6 +11,7 @@ import traceback as _traceback
 from typing import Any
 
 from pyvirt import constants as _constants
+from pyvirt.blocking._checking import checked as _checked
 from pyvirt.blocking._connection import ConnectionBase as _ConnectionBase
 from pyvirt.blocking._connection import opened as _opened
 from pyvirt.blocking._errors import (
@@ -49,7 +50,8 @@ from pyvirt.blocking._stream import StreamBase as _StreamBase
 from pyvirt.client import api as _api
 from pyvirt.client import errornames as _errornames
 from pyvirt.client import opening as _opening
-from pyvirt.client.library import getVersion, virInitialize
+from pyvirt.client.library import getVersion as _getVersion
+from pyvirt.client.library import virInitialize
 from pyvirt.client.stream import CHUNK as _CHUNK
 
 _BASES: dict[str, type] = {
@@ -97,11 +99,13 @@ def open(name: str | None = None) -> Any:
         local daemon finds.
     @raise libvirtError: no driver takes the URI, or the daemon cannot be reached.
     """
+    (name,) = _checked("virConnectOpen", "z", name)
     return _opened(virConnect, _opening.open, name)
 
 
 def openReadOnly(name: str | None = None) -> Any:
     """As L{open}, for looking only: whatever could change something is refused."""
+    (name,) = _checked("virConnectOpenReadOnly", "z", name)
     return _opened(virConnect, _opening.openReadOnly, name)
 
 
@@ -112,9 +116,21 @@ def openAuth(uri: str | None, auth: Any, flags: int = 0) -> Any:
     @param auth: types of credentials that can be asked for, a callable, and an opaque value for it.
     @param flags: C{VIR_CONNECT_RO}, C{VIR_CONNECT_NO_ALIASES}.
     """
+    uri, auth, flags = _checked("virConnectOpenAuth", "zOI", uri, auth, flags)
     if isinstance(auth, list | tuple) and len(auth) > 1 and callable(auth[1]):
         auth = [auth[0], _printing(auth[1]), *auth[2:]]
     return _opened(virConnect, _opening.openAuth, uri, auth, flags)
+
+
+def getVersion(name: str | None = None) -> Any:
+    """
+    Return the version of libvirt whose behaviour this library has: major * 1000000 + minor * 1000 + release.
+
+    @param name: of a hypervisor, whose version is then the second of two numbers.
+    """
+    if name is not None:
+        _checked("virGetVersion", "s", name)
+    return _getVersion(name)
 
 
 def _printing(callback: Any) -> Any:

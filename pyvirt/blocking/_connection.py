@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from twisted.internet.defer import DeferredList
 
-from pyvirt.blocking._errors import errors, invalidConnection, reported
+from pyvirt.blocking._errors import errors, invalidConnection, latest, libvirtError, reported
 from pyvirt.blocking._eventloop import loop
 from pyvirt.blocking._objects import CLASSES, OPEN, Link, call, signature, wrap
 from pyvirt.blocking._reactor import thread
@@ -246,6 +246,14 @@ class ConnectionBase:
     ) -> None:
         self.close()
 
+    def getFreeMemory(self) -> int:
+        """Return the host's free memory in bytes; 0 where it fails, as with the C binding; the error is told."""
+        try:
+            self._guard("getFreeMemory")
+            return int(call(Connect.getFreeMemory, self._o))
+        except libvirtError:
+            return 0
+
     def newStream(self, flags: int = 0) -> Any:
         """Return a stream that a call can open: C{VIR_STREAM_*}."""
         self._guard("newStream")
@@ -327,13 +335,14 @@ class ConnectionBase:
         self._told = None
 
     def virConnGetLastError(self) -> Any:
-        """Return the last error of this thread's calls, however many succeeded since; zeros and Nones if there is none."""
+        """Return the last error of this connection's calls, however many succeeded since; zeros and Nones if there is none."""
         self._guard("virConnGetLastError")
-        return errors.latest or (0, 0, None, 0, None, None, None, 0, 0)
+        return latest.get(self._o) or (0, 0, None, 0, None, None, None, 0, 0)
 
     def virConnResetLastError(self) -> None:
         """Forget the connection's last error."""
-        errors.latest = None
+        if self._o is not None:
+            latest.pop(self._o, None)
 
 
 def opened(cls: Any, open: Callable[..., Any], *arguments: Any) -> Any:

@@ -11,12 +11,14 @@ import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pyvirt.errorcodes import DOMAIN_LABELS, ErrorCode, ErrorDomain
 from pyvirt.errors import CallFailed, VirtError, virtError
 
 __all__ = [
     "errors",
+    "latest",
     "libvirtError",
     "reported",
     "virGetLastError",
@@ -37,14 +39,16 @@ class _Errors(threading.local):
     What a thread knows of errors.
 
     @ivar last: the error of its last call that failed, until the next call.
-    @ivar latest: the same, kept through calls that succeed.
     """
 
     last: ErrorTuple | None = None
-    latest: ErrorTuple | None = None
 
 
 errors = _Errors()
+
+latest: WeakKeyDictionary[Any, ErrorTuple] = WeakKeyDictionary()
+"""Connections of the client, to the last error of their calls, kept through calls that succeed."""
+
 _handler: tuple[Handler, Any] | None = None
 
 
@@ -152,7 +156,6 @@ def reported(error: VirtError, former: ErrorTuple | None = None) -> libvirtError
         error.int1,
         error.int2,
     )
-    errors.latest = errors.last
     _tell(errors.last)
     return libvirtError(error.message)
 

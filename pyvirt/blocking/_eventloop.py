@@ -21,7 +21,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from pyvirt.blocking._errors import libvirtError, reported
+from pyvirt.blocking._checking import checked
+from pyvirt.blocking._errors import errors, libvirtError, reported
 from pyvirt.blocking._reactor import thread
 from pyvirt.constants import (
     VIR_EVENT_HANDLE_ERROR,
@@ -296,6 +297,7 @@ class EventLoop:
     def __init__(self) -> None:
         self.delivery = _Delivery()
         self._current: _DefaultLoop | _GivenLoop | None = None
+        self._given = False
 
     @property
     def isRegistered(self) -> bool:
@@ -307,6 +309,11 @@ class EventLoop:
             self._current = _DefaultLoop(self.delivery)
 
     def register(self, functions: tuple[Callable[..., Any], ...]) -> None:
+        if self._given:
+            raise RuntimeError("Event loop is already registered")
+        if not all(map(callable, functions)):
+            raise TypeError("the functions of an event loop must be callable")
+        self._given = True
         if self._current is None:
             self._current = _GivenLoop(self.delivery, functions)
 
@@ -353,6 +360,7 @@ def virEventRegisterDefaultImpl() -> int:
 
     It is done before a connection is opened; doing it again changes nothing.  Returns 0.
     """
+    errors.last = None
     loop.registerDefault()
     return 0
 
@@ -372,12 +380,16 @@ def virEventRegisterImpl(
         to be called when something happens.
     @param addTimeout: C{addTimeout(milliseconds, cb, opaque)} returns a number; C{cb(timer, opaque)} is to be called
         each time they have passed; -1: never.
+    @raise RuntimeError: it was done before.  A loop of libvirt's that was registered stays.
+    @raise TypeError: one of them cannot be called.
     """
-    loop.register((addHandle, updateHandle, removeHandle, addTimeout, updateTimeout, removeTimeout))
+    functions = (addHandle, updateHandle, removeHandle, addTimeout, updateTimeout, removeTimeout)
+    loop.register(functions)
 
 
 def virEventRunDefaultImpl() -> int:
     """Run one iteration of the default event loop: wait until something happens.  Returns 0."""
+    errors.last = None
     loop.run()
     return 0
 
@@ -389,6 +401,7 @@ def virEventAddHandle(fd: int, events: int, cb: Callable[..., Any], opaque: Any)
     @param events: C{VIR_EVENT_HANDLE_*}.
     @return: the watch's number.
     """
+    fd, events = checked("virEventAddHandle", "ii", fd, events)
     current = loop.implementation()
     number = -1 if current is None else current.addHandle(fd, events, cb, opaque)
     if number is None or number == -1:
@@ -403,6 +416,7 @@ def virEventAddTimeout(timeout: int, cb: Callable[..., Any], opaque: Any) -> int
     @param timeout: milliseconds; 0: in each iteration; -1: not now.
     @return: the timer's number.
     """
+    (timeout,) = checked("virEventAddTimeout", "i", timeout)
     current = loop.implementation()
     number = -1 if current is None else current.addTimeout(timeout, cb, opaque)
     if number is None or number == -1:
@@ -412,6 +426,7 @@ def virEventAddTimeout(timeout: int, cb: Callable[..., Any], opaque: Any) -> int
 
 def virEventUpdateHandle(watch: int, events: int) -> None:
     """Change what a watch waits for."""
+    watch, events = checked("virEventUpdateHandle", "ii", watch, events)
     current = loop.implementation()
     if current is not None:
         current.updateHandle(watch, events)
@@ -419,6 +434,7 @@ def virEventUpdateHandle(watch: int, events: int) -> None:
 
 def virEventUpdateTimeout(timer: int, timeout: int) -> None:
     """Change a timer's milliseconds; -1: not now."""
+    timer, timeout = checked("virEventUpdateTimeout", "ii", timer, timeout)
     current = loop.implementation()
     if current is not None:
         current.updateTimeout(timer, timeout)
@@ -426,6 +442,7 @@ def virEventUpdateTimeout(timer: int, timeout: int) -> None:
 
 def virEventRemoveHandle(watch: int) -> int:
     """Watch a descriptor no more.  Returns 0."""
+    (watch,) = checked("virEventRemoveHandle", "i", watch)
     current = loop.implementation()
     if current is None or current.removeHandle(watch) == -1:
         raise libvirtError("virEventRemoveHandle() failed")
@@ -434,6 +451,7 @@ def virEventRemoveHandle(watch: int) -> int:
 
 def virEventRemoveTimeout(timer: int) -> int:
     """Stop a timer.  Returns 0."""
+    (timer,) = checked("virEventRemoveTimeout", "i", timer)
     current = loop.implementation()
     if current is None or current.removeTimeout(timer) == -1:
         raise libvirtError("virEventRemoveTimeout() failed")

@@ -13,14 +13,18 @@ import inspect
 import os
 import re
 import sys
+import types
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from pyvirt.blocking._errors import errors, libvirtError, reported
+from pyvirt.blocking._checking import converter, suspicion
+from pyvirt.blocking._errors import errors, latest, libvirtError, reported
+from pyvirt.blocking._formats import FORMATS
 from pyvirt.blocking._reactor import thread
+from pyvirt.client.connect import Connect
 from pyvirt.client.domain import Domain
 from pyvirt.client.handle import Handle
 from pyvirt.client.stream import Stream
@@ -55,6 +59,13 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         return thread.call(function, *arguments)
     except VirtError as error:
         problem = reported(error, former)
+        if arguments and errors.last is not None:
+            owner = getattr(arguments[0], "_conn", arguments[0])
+            if isinstance(owner, Connect):
+                latest[owner] = errors.last
+    except (TypeError, ValueError, OverflowError):
+        errors.last = former  # nothing was called
+        raise
     try:
         raise problem
     finally:
@@ -263,13 +274,17 @@ def generate(
     lines: list[str] = []
     space: dict[str, Any] = {"call": call, "wrap": wrap, "unwrap": unwrap}
     made = []
+    formats = FORMATS.get(name, {})
     for member, function in inspect.getmembers(cls, inspect.isfunction):
-        if member.startswith("_") or member in leave or member in vars(base):
+        if member.startswith("_") or member in leave:
             continue
-        if hasattr(base, member) and not hasattr(object, member):
-            continue
-        lines += _method(member, function, space, guard)
-        made.append(member)
+        written = getattr(base, member, None) if not hasattr(object, member) else None
+        if written is None:
+            lines += _method(name, member, function, None, space, guard)
+            made.append(member)
+        elif member in formats:
+            lines += _method(name, member, function, written, space, "")
+            made.append(member)
     exec(compile("\n".join(lines), f"<{name} of pyvirt.blocking>", "exec"), space)
     # What scripts print of a class names the module that they know.
     members: dict[str, Any] = {"__module__": "libvirt", "__doc__": cls.__doc__}
@@ -282,11 +297,29 @@ def generate(
         members[member] = method
     for each in base.__mro__[:-1]:  # also for those who look into the class itself
         for member, value in vars(each).items():
-            if inspect.isfunction(value) and member != "__init__":
-                members.setdefault(member, value)
+            if inspect.isfunction(value) and member != "__init__" and member not in members:
+                members[member] = _named(value, name) if member[0] != "_" else value
     result = type(name, (base,), members)
     CLASSES[cls] = result
     return result
+
+
+def _named(function: Any, name: str) -> Any:
+    """A method written for several classes, as one of the class C{name}, which messages then tell."""
+    copied = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copied.__dict__.update(function.__dict__)
+    copied.__kwdefaults__ = function.__kwdefaults__
+    copied.__annotations__ = function.__annotations__
+    copied.__doc__ = function.__doc__
+    copied.__module__ = "libvirt"
+    copied.__qualname__ = f"{name}.{function.__name__}"
+    return copied
 
 
 def signature(function: Any) -> inspect.Signature:
@@ -299,31 +332,45 @@ def signature(function: Any) -> inspect.Signature:
     return found.replace(parameters=kept, return_annotation=returns)
 
 
-def _method(member: str, function: Any, space: dict[str, Any], guard: str) -> list[str]:
+def _method(
+    cls: str, member: str, function: Any, written: Any, space: dict[str, Any], guard: str
+) -> list[str]:
+    """Write a method: handles are exchanged first, then numbers and text are checked, then it is called."""
     found = signature(function)
-    names, declared = [], []
-    for each in list(found.parameters.values())[1:]:
-        annotation = str(each.annotation)
-        if _ONE.fullmatch(annotation):
-            names.append(f"None if {each.name} is None else {each.name}._o")
-        elif _HANDLES.search(annotation):
-            names.append(f"unwrap({each.name})")
+    letters, cFunction = FORMATS.get(cls, {}).get(member, ("", ""))
+    names, declared, handles, checks = [], [], [], []
+    parameters = list(found.parameters.values())[1:]
+    for number, each in enumerate(parameters):
+        annotation, name = str(each.annotation), each.name
+        letter = letters[number] if letters else "O"
+        if written is not None:
+            names.append(name)
+        elif _ONE.fullmatch(annotation):
+            handles.append(f"    {name}_o = None if {name} is None else {name}._o")
+            names.append(f"{name}_o")
+        elif letter == "O" and _HANDLES.search(annotation):
+            names.append(f"unwrap({name})")
         else:
-            names.append(each.name)
+            names.append(name)
+        if letter != "O":
+            convert = f"_{member}_{name}_"
+            label = cFunction or f"{cls}{member[0].upper()}{member[1:]}"
+            space[convert] = converter(letter, label, number + 2)
+            checks.append(f"    if {suspicion(letter, name)}: {name} = {convert}({name})")
         if each.default is each.empty:
-            declared.append(each.name)
+            declared.append(name)
         else:
-            space[f"_{member}_{each.name}"] = each.default
-            declared.append(f"{each.name}=_{member}_{each.name}")
-    space[f"_{member}"] = function
-    given = ", ".join(["self._o", *names])
-    if not talks(function):
+            space[f"_{member}_{name}"] = each.default
+            declared.append(f"{name}=_{member}_{name}")
+    space[f"_{member}"] = function if written is None else written
+    given = ", ".join(["self._o" if written is None else "self", *names])
+    if written is not None or not talks(function):
         act = f"_{member}({given})"
     else:
         act = f"call(_{member}, {given})"
         if _HANDLES.search(str(found.return_annotation)):
             act = f"wrap(self, {act})"
-    lines = [f"def {member}({', '.join(['self', *declared])}):"]
+    lines = [f"def {member}({', '.join(['self', *declared])}):", *handles, *checks]
     if guard:
         lines.append(f"    if self._o is None: self.{guard}({member!r})")
     lines.append(f"    return {act}")

@@ -14,7 +14,7 @@ from pyvirt.protocols import xdr
 from pyvirt.protocols.procedures import Procedure
 from pyvirt.routes.family import domainOf, function
 
-__all__ = ["coerce", "parseUUID", "requireText"]
+__all__ = ["coerce", "descriptors", "index", "parseUUID", "requireText", "texts"]
 
 _C_NAMES = {
     "connectCompareCPU": {"xml": "xmlDesc"},
@@ -52,7 +52,9 @@ _TEXT_FIRST = frozenset(
 )
 """Where absent text is told even to those who may only look."""
 
-_UNCHECKED = frozenset(("domainMonitorCommand", "domainAgentCommand"))
+_UNCHECKED = frozenset(
+    ("domainMonitorCommand", "domainAgentCommand", "domainGetInterfaceParameters")
+)
 """Where absent text is found out by the encoder only."""
 
 _RANGES = {"i": (-(1 << 31), (1 << 31) - 1), "q": (-(1 << 63), (1 << 63) - 1)}
@@ -128,6 +130,41 @@ def _number(code: str) -> Callable[[Any], Any]:
 
 def _noInteger(value: Any) -> int:
     raise TypeError(f"'{type(value).__name__}' object cannot be interpreted as an integer")
+
+
+def index(value: Any) -> int:
+    """
+    Take a whole number.
+
+    @raise TypeError: it is none.
+    """
+    number: int = value.__index__() if hasattr(value, "__index__") else _noInteger(value)
+    return number
+
+
+def texts(value: Any) -> list[str]:
+    """
+    Take a list of texts; what is no list counts as an empty one, as in the binding.
+
+    @raise TypeError: something in it is no text.
+    """
+    if not isinstance(value, list):
+        return []
+    for each in value:
+        if not isinstance(each, str):
+            raise TypeError("bad argument type for built-in operation")
+    return list(value)
+
+
+def descriptors(value: Any) -> list[int]:
+    """
+    Take a list of file descriptors.
+
+    @raise TypeError: it is no list, or something in it is no number.
+    """
+    if not isinstance(value, list):
+        raise TypeError("unexpected type")
+    return [index(each) for each in value]
 
 
 def _text(procedure: Procedure, position: int) -> Callable[[Any], str | None]:

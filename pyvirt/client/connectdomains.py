@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
 
+from pyvirt.client.arguments import descriptors
 from pyvirt.client.connectbase import ConnectBase
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domain import Domain
@@ -154,7 +155,7 @@ class ConnectDomains(ConnectBase):
     @deferred
     async def restoreParams(self, params: dict[str, Any], flags: int = 0) -> int:
         """As L{restoreFlags}, with C{VIR_DOMAIN_SAVE_PARAM_*}.  Fires with 0."""
-        known = byHints(params, HINTS["domainRestoreParams"])
+        known = byHints(params, HINTS["domainRestoreParams"], "Restore params")
         await self._remote.domainRestoreParams(known, flags)
         return 0
 
@@ -164,7 +165,7 @@ class ConnectDomains(ConnectBase):
         """As L{createXML}, handing open descriptors to the guest's first process."""
         calls = self._stubs.calls
         return calls.withDescriptors(
-            REMOTE.byName["domainCreateXMLWithFiles"], (xmlDesc, flags), list(files)
+            REMOTE.byName["domainCreateXMLWithFiles"], (xmlDesc, flags), descriptors(files)
         ).addCallback(making(Domain, self._connect))
 
     def getAllDomainStats(

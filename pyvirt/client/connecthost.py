@@ -6,14 +6,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
+from pyvirt.client.arguments import index, texts
 from pyvirt.client.connectbase import ConnectBase
 from pyvirt.client.deferring import deferred
 from pyvirt.client.params import HINTS, byHints, byTypes, needSome
 from pyvirt.client.session import FEATURE_TYPED_STRINGS
 from pyvirt.client.shapes import characters, dictionary, listOf, pairs, zero
 from pyvirt.constants import VIR_TYPED_PARAM_STRING_OKAY
+from pyvirt.errors import CallFailed
+
+CELLS_MAX = 10_000
+"""NUMA cells that the binding asks for."""
 
 __all__ = ["ConnectHost"]
 
@@ -58,6 +63,8 @@ class ConnectHost(ConnectBase):
 
     def getCellsFreeMemory(self, startCell: int, maxCells: int) -> Deferred[list[int]]:
         """Fire with the free memory of NUMA cells in bytes, C{maxCells} at most, from C{startCell} on."""
+        if startCell < 0 or maxCells <= 0 or startCell + maxCells > CELLS_MAX:
+            return fail(CallFailed("virNodeGetCellsFreeMemory() failed"))
         return self._remote.nodeGetCellsFreeMemory(startCell, maxCells).addCallback(listOf)
 
     def getDomainCapabilities(
@@ -173,6 +180,13 @@ class ConnectHost(ConnectBase):
 
         @param pages: sizes in KiB.
         """
+        if not isinstance(pages, list):
+            raise TypeError("pagesize must be list")
+        if not maxCells:
+            raise LookupError("cellCount must not be zero")
+        for each in map(index, pages):
+            if not 0 <= each < 1 << 32:
+                raise OverflowError("Python int too large to convert to C unsigned int")
         counts = await self._remote.nodeGetFreePages(list(pages), startCell, maxCells, flags)
         wide = len(pages)
         return {
@@ -192,15 +206,24 @@ class ConnectHost(ConnectBase):
         @param pages: size in KiB to number.
         @raise LookupError: there are none.
         """
+        if not isinstance(pages, dict):
+            raise TypeError("pages must be a dictionary")
         if not pages:
             raise LookupError("Need non-empty dictionary to pages attribute")
+        for size, count in pages.items():
+            if index(size) is None or index(count) < 0:
+                raise OverflowError("can't convert negative int to unsigned")
         return await self._remote.nodeAllocPages(
-            list(pages), list(pages.values()), startCell, cellCount, flags
+            [index(size) for size in pages],
+            [index(count) for count in pages.values()],
+            startCell,
+            cellCount,
+            flags,
         )
 
     def baselineCPU(self, xmlCPUs: list[str], flags: int = 0) -> Deferred[str]:
         """Fire with the XML of the best CPU that all the described ones can be."""
-        return self._remote.connectBaselineCPU(list(xmlCPUs or ()), flags)
+        return self._remote.connectBaselineCPU(texts(xmlCPUs), flags)
 
     def baselineHypervisorCPU(
         self,
@@ -213,13 +236,14 @@ class ConnectHost(ConnectBase):
     ) -> Deferred[str]:
         """As L{baselineCPU}, of what the hypervisor can give to guests."""
         return self._remote.connectBaselineHypervisorCPU(
-            emulator, arch, machine, virttype, list(xmlCPUs or ()), flags
+            emulator, arch, machine, virttype, texts(xmlCPUs), flags
         )
 
     @deferred
     async def setIdentity(self, params: dict[str, Any], flags: int = 0) -> int:
         """Tell the daemon on whose behalf this connection acts, C{VIR_CONNECT_IDENTITY_*}.  Fires with 0."""
-        await self._remote.connectSetIdentity(byHints(params, HINTS["connectSetIdentity"]), flags)
+        known = byHints(params, HINTS["connectSetIdentity"], "migration params")
+        await self._remote.connectSetIdentity(known, flags)
         return 0
 
     async def _withStrings(self, flags: int) -> int:

@@ -31,9 +31,11 @@ class DomainBlock(DomainResources):
         """Change a disk's size in KiB, or in bytes with C{VIR_DOMAIN_BLOCK_RESIZE_BYTES}.  Fires with 0."""
         return self._remote.domainBlockResize(self._ref, disk, size, flags).addCallback(zero)
 
-    def blockPeek(self, disk: str, offset: int, size: int, flags: int = 0) -> Deferred[bytes]:
+    @deferred
+    async def blockPeek(self, disk: str, offset: int, size: int, flags: int = 0) -> bytes:
         """Fire with bytes of a disk."""
-        return self._remote.domainBlockPeek(self._ref, disk, offset, size, flags)
+        self._conn._session.checkPeek("block", size)
+        return await self._remote.domainBlockPeek(self._ref, disk, offset, size, flags)
 
     async def _ioTune(self, disk: str, flags: int) -> list[Any]:
         flags = await self._withStrings(flags)
@@ -103,7 +105,7 @@ class DomainBlock(DomainResources):
         self, disk: str, destxml: str, params: dict[str, Any] | None = None, flags: int = 0
     ) -> int:
         """Begin to copy a disk to what C{destxml} describes: C{VIR_DOMAIN_BLOCK_COPY_*}.  Fires with 0."""
-        known = [] if params is None else byHints(params, HINTS["domainBlockCopy"])
+        known = [] if params is None else byHints(params, HINTS["domainBlockCopy"], "block params")
         await self._remote.domainBlockCopy(self._ref, disk, destxml, known, flags)
         return 0
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 
+from pyvirt.client.arguments import descriptors
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domainlifecycle import DomainLifecycle
 from pyvirt.client.shapes import zero
@@ -79,5 +80,5 @@ class DomainDefinition(DomainLifecycle):
         They stay associated as long as this connection is open.
         """
         return self._conn._stubs.calls.withDescriptors(
-            REMOTE.byName["domainFDAssociate"], (self._ref, name, flags), list(files)
+            REMOTE.byName["domainFDAssociate"], (self._ref, name, flags), descriptors(files)
         ).addCallback(zero)

@@ -9,12 +9,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
+from pyvirt.client.arguments import texts
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domainresources import DomainResources
 from pyvirt.client.params import HINTS, byHints
 from pyvirt.client.shapes import dictionary, listOf, zero
 from pyvirt.client.stream import Stream
-from pyvirt.errors import CallFailed, ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import CallFailed, ErrorCode, ErrorDomain, argumentError, virtError
 from pyvirt.protocols.programs import REMOTE
 
 __all__ = ["DomainGuest"]
@@ -68,7 +69,7 @@ class DomainGuest(DomainResources):
     ) -> Deferred[int]:
         """Change the SSH keys that may log in as a user of the guest.  Fires with 0."""
         return self._remote.domainAuthorizedSSHKeysSet(
-            self._ref, user, list(keys or ()), flags
+            self._ref, user, texts(keys), flags
         ).addCallback(zero)
 
     @deferred
@@ -87,11 +88,11 @@ class DomainGuest(DomainResources):
 
     def fsFreeze(self, mountpoints: list[str] | None = None, flags: int = 0) -> Deferred[int]:
         """Stop writing to the guest's file systems; None: all.  Fires with how many were frozen."""
-        return self._remote.domainFSFreeze(self._ref, _names(mountpoints), flags)
+        return self._remote.domainFSFreeze(self._ref, texts(mountpoints), flags)
 
     def fsThaw(self, mountpoints: list[str] | None = None, flags: int = 0) -> Deferred[int]:
         """Undo L{fsFreeze}.  Fires with how many file systems were thawed."""
-        return self._remote.domainFSThaw(self._ref, _names(mountpoints), flags)
+        return self._remote.domainFSThaw(self._ref, texts(mountpoints), flags)
 
     @deferred
     async def getTime(self, flags: int = 0) -> dict[str, int]:
@@ -111,6 +112,8 @@ class DomainGuest(DomainResources):
             if not flags:
                 raise TypeError("time must be a dictionary or None with flags set")
         else:
+            if not isinstance(time, dict):
+                raise TypeError("time must be a dictionary or None with flags set")
             if "seconds" not in time:
                 raise LookupError("Dictionary must contains 'seconds'")
             if not time.keys() <= {"seconds", "nseconds"}:
@@ -146,7 +149,7 @@ class DomainGuest(DomainResources):
         @param codeset: C{VIR_KEYCODE_SET_*}.
         @param nkeycodes: how many there are, 16 at most.
         """
-        if len(keycodes) != nkeycodes or nkeycodes > KEYCODES_MAX:
+        if not isinstance(keycodes, list) or len(keycodes) != nkeycodes or nkeycodes > KEYCODES_MAX:
             return fail(CallFailed("virDomainSendKey() failed"))
         if not nkeycodes:
             return self._conn._refused(
@@ -159,7 +162,9 @@ class DomainGuest(DomainResources):
     @deferred
     async def setLaunchSecurityState(self, params: dict[str, Any], flags: int = 0) -> int:
         """Give a confidential guest its secret: C{VIR_DOMAIN_LAUNCH_SECURITY_*}.  Fires with 0."""
-        known = byHints(params, HINTS["domainSetLaunchSecurityState"])
+        known = byHints(
+            params, HINTS["domainSetLaunchSecurityState"], "Launch security state params"
+        )
         await self._remote.domainSetLaunchSecurityState(self._ref, known, flags)
         return 0
 
@@ -187,6 +192,12 @@ class DomainGuest(DomainResources):
 
     def openGraphics(self, idx: int, fd: int, flags: int = 0) -> Deferred[int]:
         """Connect a socket of the caller's to a graphical console.  Fires with 0."""
+        if fd < 0:
+            return fail(
+                argumentError(
+                    "virDomainOpenGraphics", "fd", "must be zero or greater", ErrorDomain.DOMAIN
+                )
+            )
         return self._conn._stubs.calls.withDescriptors(
             REMOTE.byName["domainOpenGraphics"], (self._ref, idx, flags), [fd]
         ).addCallback(zero)
@@ -205,16 +216,6 @@ class DomainGuest(DomainResources):
                 ErrorDomain.REMOTE,
             )
         return fds[0]
-
-
-def _names(mountpoints: Any) -> list[str]:
-    """Take a list of names; anything else counts as none, as in the binding."""
-    if not isinstance(mountpoints, list):
-        return []
-    for each in mountpoints:
-        if not isinstance(each, str):
-            raise TypeError("bad argument type for built-in operation")
-    return mountpoints
 
 
 def _fileSystems(result: Any) -> list[tuple[str, str, str, list[str]]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from pyvirt.client.arguments import descriptors
 from pyvirt.client.deferring import deferred
 from pyvirt.client.handle import Handle
 from pyvirt.client.shapes import listOf, nameUUID, number, zero
@@ -135,7 +136,7 @@ class DomainLifecycle(Handle):
         """As L{createWithFlags}, handing open descriptors to the guest's first process."""
         calls = self._conn._stubs.calls
         return calls.withDescriptors(
-            REMOTE.byName["domainCreateWithFiles"], (self._ref, flags), list(files)
+            REMOTE.byName["domainCreateWithFiles"], (self._ref, flags), descriptors(files)
         ).addCallback(self._started)
 
     def suspend(self) -> Deferred[int]:

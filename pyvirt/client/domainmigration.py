@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from pyvirt import constants
+from pyvirt.client.arguments import index
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domainresources import DomainResources
 from pyvirt.client.migration import Migration
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from pyvirt.client.domain import Domain
 
 __all__ = ["DomainMigration"]
+
+
+def _given(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _unsigned(bandwidth: int) -> int | None:
+    """Take a long for an unsigned one, as C does; 0 is none."""
+    return index(bandwidth) & ((1 << 64) - 1) or None
 
 
 class DomainMigration(DomainResources):
@@ -42,9 +52,8 @@ class DomainMigration(DomainResources):
             )
         if not isinstance(params, dict):
             raise TypeError("migration params must be a dictionary")
-        given = {name: value for name, value in params.items() if value is not None}
         domain: Any = self
-        return Migration(domain, byHints(given, HINTS["domainMigrate"]), flags, function)
+        return Migration(domain, byHints(params, HINTS["domainMigrate"]), flags, function)
 
     @deferred
     async def migrate(
@@ -64,11 +73,13 @@ class DomainMigration(DomainResources):
         @param bandwidth: MiB/s; 0: as much as there is.
         @return: fires with the domain there.
         """
-        params = {
-            "destination_name": dname,
-            constants.VIR_MIGRATE_PARAM_URI: uri,
-            "bandwidth": bandwidth or None,
-        }
+        params = _given(
+            {
+                "destination_name": dname,
+                constants.VIR_MIGRATE_PARAM_URI: uri,
+                "bandwidth": _unsigned(bandwidth),
+            }
+        )
         return await self._migration("virDomainMigrate", flags, params).toConnection(dconn)
 
     @deferred
@@ -82,12 +93,14 @@ class DomainMigration(DomainResources):
         bandwidth: int = 0,
     ) -> Domain:
         """As L{migrate}, with another definition there."""
-        params = {
-            "destination_name": dname,
-            constants.VIR_MIGRATE_PARAM_URI: uri,
-            "bandwidth": bandwidth or None,
-            "destination_xml": dxml,
-        }
+        params = _given(
+            {
+                "destination_name": dname,
+                constants.VIR_MIGRATE_PARAM_URI: uri,
+                "bandwidth": _unsigned(bandwidth),
+                "destination_xml": dxml,
+            }
+        )
         return await self._migration("virDomainMigrate2", flags, params).toConnection(dconn)
 
     @deferred
@@ -100,7 +113,7 @@ class DomainMigration(DomainResources):
         self, duri: str, flags: int = 0, dname: str | None = None, bandwidth: int = 0
     ) -> int:
         """Have the daemon here move it: to the daemon C{duri} peer to peer, else to that hypervisor.  Fires with 0."""
-        params = {"destination_name": dname, "bandwidth": bandwidth or None}
+        params = _given({"destination_name": dname, "bandwidth": _unsigned(bandwidth)})
         if duri is None and not self._conn._session.readOnly:
             raise argumentError(
                 "virDomainMigrateToURI", "duri", "must not be NULL", ErrorDomain.DOMAIN
@@ -119,12 +132,14 @@ class DomainMigration(DomainResources):
         bandwidth: int = 0,
     ) -> int:
         """As L{migrateToURI}, with the hypervisor's own URI and another definition.  Fires with 0."""
-        params = {
-            "destination_name": dname,
-            constants.VIR_MIGRATE_PARAM_URI: miguri,
-            "bandwidth": bandwidth or None,
-            "destination_xml": dxml,
-        }
+        params = _given(
+            {
+                "destination_name": dname,
+                constants.VIR_MIGRATE_PARAM_URI: miguri,
+                "bandwidth": _unsigned(bandwidth),
+                "destination_xml": dxml,
+            }
+        )
         await self._migration("virDomainMigrateToURI2", flags, params).toURI(dconnuri)
         return 0
 

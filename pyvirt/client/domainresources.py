@@ -156,7 +156,7 @@ class DomainResources(DomainLifecycle):
         self, iothread_val: int, params: dict[str, Any], flags: int = 0
     ) -> int:
         """Change how an IO thread polls: C{VIR_DOMAIN_IOTHREAD_*}.  Fires with 0."""
-        known = byHints(params, HINTS["domainSetIOThreadParams"])
+        known = byHints(params, HINTS["domainSetIOThreadParams"], "IOThread polling params")
         await self._remote.domainSetIOThreadParams(self._ref, iothread_val, known, flags)
         return 0
 

@@ -35,7 +35,7 @@ class DomainSaving(DomainLifecycle):
     @deferred
     async def saveParams(self, params: dict[str, Any], flags: int = 0) -> int:
         """As L{saveFlags}, with C{VIR_DOMAIN_SAVE_PARAM_*}.  Fires with 0."""
-        known = byHints(params, HINTS["domainSaveParams"])
+        known = byHints(params, HINTS["domainSaveParams"], "Save params")
         await self._remote.domainSaveParams(self._ref, known, flags)
         return self._stopped(None)
 
@@ -69,6 +69,8 @@ class DomainSaving(DomainLifecycle):
             self._ref, absolutePath(to), dumpformat, flags
         ).addCallback(zero)
 
-    def memoryPeek(self, start: int, size: int, flags: int = 0) -> Deferred[bytes]:
+    @deferred
+    async def memoryPeek(self, start: int, size: int, flags: int = 0) -> bytes:
         """Fire with bytes of its memory: C{VIR_MEMORY_VIRTUAL} or C{VIR_MEMORY_PHYSICAL}."""
-        return self._remote.domainMemoryPeek(self._ref, start, size, flags)
+        self._conn._session.checkPeek("memory", size)
+        return await self._remote.domainMemoryPeek(self._ref, start, size, flags)

@@ -96,11 +96,15 @@ class DomainStatistics(DomainResources):
 
     @deferred
     async def diskErrors(self, flags: int = 0) -> dict[str, int]:
-        """Fire with the disks that had errors and which: C{VIR_DOMAIN_DISK_ERROR_*}."""
+        """
+        Fire with the disks that had errors and which: C{VIR_DOMAIN_DISK_ERROR_*}.
+
+        @param flags: none are defined, and as by the binding none is passed on.
+        """
         count = (await self._remote.domainGetDiskErrors(self._ref, 0, 0))[1]
         if not count:
             return {}
-        return pairs((await self._remote.domainGetDiskErrors(self._ref, count, flags))[0])
+        return pairs((await self._remote.domainGetDiskErrors(self._ref, count, 0))[0])
 
     def jobInfo(self) -> Deferred[list[int]]:
         """

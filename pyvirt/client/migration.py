@@ -73,16 +73,12 @@ def checkFlags(flags: int, function: str) -> None:
 
     @raise VirtError: C{INVALID_ARG}.
     """
-    if (
-        flags & constants.VIR_MIGRATE_NON_SHARED_DISK
-        and flags & constants.VIR_MIGRATE_NON_SHARED_INC
-    ):
-        raise refusedFlags(
-            "Flags 'VIR_MIGRATE_NON_SHARED_DISK' and 'VIR_MIGRATE_NON_SHARED_INC' are mutually "
-            "exclusive",
-            function,
-            "ctl",
-        )
+    _exclude(flags, function, "VIR_MIGRATE_NON_SHARED_DISK", "VIR_MIGRATE_NON_SHARED_INC")
+
+
+def _exclude(flags: int, function: str, one: str, other: str) -> None:
+    if flags & getattr(constants, one) and flags & getattr(constants, other):
+        raise refusedFlags(f"Flags '{one}' and '{other}' are mutually exclusive", function, "ctl")
 
 
 class Migration:
@@ -133,6 +129,8 @@ class Migration:
         """Migrate to where C{dconn} leads; return the domain there."""
         from pyvirt.client.domain import Domain
 
+        if dconn is None:
+            raise virtError(ErrorCode.INVALID_CONN, self.function, ErrorDomain.DOMAIN)
         if dconn._session.readOnly:
             raise virtError(
                 ErrorCode.OPERATION_DENIED,
@@ -140,6 +138,7 @@ class Migration:
                 ErrorDomain.DOMAIN,
             )
         checkFlags(self.flags, self.function)
+        _exclude(self.flags, self.function, "VIR_MIGRATE_TUNNELLED", "VIR_MIGRATE_PARALLEL")
         if self.flags & constants.VIR_MIGRATE_OFFLINE:
             for conn, where in ((self.source._conn, "source"), (dconn, "destination")):
                 if not await self._has(conn, FEATURE_OFFLINE):
@@ -182,6 +181,7 @@ class Migration:
 
     async def toURI(self, dconnuri: str | None) -> None:
         """Migrate peer to peer to the daemon C{dconnuri}, or directly to the hypervisor at the parameter C{uri}."""
+        _exclude(self.flags, self.function, "VIR_MIGRATE_TUNNELLED", "VIR_MIGRATE_PARALLEL")
         checkFlags(self.flags, "virDomainMigrateUnmanagedCheckCompat")
         conn = self.source._conn
         if self.flags & constants.VIR_MIGRATE_OFFLINE and not await self._has(

@@ -160,31 +160,36 @@ HINTS: dict[str, dict[str, int]] = {
 """Names and types of the parameters of calls that have no getter."""
 
 
-def byHints(values: Any, hints: Mapping[str, int]) -> list[TypedParam]:
+def byHints(values: Any, hints: Mapping[str, int], kind: str = "") -> list[TypedParam]:
     """
     Make parameters of C{values}; names without a documented type get one by their value.
 
     A list of strings becomes one parameter for each.
 
+    @param kind: what messages call them.
     @raise TypeError: C{values} is no dictionary, or a value fits no type.
     """
     if not isinstance(values, dict):
-        raise TypeError("parameters must be a dictionary")
+        raise TypeError(f"{kind or 'parameters'} must be a dictionary")
     found = []
     for name, value in values.items():
         if not isinstance(name, str):
-            raise TypeError(f"names of parameters must be str, not {name.__class__.__name__}")
+            raise TypeError("bad argument type for built-in operation")
         for each in value if isinstance(value, list | tuple) else (value,):
             type = hints.get(name)
-            found.append(typed(name, _guess(each) if type is None else type, each))
+            found.append(typed(name, _guess(name, each) if type is None else type, each))
     return found
 
 
-def _guess(value: Any) -> int:
+def _guess(name: str, value: Any) -> int:
     if isinstance(value, bool):
         return BOOLEAN
     if isinstance(value, int):
+        if value >> 64 not in (0, -1):
+            raise OverflowError("int too big to convert")
         return ULLONG if value >= 0 else LLONG
     if isinstance(value, float):
         return DOUBLE
+    if not isinstance(value, str):
+        raise TypeError(f'Unknown type of "{name}" field')
     return STRING

@@ -16,7 +16,7 @@ from pyvirt.client.local import LocalCaller
 from pyvirt.client.registry import EventRegistry
 from pyvirt.drivers.interfaces.calling import ICaller
 from pyvirt.drivers.interfaces.driver import IConnection
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, RPCError, virtError
 from pyvirt.protocols.programs import LXC, QEMU, REMOTE
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ class Stubs:
         self.qemu = cast("QEMUStubs", self.qemuCalls)
         self.lxcCalls = Calls(caller, LXC, clock, readOnly, deadline)
         self.lxc = cast("LXCStubs", self.lxcCalls)
+
+
+PEEK_MAX = 4 * 1024 * 1024
+"""Bytes of a guest's disk or memory that an answer holds."""
 
 
 class Session:
@@ -109,6 +113,21 @@ class Session:
         if known is None:
             known = self._features[number] = bool(await remote.connectSupportsFeature(number))
         return known
+
+    def checkPeek(self, what: str, size: int) -> None:
+        """
+        Refuse to look at more than one answer holds.
+
+        @param what: C{block} or C{memory}.
+        @raise VirtError: C{RPC}.
+        """
+        if self._checks is False and size > PEEK_MAX:
+            raise RPCError(
+                text := f"{what} peek request too large for remote protocol, {size} > {PEEK_MAX}",
+                domain=ErrorDomain.REMOTE,
+                str1="%s",
+                str2=text,
+            )
 
     def setCloseCallback(self, callback: CloseCallback) -> None:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -50,7 +50,7 @@ def damaged(draw: st.DrawFn, sources: list[str]) -> str:
 class MutationTests(SynchronousTestCase):
     """No damage brings the parser down."""
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(damaged(DOMAINS))
     def test_domains(self, xml: str) -> None:
         """
@@ -65,7 +65,7 @@ class MutationTests(SynchronousTestCase):
         text = formatDomain(definition, inactive=True, secure=True)
         self.assertTrue(text.endswith("</domain>\n"))
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(damaged(OTHERS))
     def test_others(self, xml: str) -> None:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -104,7 +104,13 @@ class SplitTests(SynchronousTestCase):
         """One byte at a time."""
         self.check([bytes([each]) for each in self.stream])
 
-    @settings(max_examples=100, deadline=None, database=None, derandomize=True)
+    @settings(
+        max_examples=100,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(st.lists(st.integers(0, 10000), max_size=30))
     def test_anyCuts(self, cuts: list[int]) -> None:
         """Cut at random."""
@@ -133,7 +139,13 @@ class SplitTests(SynchronousTestCase):
 class LengthTests(SynchronousTestCase):
     """The length word."""
 
-    @settings(max_examples=300, deadline=None, database=None, derandomize=True)
+    @settings(
+        max_examples=300,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(
         st.integers(0, 2**32 - 1)
         | st.integers(0, 64)

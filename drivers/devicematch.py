@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 
+from pyvirt.definitions.domain._chardev import CharSource
+from pyvirt.definitions.schema import replaced
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["findDevice", "findInterface"]
@@ -118,12 +120,21 @@ def _hostText(device: Any) -> str:
     return "device"
 
 
+def _settled(value: Any) -> Any:
+    """Return the host's end of a device without what is decided when a guest starts; the rest as it is."""
+    if isinstance(value, CharSource) and value.tls is False:
+        return replaced(value, tls=None)
+    return value
+
+
 def _alike(one: Any, other: Any, ignored: frozenset[str] = _PLACE) -> bool:
     """Whether two devices are the same but for their places; a place that C{one} names must fit."""
     if type(one) is not type(other):
         return False
     for field in attrs.fields(type(one)):
-        if field.name not in ignored and getattr(one, field.name) != getattr(other, field.name):
+        if field.name in ignored:
+            continue
+        if _settled(getattr(one, field.name)) != _settled(getattr(other, field.name)):
             return False
     address = getattr(one, "address", None)
     return address is None or address == getattr(other, "address", None)
@@ -180,7 +191,7 @@ def _sameEnds(wanted: Any, there: Any) -> bool:
     one, other = wanted.source, there.source
     if one.type == "unix" and one.path is None and one.mode is None:
         one = attrs.evolve(one, mode=other.mode)
-    return bool(one == other)
+    return bool(_settled(one) == _settled(other))
 
 
 _STRICT: dict[str, Callable[[Any, Any], bool]] = {

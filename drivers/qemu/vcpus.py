@@ -153,17 +153,18 @@ async def plugSet(
         one = vcpus.get(number)
         if one is None:
             raise invalidArgument(f"vcpu {number} is not present in live config")
-        if not state and one.enabled and not one.hotpluggable:
+        if one.enabled == state:
+            raise invalidArgument(f"vcpu '{number}' is already in requested state")
+        if not state and not one.hotpluggable:
             raise virtError(
                 ErrorCode.OPERATION_UNSUPPORTED,
                 f"vcpu '{number}' can't be unplugged",
                 ErrorDomain.QEMU,
             )
-    changing = {n for n in numbers if vcpus[n].enabled != state}
     if state:
-        await _plug(hypervisor, domain, guest, changing)
+        await _plug(hypervisor, domain, guest, numbers)
     else:
-        for number in sorted(changing, reverse=True):
+        for number in sorted(numbers, reverse=True):
             await _unplug(hypervisor, domain, guest, number)
 
 
@@ -199,6 +200,12 @@ def storedSet(definition: DomainDefinition, numbers: set[int], state: bool) -> D
     for number in sorted(numbers):
         if number not in known:
             raise invalidArgument(f"vcpu {number} is not present in persistent config")
+        for one in each(definition):
+            if (one.id or 0) > number and one.enabled and not one.hotpluggable:
+                raise invalidArgument(
+                    f"vcpu '{number}' can't be modified as it is followed by non-hotpluggable "
+                    "online vcpus"
+                )
     if not state and 0 in numbers:
         raise invalidArgument("vCPU 0 can't be offlined")
     done = [

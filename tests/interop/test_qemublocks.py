@@ -5,16 +5,9 @@ Disks over time in our QEMU driver beside libvirtd's: the same sessions of virsh
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
-from tests.interop.support import requireBinding
-
-IMAGES = "/var/lib/libvirt/images"
+from tests.interop.qemusessions import IMAGES, SessionCase, disksOf
+from tests.interop.qemuworld import World
 
 GUEST = f"""<domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid>
 <memory unit='MiB'>32</memory><vcpu>1</vcpu>
@@ -168,26 +161,10 @@ checkpoint-create-as g c0
 """
 
 
-LISTENER = """
-import libvirt
-libvirt.virEventRegisterDefaultImpl()
-connection = libvirt.open("qemu:///system")
-kinds = (0, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
-    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD)
-for kind in kinds:
-    def hear(connection, domain, *details, kind=kind):
-        print(kind, domain.name(), *details[:-1], flush=True)
-    connection.domainEventRegisterAny(None, kind, hear, None)
-print("ready", flush=True)
-while connection.isAlive():
-    libvirt.virEventRunDefaultImpl()
-"""
-
-
 def squeezed(command: str, text: str) -> str:
     """Take out what differs from run to run, and what is no business of disks."""
     if command.startswith("dumpxml"):
-        text = "".join(re.findall(r"(?s)    <disk .*?</disk>\n", text))
+        text = disksOf(text)
     text = re.sub(r"(?s)  <(domain|inactiveDomain|cookie)[ >].*?</\1>\n", "", text)
     text = re.sub(r"<creationTime>\d+<", "<creationTime>N<", text)
     text = re.sub(r"Time elapsed: +\d+ +", "Time elapsed: N ", text)
@@ -195,82 +172,26 @@ def squeezed(command: str, text: str) -> str:
     return re.sub(r"Block (Copy|Pull|commit): \[.*?\]", "", text)
 
 
-class QEMUBlockTests(SynchronousTestCase):
+class QEMUBlockTests(SessionCase):
     """Both daemons do the same to disks, say the same of it and tell the same events."""
 
-    def setUp(self) -> None:
-        requireQEMU()
-        self.worlds: list[World] = []
-        for kind in (LibvirtWorld, PyvirtWorld):
-            world = kind()
-            self.addCleanup(world.stop)
-            self.worlds.append(world)
-            guest = world.write("g.xml", GUEST)
-            for command in (
-                ["qemu-img", "create", "-q", "-f", "qcow2", f"{IMAGES}/base.qcow2", "8M"],
-                ["qemu-io", "-c", "write -P 7 0 2M", f"{IMAGES}/base.qcow2"],
-                [
-                    *("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2"),
-                    *("-b", f"{IMAGES}/base.qcow2", f"{IMAGES}/a.qcow2"),
-                ],
-                ["qemu-img", "create", "-q", "-f", "qcow2", f"{IMAGES}/b.qcow2", "8M"],
-            ):
-                self.assertEqual(world.run(command).status, 0)
-            for words in (("define", guest), ("start", "g")):
-                self.assertEqual(world.virsh(*words).status, 0)
+    kinds = (0, 8, 16, 24)  # lifecycle, block job, block job by target, block threshold
+    squeezed = staticmethod(squeezed)
 
-    def session(self, world: World, script: str) -> tuple[list[str], list[str]]:
-        """Return what virsh prints for each line, and the events that were told."""
-        path = f"{world.folder}/events"
-        listeners = 0
-
-        def listen() -> None:
-            nonlocal listeners
-            listeners += 1
-            file = open(path, "ab")  # noqa: SIM115
-            self.addCleanup(file.close)
-            listener = subprocess.Popen(
-                world.inside([requireBinding(), "-c", LISTENER]),
-                stdout=file,
-                stderr=subprocess.DEVNULL,
-            )
-            self.addCleanup(listener.wait)
-            self.addCleanup(listener.kill)
-            world._wait(lambda: told().count("ready") == listeners, "the listener")
-
-        def told() -> list[str]:
-            with open(path) as found:
-                return found.read().splitlines()
-
-        said = []
-        listen()
-        for line in script.strip().splitlines():
-            line = line.replace("IMAGES", IMAGES).replace("FOLDER", world.folder)
-            if line == "RESTART":
-                world.stopDaemon(9)
-                world.startDaemon()
-                listen()
-            elif line.startswith("<"):
-                name, text = line[1:].split(" ", 1)
-                world.write(name, text)
-            else:
-                if line.startswith("!"):
-                    outcome = world.run(["sh", "-c", line[1:]])
-                else:
-                    outcome = world.virsh(*shlex.split(line))
-                text = squeezed(line, outcome.stdout) + outcome.stderr + f"[{outcome.status}]"
-                said.append(f"$ {line}\n{text}".replace(world.folder, "FOLDER"))
-        return said, told()
-
-    def compare(self, script: str) -> None:
-        """Run a session on both, side by side, and compare."""
-        with ThreadPoolExecutor(2) as pool:
-            waiting = [pool.submit(self.session, world, script) for world in self.worlds]
-            (theirs, told), (ours, heard) = (each.result() for each in waiting)
-        for one, other in zip(theirs, ours, strict=True):
-            self.assertEqual(other.splitlines(), one.splitlines())
-        self.assertEqual(heard, told)
-        self.assertIn("ready", heard)
+    def prepare(self, world: World) -> None:
+        guest = world.write("g.xml", GUEST)
+        for command in (
+            ["qemu-img", "create", "-q", "-f", "qcow2", f"{IMAGES}/base.qcow2", "8M"],
+            ["qemu-io", "-c", "write -P 7 0 2M", f"{IMAGES}/base.qcow2"],
+            [
+                *("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2"),
+                *("-b", f"{IMAGES}/base.qcow2", f"{IMAGES}/a.qcow2"),
+            ],
+            ["qemu-img", "create", "-q", "-f", "qcow2", f"{IMAGES}/b.qcow2", "8M"],
+        ):
+            self.assertEqual(world.run(command).status, 0)
+        for words in (("define", guest), ("start", "g")):
+            self.assertEqual(world.virsh(*words).status, 0)
 
     def test_jobs(self) -> None:
         """Overlays, commits, pulls and copies, one of them over a restart of the daemon."""

@@ -168,17 +168,22 @@ def _needed(
         raise internal("No free USB ports", ErrorDomain.DOMAIN)
     if kind == "controllers":
         return changed, []
-    found, done = [], []
+    found: list[Any] = []
+    done: list[Any] = []
     models = [each.model for each in base.devices.controllers if each.type == "scsi"]
     for each in changed.devices.controllers:
-        if (each.type, each.index) not in before:
-            if each.type == "scsi" and models:
-                each = replaced(each, model=models[0])
-            if each.type == "pci":
-                raise internal("No more available PCI slots", ErrorDomain.DOMAIN)
-            each = replaced(each, alias=each.alias or newAlias(changed, "controllers", each))
-            found.append(each)
-        done.append(each)
+        if (each.type, each.index) in before:
+            done.append(each)
+            continue
+        if each.type == "pci":
+            raise internal("No more available PCI slots", ErrorDomain.DOMAIN)
+        if each.type == "scsi" and models:
+            each = replaced(each, model=models[0])
+        each = replaced(each, alias=each.alias or newAlias(changed, "controllers", each))
+        found.append(each)
+        # It stands with those of its kind.
+        alike = [place for place, other in enumerate(done) if other.type == each.type]
+        done.insert(alike[-1] + 1 if alike else len(done), each)
     devices = replaced(changed.devices, controllers=tuple(done))
     return replaced(changed, devices=devices), found
 

@@ -137,6 +137,9 @@ def checkCompatible(definition: DomainDefinition, kind: str, device: Any) -> Non
 
 def checkAdded(definition: DomainDefinition, kind: str, device: Any) -> None:
     """As L{checkCompatible}, of a device that is to be added."""
+    if kind == "smartcards" and device.address is None:
+        # libvirt looks at the address before it gives one.
+        raise unsupportedConfig("this QEMU binary lacks multiple smartcard support")
     if kind != "memories":
         return
     cpu = definition.cpu
@@ -340,7 +343,9 @@ def fitted(
     """
     kept = getattr(definition.devices, kind)
     own = getattr(device, "alias", None)
-    marked = device if kind == "leases" or own is not None else replaced(device, alias=_MARK)
+    marked = device
+    if own is None and hasattr(device, "alias"):
+        marked = replaced(device, alias=_MARK)
     value = (*kept, marked) if isinstance(kept, tuple) else marked
     devices = replaced(definition.devices, **{kind: value})
     if own is not None:

@@ -17,7 +17,9 @@ from twisted.conch.ssh.keys import BadKeyError, EncryptedKeyError, Key
 from twisted.conch.ssh.service import SSHService
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.protocol import Factory
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
@@ -261,10 +263,20 @@ class Login(SSHService):
         if passphrase is None:
             return None, "its passphrase is not known: use an SSH agent, or answer when asked"
         try:
-            return Key.fromString(content, passphrase=passphrase.encode()), ""
+            # Made slow on purpose, against those who try many.
+            return await self._unlock(content, passphrase.encode()), ""
         except Exception:
             # Conch fails in many ways on a wrong passphrase.
             return None, "its passphrase is wrong"
+
+    async def _unlock(self, content: bytes, passphrase: bytes) -> Key:
+        reactor = self._reactor
+        if not IReactorThreads.providedBy(reactor):
+            return Key.fromString(content, passphrase=passphrase)
+        pool = reactor.getThreadPool()
+        return await deferToThreadPool(
+            reactor, pool, Key.fromString, content, passphrase=passphrase
+        )
 
     async def _tryPassword(self) -> bool | set[bytes] | None:
         password = await self._asker.secret(

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -86,7 +86,14 @@ class OpenSSH:
     @ivar folder: what its users find in front of their C{PATH}, in C{bin}.
     """
 
-    def __init__(self, world: World, *, path: str = "/usr/bin:/bin", **settings: str) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        path: str = "/usr/bin:/bin",
+        around: Sequence[str] = (),
+        **settings: str,
+    ) -> None:
         program = found("sshd")
         if program is None:
             raise SkipTest("sshd is not installed (openssh-server)")
@@ -118,7 +125,7 @@ class OpenSSH:
             file.writelines(f"{name} {value}\n" for name, value in lines.items())
         self.log = os.path.join(self.folder, "log")
         self._process = subprocess.Popen(
-            [program, "-D", "-f", config, "-E", self.log],
+            [*around, program, "-D", "-f", config, "-E", self.log],
             stdin=subprocess.DEVNULL,
             preexec_fn=_diesWithParent,
         )
@@ -398,7 +405,12 @@ class DoorTests(TestCase):
             (None, "yes", f"&socket={socket}", "['test']"),
             (None, "no", f"&socket={socket}", "['test']"),
             (None, "no", "&proxy=native", "Cannot recv data: "),
+            # Nothing at all: each way is named, and why it is none.
+            (None, "no", "&netcat=absent", "pyvirt-ssh-helper: "),
+            (None, "no", "&netcat=absent", "forwarding of the daemon's socket: "),
             (None, "no", "&netcat=absent", "absent: not found"),
+            (None, "yes", "&socket=/no/such/socket", "/no/such/socket"),
+            (None, "no", "&proxy=netcat&socket=/no/such/socket", "/no/such/socket"),
         ):
             far = OpenSSH(here, path="", AllowStreamLocalForwarding=forwarding)
             try:
@@ -417,6 +429,163 @@ class DoorTests(TestCase):
                 self.assertIn(expected, outcome, str((helper, forwarding, more, outcome)))
             finally:
                 far.stop()
+
+
+class SSHLoginTests(TestCase):
+    """Every way to log in to a real server."""
+
+    timeout = 300
+
+    def setUp(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="pv-login-", dir="/tmp")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.user = subprocess.run(["id", "-un"], capture_output=True, text=True).stdout.strip()
+
+    def answer(self, said: dict[str, str]) -> Any:
+        """Who answers questions, by a word in them; and what was asked."""
+        asked: list[str] = []
+
+        def callback(wanted: Any, opaque: Any) -> int:
+            for each in wanted:
+                asked.append(each[1])
+                each[4] = next((text for word, text in said.items() if word in each[1]), None)
+            return 0
+
+        return asked, [[5, 7, 4], callback, None]
+
+    async def comes(self, port: int, auth: Any, **parameters: str) -> str:
+        """Connect and list."""
+        here = world()
+        joined = "&".join(f"{name}={value}" for name, value in parameters.items())
+        uri = f"test+ssh://{self.user}@127.0.0.1:{port}/default?socket={here.pyvirt.socketPath}&{joined}"
+        try:
+            conn = await pyvirt.openAuth(uri, auth, 0)
+        except pyvirt.VirtError as error:
+            return str(error)
+        try:
+            return str([each.name() for each in await conn.listAllDomains()])
+        finally:
+            await conn.close()
+
+    def test_keys(self) -> Deferred[None]:
+        """
+        Keys of every kind, with a passphrase that is asked for, and those of an agent.
+        """
+        return Deferred.fromCoroutine(self._keys())
+
+    async def _keys(self) -> None:
+        here = world()
+        keygen, agent, add = (found(each) for each in ("ssh-keygen", "ssh-agent", "ssh-add"))
+        if keygen is None or agent is None or add is None:
+            raise SkipTest("ssh-keygen, ssh-agent and ssh-add are not installed (openssh-client)")
+        known = {"known_hosts": f"{self.folder}/known", "known_hosts_verify": "auto"}
+        socket = f"{self.folder}/agent"
+        agents = subprocess.Popen(
+            [agent, "-D", "-a", socket], stdout=subprocess.DEVNULL, preexec_fn=_diesWithParent
+        )
+        self.addCleanup(agents.wait)
+        self.addCleanup(agents.terminate)
+        far = OpenSSH(here, AuthorizedKeysFile=f"{self.folder}/authorized")
+        self.addCleanup(far.stop)
+        wrong = []
+        for kind, passphrase in (("ed25519", ""), ("rsa", "sesame"), ("ecdsa", "sesame")):
+            path = f"{self.folder}/{kind}"
+            subprocess.run([keygen, "-q", "-t", kind, "-N", passphrase, "-f", path], check=True)
+            with open(f"{path}.pub") as file, open(f"{self.folder}/authorized", "w") as out:
+                out.write(file.read())
+            asked, auth = self.answer({path: passphrase})
+            for given, expected in (
+                (auth, "['test']"),
+                (None, "its passphrase is not known" if passphrase else "['test']"),
+                (self.answer({path: "wrong"})[1], "is wrong" if passphrase else "['test']"),
+            ):
+                outcome = await self.comes(
+                    far.port, given, sshauth="privkey", keyfile=path, **known
+                )
+                if expected not in outcome:
+                    wrong.append(f"{kind} {given is None}: {outcome}")
+            if bool(asked) != bool(passphrase):
+                wrong.append(f"{kind}: asked {asked}")
+            if not passphrase:
+                subprocess.run([keygen, "-q", "-p", "-N", "", "-f", path], check=True)
+            else:
+                subprocess.run(
+                    [keygen, "-q", "-p", "-P", passphrase, "-N", "", "-f", path], check=True
+                )
+            before = os.environ.get("SSH_AUTH_SOCK")
+            os.environ["SSH_AUTH_SOCK"] = socket
+            try:
+                end = time.monotonic() + 60
+                while not os.path.exists(socket) and time.monotonic() < end:
+                    time.sleep(0.01)
+                outcome = await self.comes(far.port, None, sshauth="agent", **known)
+                if "does not let" not in outcome:
+                    wrong.append(f"{kind}, agent without it: {outcome}")
+                subprocess.run([add, "-q", path], check=True, capture_output=True)
+                outcome = await self.comes(far.port, None, sshauth="agent", **known)
+                if outcome != "['test']":
+                    wrong.append(f"{kind}, agent: {outcome}")
+            finally:
+                del os.environ["SSH_AUTH_SOCK"]
+                if before is not None:
+                    os.environ["SSH_AUTH_SOCK"] = before
+        self.assertEqual(wrong, [], "\n".join(wrong))
+
+    def test_passwords(self) -> Deferred[None]:
+        """
+        A password, as such or as the answer to a question, is asked for and let in; a wrong one is not.
+        """
+        return Deferred.fromCoroutine(self._passwords())
+
+    async def _passwords(self) -> None:
+        here = world()
+        if os.geteuid() != 0 or found("unshare") is None or found("openssl") is None:
+            raise SkipTest("only root can have a password for a moment")
+        shadow = f"{self.folder}/shadow"
+        done = subprocess.run(
+            ["openssl", "passwd", "-6", "sesame"], capture_output=True, text=True, check=True
+        )
+        with open(shadow, "w") as file:
+            file.write(f"root:{done.stdout.strip()}:19000:0:99999:7:::\n")
+        os.chmod(shadow, 0o600)
+        # Its own view of the passwords, which ends with it.
+        around = ["unshare", "-m", "--propagation", "private", "sh", "-c"]
+        around += [f'mount --bind {shadow} /etc/shadow && exec "$@"', "sh"]
+        if subprocess.run([*around, "true"], capture_output=True).returncode:
+            raise SkipTest("there are no mount namespaces to be had")
+        far = OpenSSH(
+            here,
+            around=around,
+            PasswordAuthentication="yes",
+            KbdInteractiveAuthentication="yes",
+            UsePAM="yes",
+            AuthorizedKeysFile="none",
+        )
+        self.addCleanup(far.stop)
+        known = {"known_hosts": f"{self.folder}/known", "no_verify": "1"}
+        wrong = []
+        for method in ("password", "keyboard-interactive"):
+            for said, expected in (
+                ({"assword": "sesame"}, "['test']"),
+                ({"assword": "wrong"}, "does not let 'root' in: it offers"),
+                ({}, "does not let 'root' in: it offers"),
+            ):
+                asked, auth = self.answer(said)
+                outcome = await self.comes(far.port, auth, sshauth=method, **known)
+                if expected not in outcome or not asked:
+                    wrong.append(f"{method} {said}: {outcome} {asked}")
+        _, auth = self.answer({"assword": "sesame"})
+        outcome = await self.comes(
+            far.port, auth, sshauth="agent,privkey,password", no_tty="1", **known
+        )
+        if "does not let" not in outcome:
+            wrong.append(f"asked for all that: {outcome}")
+        outcome = await self.comes(far.port, auth, **known)
+        if outcome != "['test']":
+            wrong.append(f"every method: {outcome}")
+        self.assertEqual(wrong, [], "\n".join(wrong))
+        with open(far.log) as file:
+            self.assertIn("Accepted keyboard-interactive", file.read())
 
 
 class RefusalTests(TestCase):

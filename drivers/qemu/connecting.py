@@ -13,11 +13,13 @@ from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu import ending, happenings
 from pyvirt.drivers.qemu.agent import AgentProtocol
 from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.guestcpu import asked
 from pyvirt.drivers.qemu.live import learnChardevs, learnMemories, learnTrays
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost, QMPProtocol
 from pyvirt.errors import VirtError
@@ -89,6 +91,7 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
     chardevs = await guest.execute("query-chardev")
     definition = learnChardevs(definition, chardevs)
     cpus = await guest.execute("query-cpus-fast")
+    definition = await _learnCPU(guest, definition, cpus)
     guest.vcpuThreads = {
         int(cpu["cpu-index"]): int(cpu["thread-id"])
         for cpu in cpus
@@ -112,6 +115,18 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
     definition = learnTrays(definition, blocks)
     await connectAgent(hypervisor, domain, guest)
     return definition
+
+
+async def _learnCPU(guest: Guest, definition: DomainDefinition, cpus: Any) -> DomainDefinition:
+    """Say in the definition what the processor has become."""
+    first = cpus[0] if isinstance(cpus, list) and cpus else None
+    path = first.get("qom-path") if isinstance(first, dict) else None
+    if definition.cpu is None or not isinstance(path, str):
+        return definition
+    cpu = await asked(definition.cpu, guest, path)
+    if cpu.features != definition.cpu.features:
+        guest.askedCPU = replaced(definition.cpu, model=cpu.model)
+    return replaced(definition, cpu=cpu)
 
 
 async def _passwords(guest: Guest, definition: DomainDefinition) -> None:

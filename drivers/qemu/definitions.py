@@ -15,6 +15,7 @@ from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
+from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.momentfiles import removeMoments, renameMoments
 from pyvirt.drivers.qemu.nativeformat import nativeFormat as writeNative
 from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
@@ -91,12 +92,16 @@ class DomainDefinitions:
         checkFlags("qemuDomainGetXMLDesc", flags, _XML_FLAGS)
         domain = self._find(dom)
         inactive = bool(flags & c.VIR_DOMAIN_XML_INACTIVE)
+        secure = bool(flags & c.VIR_DOMAIN_XML_SECURE)
+        definition = domain.persistentDefinition if inactive else domain.definition
+        if flags & c.VIR_DOMAIN_XML_MIGRATABLE:
+            asked = None if inactive or domain.guest is None else domain.guest.askedCPU
+            return formatMigratable(definition, asked, secure=secure)
         return formatDomain(
-            domain.persistentDefinition if inactive else domain.definition,
+            definition,
             id=None if inactive else domain.id,
-            secure=bool(flags & c.VIR_DOMAIN_XML_SECURE),
+            secure=secure,
             inactive=inactive,
-            migratable=bool(flags & c.VIR_DOMAIN_XML_MIGRATABLE),
         )
 
     async def domainDefineXMLFlags(self, xml: str, flags: int) -> DomainRef:

@@ -11,6 +11,7 @@ import attrs
 from twisted.internet.defer import Deferred, DeferredLock
 
 from pyvirt import constants as c
+from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.drivers.qemu.qmp import MonitorLost, QMPProtocol
 from pyvirt.drivers.qemu.refusals import notActive
 
@@ -52,6 +53,7 @@ class Guest:
     @ivar broken: its monitor makes no sense any more.
     @ivar autodestroy: the connection with which it ends, None if it does not.
     @ivar migration: limits of its migrations.
+    @ivar askedCPU: the processor that it was started with, if QEMU made another of it.
     @ivar leased: it has its leases; C{leasing}: held while that changes.
     @ivar lastNode: the number of the image that came last.
     @ivar blockJobs: by target of the disk, what QEMU is doing to disks.
@@ -81,6 +83,7 @@ class Guest:
         self.dying = False
         self.broken = False
         self.starting = True
+        self.askedCPU: CPU | None = None
         self.autodestroy: Any = None
         self.migrated: Deferred[str] | None = None
         self.taints: list[str] = []

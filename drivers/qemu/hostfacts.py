@@ -20,6 +20,7 @@ from pyvirt.drivers.qemu.capabilities.hostdoc import (
     HostFacts,
     HostProcessor,
 )
+from pyvirt.drivers.qemu.cpuid import answers
 from pyvirt.drivers.qemu.firmware import FOLDERS, Descriptor, ordered, readDescriptor
 
 __all__ = ["cpuMap", "firmwares", "hostFacts"]
@@ -169,6 +170,13 @@ def _identity() -> str:
     return str(uuid.UUID(int=0))
 
 
+def _asked() -> frozenset[str]:
+    """The features that the processor itself tells of."""
+    table = cpuMap()
+    leaves = {leaf[:2] for bits in table.features.values() for leaf in bits if leaf[0] != "msr"}
+    return frozenset(table.featuresIn(answers(sorted(leaves))))
+
+
 def hostFacts(security: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]) -> HostFacts:
     """
     Read what the host is.
@@ -206,7 +214,7 @@ def hostFacts(security: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]
             int(info.get("model") or 0),
             int(info.get("stepping") or 0) if info.get("stepping", "0").isdigit() else 0,
         ),
-        features=frozenset(info.get("flags", "").split()),
+        features=frozenset(info.get("flags", "").split()) | _asked(),
         microcode=int(microcode, 0) if microcode.startswith("0x") else None,
         # Where sockets differ from cell to cell, libvirt tells those of one cell.
         topology=(sockets // max(len(cells), 1) or 1, dies, cores, threads),

@@ -193,6 +193,7 @@ class Hypervisor:
             lastNode=guest.lastNode,
             blockJobs=tuple(each.attributes() for each in guest.blockJobs.values()),
             backup=None if guest.backup is None else guest.backup.written(),
+            askedCPU=guest.askedCPU,
             definition=domain.definition,
         )
         try:

@@ -15,7 +15,7 @@ import attrs
 from twisted.internet.defer import Deferred
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, formatDomain
+from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.interfaces.values import DomainRef, MigrationBegun, TypedParam
 from pyvirt.drivers.qemu import ending, locks, starting
 from pyvirt.drivers.qemu.domain import Domain
@@ -23,6 +23,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.memorystream import follow
+from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.migrationdata import Cookie, checkMigration, given, readAddress, readCookie
 from pyvirt.drivers.qemu.refusals import (
     internal,
@@ -152,7 +153,8 @@ class Leaving:
             definition = compatible(definition, await hypervisor.parse(wanted))
         if guest is not None and flags & c.VIR_MIGRATE_CHANGE_PROTECTION:
             await self._hold(domain, guest, flags)
-        xml = formatDomain(definition, secure=True, inactive=True, migratable=True)
+        known = None if guest is None or wanted is not None else guest.askedCPU
+        xml = formatMigratable(definition, known)
         return MigrationBegun(self._cookie(domain), xml)
 
     async def _hold(self, domain: Domain, guest: Guest, flags: int) -> Leaver:

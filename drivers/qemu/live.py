@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._address import DIMMAddress
+from pyvirt.definitions.domain._os import Resource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.aliases import withAliases
 from pyvirt.drivers.qemu.blocks.chain import chainsDetected
@@ -44,6 +45,8 @@ def prepareLive(
     @raise VirtError: there is no port left.
     """
     definition = named(definition)
+    if hypervisor.privileged:
+        definition = inPartition(definition)
     definition = chainsDetected(definition, guest.takeNode, hypervisor.owner or (0, 0))
     devices = definition.devices
     channels = tuple(channelPlaced(channel, guest) for channel in devices.channels)
@@ -71,6 +74,20 @@ def encrypting(hypervisor: Hypervisor, device: Any) -> Any:
     return replaced(device, source=replaced(source, tls=tls))
 
 
+def inPartition(definition: DomainDefinition) -> DomainDefinition:
+    """Say in which group of processes a guest is, where there are any."""
+    if definition.resource is not None:
+        return definition
+    try:
+        with open("/proc/mounts") as file:
+            kinds = {line.split()[2] for line in file}
+    except (OSError, IndexError):
+        return definition
+    if not kinds & {"cgroup", "cgroup2"}:
+        return definition
+    return replaced(definition, resource=Resource(partition="/machine"))
+
+
 def named(definition: DomainDefinition) -> DomainDefinition:
     """Give every device the name that QEMU calls it by."""
     return withAliases(definition)
@@ -87,7 +104,9 @@ def _withPorts(hypervisor: Hypervisor, display: Any, guest: Guest) -> Any:
     if listen == "address" and display.listens and display.listens[0].address is None:
         # What listens where nobody says where listens where the configuration says.
         first = replaced(
-            display.listens[0], address=config[f"{display.type}_listen"] or "127.0.0.1"
+            display.listens[0],
+            address=config[f"{display.type}_listen"] or "127.0.0.1",
+            fromConfig=True,
         )
         display = replaced(display, listens=(first, *display.listens[1:]))
     least, most = config["remote_display_port_min"], config["remote_display_port_max"]

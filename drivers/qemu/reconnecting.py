@@ -91,6 +91,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.agentTimeout = status.agentTimeout
     guest.fakeReboot = status.fakeReboot
     guest.restored = list(status.restored)
+    guest.askedCPU = status.askedCPU
     _restoreJobs(hypervisor, domain, guest, status)
     if domain.persistent:
         domain.pending = domain.definition

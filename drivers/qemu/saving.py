@@ -14,6 +14,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.dumping import DomainDumping
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
+from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     exclusiveFlags,
@@ -77,7 +78,7 @@ async def saveTo(
         definition = domain.definition
         if changed is not None:
             definition = compatible(definition, await hypervisor.parse(changed))
-        xml = formatDomain(definition, secure=True, inactive=True, migratable=True)
+        xml = formatMigratable(definition, guest.askedCPU if changed is None else None)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         except OSError as problem:
@@ -247,7 +248,7 @@ class DomainLifecycleAndFiles(DomainDumping):
             if dxml is not None:
                 old = await hypervisor.parse(image.xml)
                 new = compatible(old, await hypervisor.parse(dxml))
-                xml = formatDomain(new, secure=True, inactive=True, migratable=True)
+                xml = formatMigratable(new)
             ran = image.ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
             changed = SaveImage(
                 xml=xml,

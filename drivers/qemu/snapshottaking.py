@@ -35,6 +35,7 @@ from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.imagetool import imageTool
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
+from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
 from pyvirt.drivers.qemu.refusals import (
     failed,
@@ -343,7 +344,7 @@ async def _saveMemory(
     path = snapshot.memoryFile
     assert path is not None
     compression = hypervisor.config["snapshot_image_format"]
-    xml = formatDomain(domain.definition, secure=True, inactive=True, migratable=True)
+    xml = formatMigratable(domain.definition, guest.askedCPU)
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     except OSError as problem:

@@ -11,10 +11,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, formatDomain
+from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.locking import Launch
 from pyvirt.drivers.qemu import ending, locks
+from pyvirt.drivers.qemu.capabilities.comparing import requireCPU
 from pyvirt.drivers.qemu.capabilities.decoding import withHostModel
 from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
@@ -23,6 +24,7 @@ from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, takeOver
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares
+from pyvirt.drivers.qemu.labels import labelled
 from pyvirt.drivers.qemu.live import prepareLive
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
@@ -74,9 +76,15 @@ async def start(
         descriptors,
         nvramFolder=os.path.join(layout.lib, "nvram"),
     )
-    live = prepareLive(hypervisor, base, guest)
+    requireCPU(cpuMap(), capabilities, base.cpu)
+    live = labelled(
+        prepareLive(hypervisor, base, guest),
+        hypervisor.owner,
+        bool(hypervisor.config["security_default_confined"]),
+    )
     if domain.persistent and domain.pending is None:
-        domain.pending = kept
+        # Written and read again, as libvirt copies definitions: its devices come in their order.
+        domain.pending = parseDomain(formatDomain(kept, secure=True, inactive=True))
     domain.definition = live
     domain.guest = guest
     hypervisor.domains.identify(domain, id)

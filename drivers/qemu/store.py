@@ -16,8 +16,9 @@ from lxml import etree
 from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
+from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.kinds import escape
-from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.schema import Context, reader, replaced, writer
 from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.filestore import banner, writeWhole
 from pyvirt.drivers.qemu.layout import Layout
@@ -37,6 +38,7 @@ class Status:
     @ivar state, reason: in the words of libvirt's documents.
     @ivar pid: its process, and when that started, in ticks since the machine did; 0 where that is not told.
     @ivar definition: what it runs as.
+    @ivar askedCPU: the processor that it was started with, if it has become another.
     @ivar fakeReboot: it is to start again when it has shut down.
     """
 
@@ -57,6 +59,7 @@ class Status:
     lastNode: int
     blockJobs: tuple[Mapping[str, str], ...]
     backup: str | None
+    askedCPU: CPU | None
     definition: DomainDefinition
 
 
@@ -153,9 +156,11 @@ class Store:
             out.append("  </blockjobs>\n")
         if status.backup is not None:
             out.append(f"  <backup>{escape(status.backup)}</backup>\n")
+        if status.askedCPU is not None:
+            writer(CPU)(status.askedCPU, out, "  ", "cpu", Context())
         for path, user, group in status.restored:
             out.append(f"  <owner path='{escape(path)}' user='{user}' group='{group}'/>\n")
-        xml = formatDomain(status.definition, id=status.id, secure=True)
+        xml = formatDomain(status.definition, id=status.id, secure=True, status=True)
         out += [f"  {line}\n" for line in xml.splitlines()]
         out.append("</domstatus>\n")
         text = banner("edit", name) + "".join(out)
@@ -219,6 +224,7 @@ def readStatus(text: str) -> Status:
         return found.get("path", "") if found is not None else ""
 
     job = tree.find("job")
+    cpu = tree.find("cpu")
     return Status(
         state=tree.get("state", "nostate"),
         reason=tree.get("reason", "unknown"),
@@ -246,8 +252,10 @@ def readStatus(text: str) -> Status:
             for each in tree.iterfind("blockjobs/blockjob")
         ),
         backup=tree.findtext("backup"),
+        askedCPU=None if cpu is None else reader(CPU)(cpu, Context(extra=[])),
         definition=_asItRan(
-            parseDomain(etree.tostring(domain, encoding="unicode"), inactive=False), domain
+            parseDomain(etree.tostring(domain, encoding="unicode"), inactive=False, status=True),
+            domain,
         ),
     )
 
@@ -271,6 +279,10 @@ def _asItRan(definition: DomainDefinition, tree: Any) -> DomainDefinition:
         kept = getattr(definition.devices, kind)
         each = kept if isinstance(kept, tuple) else () if kept is None else (kept,)
         nodes = tree.findall(f"devices/{tag}")
+        if kind == "controllers":
+            # They are put in the order of their numbers when they are read.
+            places = {(one.type, str(one.index)): place for place, one in enumerate(each)}
+            nodes.sort(key=lambda node: places.get((node.get("type"), node.get("index")), -1))
         if not each or len(nodes) != len(each) or not hasattr(each[0], "alias"):
             continue
         named = []

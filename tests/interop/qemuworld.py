@@ -277,14 +277,17 @@ class World:
 
     def run(self, command: Sequence[str], input: str = "", deadline: float = 120.0) -> Outcome:
         """Run a program in this world to its end."""
-        done = subprocess.run(
-            self.inside(command),
-            input=input.encode(),
-            capture_output=True,
-            env=_clientEnvironment(),
-            cwd=self.folder,
-            timeout=deadline,
-        )
+        try:
+            done = subprocess.run(
+                self.inside(command),
+                input=input.encode(),
+                capture_output=True,
+                env=_clientEnvironment(),
+                cwd=self.folder,
+                timeout=deadline,
+            )
+        except subprocess.TimeoutExpired as late:
+            raise AssertionError(f"{self.label}: {late}; {self.log()}") from None
         return Outcome(
             done.stdout.decode(errors="replace"),
             done.stderr.decode(errors="replace"),

@@ -178,7 +178,7 @@ def withHostModel(
         cpu,
         mode="custom",
         match="exact",
-        vendor=found.vendor,
+        vendor=found.vendor if cpu.mode == "host-model" else cpu.vendor,
         model=CPUModel(name=found.model, fallback="forbid", vendor_id=vendor),
         features=tuple(features.values()),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyvirt.definitions.domain._address import CCIDAddress, DriveAddress
 from pyvirt.definitions.domain._chardev import Console, Serial, Target
-from pyvirt.definitions.domain._controller import Controller
+from pyvirt.definitions.domain._controller import Controller, insertController
 from pyvirt.definitions.domain._disk import Disk, guessBus
 from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
@@ -531,22 +531,6 @@ def _hostdevs(devices: Devices) -> tuple[HostDev, ...]:
             device = replaced(device, address=DriveAddress(controller=controller, unit=unit))
         done.append(device)
     return tuple(done)
-
-
-def insertController(controllers: list[Controller], new: Controller) -> None:
-    """Put a controller behind those of its type that have a lower index or none."""
-    place = -1
-    for position in range(len(controllers) - 1, -1, -1):
-        other = controllers[position]
-        if other.type != new.type:
-            continue
-        if (new.index is not None and other.index is not None and other.index > new.index) or (
-            new.master is None and other.master is not None and other.index == new.index
-        ):
-            place = position
-        elif place == -1:
-            place = position + 1
-    controllers.insert(place if place != -1 else len(controllers), new)
 
 
 def _controllers(devices: Devices) -> tuple[Controller, ...]:

@@ -28,7 +28,7 @@ from pyvirt.definitions.units import scaledKiB
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["CONTROLLER_MODELS", "Controller"]
+__all__ = ["CONTROLLER_MODELS", "Controller", "insertController"]
 
 TYPES = "ide fdc scsi sata virtio-serial ccid usb pci xenbus isa"
 
@@ -218,3 +218,19 @@ class Controller(Device):
         if self.type != "pci" or self.model not in ("pci-root", "pcie-root"):
             changes.update(pcihole64=None)
         return replaced(self, **changes)
+
+
+def insertController(controllers: list[Controller], new: Controller) -> None:
+    """Put a controller behind those of its type that have a lower index or none."""
+    place = -1
+    for position in range(len(controllers) - 1, -1, -1):
+        other = controllers[position]
+        if other.type != new.type:
+            continue
+        if (new.index is not None and other.index is not None and other.index > new.index) or (
+            new.master is None and other.master is not None and other.index == new.index
+        ):
+            place = position
+        elif place == -1:
+            place = position + 1
+    controllers.insert(place if place != -1 else len(controllers), new)

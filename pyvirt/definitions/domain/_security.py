@@ -36,9 +36,15 @@ __all__ = ["PM", "IdMap", "KeyWrap", "LaunchSecurity", "Perf", "Seclabel", "SysI
 
 @definition
 class Seclabel:
-    """The security label of the guest's process."""
+    """
+    The security label of the guest's process.
+
+    @ivar implied: nobody asked for it; never written.
+    """
 
     xmlReadOrder: ClassVar[str] = "type relabel"
+
+    implied: bool = False
 
     type: str | None = attribute(choice("none dynamic static"))
     model: str | None = attribute()

@@ -11,7 +11,7 @@ from lxml import etree
 from pyvirt.definitions.domain._audio import Audio
 from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
 from pyvirt.definitions.domain._clock import Clock
-from pyvirt.definitions.domain._controller import Controller, checkUSB
+from pyvirt.definitions.domain._controller import Controller, checkUSB, insertController
 from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
@@ -170,6 +170,11 @@ class Devices:
             raise custom(
                 "a maximum of two TPM devices is supported, one of them being a TPM Proxy device"
             )("", node, "")
+        if len(self.controllers) > 1:
+            controllers: list[Controller] = []
+            for each in self.controllers:
+                insertController(controllers, each)
+            return replaced(self, controllers=tuple(controllers))
         return self
 
     @staticmethod
@@ -635,15 +640,18 @@ _GROUPS = frozenset(
 )
 
 
-def parseDomain(xml: str, *, inactive: bool = True) -> DomainDefinition:
+def parseDomain(xml: str, *, inactive: bool = True, status: bool = False) -> DomainDefinition:
     """
     Parse a definition and check what can be checked without knowing the driver.
+
+    @param status: it comes from what a driver keeps of a running domain, not from a user.
 
     @raise VirtError: XML_DETAIL for text that is not well formed, and what libvirt says of the rest.
     """
     node = parseDocument("domain", xml)
     joinGroups(node)
-    found: DomainDefinition = reader(DomainDefinition)(node, Context(inactive=inactive, extra=[]))
+    context = Context(inactive=inactive, status=status, extra=[])
+    found: DomainDefinition = reader(DomainDefinition)(node, context)
     return found
 
 
@@ -654,6 +662,7 @@ def formatDomain(
     secure: bool = False,
     inactive: bool = False,
     migratable: bool = False,
+    status: bool = False,
 ) -> str:
     """
     Write a definition in libvirt's canonical form.
@@ -661,9 +670,10 @@ def formatDomain(
     @param id: the number of a running domain.
     @param secure: whether passwords are written.
     @param inactive: whether to leave out what only a running domain has.
+    @param status: whether to write what only the driver is to know.
     """
     out: list[str] = []
-    context = Context(inactive=inactive, secure=secure, migratable=migratable)
+    context = Context(inactive=inactive, secure=secure, migratable=migratable, status=status)
     writer(DomainDefinition)(definition, out, "", "domain", context)
     if id is not None and id >= 0:
         out[0] = out[0].replace("'>", f"' id='{id}'>", 1) if "' xmlns" not in out[0] else out[0]

@@ -11,7 +11,6 @@ from pyvirt.definitions.domain._complete import (
     Random,
     checkNumbers,
     diskIndex,
-    insertController,
     randomMAC,
     randomUUID,
 )
@@ -29,7 +28,7 @@ from pyvirt.definitions.domain._complete import _processors as processors
 from pyvirt.definitions.domain._complete import _smartcards as smartcards
 from pyvirt.definitions.domain._complete import _sortedDisks as sortedDisks
 from pyvirt.definitions.domain._complete import _threads as threads
-from pyvirt.definitions.domain._controller import Controller
+from pyvirt.definitions.domain._controller import Controller, insertController
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.schema import replaced
 

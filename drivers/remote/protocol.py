@@ -78,7 +78,8 @@ class RemoteProtocol(RPCClient):
             return super().lostError(reason)
         number, text = errno.EIO, "End of file while reading data: "
         if not reason.check(ConnectionDone):
-            number, text = errno.ECONNRESET, "Cannot recv data: "
+            number = getattr(self.transport, "lostNumber", errno.ECONNRESET)
+            text = "Cannot recv data: "
         # Transports that are programs, here or at the far end, may have said why they ended.
         complaint = getattr(self.transport, "complaint", None)
         if complaint is not None:

@@ -23,8 +23,9 @@ from pyvirt.daemon.config import Config
 from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.paths import under
 from pyvirt.daemon.server import Server, SessionFactory
-from pyvirt.tls.credentials import Credentials, failureText
+from pyvirt.tls.credentials import Credentials
 from pyvirt.tls.places import Places, serverPlaces
+from pyvirt.tls.reasons import failureText
 from pyvirt.transports.tlsconnection import serverFactory
 
 __all__ = ["ServerKeys", "homeOf", "tlsFactory"]

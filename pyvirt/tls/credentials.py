@@ -16,25 +16,18 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL, crypto
-from twisted.python.failure import Failure
 
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.tls.checks import Loaded, checkOwn, checkPeer, load, systemError
 from pyvirt.tls.names import distinguishedName, matchesAny, ownedBy
 from pyvirt.tls.places import Places
 from pyvirt.tls.priority import Priority, PriorityError, parsePriority
+from pyvirt.tls.reasons import certificateReason
 
-__all__ = ["Credentials", "Verdict", "certificateName", "failureText", "handshakeFailed"]
+__all__ = ["Credentials", "Verdict", "certificateName", "handshakeFailed"]
 
-_UNKNOWN_ISSUER = frozenset((2, 18, 19, 20, 21, 27))
 _INVALID_PURPOSE = 26
 _NO_LIST = 3
-_REASONS = {
-    9: "The certificate is not yet activated.",
-    10: "The certificate has expired.",
-    12: "The revocation list has expired.",
-    23: "The certificate has been revoked.",
-}
 NOT_ON_LIST = (
     "Client's Distinguished Name is not on the list of allowed clients (tls_allowed_dn_list).  Use"
     " 'virt-pki-query-dn clientcert.pem' to view the Distinguished Name field in the client"
@@ -62,14 +55,6 @@ class Verdict:
 def handshakeFailed(detail: str) -> VirtError:
     """Make the error of a handshake that came to no end."""
     return virtError(ErrorCode.AUTH_FAILED, f"TLS handshake failed {detail}", ErrorDomain.RPC)
-
-
-def failureText(reason: Failure) -> str:
-    """Say why a connection ended within its handshake: OpenSSL's words where it has any."""
-    found = reason.value
-    if isinstance(found, SSL.Error) and found.args and found.args[0]:
-        return str(found.args[0][-1][-1])
-    return "The TLS connection was non-properly terminated."
 
 
 class Credentials:
@@ -197,7 +182,7 @@ class Credentials:
         try:
             crypto.X509StoreContext(store, certificate, list(others)).verify_certificate()
         except crypto.X509StoreContextError as problem:
-            return _reason(int(problem.errors[0]))
+            return certificateReason(int(problem.errors[0]))
         return None
 
     def connection(self, host: str | None = None) -> Any:
@@ -235,7 +220,7 @@ class Credentials:
         for depth in sorted(notes):
             if notes[depth]:
                 return self._answer(
-                    f"Certificate failed validation: {_reason(notes[depth])}", name, ()
+                    f"Certificate failed validation: {certificateReason(notes[depth])}", name, ()
                 )
         try:
             remarks = tuple(checkPeer(certificate, server=not self.server))
@@ -264,12 +249,6 @@ class Credentials:
         if self.requires:
             return Verdict(reason=reason, name=name, remarks=remarks)
         return Verdict(remarks=(*remarks, f"{reason} Ignored, as verification is switched off."))
-
-
-def _reason(number: int) -> str:
-    if number in _UNKNOWN_ISSUER:
-        return "The certificate hasn't got a known issuer."
-    return _REASONS.get(number, f"The certificate is not trusted (OpenSSL's reason {number}).")
 
 
 def certificateName(path: str) -> str:

@@ -272,11 +272,13 @@ class Login(SSHService):
     async def _unlock(self, content: bytes, passphrase: bytes) -> Key:
         reactor = self._reactor
         if not IReactorThreads.providedBy(reactor):
-            return Key.fromString(content, passphrase=passphrase)
+            unlocked: Key = Key.fromString(content, passphrase=passphrase)
+            return unlocked
         pool = reactor.getThreadPool()
-        return await deferToThreadPool(
+        found: Key = await deferToThreadPool(
             reactor, pool, Key.fromString, content, passphrase=passphrase
         )
+        return found
 
     async def _tryPassword(self) -> bool | set[bytes] | None:
         password = await self._asker.secret(

@@ -28,8 +28,9 @@ from zope.interface import implementer
 
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.tls.checks import systemError
-from pyvirt.tls.credentials import Credentials, failureText, handshakeFailed
+from pyvirt.tls.credentials import Credentials, handshakeFailed
 from pyvirt.tls.places import clientPlaces
+from pyvirt.tls.reasons import failureText
 from pyvirt.transports.tlsconnection import clientFactory
 
 __all__ = ["TLSEndpoint", "clientCredentials", "shakeHands"]

@@ -4,6 +4,7 @@ TLS over any stream transport, for both ends: Twisted's, with the closing that R
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from OpenSSL.SSL import WantReadError
@@ -37,7 +38,10 @@ class TLSConnection(TLSMemoryBIOProtocol):
     leave as well, for one that never does would stay for ever.
 
     @ivar credentials: what this end was set up with.
+    @ivar lostNumber: the C{errno} of an end without leave, as libvirt's TLS has it whatever the socket says.
     """
+
+    lostNumber = errno.EIO
 
     credentials: Credentials
     _input: HandshakeInput | None = None

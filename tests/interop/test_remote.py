@@ -12,9 +12,12 @@ import os
 import re
 import shlex
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -130,8 +133,6 @@ class OpenSSH:
             preexec_fn=_diesWithParent,
         )
         end = time.monotonic() + 30
-        import socket
-
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 5).close()
@@ -389,7 +390,7 @@ class DoorTests(TestCase):
     async def _farEnds(self) -> None:
         here = world()
         user = subprocess.run(["id", "-un"], capture_output=True, text=True).stdout.strip()
-        socket = here.pyvirt.socketPath
+        path = here.pyvirt.socketPath
 
         def tools(far: OpenSSH, *wanted: str) -> None:
             for each in wanted:
@@ -397,13 +398,13 @@ class DoorTests(TestCase):
 
         carry = (
             "import socket; from pyvirt.transports.sshhelper import carry;"
-            f"s = socket.socket(socket.AF_UNIX); s.connect({socket!r}); carry(0, 1, s)"
+            f"s = socket.socket(socket.AF_UNIX); s.connect({path!r}); carry(0, 1, s)"
         )
         for helper, forwarding, more, expected in (
             ("virt-ssh-helper", "no", "", "['test']"),
             ("pyvirt-ssh-helper", "no", "", "['test']"),
-            (None, "yes", f"&socket={socket}", "['test']"),
-            (None, "no", f"&socket={socket}", "['test']"),
+            (None, "yes", f"&socket={path}", "['test']"),
+            (None, "no", f"&socket={path}", "['test']"),
             (None, "no", "&proxy=native", "Cannot recv data: "),
             # Nothing at all: each way is named, and why it is none.
             (None, "no", "&netcat=absent", "pyvirt-ssh-helper: "),
@@ -416,7 +417,7 @@ class DoorTests(TestCase):
             try:
                 tools(far, "sh", "which", "grep", "nc")
                 if helper == "virt-ssh-helper":
-                    far.script(helper, f"exec nc -U {socket}")
+                    far.script(helper, f"exec nc -U {path}")
                 elif helper is not None:
                     far.script(
                         helper,
@@ -479,9 +480,9 @@ class SSHLoginTests(TestCase):
         if keygen is None or agent is None or add is None:
             raise SkipTest("ssh-keygen, ssh-agent and ssh-add are not installed (openssh-client)")
         known = {"known_hosts": f"{self.folder}/known", "known_hosts_verify": "auto"}
-        socket = f"{self.folder}/agent"
+        place = f"{self.folder}/agent"
         agents = subprocess.Popen(
-            [agent, "-D", "-a", socket], stdout=subprocess.DEVNULL, preexec_fn=_diesWithParent
+            [agent, "-D", "-a", place], stdout=subprocess.DEVNULL, preexec_fn=_diesWithParent
         )
         self.addCleanup(agents.wait)
         self.addCleanup(agents.terminate)
@@ -513,10 +514,10 @@ class SSHLoginTests(TestCase):
                     [keygen, "-q", "-p", "-P", passphrase, "-N", "", "-f", path], check=True
                 )
             before = os.environ.get("SSH_AUTH_SOCK")
-            os.environ["SSH_AUTH_SOCK"] = socket
+            os.environ["SSH_AUTH_SOCK"] = place
             try:
                 end = time.monotonic() + 60
-                while not os.path.exists(socket) and time.monotonic() < end:
+                while not os.path.exists(place) and time.monotonic() < end:
                     time.sleep(0.01)
                 outcome = await self.comes(far.port, None, sshauth="agent", **known)
                 if "does not let" not in outcome:
@@ -586,6 +587,51 @@ class SSHLoginTests(TestCase):
         self.assertEqual(wrong, [], "\n".join(wrong))
         with open(far.log) as file:
             self.assertIn("Accepted keyboard-interactive", file.read())
+
+
+class _Liar:
+    """A server in a thread: for each connection it says something, by TLS or instead of it, and leaves."""
+
+    def __init__(self, places: dict[str, str], cases: Sequence[tuple[str, bytes]]) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(places["servercert"], places["serverkey"])
+        self._context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self._cases = cases
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> _Liar:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # What is still to be accepted is refused from now on, and the thread ends.
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join(60)
+
+    def _serve(self) -> None:
+        for kind, said in self._cases:
+            try:
+                accepted, _ = self._listening.accept()
+            except OSError:
+                return
+            accepted.settimeout(60)
+            try:
+                if kind == "tls":
+                    accepted = self._context.wrap_socket(accepted, server_side=True)
+                else:
+                    accepted.recv(1 << 16)
+                accepted.sendall(said)
+                if kind == "raw":
+                    accepted.shutdown(socket.SHUT_WR)
+                if said or kind == "raw":
+                    # The client has read that once it says something or leaves.
+                    accepted.recv(1 << 16)
+            except OSError:
+                pass
+            accepted.close()
 
 
 class RefusalTests(TestCase):
@@ -675,6 +721,36 @@ class RefusalTests(TestCase):
             "tls_allowed_dn_list",
         ):
             self.assertIn(reason, log)
+
+    def test_handshakes(self) -> Deferred[None]:
+        """
+        Whatever a server does instead of a handshake, or behind it, our client's error is libvirt's.
+        """
+        return Deferred.fromCoroutine(self._handshakes())
+
+    async def _handshakes(self) -> None:
+        here = world()
+        numbers = (0, 10, 20, 40, 42, 44, 45, 46, 48, 70, 71, 80, 90, 110, 112, 116, 120, 200)
+        cases: list[tuple[str, bytes]] = [
+            ("raw", b""),
+            ("raw", b"HTTP/1.0 400 Bad\r\n\r\n"),
+            ("raw", bytes(range(100, 150))),
+            ("raw", b"\x16\x03\x03"),
+            *(("raw", b"\x15\x03\x03\x00\x02\x02" + bytes([each])) for each in numbers),
+            *(("tls", each) for each in (b"", b"\0", b"\1", b"hello")),
+        ]
+        with _Liar(here.places, cases * 2) as liar:
+            uris = [f"test+tls://localhost:{liar.port}/default?pkipath={here.good}" for _ in cases]
+            done = run([requireBinding(), "-c", OPEN, HERE], json.dumps(uris))
+            theirs = json.loads(done.stdout)
+            wrong = []
+            for case, uri, other in zip(cases, uris, theirs, strict=True):
+                with self.assertRaises(pyvirt.VirtError) as caught:
+                    await pyvirt.open(uri)
+                mine = json.loads(json.dumps(clientscript.showError(caught.exception)))
+                if mine != other:
+                    wrong.append(f"{case}\n  client:  {mine}\n  binding: {other}")
+        self.assertEqual(wrong, [], "\n".join(wrong))
 
     def test_reload(self) -> None:
         """

@@ -227,6 +227,9 @@ class Networks:
             raise operationInvalid(
                 "cannot change persistent config of a transient network", ErrorDomain.NETWORK
             )
+        if flags & config and network.active and network.pending is None:
+            # From now on, even if this fails, it is one thing what it is and another what it was told to be.
+            network.pending = network.definition
         definition, pending = network.definition, network.pending
         if flags & config:
             # Of an active network it is what it was told to be that changes, which is shown nowhere.

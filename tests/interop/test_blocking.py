@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.interop import test_binding
+from tests.interop.blockingdata import EVENTS, STREAMS
 from tests.interop.blockingscripts import SCRIPTS
 from tests.interop.everymethod import HOST, METHODS
 from tests.interop.everymethod import SCRIPT as EVERY_METHOD
@@ -152,6 +153,18 @@ class BlockingTests(SynchronousTestCase):
         Everyday scripts print the same on stdout and stderr, and the interpreter ends.
         """
         self.compare(_ALL, json.dumps(SCRIPTS), servers())
+
+    def test_data(self) -> None:
+        """
+        So do scripts that write and read volumes, with and without holes, and that fail in every handler.
+        """
+        self.compare(_ALL, json.dumps([STREAMS]), servers()[1:])
+
+    def test_events(self) -> None:
+        """
+        Events of every kind, timers and handles come in the same order with the same values.
+        """
+        self.compare(_ALL, json.dumps([EVENTS]), servers())
 
     def test_binding(self) -> None:
         """

@@ -7,6 +7,7 @@ A session is lines of text:
   - C{!ls IMAGES}: a line of the shell;
   - C{<b.xml <domain...}: a file in the world's folder;
   - C{+attach-device g --live <disk...}: a line of virsh whose file is what follows;
+  - C{UNTIL None | domjobinfo g}: repeat a line of virsh until it prints that;
   - C{GONE net0}: wait until no device of the guest C{g} has that name any more;
   - C{RESTART}: kill the daemon and start it again.
 
@@ -112,6 +113,13 @@ class SessionCase(SynchronousTestCase):
                     return word not in world.virsh("dumpxml", "g").stdout
 
                 world._wait(isGone, f"the end of {line[5:]}")
+            elif line.startswith("UNTIL "):
+                word, command = line[6:].split(" | ")
+
+                def isSaid(word: str = word, command: str = command) -> bool:
+                    return word in world.virsh(*shlex.split(command)).stdout
+
+                world._wait(isSaid, f"{word} of {command}")
             elif line.startswith("<"):
                 name, text = line[1:].split(" ", 1)
                 world.write(name, text)
@@ -140,7 +148,7 @@ class SessionCase(SynchronousTestCase):
         for one, other in zip(theirs, ours, strict=True):
             self.assertEqual(other.splitlines(), one.splitlines())
         try:
-            self.worlds[1]._wait(lambda: len(heard()) >= len(told()), "the events", 30.0)
+            self.worlds[1]._wait(lambda: heard() == told(), "the events", 30.0)
         except AssertionError:
             pass  # What is missing is shown by the comparison.
         self.assertEqual(heard(), told())

@@ -46,7 +46,7 @@ blockpull g nope
 blockcopy g vda IMAGES/copy.qcow2 --wait --pivot
 blockcopy g vda IMAGES/copy.qcow2 --transient-job --wait --pivot
 blockcopy g vda IMAGES/copy2.qcow2 --transient-job
-!sleep 0.3
+UNTIL ready='yes' | dumpxml g
 blockjob g vda --raw
 dumpxml g
 RESTART
@@ -128,11 +128,11 @@ snapshot-create-as g sx --disk-only
 <b1.xml <domainbackup><disks><disk name='vda' type='file'><target file='IMAGES/push.qcow2'/><driver type='qcow2'/></disk></disks></domainbackup>
 backup-dumpxml g
 backup-begin g FOLDER/b1.xml
-!sleep 0.7
+UNTIL None | domjobinfo g
 domjobinfo g --completed
 <b2.xml <domainbackup mode='push'><incremental>c1</incremental><disks><disk name='vda' backup='yes' type='file'><target file='IMAGES/inc.qcow2'/><driver type='qcow2'/></disk></disks></domainbackup>
 backup-begin g FOLDER/b2.xml
-!sleep 0.7
+UNTIL None | domjobinfo g
 <b3.xml <domainbackup mode='pull'><incremental>c2</incremental><server transport='unix' socket='/run/libvirt/nbd.sock'/><disks><disk name='vda' type='file' exportname='vda'><scratch file='IMAGES/scratch.qcow2'/></disk></disks></domainbackup>
 <cp.xml <domaincheckpoint><name>c4</name></domaincheckpoint>
 backup-begin g FOLDER/b3.xml FOLDER/cp.xml

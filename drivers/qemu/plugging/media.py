@@ -56,19 +56,22 @@ async def changeMedia(
     tray = await _tray(guest, name)
     if tray is False:
         await guest.execute("blockdev-open-tray", {"id": name, "force": force})
-    try:
-        if chain(old):
-            await guest.execute("blockdev-remove-medium", {"id": name})
-        if not empty:
-            async with access(hypervisor, domain, guest, "disks", new):
+    if chain(old):
+        await guest.execute("blockdev-remove-medium", {"id": name})
+    if empty:
+        await _close(guest, name, tray)
+    else:
+        async with access(hypervisor, domain, guest, "disks", new):
+            try:
                 await run(guest, _backEnds(hypervisor, domain, guest, new), added)
                 top = added[-1].arguments["node-name"]
-                await guest.execute("blockdev-insert-medium", {"id": name, "node-name": top})
-        if tray is not None:
-            await guest.execute("blockdev-close-tray", {"id": name})
-    except BaseException:
-        await takeBack(guest, added)
-        raise
+                insert = {"id": name, "node-name": top}
+                out = ("blockdev-remove-medium", {"id": name})
+                await run(guest, [Step("blockdev-insert-medium", insert, out)], added)
+                await _close(guest, name, tray)
+            except BaseException:
+                await takeBack(guest, added)
+                raise
     current = diskNamed(domain.definition, old.target.dev)
     new = replaced(new, target=replaced(current.target, tray=None))
     domain.definition = withDisk(domain.definition, new)
@@ -84,6 +87,11 @@ def _backEnds(hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any) -
         domain.definition, "disks", disk, guest.capabilities, hostSettings(hypervisor, guest)
     )
     return [step for step in steps if step.command != "device_add"]
+
+
+async def _close(guest: Guest, alias: str, tray: bool | None) -> None:
+    if tray is not None:
+        await guest.execute("blockdev-close-tray", {"id": alias})
 
 
 async def _tray(guest: Guest, alias: str) -> bool | None:

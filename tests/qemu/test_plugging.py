@@ -1,0 +1,411 @@
+"""
+Tests for L{pyvirt.drivers.qemu.plugging}, on a QEMU in memory.
+"""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import formatDomain
+from pyvirt.drivers.qemu.command import HostSettings
+from pyvirt.drivers.qemu.plugging.commands import Step, chardevOf, plugSteps, unplugSteps
+from pyvirt.drivers.qemu.plugging.detaching import PATIENCE
+from pyvirt.drivers.qemu.store import readStatus
+from pyvirt.errors import ErrorCode, VirtError
+from tests.qemu.observations import capabilities
+from tests.qemu.scriptedqemu import PluggedGuest
+
+ADDED, REMOVED = c.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
+FAILED = c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED
+TRAY = c.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE
+
+DOMAIN = """<domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid>
+<maxMemory slots='4' unit='MiB'>512</maxMemory><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc-i440fx-7.2'>hvm</type></os><features><acpi/></features>
+<cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>
+<devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+<disk type='file' device='cdrom'><target dev='sdc' bus='sata'/><readonly/></disk>
+<controller type='sata' index='0'/><controller type='usb' model='qemu-xhci'/>
+<controller type='scsi' index='0' model='virtio-scsi'/><controller type='virtio-serial' index='0'/>
+<memballoon model='none'/></devices></domain>"""
+
+DISK = "<disk type='file' device='disk'><source file='{}'/><target dev='{}' bus='{}'/></disk>"
+CHANNEL = "<channel type='unix'><target type='virtio' name='one'/></channel>"
+NET = "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/></interface>"
+DIMM = "<memory model='dimm'><target><size unit='MiB'>64</size><node>0</node></target></memory>"
+REDIR = "<redirdev bus='usb' type='tcp'><source mode='connect' host='::1' service='4'/></redirdev>"
+EGD = (
+    "<rng model='virtio'><backend model='egd' type='tcp'>"
+    "<source mode='connect' host='::1' service='1'/></backend></rng>"
+)
+SHMEM = "<shmem name='s'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>"
+
+
+class Case(SynchronousTestCase):
+    """What tests with a guest need."""
+
+    def setUp(self) -> None:
+        self.folder = os.path.abspath(self.mktemp())
+        os.makedirs(self.folder)
+        # Only root can give files away.
+        self.owner = (12345, 12345) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+        self.world = PluggedGuest(self.folder, DOMAIN, self.owner)
+        self.qemu = self.world.qemu
+
+    def image(self, name: str = "a.raw") -> str:
+        """Make an image, and return its path."""
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.truncate(1 << 20)
+        return path
+
+    def ownerOf(self, path: str) -> tuple[int, int]:
+        """Return whose a file is."""
+        found = os.stat(path)
+        return found.st_uid, found.st_gid
+
+    def refused(self, xml: str) -> VirtError:
+        """Plug in a device that is refused, and return the error."""
+        failure = self.failureResultOf(self.world.attach(xml), VirtError)
+        found: VirtError = failure.value
+        return found
+
+
+class FaultTests(Case):
+    """Whatever QEMU refuses on the way, nothing is left behind."""
+
+    def everyStep(self, xml: str) -> int:
+        """Have each command refused in turn until the device is plugged in; return how many there are."""
+        before = self.world.state()
+        for number in range(1, 30):
+            self.qemu.refuse = number
+            self.qemu.said.clear()
+            outcome: list[object] = []
+            self.world.attach(xml).addBoth(outcome.append)
+            self.qemu.refuse = None
+            self.assertEqual(len(outcome), 1)
+            if outcome[0] is None:
+                # What is said once it is there may fail.
+                self.assertEqual(self.world.told[-1][0], ADDED)
+                return self.qemu.said.index("device_add") + 1
+            self.assertEqual(outcome[0].value.description, "no")  # type: ignore[attr-defined]
+            self.assertEqual(self.world.state(), before)
+            self.assertEqual(self.world.told, [])
+        raise AssertionError("it is never plugged in")
+
+    def test_disk(self) -> None:
+        """A disk has two nodes and a device; its lease goes, and its file is whose it was."""
+        path = self.image()
+        mine = self.ownerOf(path)
+        self.assertEqual(self.everyStep(DISK.format(path, "vdb", "virtio")), 3)
+        self.assertEqual(self.world.locks.held, {path})
+        self.assertEqual(self.ownerOf(path), self.owner)
+        self.qemu.refuse = 1
+        other = self.image("b.raw")
+        self.refused(DISK.format(other, "vdc", "virtio"))
+        self.assertEqual(self.ownerOf(other), mine)
+
+    def test_withControllers(self) -> None:
+        """A SCSI disk far out brings controllers, which go again too."""
+        steps = self.everyStep(DISK.format(self.image(), "sdq", "scsi"))
+        self.assertEqual(steps, self.qemu.said.index("device_add") + 1)
+        self.assertEqual(self.qemu.said.count("device_add"), 3)
+
+    def test_others(self) -> None:
+        """Devices with other back ends."""
+        for xml, count in (
+            (CHANNEL, 2),
+            (NET, 2),
+            (DIMM, 2),
+            (REDIR, 2),
+            (EGD, 3),
+            (SHMEM, 2),
+            ("<input type='tablet' bus='usb'/>", 1),
+            ("<watchdog model='i6300esb' action='reset'/>", 2),
+            ("<controller type='scsi' model='virtio-scsi'/>", 1),
+        ):
+            self.world = PluggedGuest(self.folder, DOMAIN, self.owner)
+            self.qemu = self.world.qemu
+            self.assertEqual(self.everyStep(xml), count, xml)
+
+    def test_leased(self) -> None:
+        """A disk that somebody else has is not even opened."""
+        path = self.world.locks.taken = self.image()
+        before = self.world.state()
+        mine = self.ownerOf(path)
+        error = self.refused(DISK.format(path, "vdb", "virtio"))
+        self.assertEqual(error.code, ErrorCode.RESOURCE_BUSY)
+        self.assertEqual((self.world.state(), self.qemu.said), (before, []))
+        self.assertEqual(self.ownerOf(path), mine)
+
+    def test_paused(self) -> None:
+        """A guest without leases gets none for one disk more."""
+        self.world.guest.leased = False
+        self.successResultOf(self.world.attach(DISK.format(self.image(), "vdb", "virtio")))
+        self.assertEqual(self.world.locks.held, set())
+
+    def test_goneMeanwhile(self) -> None:
+        """A guest that ends while something is plugged in."""
+        waiting = self.world.attach(DISK.format(self.image(), "vdb", "virtio"))
+        self.successResultOf(waiting)
+        self.world.guest.monitor = None
+        failure = self.failureResultOf(self.world.attach(NET), VirtError)
+        self.assertIn("not running", str(failure.value))
+
+    def test_hostile(self) -> None:
+        """Documents that make no sense do not reach QEMU."""
+        for xml in (
+            "",
+            "<disk",
+            "<disk/>",
+            "<disk type='file'><target dev='vdx' bus='virtio'/></disk>",
+            "<nonsense/>",
+            "<controller type='scsi' index='-1'/>",
+            "<controller type='scsi' index='99999999999'/>",
+            DISK.format(os.path.join(self.folder, "nope"), "vdb", "virtio"),
+            DIMM.replace("64", "99999999"),
+            DIMM.replace("<node>0", "<node>7"),
+            DISK.format(self.image(), "vdb", "virtio").replace(
+                "</disk>", "<address type='pci' bus='0x99' slot='1'/></disk>"
+            ),
+        ):
+            before = self.world.state()
+            self.refused(xml)
+            self.assertEqual((self.world.state(), self.qemu.said), (before, []), xml)
+
+
+class LeavingTests(Case):
+    """Devices that are taken away."""
+
+    def plugged(self, xml: str) -> str:
+        """Plug a device in, and return its name."""
+        self.bare = self.world.state()
+        self.successResultOf(self.world.attach(xml))
+        alias: str = self.world.told[-1][1]
+        self.world.told.clear()
+        self.qemu.said.clear()
+        return alias
+
+    def check(self, alias: str) -> None:
+        """All is as it was before it was plugged in, and that it is gone has been told."""
+        kept, *rest, definition = self.world.state()
+        self.assertEqual((kept, *rest), self.bare[:-1])
+        self.assertNotIn(alias, formatDomain(definition))
+        self.assertEqual(self.world.told, [(REMOVED, alias)])
+
+    def test_atOnce(self) -> None:
+        """Gone after the answer or before it, all goes, and the file is given back."""
+        for how in ("now", "first"):
+            path = self.image()
+            mine = self.ownerOf(path)
+            self.qemu.unplug = how
+            xml = DISK.format(path, "vdb", "virtio")
+            alias = self.plugged(xml)
+            self.successResultOf(self.world.detach(xml))
+            self.check(alias)
+            self.assertEqual(self.ownerOf(path), mine)
+            self.assertEqual(self.qemu.said, ["device_del", "blockdev-del", "blockdev-del"])
+
+    def test_late(self) -> None:
+        """Who asks waits a while, and is told later what became of it."""
+        self.qemu.unplug = "later"
+        alias = self.plugged(NET)
+        waiting = self.world.detach(NET)
+        self.assertNoResult(waiting)
+        self.world.clock.advance(PATIENCE)
+        self.successResultOf(waiting)
+        self.assertEqual(self.world.told, [])
+        self.assertIn(alias, formatDomain(self.world.domain.definition))
+        self.qemu.gone(alias)
+        self.check(alias)
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+
+    def test_refused(self) -> None:
+        """A guest that says no keeps its device."""
+        self.qemu.unplug = "never"
+        alias = self.plugged(NET)
+        before = self.world.state()
+        failure = self.failureResultOf(self.world.detach(NET), VirtError)
+        self.assertIn("rejected by the guest", str(failure.value))
+        self.assertEqual(self.world.state(), before)
+        self.assertEqual(self.world.told, [(FAILED, alias)])
+
+    def test_unknownToQEMU(self) -> None:
+        """A device that QEMU does not have any more is as good as gone."""
+        alias = self.plugged(CHANNEL)
+        self.qemu.kept["devices"].clear()
+        self.successResultOf(self.world.devices.domainDetachDeviceAlias(self.ref(), alias, 1))
+        self.check(alias)
+
+    def ref(self) -> object:
+        return self.world.domain.ref
+
+    def test_sharedFile(self) -> None:
+        """What another device still uses stays leased and owned."""
+        path = self.image()
+        share = "<shareable/></disk>"
+        one = DISK.format(path, "vdb", "virtio").replace("</disk>", share)
+        two = DISK.format(path, "vdc", "virtio").replace("</disk>", share)
+        self.successResultOf(self.world.attach(one))
+        self.successResultOf(self.world.attach(two))
+        self.successResultOf(self.world.detach(one))
+        self.assertEqual(self.world.locks.held, {path})
+        self.assertEqual(self.ownerOf(path), self.owner)
+        self.successResultOf(self.world.detach(two))
+        self.assertEqual(self.world.locks.held, set())
+
+    def test_memory(self) -> None:
+        """Memory that goes is not counted any more."""
+        before = self.world.domain.definition.memory.amount
+        self.successResultOf(self.world.attach(DIMM))
+        self.assertEqual(self.world.domain.definition.memory.amount, before + 65536)
+        self.successResultOf(self.world.detach(DIMM))
+        self.assertEqual(self.world.domain.definition.memory.amount, before)
+        self.assertEqual(self.qemu.kept["objects"], set())
+
+    def test_nonsense(self) -> None:
+        """Events that name nothing, or nothing that is there, change nothing."""
+        self.plugged(NET)
+        before = self.world.state()
+        for data in ({}, {"device": None}, {"device": 7}, {"device": "nope"}, {"device": "vcpuX"}):
+            for name in ("DEVICE_DELETED", "DEVICE_TRAY_MOVED"):
+                self.qemu.tell({"event": name, "data": data})
+        self.assertEqual(self.world.state(), before)
+        self.assertNotIn(REMOVED, [each[0] for each in self.world.told])
+
+
+class MediaTests(Case):
+    """Media of drives."""
+
+    CD = "<disk type='file' device='cdrom'>{}<target dev='sdc' bus='sata'/><readonly/></disk>"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.qemu.trays["sata0-0-2"] = False
+
+    def with_(self, path: str) -> str:
+        """Return the drive with a medium."""
+        return self.CD.format(f"<source file='{path}'/>")
+
+    def test_inAndOut(self) -> None:
+        """The tray opens, the medium is changed, the tray closes; what was in it is closed."""
+        one, two = self.image("one"), self.image("two")
+        self.successResultOf(self.world.update(self.with_(one)))
+        self.assertEqual(self.world.told, [(TRAY, "sata0-0-2", 0), (TRAY, "sata0-0-2", 1)])
+        first = set(self.qemu.kept["nodes"])
+        self.successResultOf(self.world.attach(self.with_(two)))
+        self.assertEqual(len(self.qemu.kept["nodes"]), 2)
+        self.assertFalse(first & self.qemu.kept["nodes"])
+        self.successResultOf(self.world.update(self.CD.format("")))
+        self.assertEqual(self.qemu.kept["nodes"], set())
+        self.assertEqual(self.world.guest.restored, [])
+
+    def test_faults(self) -> None:
+        """A medium that QEMU refuses leaves no node behind."""
+        path = self.image()
+        for number in range(1, 20):
+            self.qemu.refuse = number
+            outcome: list[object] = []
+            self.world.update(self.with_(path)).addBoth(outcome.append)
+            self.qemu.refuse = None
+            if outcome[0] is None:
+                break
+            self.assertEqual(self.qemu.kept["nodes"], set(), number)
+            drive = self.world.domain.definition.devices.disks[0]
+            self.assertTrue(drive.source is None or drive.source.isEmpty)
+        else:
+            self.fail("it never goes in")
+        self.assertEqual(self.qemu.media["sata0-0-2"], *self.tops())
+
+    def tops(self) -> list[str]:
+        """Return the nodes that know formats."""
+        return [each for each in self.qemu.kept["nodes"] if each.endswith("-format")]
+
+
+class CommandTests(Case):
+    """What QEMU is told."""
+
+    def test_chardevs(self) -> None:
+        """Every end on the host, as the monitor takes it."""
+        inet = {"type": "inet", "data": {"host": "::1", "port": "5"}}
+        for text, kind, data in (
+            ("null,id=a", "null", {}),
+            ("pty,id=a", "pty", {}),
+            ("file,id=a,path=/x,,y,append=on", "file", {"out": "/x,y", "append": True}),
+            ("serial,id=a,path=/dev/x", "serial", {"device": "/dev/x"}),
+            ("pipe,id=a,path=/x", "pipe", {"device": "/x"}),
+            (
+                "socket,id=a,path=/x,server=on,wait=off",
+                "socket",
+                {
+                    "addr": {"type": "unix", "data": {"path": "/x"}},
+                    "server": True,
+                    "wait": False,
+                },
+            ),
+            (
+                "socket,id=a,host=::1,port=5,telnet=on,reconnect=3,tls-creds=t",
+                "socket",
+                {
+                    "addr": inet,
+                    "telnet": True,
+                    "server": False,
+                    "reconnect": 3,
+                    "tls-creds": "t",
+                },
+            ),
+            (
+                "udp,id=a,host=::1,port=5,localaddr=,localport=0",
+                "udp",
+                {"remote": inet},
+            ),
+            (
+                "pty,id=a,logfile=/l,logappend=off",
+                "pty",
+                {"logfile": "/l", "logappend": False},
+            ),
+            ("spicevmc,id=a,name=vdagent", "spicevmc", {"type": "vdagent"}),
+            ("spiceport,id=a,name=x.y", "spiceport", {"fqdn": "x.y"}),
+            (
+                "qemu-vdagent,id=a,name=vdagent,clipboard=on",
+                "qemu-vdagent",
+                {"clipboard": True},
+            ),
+        ):
+            backend = {"type": kind, "data": data}
+            self.assertEqual(chardevOf(text), {"id": "a", "backend": backend}, text)
+        with self.assertRaises(VirtError):
+            chardevOf("stdio,id=a")
+
+    def test_order(self) -> None:
+        """Back ends come first and go last, whatever order the command line has."""
+        definition = self.world.domain.definition
+        xml = "<shmem name='s'><model type='ivshmem-doorbell'/><server path='/x'/></shmem>"
+        self.successResultOf(self.world.attach(xml))
+        device = self.world.domain.definition.devices.shmems[0]
+        steps = plugSteps(definition, "shmems", device, capabilities(), HostSettings())
+        self.assertEqual([step.command for step in steps], ["chardev-add", "device_add"])
+        self.assertEqual(unplugSteps(steps), [("chardev-remove", {"id": "charshmem0"})])
+        self.assertIsInstance(steps[0], Step)
+
+    def test_names(self) -> None:
+        """Names and numbers of devices outlive the daemon, in any order that they came and went."""
+        nets = [NET.replace(":02'", f":1{number}'") for number in range(3)]
+        for xml in nets:
+            self.successResultOf(self.world.attach(xml))
+        self.successResultOf(self.world.detach(nets[0]))
+        path = self.image()
+        self.successResultOf(self.world.attach(DISK.format(path, "vdb", "virtio")))
+        with open(self.world.hypervisor.layout.status("g"), encoding="utf-8") as file:
+            status = readStatus(file.read())
+        devices = status.definition.devices
+        self.assertEqual([each.alias for each in devices.interfaces], ["net1", "net2"])
+        live = self.world.domain.definition.devices
+        self.assertEqual(
+            [(each.alias, getattr(each.source, "index", None)) for each in devices.disks],
+            [(each.alias, getattr(each.source, "index", None)) for each in live.disks],
+        )
+        self.assertEqual(status.lastNode, self.world.guest.lastNode)

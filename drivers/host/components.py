@@ -13,9 +13,10 @@ from typing import Any
 from zope.interface import classImplements
 from zope.interface.interface import InterfaceClass
 
-from pyvirt.drivers.interfaces.events import ISecretEvents
+from pyvirt.drivers.interfaces.events import ISecretEvents, IStoragePoolEvents
 from pyvirt.drivers.interfaces.inside import ISecretValues
 from pyvirt.drivers.interfaces.secrets import ISecrets
+from pyvirt.drivers.interfaces.storage import IStorage
 
 __all__ = ["COMPONENTS", "FAMILIES", "componentClass"]
 
@@ -32,11 +33,14 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     ISecrets: _SECRETS,
     ISecretValues: _SECRETS,
     ISecretEvents: _EVENTS,
+    IStorage: _later("storage.volumes", "Storage"),
+    IStoragePoolEvents: _EVENTS,
 }
 
 #: The contracts on a connection of each driver alone, by the scheme of its URI; in the order in which they start.
 FAMILIES: dict[str, tuple[InterfaceClass, ...]] = {
     "secret": (ISecrets, ISecretEvents),
+    "storage": (IStorage, IStoragePoolEvents),
 }
 
 

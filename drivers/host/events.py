@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
-from pyvirt.drivers.interfaces.events import EventKind, ISecretEvents, ISubscription, Listener
-from pyvirt.drivers.interfaces.values import SecretRef
+from pyvirt.drivers.interfaces.events import (
+    EventKind,
+    ISecretEvents,
+    IStoragePoolEvents,
+    ISubscription,
+    Listener,
+)
+from pyvirt.drivers.interfaces.values import SecretRef, StoragePoolRef
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Events"]
 
 
-@implementer(ISecretEvents)
+@implementer(ISecretEvents, IStoragePoolEvents)
 class Events:
     """Subscribes to what the host's drivers tell."""
 
@@ -29,3 +35,9 @@ class Events:
     ) -> ISubscription:
         """Hear of secrets."""
         return self._hub.subscribe(EventKind.SECRET, eventID, secret and secret.uuid, listener)
+
+    def storagePoolEventSubscribe(
+        self, eventID: int, pool: StoragePoolRef | None, listener: Listener
+    ) -> ISubscription:
+        """Hear of storage pools."""
+        return self._hub.subscribe(EventKind.STORAGE_POOL, eventID, pool and pool.uuid, listener)

@@ -16,7 +16,8 @@ from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import StoragePoolInfo, StoragePoolRef, StorageVolRef
-from pyvirt.drivers.test.poolsources import conflicting, discovered
+from pyvirt.drivers.poolmatch import LIST_FLAGS, conflicting, passes
+from pyvirt.drivers.test.poolsources import discovered
 from pyvirt.drivers.test.refusals import checkFlags, invalidArgument, operationInvalid
 from pyvirt.drivers.test.volumedata import VolumeData
 from pyvirt.drivers.test.world import World
@@ -100,50 +101,6 @@ class Pool:
         """
         if self.active:
             raise operationInvalid(f"storage pool '{self.ref.name}' is active")
-
-
-_TYPES = {
-    "dir": c.VIR_CONNECT_LIST_STORAGE_POOLS_DIR,
-    "fs": c.VIR_CONNECT_LIST_STORAGE_POOLS_FS,
-    "netfs": c.VIR_CONNECT_LIST_STORAGE_POOLS_NETFS,
-    "logical": c.VIR_CONNECT_LIST_STORAGE_POOLS_LOGICAL,
-    "disk": c.VIR_CONNECT_LIST_STORAGE_POOLS_DISK,
-    "iscsi": c.VIR_CONNECT_LIST_STORAGE_POOLS_ISCSI,
-    "scsi": c.VIR_CONNECT_LIST_STORAGE_POOLS_SCSI,
-    "mpath": c.VIR_CONNECT_LIST_STORAGE_POOLS_MPATH,
-    "rbd": c.VIR_CONNECT_LIST_STORAGE_POOLS_RBD,
-    "sheepdog": c.VIR_CONNECT_LIST_STORAGE_POOLS_SHEEPDOG,
-    "gluster": c.VIR_CONNECT_LIST_STORAGE_POOLS_GLUSTER,
-    "zfs": c.VIR_CONNECT_LIST_STORAGE_POOLS_ZFS,
-    "vstorage": c.VIR_CONNECT_LIST_STORAGE_POOLS_VSTORAGE,
-    "iscsi-direct": c.VIR_CONNECT_LIST_STORAGE_POOLS_ISCSI_DIRECT,
-}
-_ALL_TYPES = sum(_TYPES.values())
-_LIST_FLAGS = 0x3F | _ALL_TYPES
-
-
-def _passes(pool: Pool, flags: int) -> bool:
-    for value, yes, no in (
-        (
-            pool.active,
-            c.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE,
-            c.VIR_CONNECT_LIST_STORAGE_POOLS_INACTIVE,
-        ),
-        (
-            pool.persistent,
-            c.VIR_CONNECT_LIST_STORAGE_POOLS_PERSISTENT,
-            c.VIR_CONNECT_LIST_STORAGE_POOLS_TRANSIENT,
-        ),
-        (
-            pool.autostart,
-            c.VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART,
-            c.VIR_CONNECT_LIST_STORAGE_POOLS_NO_AUTOSTART,
-        ),
-    ):
-        if flags & (yes | no) and not flags & (yes if value else no):
-            return False
-    wanted = flags & _ALL_TYPES
-    return not wanted or bool(wanted & _TYPES.get(pool.definition.type, 0))
 
 
 def _missing(detail: str) -> VirtError:
@@ -234,8 +191,8 @@ class Pools:
 
     def connectListAllStoragePools(self, flags: int) -> list[StoragePoolRef]:
         """List the pools that pass the filters."""
-        checkFlags("testConnectListAllStoragePools", flags, _LIST_FLAGS)
-        return [pool.ref for pool in self._names.values() if _passes(pool, flags)]
+        checkFlags("testConnectListAllStoragePools", flags, LIST_FLAGS)
+        return [pool.ref for pool in self._names.values() if passes(pool, flags)]
 
     def connectFindStoragePoolSources(self, type: str, srcSpec: str | None, flags: int) -> str:
         """Tell what pools could be made of: always the same."""

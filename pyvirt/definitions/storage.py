@@ -523,13 +523,28 @@ class VolumeFeatures:
                 raise refused(f"unsupported feature {child.tag}")
 
 
+def _writeTimes(value: Any, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}<timestamps>\n")
+    for name, nanoseconds in zip(("atime", "mtime", "ctime", "btime"), value, strict=True):
+        seconds, rest = divmod(nanoseconds, 1000000000)
+        text = f"{seconds}.{rest:09}" if rest else str(seconds)
+        out.append(f"{indent}  <{name}>{text}</{name}>\n")
+    out.append(f"{indent}</timestamps>\n")
+
+
 @definition
 class VolumeTarget:
-    """What a volume is."""
+    """
+    What a volume is.
+
+    @ivar timestamps: when it was read, written, changed and made, in nanoseconds since 1970; found out, never read
+        from a document.
+    """
 
     path: str | None = element(FILLED)
     format: str | None = elementAttribute("format", "type", Kind(_format))
     permissions: Permissions | None = element(Permissions)
+    timestamps: tuple[int, int, int, int] | None = special(write=_writeTimes)
     encryption: Encryption | None = element(Encryption)
     compat: str | None = element(Kind(_compat))
     clusterSize: int | None = special(
@@ -568,6 +583,7 @@ class VolumeBacking:
     path: str | None = element(FILLED)
     format: str | None = elementAttribute("format", "type", Kind(_format), default="raw")
     permissions: Permissions | None = element(Permissions)
+    timestamps: tuple[int, int, int, int] | None = special(write=_writeTimes)
 
 
 def _volumeType(text: str, node: Node, name: str) -> str | None:
@@ -586,6 +602,7 @@ class VolumeDefinition:
     @ivar key: what identifies it on its host; given by the pool.
     @ivar capacity: its size as guests see it, in bytes.
     @ivar allocation: how much of it is taken from the pool, in bytes.
+    @ivar physical: how long its file is, in bytes; found out, never read from a document.
     """
 
     xmlReadOrder: ClassVar[str] = "name type backingStore sized capacity allocation target"
@@ -609,6 +626,11 @@ class VolumeDefinition:
     )
     capacity: int | None = _amount("capacity")
     allocation: int | None = _amount("allocation")
+    physical: int | None = special(
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<physical unit='bytes'>{value}</physical>\n"
+        )
+    )
     target: VolumeTarget = element(VolumeTarget, default=VolumeTarget())
     backingStore: VolumeBacking | None = element(VolumeBacking)
 

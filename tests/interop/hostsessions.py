@@ -17,7 +17,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
-from tests.interop.support import requireBinding
+from tests.interop.support import requireBinding, requireVirsh
 
 __all__ = ["HostSessions"]
 
@@ -41,6 +41,9 @@ while connection.isAlive():
     libvirt.virEventRunDefaultImpl()
 """
 
+#: Between what lines of a session print.
+MARK = "=-=-="
+
 #: What everybody hears of last.
 LAST = "99999999-9999-4999-8999-999999999999"
 
@@ -58,12 +61,11 @@ class HostSessions(SynchronousTestCase):
     def setUp(self) -> None:
         requireQEMU()
         self.worlds: list[World] = []
-        with ThreadPoolExecutor(2) as threads:
-            starting = [threads.submit(kind) for kind in (LibvirtWorld, PyvirtWorld)]
-        for each in starting:
-            if each.exception() is None:
-                self.addCleanup(each.result().stop)
-        self.worlds = [each.result() for each in starting]
+        # In this thread: what makes a world ends with the thread that started it.
+        for kind in (LibvirtWorld, PyvirtWorld):
+            world = kind()
+            self.addCleanup(world.stop)
+            self.worlds.append(world)
 
     def squeezed(self, line: str, text: str) -> str:
         """Take out what differs from run to run."""
@@ -101,10 +103,38 @@ class HostSessions(SynchronousTestCase):
                 self.assertEqual(world.virsh(*words).status, 0)
             world._wait(lambda: told().count(f"secret 0 {LAST} 1 0") > seen, "the last event")
 
-        said = []
+        said: list[str] = []
+        waiting: list[str] = []
+
+        def say(line: str, text: str, status: int | str) -> None:
+            text = self.squeezed(line, text)
+            said.append(f"$ {line}\n{text}[{status}]".replace(world.folder, "FOLDER"))
+
+        def together() -> None:
+            """Let one virsh do all lines that wait: starting it is what takes the time."""
+            if not waiting:
+                return
+            words = "; ".join(f"echo {MARK}; {line}" for line in waiting)
+            virsh = f"stdbuf -o0 {requireVirsh()} -c qemu:///system {shlex.quote(words)} 2>&1"
+            outcome = world.run(["sh", "-c", virsh])
+            parts = outcome.stdout.split(f"{MARK}\n")[1:]
+            self.assertEqual(len(parts), len(waiting), outcome.stdout)
+            for line, text in zip(waiting, parts, strict=True):
+                say(line, text, outcome.status if line is waiting[-1] else "")
+            waiting.clear()
+
         listen()
         for line in script.strip().splitlines():
             line = line.replace("FOLDER", world.folder)
+            if line[0] not in "<!" and line != "RESTART":
+                waiting.append(line)
+                continue
+            if line.startswith("<"):
+                # Nobody has looked at it yet.
+                name, text = line[1:].split(" ", 1)
+                world.write(name, text)
+                continue
+            together()
             if line == "RESTART":
                 settle()
                 world.stopDaemon(9)
@@ -112,16 +142,10 @@ class HostSessions(SynchronousTestCase):
                 listeners[-1].wait()
                 world.startDaemon()
                 listen()
-            elif line.startswith("<"):
-                name, text = line[1:].split(" ", 1)
-                world.write(name, text)
             else:
-                if line.startswith("!"):
-                    outcome = world.run(["sh", "-c", line[1:]])
-                else:
-                    outcome = world.virsh(*shlex.split(line))
-                text = self.squeezed(line, outcome.stdout + outcome.stderr)
-                said.append(f"$ {line}\n{text}[{outcome.status}]".replace(world.folder, "FOLDER"))
+                outcome = world.run(["sh", "-c", line[1:]])
+                say(line, outcome.stdout + outcome.stderr, outcome.status)
+        together()
         settle()
         return said, [each.replace(world.folder, "FOLDER") for each in told()]
 

@@ -5,6 +5,8 @@ two worlds, events included.
 
 from __future__ import annotations
 
+import re
+
 from tests.interop.hostsessions import HostSessions
 
 _ID = "11111111-2222-3333-4444-55555555555"
@@ -75,6 +77,238 @@ secret-define FOLDER/s4.xml
 !virsh -r -c qemu:///system secret-get-value {_ID}3
 """
 
+POOLS = r"""
+pool-list --all
+<p1.xml <pool type='dir'><name>p1</name><uuid>11111111-2222-3333-4444-5555555555a1</uuid><target><path>/var/lib/libvirt/pool1</path></target></pool>
+<p2.xml <pool type='dir'><name>p2</name><uuid>11111111-2222-3333-4444-5555555555a2</uuid><target><path>/var/lib/libvirt/pool2</path><permissions><mode>0700</mode><owner>1</owner><group>1</group></permissions></target></pool>
+<p3.xml <pool type='dir'><name>p3</name><uuid>11111111-2222-3333-4444-5555555555a3</uuid><target><path>/var/lib/libvirt/pool1</path></target></pool>
+pool-define FOLDER/p1.xml
+pool-list --all
+pool-dumpxml p1
+pool-start p1
+pool-build p1 --overwrite
+pool-build p1
+pool-build p1
+!stat -c '%n %a %u' /var/lib/libvirt/pool1
+pool-start p1
+pool-start p1
+pool-dumpxml p1
+pool-dumpxml p1 --inactive
+pool-autostart p1
+!cd /etc/libvirt/storage; stat -c '%n %a' *.xml; readlink autostart/*; cd /run/libvirt/storage; stat -c '%n %a' *.xml autostarted
+!cat /etc/libvirt/storage/p1.xml /run/libvirt/storage/p1.xml
+pool-define FOLDER/p3.xml
+pool-create FOLDER/p2.xml
+pool-create FOLDER/p2.xml --build
+pool-create FOLDER/p2.xml
+!stat -c '%n %a %u %g' /var/lib/libvirt/pool2
+vol-create-as p1 v1 1M
+vol-create-as p1 v1 1M
+vol-create-as p1 v2.qcow2 1M --format qcow2
+vol-create-as p1 v3.qcow2 2M --format qcow2 --backing-vol v2.qcow2 --backing-vol-format qcow2
+vol-create-as p1 v4.raw 5M --allocation 0
+vol-create-as p1 v5.raw 5M --allocation 2M
+vol-create-as p1 v6 5M --format vmdk
+vol-create-as p1 v7 5M --format qcow2 --prealloc-metadata
+vol-create-as p1 v8 5M --format nonsense
+vol-create-as p1 a/b 5M
+vol-create-as p1 d1 1M --format dir
+vol-create-as p1 v9 1M --format iso
+vol-create-as p1 v10 1M --format luks
+vol-create-as p1 v11 1M --format qed
+vol-create-as p1 v12 1M --format vpc
+vol-create-as p1 v13 1M --format vdi
+vol-create-as p1 v14 1000 --format bochs
+vol-create-as p1 v15 1000 --format raw
+vol-create-as p1 v16 1000 --format qcow2
+vol-create-as p1 v18 1000T --format raw
+vol-create-as p1 v19 1M --format raw --prealloc-metadata
+vol-create-as p1 v20 1M --format qcow2 --backing-vol nope --backing-vol-format qcow2
+vol-create-as p1 v21 1M --format raw --backing-vol v1 --backing-vol-format raw
+vol-list p1 --details
+vol-info v1 --pool p1
+vol-info v2.qcow2 p1 --physical
+vol-dumpxml v1 p1
+vol-dumpxml v2.qcow2 p1
+vol-dumpxml v3.qcow2 p1
+vol-dumpxml v4.raw p1
+vol-dumpxml v6 p1
+vol-dumpxml d1 p1
+vol-dumpxml v11 p1
+vol-dumpxml v12 p1
+vol-dumpxml v13 p1
+vol-key v1 p1
+vol-path v1 p1
+vol-name /var/lib/libvirt/pool1/v1
+vol-pool /var/lib/libvirt/pool1/v1
+vol-path nope p1
+vol-name /nope
+vol-resize v1 2M p1
+vol-resize v1 1M p1
+vol-resize v1 1M p1 --shrink
+vol-resize v1 +1M p1 --delta
+vol-resize v2.qcow2 3M p1
+vol-resize v2.qcow2 3M p1 --allocate
+vol-resize v4.raw 6M p1 --allocate
+vol-resize v6 6M p1
+vol-resize v2.qcow2 1M p1 --shrink
+vol-resize v1 0 p1
+vol-resize d1 1M p1
+vol-list p1 --details
+vol-clone v1 c1 p1
+vol-clone v2.qcow2 c2 p1
+vol-clone v2.qcow2 c2 p1
+vol-clone nope c3 p1
+vol-dumpxml c2 p1
+vol-wipe v1 p1
+vol-wipe v1 p1 --algorithm dod
+vol-wipe v1 p1 --algorithm trim
+vol-wipe v1 p1 --algorithm nonsense
+vol-wipe v2.qcow2 p1
+vol-wipe d1 p1
+!printf hello > FOLDER/hello
+vol-upload v1 FOLDER/hello p1
+vol-upload v1 FOLDER/hello p1 --offset 10M
+vol-download v1 FOLDER/out p1 --length 5
+!cat FOLDER/out
+vol-download v1 FOLDER/out p1 --offset 10M
+vol-download v4.raw FOLDER/out p1 --sparse
+!stat -c '%s' FOLDER/out
+RESTART
+pool-list --all
+vol-list p1
+pool-dumpxml p2
+vol-delete c1 p1
+vol-delete c1 p1
+vol-delete d1 p1
+pool-delete p1
+pool-destroy p1
+pool-delete p1
+vol-list p1
+vol-path v1 p1
+pool-undefine p2
+pool-destroy p2
+pool-destroy p2
+pool-list --all
+pool-refresh p1
+pool-undefine p1
+pool-undefine p1
+find-storage-pool-sources dir
+find-storage-pool-sources netfs
+find-storage-pool-sources nonsense
+find-storage-pool-sources-as netfs localhost
+"""
+
+KINDS = r"""
+<f1.xml <pool type='fs'><name>f1</name><uuid>11111111-2222-3333-4444-5555555555b1</uuid><source><device path='/dev/nope'/></source><target><path>/var/lib/libvirt/f1</path></target></pool>
+<f2.xml <pool type='netfs'><name>f2</name><source><host name='127.0.0.1'/><dir path='/x'/></source><target><path>/var/lib/libvirt/f2</path></target></pool>
+<f8.xml <pool type='rbd'><name>f8</name><source><host name='127.0.0.1'/><name>x</name></source></pool>
+<f9.xml <pool type='zfs'><name>f9</name><source><name>z</name><device path='/dev/z'/></source></pool>
+<f10.xml <pool type='gluster'><name>f10</name><source><host name='127.0.0.1'/><name>x</name></source></pool>
+<f11.xml <pool type='iscsi-direct'><name>f11</name><source><host name='127.0.0.1'/><device path='iqn.x:y'/><initiator><iqn name='i'/></initiator></source></pool>
+<f12.xml <pool type='vstorage'><name>f12</name><source><name>z</name></source><target><path>/mnt</path></target></pool>
+<f13.xml <pool type='dir'><name>f13</name><target><path>/var/lib/libvirt/p1/</path></target></pool>
+<f14.xml <pool type='nope'><name>f14</name><target><path>/var/lib/libvirt/p1/</path></target></pool>
+<f15.xml <pool type='dir'><name>f15</name><target><path>relative</path></target></pool>
+<f16.xml <pool type='sheepdog'><name>f16</name><source><host name='127.0.0.1'/><name>x</name></source></pool>
+pool-define FOLDER/f1.xml
+pool-start f1
+pool-build f1
+pool-build f1 --no-overwrite
+pool-build f1 --overwrite
+!ls -ld /var/lib/libvirt/f1
+pool-start f1
+pool-start f1 --build
+pool-delete f1
+pool-define FOLDER/f2.xml
+pool-start f2
+pool-build f2
+pool-start f2
+pool-define FOLDER/f8.xml
+pool-start f8
+pool-define FOLDER/f9.xml
+pool-define FOLDER/f10.xml
+pool-define FOLDER/f11.xml
+pool-define FOLDER/f12.xml
+pool-define FOLDER/f13.xml
+pool-define FOLDER/f14.xml
+pool-define FOLDER/f15.xml
+pool-define FOLDER/f16.xml
+pool-build f15
+pool-start f15
+pool-list --all --type dir,fs
+pool-list --inactive --persistent
+pool-list --transient
+pool-define-as f1 dir --target /tmp/zz
+pool-autostart f1 --disable
+pool-create FOLDER/f1.xml --no-overwrite
+pool-create FOLDER/f1.xml --build --overwrite --no-overwrite
+pool-build f1 --overwrite --no-overwrite
+pool-build f13
+pool-start f13
+pool-autostart f13
+!mkdir /var/lib/libvirt/p1/sub; echo x > /var/lib/libvirt/p1/.hidden; mkfifo /var/lib/libvirt/p1/fifo; ln -s /nowhere /var/lib/libvirt/p1/dangling; qemu-img create -q -f qcow2 -b /nope/base -F raw -u /var/lib/libvirt/p1/over 1M; until qemu-img create -q -f qcow2 --object secret,id=s,data=x -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 /var/lib/libvirt/p1/enc 1M 2>/dev/null; do rm -f /var/lib/libvirt/p1/enc; done; until qemu-img create -q -f luks --object secret,id=s,data=x -o key-secret=s,iter-time=10 /var/lib/libvirt/p1/luks 1M 2>/dev/null; do rm -f /var/lib/libvirt/p1/luks; done; qemu-img create -q -f qcow2 -o compat=0.10,cluster_size=4096 /var/lib/libvirt/p1/old 1M; qemu-img create -q -f qcow2 -o lazy_refcounts=on /var/lib/libvirt/p1/lazy 1M; ln -s /var/lib/libvirt/p1/old /var/lib/libvirt/p1/link
+pool-refresh f13
+vol-list f13 --details
+vol-dumpxml sub f13
+vol-dumpxml over f13
+vol-dumpxml enc f13
+vol-dumpxml luks f13
+vol-dumpxml old f13
+vol-dumpxml lazy f13
+vol-dumpxml link f13
+vol-dumpxml fifo f13
+vol-dumpxml .hidden f13
+vol-delete sub f13
+vol-wipe luks f13
+<e1.xml <volume><name>e1</name><capacity unit='M'>1</capacity><target><format type='qcow2'/><encryption format='luks'><secret type='passphrase' uuid='11111111-2222-3333-4444-555555555561'/></encryption></target></volume>
+<e2.xml <volume><name>e2</name><capacity unit='M'>1</capacity><target><format type='raw'/><encryption format='luks'><secret type='passphrase' uuid='11111111-2222-3333-4444-555555555561'/></encryption></target></volume>
+<e3.xml <volume><name>e3</name><capacity unit='M'>1</capacity><target><format type='raw'/><encryption format='luks'/></target></volume>
+<e4.xml <volume><name>e4</name><capacity unit='M'>1</capacity><target><format type='vdi'/><encryption format='luks'><secret type='passphrase' uuid='11111111-2222-3333-4444-555555555561'/></encryption></target></volume>
+<e5.xml <volume><name>e5</name><capacity unit='M'>1</capacity><target><format type='qcow2'/><encryption format='qcow'/></target></volume>
+<e6.xml <volume><name>e6</name><capacity unit='M'>2</capacity><allocation>0</allocation><target><format type='qcow2'/><compat>0.10</compat><clusterSize>4096</clusterSize><permissions><mode>0644</mode><owner>1</owner><group>2</group></permissions></target></volume>
+<e7.xml <volume><name>e7</name><capacity unit='M'>2</capacity><target><format type='raw'/></target></volume>
+<e8.xml <volume><name>e8</name><target><format type='qcow2'/></target><backingStore><path>/var/lib/libvirt/p1/e6</path><format type='qcow2'/></backingStore></volume>
+<e9.xml <volume><name>e9</name><capacity>1</capacity><target><format type='qcow2'/></target><backingStore><path>/nowhere</path><format type='qcow2'/></backingStore></volume>
+<e10.xml <volume><name>e10</name></volume>
+<e11.xml <volume><name>e11</name><capacity unit='M'>1</capacity><target><format type='qcow2'/><compat>1.1</compat><features><lazy_refcounts/></features></target></volume>
+<l1.xml <secret><uuid>11111111-2222-3333-4444-555555555561</uuid><usage type='volume'><volume>/v</volume></usage></secret>
+vol-create f13 FOLDER/e1.xml
+secret-define FOLDER/l1.xml
+vol-create f13 FOLDER/e1.xml
+secret-set-value 11111111-2222-3333-4444-555555555561 aGVsbG8=
+vol-create f13 FOLDER/e3.xml
+vol-create f13 FOLDER/e4.xml
+vol-create f13 FOLDER/e5.xml
+vol-create f13 FOLDER/e6.xml
+vol-create f13 FOLDER/e8.xml
+vol-create f13 FOLDER/e9.xml
+vol-create f13 FOLDER/e10.xml
+vol-create f13 FOLDER/e11.xml
+vol-create f13 FOLDER/e6.xml --prealloc-metadata
+vol-create-from f13 FOLDER/e7.xml lazy --inputpool f13
+vol-dumpxml e7 f13
+vol-dumpxml e6 f13
+vol-dumpxml e8 f13
+vol-list f13 --details
+pool-refresh f13
+vol-dumpxml e11 f13
+vol-dumpxml e6 f13
+!qemu-img info /var/lib/libvirt/p1/e6
+!printf 'a%.0s' $(seq 1 100000) > FOLDER/many; truncate -s 1M FOLDER/many
+vol-upload e7 FOLDER/many f13 --sparse
+vol-upload e7 FOLDER/many f13 --length 100
+vol-download e7 FOLDER/out f13 --sparse --length 500000
+!sha1sum < FOLDER/out
+vol-download nope FOLDER/out f13
+vol-upload nope FOLDER/out f13
+!rm -r /var/lib/libvirt/p1
+pool-refresh f13
+pool-list --all
+!virsh -c storage:///system pool-list --all
+!virsh -r -c qemu:///system pool-start f1
+"""
+
 
 class SecretTests(HostSessions):
     """Secrets of the host."""
@@ -82,3 +316,24 @@ class SecretTests(HostSessions):
     def test_session(self) -> None:
         """Secrets are defined, changed, kept over a restart and forgotten, each with its event."""
         self.compare(SECRETS)
+
+
+class StorageTests(HostSessions):
+    """Pools of folders and file systems, and their volumes."""
+
+    pools = (0, 1)
+
+    def squeezed(self, line: str, text: str) -> str:
+        """Take out times, and sizes that depend on what else lies on the disk."""
+        text = re.sub(r"<(.time)>[0-9.]+<", r"<\1>N<", text)
+        if line.startswith(("pool-dumpxml", "!cat")):
+            text = re.sub(r"<(allocation|available) unit='bytes'>[1-9]\d*<", r"<\1>N<", text)
+        return text
+
+    def test_pools(self) -> None:
+        """Pools and volumes of all formats from beginning to end."""
+        self.compare(POOLS)
+
+    def test_kinds(self) -> None:
+        """Pools of every type, files of every sort in them, streams."""
+        self.compare(KINDS)

@@ -19,6 +19,7 @@ from pyvirt import process
 from pyvirt.definitions.domain import formatDomain, parseDomain
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.imageheaders import probedFormat, readHeader
 from pyvirt.drivers.qemu.blocks.backups import Backup
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
@@ -31,7 +32,6 @@ from pyvirt.drivers.qemu.blocks.chain import (
     withChain,
     withDisk,
 )
-from pyvirt.drivers.qemu.blocks.headers import probedFormat, readHeader
 from pyvirt.drivers.qemu.blocks.jobs import CANCELED, COMPLETED, FAILED, BlockJob, after
 from pyvirt.errors import VirtError
 

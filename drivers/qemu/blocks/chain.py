@@ -20,7 +20,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._disk import BackingFormat, BackingStore, DiskDriver
 from pyvirt.definitions.domain._source import BlockSource, DiskSource, FileSource
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.qemu.blocks.headers import HEADER, ImageHeader, probedFormat, readHeader
+from pyvirt.drivers.imageheaders import HEADER, ImageHeader, probedFormat, readHeader
 from pyvirt.drivers.qemu.command.blockdevs import Node
 from pyvirt.drivers.qemu.refusals import invalidArgument, operationInvalid, systemFailure
 from pyvirt.errors import ErrorDomain

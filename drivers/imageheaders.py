@@ -13,7 +13,7 @@ import struct
 
 import attrs
 
-__all__ = ["HEADER", "ImageHeader", "probedFormat", "readHeader"]
+__all__ = ["HEADER", "ImageHeader", "luksOffset", "probedFormat", "readHeader"]
 
 #: As much as has to be read of an image, in bytes.
 HEADER = 65536
@@ -29,12 +29,21 @@ class ImageHeader:
     @ivar capacity: as the guest sees it, in bytes; None where the header does not tell.
     @ivar backing: what it is laid over, in its own words; None: nothing.
     @ivar backingFormat: the format of that; None: it does not say.
+    @ivar version: of qcow2: C{0.10} or C{1.1}; None of others.
+    @ivar clusterSize: in bytes, None where there is none.
+    @ivar lazyRefcounts, extendedL2: features of newer qcow2 images.
+    @ivar encryption: how it is encrypted: C{luks} or C{qcow}; None: it is not.
     """
 
     format: str
     capacity: int | None = None
     backing: str | None = None
     backingFormat: str | None = None
+    version: str | None = None
+    clusterSize: int | None = None
+    lazyRefcounts: bool = False
+    extendedL2: bool = False
+    encryption: str | None = None
 
 
 def probedFormat(data: bytes) -> str:
@@ -76,9 +85,18 @@ def readHeader(data: bytes, format: str) -> ImageHeader:
             return ImageHeader(format=format, capacity=struct.unpack_from("<Q", data, 12)[0] * 512)
         if format == "vpc" and data[:8] == b"conectix":
             return ImageHeader(format=format, capacity=struct.unpack_from(">Q", data, 48)[0])
+        if format == "raw" and data[:6] == b"LUKS\xba\xbe":
+            return ImageHeader(format=format, encryption="luks")
     except struct.error:
         pass
     return ImageHeader(format=format)
+
+
+def luksOffset(data: bytes) -> int:
+    """Return where the data begins behind a LUKS header, in bytes; 0 where that is not told."""
+    if data[:6] != b"LUKS\xba\xbe" or len(data) < 108 or data[6:8] != b"\0\1":
+        return 0
+    return int.from_bytes(data[104:108], "big") * 512
 
 
 def _name(data: bytes, offset: int, size: int) -> str | None:
@@ -97,7 +115,27 @@ def _qcow(data: bytes, format: str) -> ImageHeader:
     form = None
     if version > 1 and backing is not None:
         form = _extension(data, version, offset)
-    return ImageHeader(format=format, capacity=capacity, backing=backing, backingFormat=form)
+    (crypt,) = struct.unpack_from(">I", data, 32 if version > 1 else 36)
+    found = ImageHeader(
+        format=format,
+        capacity=capacity,
+        backing=backing,
+        backingFormat=form,
+        encryption={1: "qcow", 2: "luks"}.get(crypt),
+    )
+    if format != "qcow2":
+        return found
+    (bits,) = struct.unpack_from(">I", data, 20)
+    compatible = incompatible = 0
+    if version == 3:
+        incompatible, compatible = struct.unpack_from(">QQ", data, 72)
+    return attrs.evolve(
+        found,
+        version="1.1" if version == 3 else "0.10",
+        clusterSize=1 << bits if 9 <= bits <= 30 else None,
+        lazyRefcounts=bool(compatible & 1),
+        extendedL2=bool(incompatible & 16),
+    )
 
 
 def _extension(data: bytes, version: int, end: int) -> str | None:

@@ -1,0 +1,64 @@
+"""
+Running commands as libvirt's drivers do, whose errors end as the command's own words do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from pyvirt.drivers.refusals import internal
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.process import Command, Finished
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.host.host import Host
+
+__all__ = ["commandFailed", "found", "run"]
+
+
+def found(*places: str) -> str:
+    """
+    Return where a program is: the first of the usual places where it is, or C{PATH}'s; the first place if nowhere.
+    """
+    for place in places:
+        if os.access(place, os.X_OK):
+            return place
+    for place in places:
+        elsewhere = shutil.which(os.path.basename(place))
+        if elsewhere is not None:
+            return elsewhere
+    return places[0]
+
+
+async def run(host: Host, *argv: str, failing: bool = True, **details: Any) -> Finished:
+    """
+    Run a command to its end.
+
+    @param failing: whether a status other than 0 is an error.
+    @param details: further fields of L{Command}.
+    @raise VirtError: it is not there, or ends as it should not.
+    """
+    details.setdefault("deadline", None)
+    if not os.access(argv[0], os.X_OK):
+        finished = Finished(
+            127,
+            b"",
+            f"libvirt:  error : cannot execute binary {argv[0]}: No such file or directory\n".encode(),
+        )
+    else:
+        finished = await host.processes.run(Command(argv=argv, statuses=None, **details))
+    if finished.status and failing:
+        raise commandFailed(argv, finished)
+    return finished
+
+
+def commandFailed(argv: tuple[str, ...], finished: Finished) -> VirtError:
+    """Make the error of a command that ended as it should not."""
+    if finished.status < 0:
+        how = f"fatal signal {-finished.status}"
+    else:
+        how = f"exit status {finished.status}"
+    said = finished.errors.decode(errors="replace")
+    return internal(f"Child process ({' '.join(argv)}) unexpected {how}: {said}", ErrorDomain.NONE)

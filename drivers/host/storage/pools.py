@@ -1,0 +1,517 @@
+"""
+Pools of the host: defined on disk, active while what they lie on is there.
+
+A running pool is written down too, so that a restarted daemon finds it again; a link starts it with the host.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from lxml import etree
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.storage import PoolDefinition, completedPool, formatPool, parsePool
+from pyvirt.definitions.uuids import formatUUID
+from pyvirt.definitions.validation import validate
+from pyvirt.drivers.filestore import DefinitionFolder
+from pyvirt.drivers.host.storage import capabilities, sources
+from pyvirt.drivers.host.storage.backends import Backend, backendFor
+from pyvirt.drivers.host.storage.pool import Pool, Volume
+from pyvirt.drivers.host.storage.volumefiles import listed
+from pyvirt.drivers.interfaces.events import EventKind
+from pyvirt.drivers.interfaces.values import StoragePoolInfo, StoragePoolRef, StorageVolRef
+from pyvirt.drivers.poolmatch import LIST_FLAGS, conflicting, passes
+from pyvirt.drivers.refusals import checkFlags, exclusiveFlags, failed, invalidArgument
+from pyvirt.drivers.refusals import operationInvalid as invalid
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.process import systemError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.host.host import Host
+
+__all__ = ["Pools"]
+
+log = Logger()
+
+_DOMAIN = ErrorDomain.STORAGE
+_BUILD = c.VIR_STORAGE_POOL_CREATE_WITH_BUILD
+_OVERWRITE = c.VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE
+_KEEP = c.VIR_STORAGE_POOL_CREATE_WITH_BUILD_NO_OVERWRITE
+
+
+def _missing(detail: str) -> VirtError:
+    return virtError(ErrorCode.NO_STORAGE_POOL, detail, _DOMAIN)
+
+
+def _running(xml: str) -> PoolDefinition:
+    """Read what was written of a running pool."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    try:
+        tree = etree.fromstring(xml.encode(), parser)
+    except etree.XMLSyntaxError as problem:
+        raise ValueError(str(problem)) from None
+    pool = tree.find("pool")
+    if tree.tag != "poolstate" or pool is None:
+        raise ValueError("it is no state of a pool")
+    return parsePool(etree.tostring(pool, encoding="unicode"))
+
+
+class Pools:
+    """Defines, starts and stops pools."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._names: dict[str, Pool] = {}
+        self._folder = DefinitionFolder(host.layout.storage, "pool-edit")
+        self._state = DefinitionFolder(host.layout.storageState, "pool-edit")
+
+    # What is on disk
+
+    async def load(self) -> None:
+        """Read definitions, find again what is active, start what starts with the host."""
+        self._folder.make()
+        self._state.make()
+        for _, definition in self._state.load(_running):
+            pool = Pool(definition)
+            try:
+                pool.active = self._backend(pool).running(pool)
+            except VirtError as error:
+                log.error("pool {name}: {error}", name=pool.ref.name, error=error)
+            if pool.active:
+                self._names[pool.ref.name] = pool
+            else:
+                self._state.remove(pool.ref.name)
+        for name, definition in self._folder.load(parsePool):
+            if definition.name != name or definition.uuid is None:
+                log.error("{path} is of another pool", path=self._folder.file(name))
+                continue
+            known = self._names.get(name)
+            if known is None:
+                known = self._names[name] = Pool(definition)
+            elif known.ref.uuid != definition.uuid:
+                log.error("{path} has another UUID", path=self._folder.file(name))
+                continue
+            elif known.definition != definition:
+                known.pending = definition
+            known.persistent = True
+            known.autostart = self._folder.autostarts(name)
+        for pool in list(self._names.values()):
+            if pool.active:
+                await self._again(pool)
+        await self._autostart()
+
+    async def _again(self, pool: Pool) -> None:
+        """Look at the volumes of a pool that was active in an earlier life."""
+        try:
+            await self.refreshed(pool)
+        except VirtError as error:
+            log.error("pool {name} is not active: {error}", name=pool.ref.name, error=error)
+            self._inactive(pool)
+
+    async def _autostart(self) -> None:
+        """Start what starts with the host, once in each life of the host."""
+        done = os.path.join(self._state.path, "autostarted")
+        if os.path.exists(done):
+            return
+        for pool in list(self._names.values()):
+            if pool.autostart and not pool.active:
+                try:
+                    await self._started(pool)
+                except VirtError as error:
+                    log.error(
+                        "pool {name} does not start: {error}", name=pool.ref.name, error=error
+                    )
+        with open(done, "w", opener=lambda path, flags: os.open(path, flags, 0o600)):
+            pass
+
+    # Finding
+
+    def find(self, name: str) -> Pool:
+        """
+        Find a pool.
+
+        @raise NoSuchStoragePool: there is none.
+        """
+        pool = self._names.get(name)
+        if pool is None:
+            raise _missing(f"no storage pool with matching name '{name}'")
+        return pool
+
+    def identified(self, ref: StoragePoolRef) -> Pool:
+        """As L{find}, for what is known by its UUID."""
+        for pool in self._names.values():
+            if pool.ref.uuid == ref.uuid:
+                return pool
+        raise _missing(f"no storage pool with matching uuid '{formatUUID(ref.uuid)}' ({ref.name})")
+
+    @asynccontextmanager
+    async def locked(self, pool: Pool) -> AsyncIterator[None]:
+        """
+        Change a pool as the only one who does.
+
+        @raise NoSuchStoragePool: it is gone meanwhile.
+        """
+        await pool.lock.acquire()
+        try:
+            if pool.gone:
+                raise _missing(f"no storage pool with matching name '{pool.ref.name}'")
+            yield
+        finally:
+            pool.lock.release()
+
+    def _backend(self, pool: Pool) -> Backend:
+        return backendFor(self._host, pool.definition.type)
+
+    def _tell(self, pool: Pool, event: int) -> None:
+        lifecycle = c.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE
+        self._host.tell(EventKind.STORAGE_POOL, lifecycle, pool.ref, pool.ref.uuid, event, 0)
+
+    def tellRefreshed(self, pool: Pool) -> None:
+        """Tell that the volumes of a pool were looked at."""
+        refreshed = c.VIR_STORAGE_POOL_EVENT_ID_REFRESH
+        self._host.tell(EventKind.STORAGE_POOL, refreshed, pool.ref, pool.ref.uuid)
+
+    # Defining
+
+    def _add(self, definition: PoolDefinition, live: bool) -> tuple[Pool, bool]:
+        """
+        Add a pool, or give one that is there another definition.
+
+        @param live: it is about to be started, so it must not be active.
+        @return: the pool, and whether it is new.
+        @raise VirtError: the definition does not fit what is there or names what another pool has.
+        """
+        assert definition.uuid is not None and definition.name is not None
+        for pool in self._names.values():
+            if pool.ref.uuid == definition.uuid:
+                if pool.ref.name != definition.name:
+                    raise failed(
+                        f"pool '{pool.ref.name}' is already defined with uuid "
+                        f"{formatUUID(definition.uuid)}",
+                        _DOMAIN,
+                    )
+                if live and pool.active:
+                    raise invalid(f"pool is already active as '{pool.ref.name}'", _DOMAIN)
+                break
+        else:
+            taken = self._names.get(definition.name)
+            if taken is not None:
+                raise failed(
+                    f"pool '{definition.name}' already exists with uuid "
+                    f"{formatUUID(taken.ref.uuid)}",
+                    _DOMAIN,
+                )
+        for pool in self._names.values():
+            if pool.ref.uuid != definition.uuid and conflicting(pool.definition, definition):
+                raise failed(f"Storage source conflict with pool: '{pool.ref.name}'", _DOMAIN)
+        known = self._names.get(definition.name)
+        if known is None:
+            known = self._names[definition.name] = Pool(definition)
+            return known, True
+        return known, False
+
+    def _remove(self, pool: Pool) -> None:
+        pool.gone = True
+        if self._names.get(pool.ref.name) is pool:
+            del self._names[pool.ref.name]
+
+    def storagePoolDefineXML(self, xml: str, flags: int) -> StoragePoolRef:
+        """Define a pool."""
+        checkFlags("storagePoolDefineXML", flags, c.VIR_STORAGE_POOL_DEFINE_VALIDATE, _DOMAIN)
+        definition = self._parsed(xml, flags & c.VIR_STORAGE_POOL_DEFINE_VALIDATE)
+        pool, new = self._add(definition, False)
+        try:
+            self._folder.save(pool.ref.name, formatPool(definition))
+        except BaseException:
+            if new:
+                self._remove(pool)
+            raise
+        pool.persistent = True
+        if pool.active:
+            pool.pending = definition
+        else:
+            pool.definition = definition
+        self._tell(pool, c.VIR_STORAGE_POOL_EVENT_DEFINED)
+        return pool.ref
+
+    def _parsed(self, xml: str, checked: int) -> PoolDefinition:
+        if checked:
+            validate("pool", xml)
+        definition = completedPool(parsePool(xml), random=self._host.random)
+        if "\n" in (definition.name or ""):
+            raise virtError(
+                ErrorCode.XML_ERROR, f"name {definition.name} cannot contain '\n'", _DOMAIN
+            )
+        if definition.name in (".", ".."):
+            raise virtError(ErrorCode.XML_ERROR, f"name {definition.name} is not allowed", _DOMAIN)
+        backendFor(self._host, definition.type)
+        return definition
+
+    def storagePoolUndefine(self, pool: StoragePoolRef) -> None:
+        """Forget an inactive pool."""
+        found = self.identified(pool)
+        found.checkInactive("still")
+        found.checkNoJobs()
+        self._folder.remove(found.ref.name)
+        self._remove(found)
+        self._tell(found, c.VIR_STORAGE_POOL_EVENT_UNDEFINED)
+
+    def storagePoolSetAutostart(self, pool: StoragePoolRef, autostart: bool) -> None:
+        """Say whether a pool that is defined is started with the host."""
+        found = self.identified(pool)
+        if not found.persistent:
+            raise invalidArgument("pool has no config file", _DOMAIN)
+        if found.autostart == bool(autostart):
+            return
+        name = found.ref.name
+        try:
+            self._folder.setAutostart(name, bool(autostart))
+        except OSError as problem:
+            link, file = self._folder.link(name), self._folder.file(name)
+            detail = f"Failed to create symlink '{link}' to '{file}'"
+            raise systemError(problem, detail, _DOMAIN) from None
+        found.autostart = bool(autostart)
+
+    # Starting and stopping
+
+    def _saveState(self, pool: Pool) -> None:
+        lines = formatPool(pool.definition).splitlines()
+        inner = "".join(f"  {line}\n" for line in lines)
+        self._state.save(pool.ref.name, f"<poolstate>\n{inner}</poolstate>\n")
+
+    def _inactive(self, pool: Pool) -> None:
+        """A pool is active no more: it is what it was to be, or gone."""
+        pool.active = False
+        pool.volumes.clear()
+        self._state.remove(pool.ref.name)
+        if not pool.persistent:
+            self._remove(pool)
+        elif pool.pending is not None:
+            pool.definition, pool.pending = pool.pending, None
+
+    async def _built(self, pool: Pool, function: str, flags: int) -> None:
+        if flags & (_BUILD | _OVERWRITE | _KEEP):
+            await self._backend(pool).build(pool, _buildFlags(function, flags))
+
+    async def _started(self, pool: Pool) -> None:
+        backend = self._backend(pool)
+        self._saveState(pool)
+        try:
+            await backend.start(pool)
+        except BaseException:
+            self._state.remove(pool.ref.name)
+            raise
+        try:
+            await self.refreshed(pool)
+        except BaseException:
+            self._state.remove(pool.ref.name)
+            try:
+                await backend.stop(pool)
+            except VirtError as error:
+                log.warn("{error}", error=error)
+            raise
+        pool.active = True
+
+    async def refreshed(self, pool: Pool) -> None:
+        """
+        Look what volumes there are.
+
+        @raise VirtError: nobody can.
+        """
+        found, sizes, permissions = await self._host.thread(listed, pool.path)
+        volumes: dict[str, Volume] = {}
+        for type, definition in found:
+            name = definition.name
+            ref = StorageVolRef(pool.ref.name, name, definition.key or "")
+            # Who uses one that was there before goes on using it.
+            known = pool.volumes.get(name) or Volume(definition, ref, type)
+            known.definition, known.type = definition, type
+            volumes[name] = known
+        pool.volumes = volumes
+        pool.sizes = sizes
+        target = pool.definition.target
+        pool.definition = replaced(
+            pool.definition, target=replaced(target, permissions=permissions)
+        )
+
+    async def storagePoolCreateXML(self, xml: str, flags: int) -> StoragePoolRef:
+        """Start a pool that is gone when it stops."""
+        checkFlags(
+            "storagePoolCreateXML",
+            flags,
+            _BUILD | _OVERWRITE | _KEEP,
+            _DOMAIN,
+        )
+        _buildFlags("storagePoolCreateXML", flags)
+        definition = self._parsed(xml, 0)
+        pool, new = self._add(definition, True)
+        try:
+            async with self.locked(pool):
+                pool.checkInactive()
+                pool.definition = definition
+                await self._built(pool, "storagePoolCreateXML", flags)
+                await self._started(pool)
+        except BaseException:
+            if new:
+                self._remove(pool)
+            raise
+        self._tell(pool, c.VIR_STORAGE_POOL_EVENT_STARTED)
+        return pool.ref
+
+    async def storagePoolCreate(self, pool: StoragePoolRef, flags: int) -> None:
+        """Start a pool."""
+        checkFlags("storagePoolCreate", flags, _BUILD | _OVERWRITE | _KEEP, _DOMAIN)
+        _buildFlags("storagePoolCreate", flags)
+        found = self.identified(pool)
+        async with self.locked(found):
+            found.checkInactive()
+            await self._built(found, "storagePoolCreate", flags)
+            await self._started(found)
+            self._tell(found, c.VIR_STORAGE_POOL_EVENT_STARTED)
+
+    async def storagePoolBuild(self, pool: StoragePoolRef, flags: int) -> None:
+        """Prepare what an inactive pool lies on."""
+        found = self.identified(pool)
+        async with self.locked(found):
+            backend = self._backend(found)
+            found.checkInactive()
+            await backend.build(found, flags)
+            self._tell(found, c.VIR_STORAGE_POOL_EVENT_CREATED)
+
+    async def storagePoolDelete(self, pool: StoragePoolRef, flags: int) -> None:
+        """Remove what an inactive pool lies on."""
+        found = self.identified(pool)
+        async with self.locked(found):
+            backend = self._backend(found)
+            found.checkInactive("still")
+            found.checkNoJobs()
+            await backend.delete(found, flags)
+            self._tell(found, c.VIR_STORAGE_POOL_EVENT_DELETED)
+
+    async def storagePoolDestroy(self, pool: StoragePoolRef) -> None:
+        """Stop a pool."""
+        found = self.identified(pool)
+        async with self.locked(found):
+            found.checkActive()
+            found.checkNoJobs()
+            await self._backend(found).stop(found)
+            self._inactive(found)
+            self._tell(found, c.VIR_STORAGE_POOL_EVENT_STOPPED)
+
+    async def storagePoolRefresh(self, pool: StoragePoolRef, flags: int) -> None:
+        """Look for volumes again; a pool that cannot be looked at is active no more."""
+        checkFlags("storagePoolRefresh", flags, 0, _DOMAIN)
+        found = self.identified(pool)
+        async with self.locked(found):
+            found.checkActive()
+            found.checkNoJobs()
+            try:
+                await self.refreshed(found)
+            except VirtError:
+                try:
+                    await self._backend(found).stop(found)
+                except VirtError as error:
+                    log.warn("{error}", error=error)
+                self._inactive(found)
+                self._tell(found, c.VIR_STORAGE_POOL_EVENT_STOPPED)
+                raise
+            self.tellRefreshed(found)
+
+    # Telling
+
+    def connectListAllStoragePools(self, flags: int) -> list[StoragePoolRef]:
+        """List the pools that pass the filters."""
+        checkFlags("storageConnectListAllStoragePools", flags, LIST_FLAGS, _DOMAIN)
+        return [pool.ref for pool in self._names.values() if passes(pool, flags)]
+
+    async def connectFindStoragePoolSources(
+        self, type: str, srcSpec: str | None, flags: int
+    ) -> str:
+        """Look for what pools could be made of."""
+        checkFlags("storageConnectFindStoragePoolSources", flags, 0, _DOMAIN)
+        return await sources.discovered(self._host, type, srcSpec)
+
+    def connectGetStoragePoolCapabilities(self, flags: int) -> str:
+        """Describe what kinds of pools there can be."""
+        checkFlags("storageConnectGetCapabilities", flags, 0, _DOMAIN)
+        return capabilities.document()
+
+    def storagePoolLookupByName(self, name: str) -> StoragePoolRef:
+        """Find a pool."""
+        return self.find(name).ref
+
+    def storagePoolLookupByUUID(self, uuid: bytes) -> StoragePoolRef:
+        """Find a pool."""
+        for pool in self._names.values():
+            if pool.ref.uuid == uuid:
+                return pool.ref
+        raise _missing(f"no storage pool with matching uuid '{formatUUID(uuid)}'")
+
+    def storagePoolLookupByVolume(self, vol: StorageVolRef) -> StoragePoolRef:
+        """Find the pool that a volume says it is in."""
+        return self.find(vol.pool).ref
+
+    def storagePoolLookupByTargetPath(self, path: str) -> StoragePoolRef:
+        """Find an active pool by where its volumes are."""
+        clean = os.path.normpath(path)
+        for pool in self._names.values():
+            if pool.active and pool.path == clean:
+                return pool.ref
+        raise _missing(f"no storage pool with matching target path '{path}'")
+
+    def storagePoolGetInfo(self, pool: StoragePoolRef) -> StoragePoolInfo:
+        """Tell the state and the sizes."""
+        found = self.identified(pool)
+        return StoragePoolInfo(
+            c.VIR_STORAGE_POOL_RUNNING if found.active else c.VIR_STORAGE_POOL_INACTIVE,
+            *(max(each, 0) for each in found.sizes),
+        )
+
+    def storagePoolGetXMLDesc(self, pool: StoragePoolRef, flags: int) -> str:
+        """Write a pool's definition with its sizes."""
+        checkFlags("storagePoolGetXMLDesc", flags, c.VIR_STORAGE_XML_INACTIVE, _DOMAIN)
+        found = self.identified(pool)
+        definition, sizes = found.definition, found.sizes
+        if flags & c.VIR_STORAGE_XML_INACTIVE and found.pending is not None:
+            definition, sizes = found.pending, [0, 0, 0]
+        capacity, allocation, available = (max(each, 0) for each in sizes)
+        return formatPool(definition, capacity=capacity, allocation=allocation, available=available)
+
+    def storagePoolGetAutostart(self, pool: StoragePoolRef) -> bool:
+        """Whether the pool is started with the host."""
+        return self.identified(pool).autostart
+
+    def storagePoolIsActive(self, pool: StoragePoolRef) -> bool:
+        """Whether it is started."""
+        return self.identified(pool).active
+
+    def storagePoolIsPersistent(self, pool: StoragePoolRef) -> bool:
+        """Whether it stays when it stops."""
+        return self.identified(pool).persistent
+
+
+def _buildFlags(function: str, flags: int) -> int:
+    """
+    Turn flags of starting into those of building.
+
+    @raise VirtError: they exclude each other.
+    """
+    exclusiveFlags(
+        function,
+        flags,
+        ("VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE", _OVERWRITE),
+        ("VIR_STORAGE_POOL_CREATE_WITH_BUILD_NO_OVERWRITE", _KEEP),
+        _DOMAIN,
+    )
+    building = 0
+    if flags & _OVERWRITE:
+        building |= c.VIR_STORAGE_POOL_BUILD_OVERWRITE
+    if flags & _KEEP:
+        building |= c.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE
+    return building

@@ -1,0 +1,77 @@
+"""
+Looking for what pools could be made of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyvirt.definitions.kinds import escape
+from pyvirt.definitions.reader import parseTree
+from pyvirt.definitions.storage import TYPES
+from pyvirt.drivers.host.running import found, run
+from pyvirt.drivers.host.storage.backends import BACKENDS
+from pyvirt.drivers.refusals import failed, internal, invalidArgument
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.host.host import Host
+
+__all__ = ["discovered"]
+
+_DOMAIN = ErrorDomain.STORAGE
+
+
+async def discovered(host: Host, kind: str, specification: str | None) -> str:
+    """
+    Return what pools of a kind could be made of.
+
+    @param specification: a C{source} element, or None.
+    @raise VirtError: nobody looks for such a kind, or does not know where to.
+    """
+    if kind not in TYPES.split():
+        raise internal(f"unknown storage pool type {kind}", _DOMAIN)
+    if kind not in BACKENDS:
+        raise internal(
+            f"missing backend for pool type {TYPES.split().index(kind)} ({kind})", _DOMAIN
+        )
+    if kind != "netfs":
+        raise virtError(
+            ErrorCode.NO_SUPPORT, f"pool type '{kind}' does not support source discovery", _DOMAIN
+        )
+    if specification is None:
+        raise invalidArgument("hostname must be specified for netfs sources", _DOMAIN)
+    root = parseTree(
+        specification, "source", label="(storage_source_specification)", domain=_DOMAIN
+    )
+    node = root.find("host")
+    name = None if node is None else node.get("name")
+    if not name:
+        raise invalidArgument("hostname must be specified for netfs sources", _DOMAIN)
+    paths = await _exported(host, name)
+    if not paths:
+        raise failed(f"no storage pools were found on host '{name}'", _DOMAIN)
+    out = ["<sources>\n"]
+    for path in paths:
+        out += [
+            "  <source>\n",
+            f"    <host name='{escape(name)}'/>\n",
+            f"    <dir path='{escape(path)}'/>\n",
+            "    <format type='nfs'/>\n",
+            "  </source>\n",
+        ]
+    out.append("</sources>\n")
+    return "".join(out)
+
+
+async def _exported(host: Host, name: str) -> list[str]:
+    """Ask a server what it exports; one that does not answer exports nothing."""
+    if name.startswith("-"):
+        return []
+    program = found("/usr/sbin/showmount", "/sbin/showmount")
+    try:
+        said = await run(host, program, "--no-headers", "--exports", name, deadline=60.0)
+    except VirtError:
+        return []
+    lines = said.output.decode(errors="replace").splitlines()
+    return [line.split()[0] for line in lines if line.startswith("/")]

@@ -23,6 +23,11 @@ from pyvirt.daemon.access.policy import Policy, PolicyError, readPolicy, subject
 from pyvirt.daemon.access.polkit import Polkit, PolkitPolicy
 from pyvirt.daemon.identity import Identity
 from pyvirt.drivers.interfaces.events import Event, EventKind
+from pyvirt.drivers.interfaces.values import (
+    NetworkRef,
+    NodeDeviceRef,
+    StoragePoolRef,
+)
 from pyvirt.errors import VirtError
 from pyvirt.protocols.procedures import Kind
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
@@ -393,6 +398,35 @@ class SessionTests(SynchronousTestCase):
         peer.lose()
         policy.later.pop()()
         self.assertEqual(world.driver.listeners, [])
+
+    def test_everyEvent(self) -> None:
+        """Events of every kind of object, asked for by its reference or not, are for those who may see it."""
+        network, pool = NetworkRef("n", bytes(16)), StoragePoolRef("p", bytes(16))
+        device = NodeDeviceRef("d")
+        for name, kind, byObject, ref, details in (
+            ("DomainEventCallbackRegisterAny", EventKind.DOMAIN, True, OTHER, (1, 0)),
+            ("DomainEventRegisterAny", EventKind.DOMAIN, False, OTHER, (1, 0)),
+            ("NetworkEventRegisterAny", EventKind.NETWORK, True, network, (2, 0)),
+            ("StoragePoolEventRegisterAny", EventKind.STORAGE_POOL, True, pool, (2, 0)),
+            ("NodeDeviceEventRegisterAny", EventKind.NODE_DEVICE, True, device, (0, 0)),
+        ):
+            for arguments in ((0, None), (0, ref)) if byObject else ((0,),):
+                seeing = [False]
+                world, _ = self.world(
+                    lambda question, s=seeing: (
+                        s[0] or ":getattr:" not in question or question.startswith("connect")
+                    )
+                )
+                peer = world.peer().open()
+                peer.call(f"connect{name}", *arguments)
+                event = Event(kind, 0, ref, details)
+                world.driver.emit(event)
+                world.clock.advance(0)
+                self.assertEqual(peer.received(), [], name)
+                seeing[0] = True
+                world.driver.emit(event)
+                world.clock.advance(0)
+                self.assertEqual(len(peer.received()), 1, name)
 
     def test_lists(self) -> None:
         """Lists and numbers hold what the caller may see, at once or after questions."""

@@ -61,6 +61,10 @@ async def main(reactor):
 react(lambda reactor: __import__("twisted.internet.defer").internet.defer.Deferred.fromCoroutine(main(reactor)))
 """
 IN = "['test']"
+NO_MECHANISM = (
+    "45 7 authentication failed: Failed to start SASL negotiation: -4 (SASL(-4): no mechanism"
+    " available: )"
+)
 FAILED = "45 7 authentication failed: authentication failed"
 
 
@@ -248,6 +252,7 @@ class Matrix(SynchronousTestCase):
             ("tls", "PLAIN", *secret, IN),
             ("tls", "PLAIN", *wrong, FAILED),
             ("tls", "", *wrong, FAILED),
+            ("unix", "EXTERNAL", *secret, unsupported.format("EXTERNAL")),
         ]
         found = []
         for daemon in self.daemons:
@@ -255,7 +260,12 @@ class Matrix(SynchronousTestCase):
                 # Starting a program of ours takes longer: the doors, and one refusal.
                 cases = both if client != "ours" else [both[i] for i in (0, 2, 3, 6, 8, 11, 12)]
                 found += self.cells([client], daemon, cases)
-        pyvirt = self.daemons[1]
+        # Libvirt offers no EXTERNAL, and its clients cannot speak of their certificate.
+        libvirtd, pyvirt = self.daemons
+        external = ("tls", "EXTERNAL", *secret)
+        unknown = unsupported.format("EXTERNAL")
+        found += self.cells(["virsh", "ours"], libvirtd, [(*external, unknown)])
+        found += self.cells(["virsh", "stock"], pyvirt, [(*external, NO_MECHANISM)])
         found += self.cells(
             ["virsh"], pyvirt, [("unix", "PLAIN", *secret, unsupported.format("PLAIN"))]
         )

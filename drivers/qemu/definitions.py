@@ -20,6 +20,7 @@ from pyvirt.drivers.qemu.momentfiles import removeMoments, renameMoments
 from pyvirt.drivers.qemu.nativeformat import nativeFormat as writeNative
 from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
 from pyvirt.drivers.qemu.saveimage import removeManagedSave
+from pyvirt.drivers.qemu.tpms import removeState
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["DomainDefinitions"]
@@ -31,14 +32,15 @@ _XML_FLAGS = (
     | c.VIR_DOMAIN_XML_UPDATE_CPU
 )
 
+_TPM, _KEEP_TPM = 64, 128
 _UNDEFINE_FLAGS = (
     c.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | c.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     | c.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | c.VIR_DOMAIN_UNDEFINE_NVRAM
     | c.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
-    | 64  # C{TPM}
-    | 128  # C{KEEP_TPM}
+    | _TPM
+    | _KEEP_TPM
 )
 
 
@@ -165,6 +167,8 @@ class DomainDefinitions:
         domain = self._find(dom)
         if flags & c.VIR_DOMAIN_UNDEFINE_NVRAM and flags & c.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM:
             raise operationInvalid("cannot both keep and delete nvram")
+        if flags & _TPM and flags & _KEEP_TPM:
+            raise operationInvalid("cannot both keep and delete TPM")
         async with domain.jobs.change("remoteDispatchDomainUndefineFlags"):
             domain = self._find(dom)
             if not domain.persistent:
@@ -184,6 +188,12 @@ class DomainDefinitions:
                 domain.pending = None
                 hypervisor.saveStatus(domain)
             else:
+                removeState(
+                    hypervisor,
+                    domain.definition,
+                    keep=bool(flags & _KEEP_TPM),
+                    remove=bool(flags & _TPM),
+                )
                 self._domains.remove(domain)
             hypervisor.tell(
                 domain, c.VIR_DOMAIN_EVENT_UNDEFINED, c.VIR_DOMAIN_EVENT_UNDEFINED_REMOVED

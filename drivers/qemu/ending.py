@@ -17,9 +17,12 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import appendLog, giveBack, removeFolder
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.live import releasePorts
+from pyvirt.drivers.qemu.networking import disconnectAll
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import failed
+from pyvirt.drivers.qemu.serving import endServers
 from pyvirt.drivers.qemu.statewords import reasonWord
+from pyvirt.drivers.qemu.tpms import removeState
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
@@ -124,6 +127,10 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     if domain.pending is not None:
         domain.definition, domain.pending = domain.pending, None
     releasePorts(hypervisor, guest)
+    await disconnectAll(hypervisor, live)
+    await endServers(hypervisor, live, guest)
+    if not domain.persistent:
+        removeState(hypervisor, live)
     if hypervisor.owner is not None:
         giveBack(guest.restored, hypervisor.owner)
     removeFolder(guest.folder)

@@ -16,6 +16,7 @@ from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.qemu import ending, locks
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.networking import switchDirect
 from pyvirt.drivers.qemu.qmp import MonitorEvent
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def happened(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
 @handles("STOP")
 def _stopped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     reason, guest.pausedReason = guest.pausedReason, c.VIR_DOMAIN_PAUSED_UNKNOWN
+    switchDirect(domain.definition, False)
     if domain.state != c.VIR_DOMAIN_RUNNING:
         return
     hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, reason)
@@ -74,6 +76,7 @@ def _stopped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
 @handles("RESUME")
 def _resumed(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     reason, guest.runningReason = guest.runningReason, c.VIR_DOMAIN_RUNNING_UNPAUSED
+    switchDirect(domain.definition, True)
     if domain.state not in (c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_CRASHED):
         return
     hypervisor.setState(domain, c.VIR_DOMAIN_RUNNING, reason)

@@ -30,6 +30,7 @@ from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.migrationdata import hostUUID
 from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
 from pyvirt.drivers.qemu.store import Status, Store
+from pyvirt.drivers.qemu.taps import NameGiver
 from pyvirt.drivers.qemu.validate import validate
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.hooks import Hooks
@@ -55,6 +56,7 @@ class Hypervisor:
     @ivar leaving: guests on their way to other hosts, by UUID; C{arriving}: those that come, by name.
     @ivar locks: gives guests leases on what they write to; C{hasLocks}: it is not the one that gives none.
     @ivar companion: returns what does the operations of a contract beside this driver: storage, networks, secrets.
+    @ivar tapNames, macvtapNames: name devices of the host that guests' cards end in.
     @ivar owner: user and group of guests' processes, None if they are ours.
     """
 
@@ -79,6 +81,8 @@ class Hypervisor:
         self.connect = connect
         self.random = random
         self.companion = companion
+        self.tapNames = NameGiver("vnet")
+        self.macvtapNames = NameGiver("macvtap")
         self.hasLocks = locks is not None
         self.locks: ILockManager = NoLocks() if locks is None else locks
         self.hub = EventHub()

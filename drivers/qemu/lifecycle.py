@@ -51,7 +51,10 @@ async def boot(hypervisor: Hypervisor, domain: Domain, flags: int, connection: A
     @param flags: of C{VIR_DOMAIN_START_*} those that concern the guest.
     """
     guest = await starting.start(
-        hypervisor, domain, autodestroy=connection if flags & _AUTODESTROY else None
+        hypervisor,
+        domain,
+        autodestroy=connection if flags & _AUTODESTROY else None,
+        resetVariables=bool(flags & _RESET_NVRAM),
     )
     if not flags & _PAUSED:
         try:

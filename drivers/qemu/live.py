@@ -14,8 +14,9 @@ from pyvirt.definitions.domain._os import Resource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.aliases import withAliases
 from pyvirt.drivers.qemu.blocks.chain import chainsDetected
+from pyvirt.drivers.qemu.busdisplays import busAddress
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.refusals import internal
+from pyvirt.drivers.qemu.refusals import internal, unsupportedConfig
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -50,7 +51,9 @@ def prepareLive(
     definition = chainsDetected(definition, guest.takeNode, hypervisor.owner or (0, 0))
     devices = definition.devices
     channels = tuple(channelPlaced(channel, guest) for channel in devices.channels)
-    displays = tuple(_withPorts(hypervisor, each, guest) for each in devices.graphics)
+    displays = tuple(
+        _withPorts(hypervisor, definition.name, each, guest) for each in devices.graphics
+    )
     devices = replaced(devices, channels=channels, graphics=displays)
     return replaced(definition, devices=devices)
 
@@ -96,8 +99,22 @@ def named(definition: DomainDefinition) -> DomainDefinition:
 # Ports of displays
 
 
-def _withPorts(hypervisor: Hypervisor, display: Any, guest: Guest) -> Any:
+def _withSocket(display: Any, guest: Guest) -> Any:
+    """Say at which socket a display is reached that nobody named."""
+    first = display.listens[0]
+    if first.socket is not None:
+        return display
+    path = os.path.join(guest.folder, f"{display.type}.sock")
+    listens = (replaced(first, socket=path), *display.listens[1:])
+    return replaced(display, listens=listens)
+
+
+def _withPorts(hypervisor: Hypervisor, name: str, display: Any, guest: Guest) -> Any:
+    if display.type == "dbus" and not display.p2p and display.address is None:
+        return replaced(display, address=busAddress(hypervisor, name, guest.id))
     listen = display.listens[0].type if display.listens else "address"
+    if listen == "socket" and display.type in ("vnc", "spice"):
+        return _withSocket(display, guest)
     if display.type not in ("vnc", "spice") or listen not in ("address", "network"):
         return display
     config = hypervisor.config
@@ -125,9 +142,16 @@ def _withPorts(hypervisor: Hypervisor, display: Any, guest: Guest) -> Any:
     changes = {}
     if display.port in (None, -1) and (display.autoport or display.port is not None):
         changes["port"] = _free(hypervisor, guest, least, most)
+    if display.tlsPort == -1 and display.autoport is False and not config["spice_tls"]:
+        raise unsupportedConfig(_NO_TLS)
+    if display.autoport and display.defaultMode == "secure" and not config["spice_tls"]:
+        raise unsupportedConfig(_NO_TLS)
     if display.tlsPort == -1 and config["spice_tls"]:
         changes["tlsPort"] = _free(hypervisor, guest, least, most)
     return replaced(display, **changes) if changes else display
+
+
+_NO_TLS = "Auto allocation of spice TLS port requested but spice TLS is disabled in qemu.conf"
 
 
 def _ports(hypervisor: Hypervisor) -> dict[int, Guest]:

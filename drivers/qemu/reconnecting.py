@@ -20,6 +20,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, named, reclaimPorts
 from pyvirt.drivers.qemu.momentfiles import loadMoments
+from pyvirt.drivers.qemu.networking import reserveNames
 from pyvirt.drivers.qemu.plugging.detaching import noticeGone
 from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
@@ -101,6 +102,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     state = stateNumber(status.state)
     domain.state, domain.reason = state, reasonNumber(state, status.reason)
     reclaimPorts(hypervisor, definition, guest)
+    reserveNames(hypervisor, definition)
     running = hypervisor.processes.adopt(status.pid, status.started or None)
     guest.process = running
     if running is None:

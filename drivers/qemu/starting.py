@@ -5,6 +5,7 @@ Bringing a guest to life: L{start}.  Whatever fails on the way, nothing is left 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -14,7 +15,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.locking import Launch
-from pyvirt.drivers.qemu import ending, locks
+from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
 from pyvirt.drivers.qemu.capabilities.comparing import requireCPU
 from pyvirt.drivers.qemu.capabilities.decoding import withHostModel
 from pyvirt.drivers.qemu.command import HostSettings, commandLine
@@ -28,7 +29,9 @@ from pyvirt.drivers.qemu.labels import labelled
 from pyvirt.drivers.qemu.live import prepareLive
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
+from pyvirt.drivers.qemu.secretvalues import secretPlaces
 from pyvirt.drivers.qemu.variables import makeVariables
+from pyvirt.drivers.qemu.virtiofs import checkServed
 from pyvirt.errors import ErrorDomain
 from pyvirt.process import Command
 
@@ -48,6 +51,7 @@ async def start(
     incoming: int | None = None,
     incomingURI: str | None = None,
     autodestroy: Any = None,
+    resetVariables: bool = False,
 ) -> Guest:
     """
     Start a domain's process, talk to it, and leave its CPUs stopped.
@@ -58,6 +62,7 @@ async def start(
     @param incoming: a descriptor from which its memory comes; None: it boots.
     @param incomingURI: instead of that, where C{-incoming} listens.
     @param autodestroy: the connection with which it ends.
+    @param resetVariables: the firmware forgets what it remembered.
     @raise VirtError: it could not be started; all is as it was.
     """
     kept = domain.definition
@@ -94,20 +99,37 @@ async def start(
         xml = formatDomain(live, id=id, secure=True)
         await hypervisor.hooks.call("qemu", domain.name, "prepare", "begin", input=xml)
         checkFiles(hypervisor, live)
+        live = domain.definition = hostends.chooseDevices(live)
         owner = hypervisor.owner
         makeFolder(guest.folder, owner, 0o700)
         makeFolder(guest.channels, owner, 0o700)
         writeKey(hypervisor, guest)
-        makeVariables(live, descriptors, owner)
+        makeVariables(live, descriptors, owner, reset=resetVariables)
         if owner is not None and hypervisor.config["dynamic_ownership"]:
             takeOver(live, owner, guest.restored)
         guestLog = GuestLog(layout.log(domain.name))
         await hypervisor.hooks.call("qemu", domain.name, "start", "begin", input=xml)
         # A guest that comes from another host gets its leases when it has come.
         how = await locks.launch(hypervisor, domain, guest, live, incomingURI is None)
-        spawn(hypervisor, domain, guest, live, guestLog, incoming, incomingURI, how)
+        connections = networking.Connections()
+        try:
+            domain.definition, vsock = hostends.openVsock(live)
+            connections.numbers.update(vsock)
+            await serving.startServers(
+                hypervisor,
+                domain.definition,
+                guest,
+                incoming=incoming is not None or incomingURI is not None,
+            )
+            live = await networking.connectAll(hypervisor, domain, connections)
+            await spawn(
+                hypervisor, domain, guest, live, guestLog, incoming, incomingURI, how, connections
+            )
+        finally:
+            networking.closeAll(connections)
         hypervisor.saveStatus(domain)
         await converse(hypervisor, domain, guest, guestLog)
+        checkServed(hypervisor, live, guest)
         domain.definition = await learn(hypervisor, domain, guest)
         hypervisor.saveStatus(domain)
         await hypervisor.hooks.call("qemu", domain.name, "started", "begin", input=xml)
@@ -184,7 +206,12 @@ def writeKey(hypervisor: Hypervisor, guest: Guest) -> None:
         raise systemFailure(problem, f"failed to write master key file '{path}'") from None
 
 
-def hostSettings(hypervisor: Hypervisor, guest: Guest, incoming: str | None = None) -> HostSettings:
+def hostSettings(
+    hypervisor: Hypervisor,
+    guest: Guest,
+    incoming: str | None = None,
+    vhost: Collection[str] | None = None,
+) -> HostSettings:
     """Tell the command line what it depends on besides the guest."""
     return HostSettings(
         id=guest.id,
@@ -193,12 +220,16 @@ def hostSettings(hypervisor: Hypervisor, guest: Guest, incoming: str | None = No
         channelFolder=guest.channels,
         runFolder=hypervisor.layout.run,
         incoming=incoming,
+        vhost=None if vhost is None else frozenset(vhost),
         sandbox=hypervisor.config["seccomp_sandbox"] != 0,
-        settings=hypervisor.config.values,
+        settings={
+            **hypervisor.config.values,
+            "hugetlbfs_mounts": hostends.hugePageMounts(hypervisor.config.values),
+        },
     )
 
 
-def spawn(
+async def spawn(
     hypervisor: Hypervisor,
     domain: Domain,
     guest: Guest,
@@ -207,18 +238,22 @@ def spawn(
     incoming: int | None,
     incomingURI: str | None,
     how: Launch,
+    connections: networking.Connections,
 ) -> None:
     """Start the process, with the descriptors it needs and no other."""
     config = hypervisor.config
     opened: list[int] = []
-    numbers: dict[str, int] = {}
+    numbers: dict[str, int] = dict(connections.numbers)
     source = "defer" if incoming is not None else incomingURI
-    settings = hostSettings(hypervisor, guest, source)
+    settings = hostSettings(hypervisor, guest, source, connections.vhost)
     line = commandLine(live, guest.capabilities, settings, hypervisor.clock.seconds())
+    secrets = await secretPlaces(hypervisor, guest, line.secrets)
     monitor = listenAt(os.path.join(guest.folder, "monitor.sock"), hypervisor.owner)
     try:
         numbers["monitor"] = monitor.fileno()
         for each in line.files:
+            if each.name in numbers:
+                continue
             try:
                 fd = os.open(each.path, each.flags | os.O_CLOEXEC, each.mode)
             except OSError as problem:
@@ -226,7 +261,7 @@ def spawn(
             opened.append(fd)
             numbers[each.name] = fd
         try:
-            argv = line.placed(numbers)
+            argv = line.placed({**numbers, **secrets})
         except KeyError as missing:
             raise unsupportedConfig(
                 f"there is nothing to pass as {missing} to this guest"
@@ -240,7 +275,7 @@ def spawn(
         core = config["max_core"]
         if core is not None:
             limits.append(f"--core={core}")
-        descriptors = [monitor.fileno(), *opened]
+        descriptors = [monitor.fileno(), *opened, *connections.numbers.values()]
         if incoming is not None:
             descriptors.append(incoming)
         environment = {

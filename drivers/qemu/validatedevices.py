@@ -340,7 +340,7 @@ def _interface(nic: Any) -> None:
             families.add(family)
             if family == "ipv4" and ip.prefix and not 4 <= ip.prefix <= 27:
                 raise _xml("invalid prefix, must be in range of 4-27")
-    elif nic.type not in ("ethernet",) and (nic.ips or nic.routes):
+    elif nic.ips or nic.routes:
         raise refuse(
             "Invalid attempt to set network interface guest-side IP route and/or address info, "
             "not supported by QEMU"

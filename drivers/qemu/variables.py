@@ -21,11 +21,14 @@ def makeVariables(
     definition: DomainDefinition,
     descriptors: Iterable[Descriptor],
     owner: tuple[int, int] | None,
+    *,
+    reset: bool = False,
 ) -> str | None:
     """
     Make the file of a guest's variables if it has one and that is not there.
 
     @param owner: the user and group that QEMU runs as.
+    @param reset: make it anew even if it is there.
     @return: the path of a file that was made.
     @raise VirtError: no template is known, or the file cannot be written.
     """
@@ -33,7 +36,7 @@ def makeVariables(
     if loader is None or nvram is None or not isinstance(nvram.source, FileSource):
         return None
     path = nvram.source.file
-    if not path or os.path.exists(path):
+    if not path or (os.path.exists(path) and not reset):
         return None
     template = nvram.template
     if template is None:

@@ -66,6 +66,8 @@ def queuesOf(nic: Any) -> int:
 
 def wantsVhost(b: Builder, nic: Any) -> bool:
     """Return whether the host's kernel moves the packets."""
+    if b.host.vhost is not None:
+        return nic.alias in b.host.vhost
     if not isTap(nic) or b.host.shown or b.definition.type != "kvm":
         return bool(
             isTap(nic)

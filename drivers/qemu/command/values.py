@@ -80,9 +80,9 @@ class CommandLine:
     secrets: tuple[Secret, ...] = ()
     folders: tuple[str, ...] = ()
 
-    def placed(self, numbers: Mapping[str, int]) -> tuple[str, ...]:
+    def placed(self, numbers: Mapping[str, int | str]) -> tuple[str, ...]:
         """
-        Return the arguments with the numbers of descriptors in them.
+        Return the arguments with the numbers of descriptors, and encrypted secrets, in them.
 
         @raise KeyError: one is not there.
         """
@@ -103,6 +103,7 @@ class HostSettings:
     @ivar shown: the command line is for people to read: sockets are named by their paths.
     @ivar freezeCPU: start with the CPUs stopped (C{-S}), as is always done unless the command line is only shown.
     @ivar sandbox: whether QEMU's own sandbox is on.
+    @ivar vhost: aliases of the cards whose packets the host's kernel moves; None: of those that ask, or may.
     @ivar settings: keys of qemu.conf with their values, defaults included (C{vnc_listen} and so on).
     """
 
@@ -115,4 +116,5 @@ class HostSettings:
     shown: bool = False
     freezeCPU: bool = True
     sandbox: bool = True
+    vhost: frozenset[str] | None = None
     settings: Mapping[str, object] = attrs.Factory(dict)

@@ -140,7 +140,7 @@ def _readPCI(kids: dict[str, list[Node]], context: Context) -> Any:
 
 
 #: What counts of a source, by the type of interface.
-_COUNTS = {
+_COUNTS: dict[str, tuple[str, ...]] = {
     "user": (),
     "ethernet": ("ips", "routes"),
     "vhostuser": ("type", "path", "mode", "reconnect"),
@@ -569,7 +569,10 @@ class Interface(RomDevice):
                 }
                 changes["driver"] = NetDriver(**kept)
         if source is not None:
-            source = NetSource(**{name: getattr(source, name) for name in _COUNTS[kind]})
+            counts = _COUNTS[kind]
+            if kind == "network" and not context.inactive:
+                counts += ("portid", "bridge", "dev", "mode")
+            source = NetSource(**{name: getattr(source, name) for name in counts})
             if kind == "direct" and source.mode is None:
                 source = replaced(source, mode="vepa")
             if kind == "hostdev" and source.pci is not None:

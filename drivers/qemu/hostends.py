@@ -1,0 +1,327 @@
+"""
+What guests need of the host besides files of disks: looked for before anything starts, and chosen where nobody said.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._small import CID
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure, unsupportedConfig
+from pyvirt.drivers.qemu.virtiofs import checkShares, vhostUserBinary
+from pyvirt.errors import ErrorDomain, VirtError
+
+__all__ = ["chooseDevices", "hugePageMounts", "openVsock", "renderNode", "usbDevice"]
+
+_SET_CID = 0x4008AF60  # VHOST_VSOCK_SET_GUEST_CID
+_FIRST_CID, _LAST_CID = 3, 0xFFFFFFFF
+
+
+def chooseDevices(definition: DomainDefinition) -> DomainDefinition:
+    """
+    Look whether what a guest uses of the host is there, and say which where the definition does not.
+
+    @return: the definition with what was chosen.
+    @raise VirtError: something is not there.
+    """
+    devices = definition.devices
+    hosted = tuple(_hostDevice(each) for each in devices.hostdevs)
+    for nic in devices.interfaces:
+        if nic.type == "hostdev":
+            _checkVFIO()
+    for tpm in devices.tpms:
+        if tpm.backend.type == "passthrough":
+            _checkTPM(tpm.backend.device or "/dev/tpm0")
+    for video in devices.videos:
+        if video.driver is not None and video.driver.name == "vhostuser":
+            if vhostUserBinary("gpu") is None:
+                raise failed("Unable to find a satisfying vhost-user-gpu")
+            raise unsupportedConfig("displays that another process serves are not supported")
+    checkShares(definition)
+    graphics = tuple(_display(each) for each in devices.graphics)
+    _checkFiles(devices)
+    return replaced(definition, devices=replaced(devices, hostdevs=hosted, graphics=graphics))
+
+
+# Files of devices
+
+
+def _checkFiles(devices: Any) -> None:
+    """Look whether files of the host that devices are connected to are there."""
+    ports = [*devices.serials, *devices.parallels, *devices.channels, *devices.consoles]
+    for port in ports:
+        source = port.source
+        if source.type == "dev" and source.path:
+            _checkAccess(source.path)
+        elif source.type == "file" and source.path:
+            folder = os.path.dirname(source.path) or "/"
+            try:
+                os.stat(folder)
+            except OSError as problem:
+                raise systemFailure(problem, f"Failed to create file '{source.path}'") from None
+    for item in devices.inputs:
+        source = item.source
+        path = None if source is None else source.dev or source.evdev
+        if path:
+            _checkAccess(path)
+    for rng in devices.rngs:
+        if rng.backend.model == "random" and rng.backend.path:
+            _checkAccess(rng.backend.path)
+
+
+def _checkAccess(path: str) -> None:
+    try:
+        os.stat(path)
+    except OSError as problem:
+        raise systemFailure(problem, f"Path '{path}' is not accessible", ErrorDomain.NONE) from None
+
+
+def _checkTPM(path: str) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as problem:
+        raise systemFailure(problem, f"Could not open TPM device {path}") from None
+
+
+# Displays
+
+
+def renderNode(folder: str = "/dev/dri") -> str:
+    """
+    Return the first device that renders.
+
+    @raise VirtError: there is none.
+    """
+    try:
+        names = sorted(each for each in os.listdir(folder) if each.startswith("renderD"))
+    except OSError as problem:
+        raise systemFailure(
+            problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
+        ) from None
+    if not names:
+        raise internal("No DRM render nodes available", ErrorDomain.NONE)
+    return os.path.join(folder, names[0])
+
+
+def _display(graphics: Any) -> Any:
+    gl = graphics.gl
+    wanted = graphics.type == "egl-headless" or (
+        graphics.type == "spice" and gl is not None and gl.enable
+    )
+    if not wanted or (gl is not None and gl.rendernode is not None):
+        return graphics
+    node = renderNode()
+    if gl is None:
+        from pyvirt.definitions.domain._display import GL
+
+        gl = GL()
+    return replaced(graphics, gl=replaced(gl, rendernode=node))
+
+
+# Devices of the host
+
+
+def _hostDevice(device: Any) -> Any:
+    if device.mode != "subsystem":
+        return device
+    source = device.source
+    if device.type == "pci":
+        _checkVFIO()
+    elif device.type == "usb":
+        return _usb(device)
+    elif device.type == "scsi" and source.protocol != "iscsi":
+        _checkSCSI(source)
+    elif device.type == "scsi_host" and not os.path.exists("/dev/vhost-scsi"):
+        raise unsupportedConfig("vhost-scsi device file '/dev/vhost-scsi' cannot be found")
+    elif device.type == "mdev" and not hasVFIO():
+        raise unsupportedConfig("Mediated host device assignment requires VFIO support")
+    return device
+
+
+def hasVFIO() -> bool:
+    """Return whether the host can hand devices over to guests."""
+    try:
+        groups = os.listdir("/sys/kernel/iommu_groups")
+    except OSError:
+        return False
+    return bool(groups) and os.path.exists("/dev/vfio/vfio")
+
+
+def _checkVFIO() -> None:
+    if not hasVFIO():
+        raise unsupportedConfig("host doesn't support passthrough of host PCI devices")
+
+
+def _checkSCSI(source: Any) -> None:
+    host = (source.adapter or "").removeprefix("scsi_host")
+    address = source.scsi
+    where = f"{host}:{address.bus or 0}:{address.target or 0}:{address.unit or 0}"
+    folder = f"/sys/bus/scsi/devices/{where}/scsi_generic"
+    try:
+        os.listdir(folder)
+    except OSError as problem:
+        raise systemFailure(
+            problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
+        ) from None
+
+
+def usbDevice(source: Any, folder: str = "/sys/bus/usb/devices") -> tuple[int, int] | None:
+    """
+    Find a USB device of the host.
+
+    @param source: says vendor and product, bus and device, or all of them.
+    @return: bus and device; None: there is none such.
+    @raise VirtError: there are several, or no USB at all.
+    """
+    try:
+        names = os.listdir(folder)
+    except OSError as problem:
+        raise systemFailure(
+            problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
+        ) from None
+    found = []
+    for name in sorted(names):
+        if ":" in name or name.startswith("."):
+            continue
+        try:
+            facts = {
+                key: int(_read(os.path.join(folder, name, key)), base)
+                for key, base in (
+                    ("idVendor", 16),
+                    ("idProduct", 16),
+                    ("busnum", 10),
+                    ("devnum", 10),
+                )
+            }
+        except (OSError, ValueError):
+            continue
+        if source.vendor is not None and (facts["idVendor"], facts["idProduct"]) != (
+            source.vendor,
+            source.product,
+        ):
+            continue
+        place = (facts["busnum"], facts["devnum"])
+        if (source.bus or source.device) and place != (source.bus, source.device):
+            continue
+        found.append(place)
+    if len(found) > 1:
+        raise failed(
+            f"multiple USB devices for {source.vendor:x}:{source.product:x}, "
+            "use <address> to specify one"
+        )
+    return found[0] if found else None
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read(64).strip()
+
+
+def _usb(device: Any) -> Any:
+    source = device.source
+    found = usbDevice(source)
+    if found is None:
+        if source.vendor is not None and (source.bus or source.device):
+            raise internal(
+                f"Did not find USB device {source.vendor:04x}:{source.product or 0:04x} "
+                f"bus:{source.bus} device:{source.device}",
+                ErrorDomain.NONE,
+            )
+        if source.vendor is not None:
+            raise internal(
+                f"Did not find USB device {source.vendor:04x}:{source.product or 0:04x}",
+                ErrorDomain.NONE,
+            )
+        raise internal(
+            f"Did not find USB device bus:{source.bus} device:{source.device}", ErrorDomain.NONE
+        )
+    return replaced(device, source=replaced(source, bus=found[0], device=found[1]))
+
+
+# Sockets between host and guest
+
+
+def openVsock(
+    definition: DomainDefinition, path: str = "/dev/vhost-vsock"
+) -> tuple[DomainDefinition, dict[str, int]]:
+    """
+    Open the kernel's end of a guest's socket, and give it a number if it is to have any.
+
+    @return: the definition with the number, and the descriptor by its place on the command line.
+    @raise VirtError: there are no such sockets, or the number is taken.
+    """
+    vsock = definition.devices.vsock
+    if vsock is None:
+        return definition, {}
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        raise unsupportedConfig("unable to open vhost-vsock device") from None
+    try:
+        cid = vsock.cid or CID(auto=True)
+        if cid.auto is not True and cid.address is not None:
+            try:
+                _setCID(fd, cid.address)
+            except OSError as problem:
+                raise systemFailure(problem, "failed to set guest cid", ErrorDomain.NONE) from None
+        else:
+            cid = replaced(cid, address=_freeCID(fd))
+    except VirtError:
+        os.close(fd)
+        raise
+    devices = replaced(definition.devices, vsock=replaced(vsock, cid=cid))
+    return replaced(definition, devices=devices), {f"vsock-{vsock.alias}": fd}
+
+
+def _setCID(fd: int, number: int) -> None:
+    fcntl.ioctl(fd, _SET_CID, struct.pack("Q", number))
+
+
+def _freeCID(fd: int) -> int:
+    number = _FIRST_CID
+    while True:
+        try:
+            _setCID(fd, number)
+        except OSError as problem:
+            if problem.errno != 98 or number >= _LAST_CID:  # EADDRINUSE
+                raise systemFailure(
+                    problem, "failed to acquire guest cid", ErrorDomain.NONE
+                ) from None
+            number += 1
+        else:
+            return number
+
+
+# Large pages
+
+
+def hugePageMounts(settings: Mapping[str, object], mounts: str = "/proc/mounts") -> dict[int, str]:
+    """
+    Return where files of large pages are made, by the size of a page in KiB.
+
+    @param settings: of qemu.conf: C{hugetlbfs_mount} is heeded before what is mounted.
+    """
+    wanted = settings.get("hugetlbfs_mount")
+    places: list[str] = [str(each) for each in wanted] if isinstance(wanted, tuple) else []
+    if isinstance(wanted, tuple) and places == [""]:
+        return {}
+    if not places:
+        try:
+            with open(mounts, encoding="utf-8", errors="replace") as file:
+                fields = [line.split() for line in file]
+        except OSError:
+            fields = []
+        places = [each[1] for each in fields if len(each) > 2 and each[2] == "hugetlbfs"]
+    found: dict[int, str] = {}
+    for place in places:
+        try:
+            found.setdefault(os.statvfs(place).f_bsize // 1024, place)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,157 @@
+"""
+What a guest's card is really connected to: where it names a virtual network, the driver of networks is asked.
+"""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from twisted.logger import Logger
+
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.networkport import (
+    NetworkPortDefinition,
+    Owner,
+    formatNetworkPort,
+    parseNetworkPort,
+)
+from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.drivers.interfaces.networks import INetworks
+from pyvirt.drivers.qemu.refusals import operationInvalid, unsupportedConfig
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["Actual", "findActual", "releasePort", "settled"]
+
+log = Logger()
+
+
+@attrs.frozen(kw_only=True)
+class Actual:
+    """
+    What a card is connected to.
+
+    @ivar type: C{bridge}, C{direct} or C{ethernet}.
+    @ivar device: the bridge, or the device of the host that is shared.
+    @ivar mode: how it is shared.
+    @ivar source: what the running definition says instead of what was defined, None: the same.
+    @ivar bandwidth: limits that the network sets.
+    """
+
+    type: str
+    device: str = ""
+    mode: str | None = None
+    source: Any = None
+    virtualport: Any = None
+    bandwidth: Any = None
+
+
+async def settled(answer: Any) -> Any:
+    """Return what a driver answers, now or later."""
+    return await answer if isawaitable(answer) else answer
+
+
+async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: Any) -> Actual:
+    """
+    Find out what a card is connected to; a network gets a port for it.
+
+    @raise VirtError: there is no such network, it is not active, or it is of a kind that is not supported.
+    """
+    source = nic.source
+    if nic.type == "bridge":
+        return Actual(type="bridge", device=source.bridge or "", virtualport=nic.virtualport)
+    if nic.type == "direct":
+        return Actual(type="direct", device=source.dev or "", mode=source.mode)
+    if nic.type == "ethernet":
+        return Actual(type="ethernet")
+    networks = _networks(hypervisor)
+    name = source.network or ""
+    if networks is None:
+        # Where nobody keeps networks there is none.
+        raise virtError(
+            ErrorCode.NO_NETWORK,
+            f"no network with matching name '{name}'",
+            ErrorDomain.NETWORK,
+        )
+    network = await settled(networks.networkLookupByName(name))
+    if not await settled(networks.networkIsActive(network)):
+        raise operationInvalid(f"network '{name}' is not active", ErrorDomain.NETWORK)
+    port = NetworkPortDefinition(
+        uuid=newUUID(hypervisor),
+        owner=Owner(name=definition.name, uuid=definition.uuid or bytes(16)),
+        group=source.portgroup,
+        virtualport=nic.virtualport,
+        mac=nic.mac.address,
+        bandwidth=nic.bandwidth,
+        vlan=nic.vlan,
+        isolated=nic.portIsolated,
+        trustGuestRxFilters=nic.trustGuestRxFilters,
+        plug=None,
+    )
+    ref = await settled(networks.networkPortCreateXML(network, formatNetworkPort(port), 0))
+    try:
+        made = parseNetworkPort(await settled(networks.networkPortGetXMLDesc(ref, 0)))
+        plug = made.plug
+        source = replaced(source, portid=formatUUID(made.uuid))
+        if plug is not None and plug.type in ("network", "bridge"):
+            return Actual(
+                type="bridge",
+                device=plug.bridge or "",
+                source=replaced(source, bridge=plug.bridge),
+                virtualport=made.virtualport,
+                bandwidth=made.bandwidth,
+            )
+        if plug is not None and plug.type == "direct":
+            return Actual(
+                type="direct",
+                device=plug.dev or "",
+                mode=plug.mode,
+                source=replaced(source, dev=plug.dev, mode=plug.mode),
+                bandwidth=made.bandwidth,
+            )
+        raise unsupportedConfig(f"network '{name}' gives guests devices of the host")
+    except BaseException:
+        await _delete(networks, ref)
+        raise
+
+
+def newUUID(hypervisor: Hypervisor) -> bytes:
+    """Make up a UUID."""
+    raw = bytearray(hypervisor.random(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    return bytes(raw)
+
+
+def _networks(hypervisor: Hypervisor) -> Any:
+    return hypervisor.companion(INetworks)
+
+
+async def releasePort(hypervisor: Hypervisor, nic: Any) -> None:
+    """Give back the port of a network that a card had; that it cannot be is logged."""
+    source = nic.source
+    if nic.type != "network" or source is None or source.portid is None:
+        return
+    uuid = parseUUID(source.portid)
+    networks = _networks(hypervisor)
+    if networks is None or uuid is None:
+        return
+    try:
+        network = await settled(networks.networkLookupByName(source.network))
+        ref = await settled(networks.networkPortLookupByUUID(network, uuid))
+    except VirtError as error:
+        log.debug("{error}", error=error)
+        return
+    await _delete(networks, ref)
+
+
+async def _delete(networks: Any, ref: Any) -> None:
+    try:
+        await settled(networks.networkPortDelete(ref, 0))
+    except VirtError as error:
+        log.warn("a port of a network is left: {error}", error=error)

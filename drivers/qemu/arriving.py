@@ -7,6 +7,7 @@ comes for it goes, until then.
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -18,26 +19,40 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
+from pyvirt.drivers.interfaces.streams import IStreamSink
 from pyvirt.drivers.interfaces.values import (
     MigrationFinished,
     MigrationPrepared,
     TypedParam,
 )
 from pyvirt.drivers.qemu import ending, starting
+from pyvirt.drivers.qemu.blocks.chain import disksOf
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
-from pyvirt.drivers.qemu.leaving import capabilitiesFor
+from pyvirt.drivers.qemu.leavingchecks import checkTogether
+from pyvirt.drivers.qemu.migrationcookie import NBD, Cookie, Statistics, readCookie
 from pyvirt.drivers.qemu.migrationdata import (
     Address,
     checkMigration,
     freePort,
     given,
     readAddress,
-    readCookie,
 )
+from pyvirt.drivers.qemu.migrationparams import reset, tuningOf, useTLS
 from pyvirt.drivers.qemu.refusals import failed, internal
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.drivers.qemu.storagecopy import (
+    COPIES,
+    capacities,
+    checkChosen,
+    checkDisksAddress,
+    chosen,
+    precreate,
+    removePrecreated,
+    serve,
+)
+from pyvirt.drivers.qemu.tunnel import Inlet, pair
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Arrival", "Arriving"]
 
@@ -53,16 +68,30 @@ class Arrival:
     @ivar guest: its run, None if it does not run.
     @ivar known: whether it was defined here before.
     @ivar later: what it is to be when it is started again, None: what it is.
+    @ivar origin: its name at the source.
+    @ivar ports: those that are taken for it.
     @ivar come: fires when it has come, or its process has ended.
+    @ivar made: images that were made for it.
+    @ivar copies: disks are written over the network.
+    @ivar inlet: where its memory comes in through the daemon, None if it comes straight.
+    @ivar finishing: somebody has said that it is to run.
+    @ivar defined: it was defined for the first time, for this.
     """
 
     domain: Domain
     guest: Guest | None
     known: bool
     later: DomainDefinition | None
+    origin: str
+    flags: int
     held: AbstractAsyncContextManager[Any] | None = None
-    port: int | None = None
+    ports: set[int] = attrs.Factory(set)
     come: Deferred[str] | None = None
+    made: list[str] = attrs.Factory(list)
+    copies: bool = False
+    inlet: Inlet | None = None
+    finishing: bool = False
+    defined: bool = False
 
 
 class Arriving:
@@ -71,8 +100,17 @@ class Arriving:
     _hypervisor: Hypervisor
     _connection: Any
 
-    def _cookie(self, domain: Domain, paused: bool = False) -> bytes:
+    def _cookie(self, domain: Domain, **more: Any) -> Cookie:
         raise NotImplementedError
+
+    def _answer(self, arrival: Arrival, **more: Any) -> bytes:
+        cookie = self._cookie(arrival.domain, **more)
+        return attrs.evolve(cookie, name=arrival.origin).encode()
+
+    def _address(self, asked: dict[str, Any]) -> str:
+        config = self._hypervisor.config
+        listen: str = asked.get(c.VIR_MIGRATE_PARAM_LISTEN_ADDRESS) or config["migration_address"]
+        return f"[{listen}]" if ":" in listen and not listen.startswith("[") else listen
 
     def _listen(self, asked: dict[str, Any]) -> tuple[Address, str | None, int | None]:
         """
@@ -84,11 +122,9 @@ class Arriving:
         hypervisor = self._hypervisor
         config = hypervisor.config
         uri = asked.get(c.VIR_MIGRATE_PARAM_URI)
-        listen = asked.get(c.VIR_MIGRATE_PARAM_LISTEN_ADDRESS) or config["migration_address"]
+        listen = self._address(asked)
         ports = range(config["migration_port_min"], config["migration_port_max"] + 1)
         taken = hypervisor.migrationPorts
-        if ":" in listen and not listen.startswith("["):
-            listen = f"[{listen}]"
         if uri is None:
             host = config["migration_host"] or socket.gethostname()
             if host.startswith("localhost"):
@@ -109,16 +145,37 @@ class Arriving:
         self, params: list[TypedParam], cookieIn: bytes, flags: int
     ) -> MigrationPrepared:
         """Get ready: the guest waits here, paused."""
-        checkMigration("qemuDomainMigratePrepare3Params", flags)
-        hypervisor = self._hypervisor
+        function = "qemuDomainMigratePrepare3Params"
+        checkMigration(function, flags)
         asked = given(params)
+        checkTogether(function, flags, asked, destination=True)
+        _, told = await self._prepare(asked, cookieIn, flags, tunnel=False)
+        return MigrationPrepared(told[0], told[1])
+
+    async def domainMigratePrepareTunnel3Params(
+        self, params: list[TypedParam], cookieIn: bytes, flags: int
+    ) -> tuple[bytes, IStreamSink]:
+        """Get ready for a guest that comes through the daemon's connection."""
+        function = "qemuDomainMigratePrepareTunnel3Params"
+        checkMigration(function, flags)
+        asked = given(params)
+        checkTogether(function, flags, asked, destination=True)
+        arrival, told = await self._prepare(asked, cookieIn, flags, tunnel=True)
+        assert arrival.inlet is not None
+        return told[0], arrival.inlet
+
+    async def _prepare(
+        self, asked: dict[str, Any], cookieIn: bytes, flags: int, *, tunnel: bool
+    ) -> tuple[Arrival, tuple[bytes, str | None]]:
+        hypervisor = self._hypervisor
         xml = asked.get(c.VIR_MIGRATE_PARAM_DEST_XML)
         if not xml:
             raise internal("no domain XML passed")
-        cookie = readCookie(cookieIn)
+        definition = await hypervisor.parse(xml)
+        origin = definition.name
+        cookie = readCookie(cookieIn, origin, definition.uuid)
         if cookie is not None and cookie.host == hypervisor.hostUUID:
             raise internal(f"Attempt to migrate guest to the same host {formatUUID(cookie.host)}")
-        definition = await hypervisor.parse(xml)
         name = asked.get(c.VIR_MIGRATE_PARAM_DEST_NAME)
         if name:
             if "/" in name or name in (".", ".."):
@@ -126,58 +183,101 @@ class Arriving:
                     ErrorCode.XML_ERROR, f"name {name} cannot contain '/'", ErrorDomain.DOMAIN
                 )
             definition = replaced(definition, name=name)
+        checkChosen(definition, flags, asked)
+        disks = chosen(definition, flags, asked)
+        if disks:
+            checkDisksAddress(asked, asked.get(c.VIR_MIGRATE_PARAM_URI))
         persistent = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
         later = None if persistent is None else await hypervisor.parse(persistent)
         if definition.name in hypervisor.arriving:
-            raise virtError(
-                ErrorCode.OPERATION_FAILED,
-                f"domain '{definition.name}' is already being migrated here",
-                ErrorDomain.QEMU,
-            )
+            raise failed(f"domain '{definition.name}' is already being migrated here")
         domains = hypervisor.domains
         domain = domains.check(definition, mustBeInactive=True)
         known = domain is not None
         if domain is None:
             domain = domains.add(definition)
-        arrival = Arrival(domain, None, known, later)
+        arrival = Arrival(domain, None, known, later, origin, flags)
         hypervisor.arriving[domain.name] = arrival
         if flags & c.VIR_MIGRATE_OFFLINE:
             self._expire(arrival)
-            return MigrationPrepared(self._cookie(domain), None)
+            return arrival, (self._answer(arrival), None)
         try:
-            address, told, arrival.port = self._listen(asked)
-            if arrival.port is not None:
-                hypervisor.migrationPorts.add(arrival.port)
-            held = domain.jobs.longer(
-                "remoteDispatchDomainMigratePrepare3Params",
-                c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN,
-            )
-            await held.__aenter__()
-            arrival.held = held
-            guest = await starting.start(
-                hypervisor,
-                domain,
-                definition=definition,
-                incomingURI="defer",
-                autodestroy=self._connection,
-            )
-            arrival.guest = guest
-            await guest.execute(
-                "migrate-set-capabilities", {"capabilities": capabilitiesFor(flags, asked)}
-            )
-            if c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS in asked:
-                channels = asked[c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS]
-                await guest.execute("migrate-set-parameters", {"multifd-channels": channels})
-            come = arrival.come = guest.migrated = Deferred()
-            assert guest.process is not None
-            guest.process.whenEnded().addCallback(lambda _: self._ended(arrival, come))
-            await guest.execute("migrate-incoming", {"uri": address.qemu}, timeout=60.0)
-            hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_MIGRATION)
+            sizes = cookie.nbd.disks if cookie is not None and cookie.nbd is not None else {}
+            arrival.made = await precreate(hypervisor, disks, sizes, flags)
+            told, nbd = await self._start(arrival, definition, asked, tunnel)
         except BaseException:
             await self._gone(arrival)
             raise
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STARTED, c.VIR_DOMAIN_EVENT_STARTED_MIGRATED)
-        return MigrationPrepared(self._cookie(domain), told)
+        return arrival, (self._answer(arrival, nbd=nbd), told)
+
+    async def _start(
+        self, arrival: Arrival, definition: DomainDefinition, asked: dict[str, Any], tunnel: bool
+    ) -> tuple[str | None, NBD | None]:
+        """
+        Start the guest's process, and have it listen.
+
+        @return: where the source is told to send memory to, and disks.
+        """
+        hypervisor, domain, flags = self._hypervisor, arrival.domain, arrival.flags
+        address, told = None, None
+        if not tunnel:
+            address, told, port = self._listen(asked)
+            self._take(arrival, port)
+        held = domain.jobs.longer(
+            "remoteDispatchDomainMigratePrepare3Params", c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN
+        )
+        await held.__aenter__()
+        arrival.held = held
+        guest = await starting.start(
+            hypervisor,
+            domain,
+            definition=definition,
+            incomingURI="defer",
+            autodestroy=self._connection,
+        )
+        arrival.guest = guest
+        tuning = tuningOf(flags, asked, destination=True)
+        await tuning.apply(guest)
+        if flags & c.VIR_MIGRATE_TLS:
+            await useTLS(hypervisor, guest, destination=True, host="")
+        if tuning.parameters:
+            await guest.execute("migrate-set-parameters", tuning.parameters)
+        nbd: NBD | None = None
+        if flags & COPIES:
+            # With the names that the running guest knows its disks by.
+            targets = {disk.target.dev for disk in chosen(definition, flags, asked)}
+            disks = [each for each in disksOf(domain.definition) if each.target.dev in targets]
+            if disks:
+                listen = self._address(asked)
+                port, taken = await serve(hypervisor, guest, disks, asked, listen)
+                if taken is not None:
+                    arrival.ports.add(taken)
+                arrival.copies = True
+                nbd = attrs.evolve(await capacities(guest, disks), port=port)
+        come = arrival.come = guest.migrated = Deferred()
+        assert guest.process is not None
+        guest.process.whenEnded().addCallback(lambda _: self._ended(arrival, come))
+        if address is not None:
+            await guest.execute("migrate-incoming", {"uri": address.qemu}, timeout=60.0)
+        else:
+            await self._tunnel(arrival, guest)
+        hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_MIGRATION)
+        return told, nbd
+
+    async def _tunnel(self, arrival: Arrival, guest: Guest) -> None:
+        ours, theirs = pair()
+        arrival.inlet = Inlet(self._hypervisor.clock, ours)
+        try:
+            await guest.execute("getfd", {"fdname": "migrate"}, fds=[theirs])
+        finally:
+            os.close(theirs)
+        await guest.execute("migrate-incoming", {"uri": "fd:migrate"}, timeout=60.0)
+
+    def _take(self, arrival: Arrival, port: int | None) -> None:
+        if port is not None:
+            self._hypervisor.migrationPorts.add(port)
+            arrival.ports.add(port)
 
     def _ended(self, arrival: Arrival, come: Deferred[str]) -> None:
         """The guest's process is gone, before it has come or long after."""
@@ -199,8 +299,7 @@ class Arriving:
         hypervisor = self._hypervisor
         if hypervisor.arriving.get(arrival.domain.name) is arrival:
             del hypervisor.arriving[arrival.domain.name]
-        if arrival.port is not None:
-            hypervisor.migrationPorts.discard(arrival.port)
+        hypervisor.migrationPorts -= arrival.ports
         held, arrival.held = arrival.held, None
         if held is not None:
             await held.__aexit__(None, None, None)
@@ -208,6 +307,8 @@ class Arriving:
     async def _gone(self, arrival: Arrival) -> None:
         """It does not come after all."""
         hypervisor, domain, guest = self._hypervisor, arrival.domain, arrival.guest
+        if arrival.inlet is not None:
+            arrival.inlet.close()
         try:
             if guest is not None and domain.guest is guest:
                 ref = domain.ref
@@ -216,6 +317,8 @@ class Arriving:
                     domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_FAILED, ref
                 )
         finally:
+            removePrecreated(arrival.made)
+            self._undefine(arrival)
             await self._release(arrival)
         ending.forget(hypervisor, domain)
 
@@ -229,42 +332,105 @@ class Arriving:
         name = asked.get(c.VIR_MIGRATE_PARAM_DEST_NAME)
         if not name:
             raise internal("No domain name passed to Finish")
-        cookie = readCookie(cookieIn)
         arrival = hypervisor.arriving.get(name)
         if arrival is None:
             raise virtError(
                 ErrorCode.NO_DOMAIN, f"no domain with matching name '{name}'", ErrorDomain.QEMU
             )
+        if arrival.finishing:
+            raise failed(f"domain '{name}' is being let go on already")
+        arrival.finishing = True
         domain, guest = arrival.domain, arrival.guest
-        if cancelled:
-            await self._gone(arrival)
-            raise failed("migration was cancelled")
-        if guest is not None:
-            try:
-                await self._arrived(arrival, guest)
-            except BaseException:
-                await self._gone(arrival)
-                raise
-            guest.autodestroy = None
-        if flags & c.VIR_MIGRATE_PERSIST_DEST:
-            self._persist(arrival)
         try:
-            if guest is not None and not flags & c.VIR_MIGRATE_PAUSED:
-                if cookie is None or not cookie.paused:
-                    await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_MIGRATED)
-                else:
-                    hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_USER)
-            elif guest is not None:
-                hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_USER)
-                hypervisor.tell(
-                    domain, c.VIR_DOMAIN_EVENT_SUSPENDED, c.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED
-                )
+            cookie = readCookie(cookieIn, arrival.origin, domain.uuid)
+            if cancelled:
+                raise self._cancelled(arrival)
+            if guest is not None:
+                await self._arrived(arrival, guest)
+                if arrival.copies:
+                    await guest.execute("nbd-server-stop")
+            if flags & c.VIR_MIGRATE_PERSIST_DEST:
+                await self._persist(arrival, cookie)
+            done = await self._goOn(arrival, cookie, flags)
         except BaseException:
             # It does not go on here, so it must go on there.
             await self._gone(arrival)
             raise
+        arrival.made.clear()
+        if guest is not None:
+            await reset(guest, flags)
+        answer = self._answer(arrival, statistics=done)
         await self._release(arrival)
-        return MigrationFinished(domain.ref, self._cookie(domain))
+        return MigrationFinished(domain.ref, answer)
+
+    def _cancelled(self, arrival: Arrival) -> VirtError:
+        """Make the answer to somebody who has given a guest up: nothing is wrong, or why it had to be."""
+        guest = arrival.guest
+        if guest is not None and arrival.come is not None and arrival.come.called:
+            said = starting.said(self._hypervisor, arrival.domain)
+            if said:
+                return failed(f"migration failed. Message from the destination host: {said}")
+        return virtError(ErrorCode.MIGRATE_FINISH_OK, arrival.domain.name, ErrorDomain.QEMU)
+
+    async def _goOn(self, arrival: Arrival, cookie: Cookie | None, flags: int) -> Statistics | None:
+        """Let the guest run, unless it is to stay paused; return how it came."""
+        hypervisor, domain, guest = self._hypervisor, arrival.domain, arrival.guest
+        if guest is None:
+            return None
+        paused = bool(flags & c.VIR_MIGRATE_PAUSED) or (cookie is not None and cookie.paused)
+        if paused:
+            hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_USER)
+            if flags & c.VIR_MIGRATE_PAUSED:
+                hypervisor.tell(
+                    domain, c.VIR_DOMAIN_EVENT_SUSPENDED, c.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED
+                )
+        else:
+            status = await guest.execute("query-migrate")
+            following = isinstance(status, dict) and status.get("status") == "postcopy-active"
+            reason = c.VIR_DOMAIN_RUNNING_POSTCOPY if following else c.VIR_DOMAIN_RUNNING_MIGRATED
+            rest: Deferred[str] = Deferred()
+            if following:
+                guest.migrated = rest
+            await starting.goOn(hypervisor, domain, guest, reason)
+            if following:
+                guest.autodestroy = None
+                await self._restFollows(arrival, guest, rest)
+        guest.autodestroy = None
+        hypervisor.saveStatus(domain)
+        return self._accountIn(arrival, cookie)
+
+    async def _restFollows(self, arrival: Arrival, guest: Guest, rest: Deferred[str]) -> None:
+        """Wait for memory that follows; what goes wrong now is told as the guest's state."""
+        hypervisor, domain = self._hypervisor, arrival.domain
+        assert guest.process is not None
+        guest.process.whenEnded().addCallback(
+            lambda _: None if rest.called else rest.callback("ended")
+        )
+        word = await rest
+        if domain.guest is not guest:
+            return
+        if word == "completed":
+            hypervisor.setState(domain, domain.state, c.VIR_DOMAIN_RUNNING_MIGRATED)
+            hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_RESUMED, c.VIR_DOMAIN_EVENT_RESUMED_MIGRATED)
+            return
+        hypervisor.setState(domain, domain.state, c.VIR_DOMAIN_RUNNING_POSTCOPY_FAILED)
+        hypervisor.tell(
+            domain, c.VIR_DOMAIN_EVENT_RESUMED, c.VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED
+        )
+
+    def _accountIn(self, arrival: Arrival, cookie: Cookie | None) -> Statistics | None:
+        """Keep how it came for those who ask, and for the source."""
+        found = cookie.statistics if cookie is not None else None
+        if found is None:
+            return None
+        now = int(self._hypervisor.clock.seconds() * 1000)
+        numbers = dict(found.numbers)
+        numbers[c.VIR_DOMAIN_JOB_TIME_ELAPSED] = max(0, now - found.started)
+        numbers[c.VIR_DOMAIN_JOB_DOWNTIME] = max(0, now - found.stopped)
+        done = attrs.evolve(found, numbers=numbers, delta=max(0, now - found.sent))
+        operation = c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN
+        arrival.domain.jobs.completed = {"operation": operation, "params": done.params(operation)}
+        return done
 
     async def _arrived(self, arrival: Arrival, guest: Guest) -> None:
         """
@@ -291,12 +457,18 @@ class Arriving:
             self._hypervisor.clock.callLater(0.02, pause.callback, None)
             await pause
 
-    def _persist(self, arrival: Arrival) -> None:
+    async def _persist(self, arrival: Arrival, cookie: Cookie | None) -> None:
         """Define the domain here."""
         hypervisor, domain = self._hypervisor, arrival.domain
-        definition = arrival.later or domain.persistentDefinition
+        definition = arrival.later
+        if definition is None and cookie is not None and cookie.persistent is not None:
+            definition = await hypervisor.parse(cookie.persistent)
+        definition = definition or domain.persistentDefinition
+        if definition.name != domain.name:
+            definition = replaced(definition, name=domain.name)
         hypervisor.store.saveDefinition(definition)
         old, domain.persistent = domain.persistent, True
+        arrival.defined = not old
         if arrival.guest is not None:
             domain.pending = definition
         else:
@@ -306,3 +478,16 @@ class Arriving:
             c.VIR_DOMAIN_EVENT_DEFINED,
             c.VIR_DOMAIN_EVENT_DEFINED_UPDATED if old else c.VIR_DOMAIN_EVENT_DEFINED_ADDED,
         )
+
+    def _undefine(self, arrival: Arrival) -> None:
+        """Take back that a domain was defined which does not go on here."""
+        if not arrival.defined:
+            return
+        arrival.defined = False
+        hypervisor, domain = self._hypervisor, arrival.domain
+        try:
+            hypervisor.store.removeDefinition(domain.name)
+        except VirtError:
+            return
+        domain.persistent = False
+        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_UNDEFINED, c.VIR_DOMAIN_EVENT_UNDEFINED_REMOVED)

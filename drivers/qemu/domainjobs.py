@@ -56,7 +56,7 @@ class DomainJobs:
             if not flags & keep:
                 domain.jobs.completed = None
             job = LongJob("", done["operation"], 0.0)
-            params = jobParams(job, done["statistics"], done["elapsed"])
+            params = done.get("params") or jobParams(job, done["statistics"], done["elapsed"])
             return JobStats(c.VIR_DOMAIN_JOB_COMPLETED, params)
         domain.checkActive()
         running = domain.jobs.long

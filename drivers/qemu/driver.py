@@ -42,11 +42,13 @@ class QEMUConnection:
     A connection to a hypervisor.
 
     @ivar hypervisor: what it is connected to.
+    @ivar trusted: whoever has it has the rights of this process.
     """
 
-    def __init__(self, uri: str, hypervisor: Hypervisor) -> None:
+    def __init__(self, uri: str, hypervisor: Hypervisor, trusted: bool = True) -> None:
         self.uri = uri
         self.hypervisor = hypervisor
+        self.trusted = trusted
         self._components: dict[InterfaceClass, object | None] = {}
 
     def component(self, interface: InterfaceClass) -> object | None:
@@ -132,7 +134,7 @@ class QEMUDriver:
             raise internal(f"unexpected QEMU URI path '{path}', try qemu://{expected}")
         if path == "/session" and self._privileged:
             raise internal("unexpected QEMU URI path '/session', try qemu:///system")
-        return QEMUConnection(f"qemu://{expected}", hypervisor)
+        return QEMUConnection(f"qemu://{expected}", hypervisor, context.trusted)
 
     async def stateInitialize(self, context: OpenContext, root: str, privileged: bool) -> None:
         """

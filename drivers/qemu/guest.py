@@ -47,6 +47,7 @@ class Guest:
     @ivar vcpuThreads: by number of the virtual CPU, the thread that runs it.
     @ivar pausedReason, runningReason: C{VIR_DOMAIN_PAUSED_*} and C{VIR_DOMAIN_RUNNING_*} that hold once QEMU says
         that it has stopped, or goes on.
+    @ivar stoppedAt: when QEMU stopped last, in seconds since 1970; 0: never.
     @ivar fakeReboot: it is to start again when it has shut down.
     @ivar wasShutDown: it said that it has shut down.
     @ivar dying: somebody ends it, and tells what that was.
@@ -78,6 +79,7 @@ class Guest:
         self.vcpuThreads: dict[int, int] = {}
         self.pausedReason = c.VIR_DOMAIN_PAUSED_UNKNOWN
         self.runningReason = c.VIR_DOMAIN_RUNNING_UNPAUSED
+        self.stoppedAt = 0.0
         self.fakeReboot = False
         self.wasShutDown = False
         self.dying = False

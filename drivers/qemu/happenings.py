@@ -58,6 +58,7 @@ def happened(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
 def _stopped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     reason, guest.pausedReason = guest.pausedReason, c.VIR_DOMAIN_PAUSED_UNKNOWN
     switchDirect(domain.definition, False)
+    guest.stoppedAt = hypervisor.clock.seconds()
     if domain.state != c.VIR_DOMAIN_RUNNING:
         return
     hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, reason)
@@ -290,10 +291,14 @@ def _pass(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEv
         hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION, number)
 
 
+#: What those who follow a migration want to know at once.
+_TURNS = frozenset(("completed", "failed", "cancelled", "pre-switchover", "postcopy-active"))
+
+
 @handles("MIGRATION")
 def _migration(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     status = event.data.get("status")
-    if status in ("completed", "failed", "cancelled") and guest.migrated is not None:
+    if status in _TURNS and guest.migrated is not None:
         waiting, guest.migrated = guest.migrated, None
         waiting.callback(str(status))
 

@@ -15,9 +15,9 @@ __all__ = ["Host"]
 LIBRARY_VERSION = 9000000
 
 
-#: What the session does not know by itself (C{VIR_DRV_FEATURE_*}): the third protocol of migration, protection from
-#: changes while it goes on, definitions for other hosts, guests that do not run, parameters.
-_FEATURES = frozenset([6, 7, 11, 12, 13])
+#: What the session does not know by itself (C{VIR_DRV_FEATURE_*}): migration peer to peer, its third protocol,
+#: protection from changes while it goes on, definitions for other hosts, guests that do not run, parameters.
+_FEATURES = frozenset([4, 6, 7, 11, 12, 13])
 
 
 class Host(HostNumbers):

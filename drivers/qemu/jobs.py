@@ -34,6 +34,7 @@ class LongJob:
     @ivar started: when, in seconds since 1970.
     @ivar statistics: what C{query-migrate} and the like said last.
     @ivar aborted: somebody wants it given up.
+    @ivar problem: why that is, None if a client said so.
     @ivar cancel: what gives it up; None: it cannot be.
     @ivar look: what asks how far it is; None: C{query-migrate} does.
     """
@@ -43,6 +44,7 @@ class LongJob:
     started: float
     statistics: dict[str, Any] = attrs.Factory(dict)
     aborted: bool = False
+    problem: VirtError | None = None
     cancel: Any = None
     look: Any = None
 

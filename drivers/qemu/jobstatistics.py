@@ -46,6 +46,8 @@ def jobParams(
     if isinstance(backup, dict):
         return out + _backup(backup, event)
     total = _number(ram, "total")
+    if total is None and isinstance(statistics.get("disks"), dict):
+        total = 0
     if total is None:
         return out
     done, left = _number(ram, "transferred") or 0, _number(ram, "remaining") or 0
@@ -71,6 +73,20 @@ def jobParams(
         (c.VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE, "ullong", _number(ram, "page-size")),
     ]
     out += [_param(name, kind, value) for name, kind, value in pairs if value is not None]
+    disks = statistics.get("disks")
+    if isinstance(disks, dict) and disks.get("whole"):
+        whole, copied = disks["whole"], disks["done"]
+        sums = {
+            c.VIR_DOMAIN_JOB_DATA_TOTAL: whole,
+            c.VIR_DOMAIN_JOB_DATA_PROCESSED: copied,
+            c.VIR_DOMAIN_JOB_DATA_REMAINING: whole - copied,
+        }
+        out = [each._replace(value=each.value + sums.get(each.field, 0)) for each in out]
+        out += [
+            _param(c.VIR_DOMAIN_JOB_DISK_TOTAL, "ullong", whole),
+            _param(c.VIR_DOMAIN_JOB_DISK_PROCESSED, "ullong", copied),
+            _param(c.VIR_DOMAIN_JOB_DISK_REMAINING, "ullong", whole - copied),
+        ]
     return out
 
 
@@ -114,6 +130,12 @@ def jobInfo(type: int, statistics: dict[str, Any], elapsed: int) -> JobInfo:
         rest = whole - copied
         return JobInfo(type, elapsed, 0, whole, copied, rest, 0, 0, 0, whole, copied, rest)
     total, done, left = (_number(ram, each) or 0 for each in ("total", "transferred", "remaining"))
+    disks = statistics.get("disks")
+    if isinstance(disks, dict):
+        whole, copied = disks["whole"], disks["done"]
+        rest = whole - copied
+        sums = (total + whole, done + copied, left + rest)
+        return JobInfo(type, elapsed, 0, *sums, total, done, left, whole, copied, rest)
     return JobInfo(type, elapsed, 0, total, done, left, total, done, left, 0, 0, 0)
 
 

@@ -12,35 +12,34 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain import checkABIStability
+from pyvirt.drivers.interfaces.streams import IStreamSink
 from pyvirt.drivers.interfaces.values import DomainRef, MigrationBegun, TypedParam
 from pyvirt.drivers.qemu import ending, locks, starting
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.jobs import LongJob
-from pyvirt.drivers.qemu.memorystream import follow
+from pyvirt.drivers.qemu.leavingchecks import checkMovable, checkTogether
 from pyvirt.drivers.qemu.migratable import formatMigratable
-from pyvirt.drivers.qemu.migrationdata import Cookie, checkMigration, given, readAddress, readCookie
-from pyvirt.drivers.qemu.refusals import (
-    internal,
-    invalidArgument,
-    notActive,
-    operationInvalid,
-)
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.drivers.qemu.migrationcookie import Cookie, Statistics, readCookie
+from pyvirt.drivers.qemu.migrationdata import Address, checkMigration, given, readAddress
+from pyvirt.drivers.qemu.migrationparams import reset
+from pyvirt.drivers.qemu.refusals import failed, internal, notActive, operationInvalid
+from pyvirt.drivers.qemu.sending import send, statisticsOf
+from pyvirt.drivers.qemu.storagecopy import Copying, capacities, checkDisksAddress, chosen
+from pyvirt.errors import VirtError
 
-__all__ = ["FASTEST", "Leaver", "Leaving", "capabilitiesFor"]
+__all__ = ["Leaver", "Leaving"]
 
-#: MiB a second beyond which a number of bytes does not fit.
-FASTEST = ((1 << 63) - 1) >> 20
 #: Seconds after which a source that hears nothing between two steps gives up.
 PATIENCE = 60.0
 
-_MEMORY_SAFE = ("none", "directsync")
+_PERFORM = "remoteDispatchDomainMigratePerform3Params"
+_CONFIRM = "remoteDispatchDomainMigrateConfirm3Params"
 
 
 @attrs.define(eq=False)
@@ -49,9 +48,12 @@ class Leaver:
     A guest on its way out.
 
     @ivar held: what keeps other changes out, and C{job} what came of it; None until then.
+    @ivar busy: it is being sent just now.
     @ivar paused: whether it ran when it was paused for this.
     @ivar sent: it has been sent: somebody else may have it.
-    @ivar connection: of whoever leads the migration.
+    @ivar connection: of whoever leads the migration, None: we do.
+    @ivar copying: its disks, once they are being copied.
+    @ivar statistics: how it was sent.
     @ivar rest: fires when memory that was left behind has followed, None if none was.
     """
 
@@ -61,43 +63,23 @@ class Leaver:
     connection: Any = None
     held: AbstractAsyncContextManager[LongJob] | None = None
     job: LongJob | None = None
+    busy: bool = False
     paused: bool = False
     sent: bool = False
+    copying: Copying | None = None
+    statistics: Statistics | None = None
     rest: Deferred[str] | None = None
     timer: Any = None
 
-
-def capabilitiesFor(flags: int, params: dict[str, Any]) -> list[dict[str, Any]]:
-    """Say how QEMU is to migrate; both ends must be told the same."""
-    wanted = {
-        "events": True,
-        "postcopy-ram": bool(flags & c.VIR_MIGRATE_POSTCOPY),
-        "auto-converge": bool(flags & c.VIR_MIGRATE_AUTO_CONVERGE),
-        "xbzrle": bool(flags & c.VIR_MIGRATE_COMPRESSED),
-        "multifd": bool(flags & c.VIR_MIGRATE_PARALLEL),
-    }
-    return [{"capability": name, "state": state} for name, state in wanted.items()]
-
-
-def checkSafe(definition: DomainDefinition) -> None:
-    """
-    Refuse what may corrupt data.
-
-    @raise VirtError: a disk is not seen by the other host, or not as this one leaves it.
-    """
-    for disk in definition.devices.disks:
-        source: Any = disk.source
-        if disk.readonly or disk.device not in (None, "disk", "lun") or source is None:
-            continue
-        if getattr(source, "file", None) is not None:
-            text = "Migration without shared storage is unsafe"
-        elif getattr(source, "dev", None) is not None and (
-            getattr(disk.driver, "cache", None) not in _MEMORY_SAFE
-        ):
-            text = "Migration may lead to data corruption if disks use cache other than none or directsync"
-        else:
-            continue
-        raise virtError(ErrorCode.MIGRATE_UNSAFE, text, ErrorDomain.QEMU)
+    def fail(self, error: VirtError) -> None:
+        """Have it given up, for a reason."""
+        job = self.job
+        if job is None or self.sent or job.problem is not None:
+            return
+        job.problem = error
+        job.aborted = True
+        if job.cancel is not None:
+            job.cancel().addErrback(lambda _: None)
 
 
 class Leaving:
@@ -107,9 +89,9 @@ class Leaving:
         self._hypervisor = hypervisor
         self._connection = connection
 
-    def _cookie(self, domain: Domain, paused: bool = False) -> bytes:
+    def _cookie(self, domain: Domain, **more: Any) -> Cookie:
         host = self._hypervisor.hostUUID
-        return Cookie(domain.name, domain.uuid, host, socket.gethostname(), paused).encode()
+        return Cookie(domain.name, domain.uuid, host, socket.gethostname(), **more)
 
     # The first step
 
@@ -117,63 +99,69 @@ class Leaving:
         self, dom: DomainRef, params: list[TypedParam], flags: int
     ) -> MigrationBegun:
         """Describe the guest to the destination."""
-        checkMigration("qemuDomainMigrateBegin3Params", flags)
+        function = "qemuDomainMigrateBegin3Params"
+        checkMigration(function, flags)
         asked = given(params)
-        hypervisor = self._hypervisor
-        domain = hypervisor.domains.find(dom)
-        offline = bool(flags & c.VIR_MIGRATE_OFFLINE)
-        if offline and not flags & c.VIR_MIGRATE_PERSIST_DEST:
-            raise operationInvalid(
-                "offline migration must be specified with the persistent flag set"
-            )
-        if flags & c.VIR_MIGRATE_COMPRESSED and asked.get(c.VIR_MIGRATE_PARAM_COMPRESSION) not in (
-            None,
-            ["xbzrle"],
-        ):
-            raise invalidArgument(
-                f"unsupported compression methods {asked[c.VIR_MIGRATE_PARAM_COMPRESSION]}"
-            )
-        guest = None if offline and not domain.active else domain.checkActive()
-        definition = domain.definition if guest is not None else domain.persistentDefinition
-        for device in definition.devices.hostdevs:
-            if device.mode == "subsystem":
-                raise operationInvalid(
-                    f"cannot migrate a domain with <hostdev mode='subsystem' type='{device.type}'>"
-                )
-        if not flags & c.VIR_MIGRATE_UNSAFE and not offline:
-            checkSafe(definition)
-        if domain.uuid in hypervisor.leaving:
+        domain = self._hypervisor.domains.find(dom)
+        checkTogether(function, flags, asked)
+        if domain.uuid in self._hypervisor.leaving:
             raise operationInvalid(
                 f"another migration job is already running for domain '{domain.name}'"
             )
-        wanted = asked.get(c.VIR_MIGRATE_PARAM_DEST_XML)
-        if wanted is not None:
-            from pyvirt.drivers.qemu.saving import compatible
-
-            definition = compatible(definition, await hypervisor.parse(wanted))
-        if guest is not None and flags & c.VIR_MIGRATE_CHANGE_PROTECTION:
-            await self._hold(domain, guest, flags)
-        known = None if guest is None or wanted is not None else guest.askedCPU
-        xml = formatMigratable(definition, known)
-        return MigrationBegun(self._cookie(domain), xml)
-
-    async def _hold(self, domain: Domain, guest: Guest, flags: int) -> Leaver:
-        """Keep other changes out from now on."""
-        leaver = self._hypervisor.leaving.get(domain.uuid)
-        if leaver is None:
-            leaver = self._hypervisor.leaving[domain.uuid] = Leaver(
-                domain, guest, flags, connection=self._connection
-            )
-            held = domain.jobs.longer(
-                "remoteDispatchDomainMigratePerform3Params",
-                c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT,
-            )
+        if flags & c.VIR_MIGRATE_CHANGE_PROTECTION and not (
+            flags & c.VIR_MIGRATE_OFFLINE and not domain.active
+        ):
+            leaver = await self._hold(domain, domain.checkActive(), flags, self._connection)
             try:
-                leaver.job = await held.__aenter__()
+                return await self._begin(domain, asked, flags)
             except BaseException:
-                del self._hypervisor.leaving[domain.uuid]
+                await self._forget(leaver)
                 raise
-            leaver.held = held
+        return await self._begin(domain, asked, flags)
+
+    async def _begin(self, domain: Domain, asked: dict[str, Any], flags: int) -> MigrationBegun:
+        offline = bool(flags & c.VIR_MIGRATE_OFFLINE)
+        guest = None if offline and not domain.active else domain.checkActive()
+        definition = domain.definition if guest is not None else domain.persistentDefinition
+        checkMovable(domain, definition, flags, asked)
+        wanted = asked.get(c.VIR_MIGRATE_PARAM_DEST_XML)
+        sent = definition
+        if wanted is not None:
+            sent = await self._hypervisor.parse(wanted)
+            checkABIStability(definition, sent)
+        later = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
+        if later is not None:
+            checkABIStability(domain.persistentDefinition, await self._hypervisor.parse(later))
+        nbd = None
+        copied = [] if guest is None else chosen(definition, flags, asked)
+        if guest is not None and copied:
+            nbd = await capacities(guest, copied)
+        known = None if guest is None or wanted is not None else guest.askedCPU
+        xml = formatMigratable(sent, known)
+        return MigrationBegun(self._cookie(domain, nbd=nbd).encode(), xml)
+
+    async def _hold(self, domain: Domain, guest: Guest, flags: int, connection: Any) -> Leaver:
+        """Keep other changes out from now on."""
+        leaving = self._hypervisor.leaving
+        leaver = leaving.get(domain.uuid)
+        if leaver is not None and (leaver.busy or leaver.sent or leaver.guest is not guest):
+            raise operationInvalid(
+                f"another migration job is already running for domain '{domain.name}'"
+            )
+        if leaver is None:
+            leaver = leaving[domain.uuid] = Leaver(domain, guest, flags, connection=connection)
+            held = domain.jobs.longer(_PERFORM, c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT)
+            leaver.busy = True
+            try:
+                job = leaver.job = await held.__aenter__()
+                job.cancel = lambda: succeed(None)
+                leaver.held = held
+                if domain.guest is not guest:
+                    raise notActive()
+            except BaseException:
+                await self._forget(leaver)
+                raise
+            leaver.busy = False
         leaver.flags |= flags
         self._wait(leaver)
         return leaver
@@ -200,15 +188,24 @@ class Leaving:
             await held.__aexit__(None, None, None)
 
     async def _givenUp(self, leaver: Leaver) -> None:
-        """Nobody has said anything for long."""
-        await self._forget(leaver)
-        if not leaver.sent:
-            # What has been sent may run at its destination: two of it would be worse than none.
-            await self._resume(leaver)
+        """Nobody has said anything for long, or it could not be sent."""
+        try:
+            if not leaver.sent:
+                # What has been sent may run at its destination: two of it would be worse than none.
+                await self._resume(leaver)
+        finally:
+            await self._forget(leaver)
 
     async def _resume(self, leaver: Leaver) -> None:
+        """Let it go on here, if it went on when it was to go."""
         domain, guest = leaver.domain, leaver.guest
-        if domain.guest is guest and leaver.paused and domain.state == c.VIR_DOMAIN_PAUSED:
+        guest.pausedReason = c.VIR_DOMAIN_PAUSED_UNKNOWN
+        if domain.guest is not guest or guest.monitor is None:
+            return
+        if leaver.copying is not None:
+            await leaver.copying.giveUp()
+        await reset(guest, leaver.flags)
+        if leaver.paused and domain.guest is guest and domain.state == c.VIR_DOMAIN_PAUSED:
             leaver.paused = False
             await starting.goOn(
                 self._hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_MIGRATION_CANCELED
@@ -224,84 +221,95 @@ class Leaving:
         cookieIn: bytes,
         flags: int,
     ) -> bytes:
-        """Send the guest."""
-        checkMigration("qemuDomainMigratePerform3Params", flags)
-        asked = given(params)
-        readCookie(cookieIn)
+        """Send the guest, or, peer to peer, do all of it."""
+        function = "qemuDomainMigratePerform3Params"
+        checkMigration(function, flags)
         hypervisor = self._hypervisor
+        if flags & (c.VIR_MIGRATE_PEER2PEER | c.VIR_MIGRATE_TUNNELLED):
+            if cookieIn:
+                raise operationInvalid("received unexpected cookie with P2P migration")
+            from pyvirt.drivers.qemu.peertopeer import PeerToPeer
+
+            asked = given(params)
+            domain = hypervisor.domains.find(dom)
+            checkTogether(function, flags, asked)
+            await PeerToPeer(hypervisor, self._connection).migrate(domain, dconnuri, asked, flags)
+            return b""
         domain = hypervisor.domains.find(dom)
+        if dconnuri:
+            raise internal("Unexpected dconnuri parameter with non-peer2peer migration")
         if flags & c.VIR_MIGRATE_OFFLINE and not domain.active:
-            return self._cookie(domain)
-        guest = domain.checkActive()
-        uri = asked.get(c.VIR_MIGRATE_PARAM_URI)
-        if not uri:
-            raise internal("no migration URI was given")
+            return self._cookie(domain).encode()
+        leaver = await self._hold(domain, domain.checkActive(), flags, self._connection)
+        try:
+            leaver.busy = True
+            self._callOff(leaver)
+            asked = given(params)
+            checkTogether(function, flags, asked)
+            cookie = readCookie(cookieIn, uuid=domain.uuid)
+            uri = asked.get(c.VIR_MIGRATE_PARAM_URI)
+            if not uri:
+                raise internal("no migration URI was given")
+            address = self._addressOf(uri, flags, asked, leaver)
+            out = await self._perform(leaver, asked, cookie, address)
+        except BaseException:
+            # Nobody will say anything more: it goes on here.
+            leaver.busy = False
+            await self._givenUp(leaver)
+            raise
+        leaver.busy = False
+        self._wait(leaver)
+        return out.encode()
+
+    def _addressOf(self, uri: str, flags: int, asked: dict[str, Any], leaver: Leaver) -> Address:
         address = readAddress(uri)
         if address.path is None and address.port is None:
-            raise invalidArgument(f"missing port in migration URI: {uri}")
-        speed = asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH) or guest.migration.speed
-        if speed > FASTEST:
-            raise virtError(
-                ErrorCode.OVERFLOW, f"bandwidth must be less than {FASTEST + 1}", ErrorDomain.QEMU
-            )
-        leaver = await self._hold(domain, guest, flags)
-        self._callOff(leaver)
+            raise internal(f"missing port in migration URI: {uri}")
+        if chosen(leaver.domain.definition, flags, asked):
+            checkDisksAddress(asked, uri)
+        return address
+
+    async def _perform(
+        self,
+        leaver: Leaver,
+        asked: dict[str, Any],
+        cookie: Cookie | None,
+        where: Address | IStreamSink,
+    ) -> Cookie:
+        """
+        Send the guest.
+
+        @raise VirtError: it does not get there.
+        """
+        hypervisor, domain, guest = self._hypervisor, leaver.domain, leaver.guest
         was = domain.state
         try:
-            await self._send(leaver, address.qemu, speed, asked)
+            await send(hypervisor, leaver, asked, cookie, where)
         except BaseException:
-            if guest.pausedReason == c.VIR_DOMAIN_PAUSED_MIGRATION:
-                guest.pausedReason = c.VIR_DOMAIN_PAUSED_UNKNOWN
-            # Nobody need say anything more: it goes on here.
-            await self._givenUp(leaver)
+            if was == c.VIR_DOMAIN_RUNNING and domain.state == c.VIR_DOMAIN_PAUSED:
+                # QEMU itself goes on when it has not sent its all, but not from everywhere.
+                leaver.paused = leaver.paused or (domain.reason == c.VIR_DOMAIN_PAUSED_MIGRATION)
             raise
         leaver.sent = True
         assert leaver.job is not None
-        leaver.job.what = "remoteDispatchDomainMigrateConfirm3Params"
+        leaver.job.what = _CONFIRM
+        leaver.job.cancel = None
         hypervisor.saveStatus(domain)
         if was == c.VIR_DOMAIN_RUNNING:
             leaver.paused = True
+        leaver.statistics = await statisticsOf(hypervisor, leaver)
         await locks.release(hypervisor, domain, guest)
-        self._wait(leaver)
-        return self._cookie(domain, paused=was != c.VIR_DOMAIN_RUNNING)
-
-    async def _send(self, leaver: Leaver, uri: str, speed: int, asked: dict[str, Any]) -> None:
-        hypervisor, domain, guest, job = self._hypervisor, leaver.domain, leaver.guest, leaver.job
-        assert job is not None
-        flags = leaver.flags
-        hypervisor.saveStatus(domain)
-        capabilities = capabilitiesFor(flags, asked)
-        await guest.execute("migrate-set-capabilities", {"capabilities": capabilities})
-        values: dict[str, Any] = {
-            "max-bandwidth": speed << 20,
-            "downtime-limit": guest.migration.downtime,
-            "xbzrle-cache-size": asked.get(c.VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE)
-            or guest.migration.cache,
-        }
-        for name, key in (
-            (c.VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL, "cpu-throttle-initial"),
-            (c.VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT, "cpu-throttle-increment"),
-            (c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS, "multifd-channels"),
-        ):
-            if name in asked:
-                values[key] = asked[name]
-        postcopy = asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY) or (
-            guest.migration.postcopySpeed
+        persistent = None
+        if leaver.flags & c.VIR_MIGRATE_PERSIST_DEST:
+            persistent = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
+            if persistent is None and domain.persistent:
+                persistent = formatMigratable(domain.persistentDefinition, None)
+        return self._cookie(
+            domain,
+            paused=was != c.VIR_DOMAIN_RUNNING,
+            statistics=leaver.statistics,
+            persistent=persistent,
         )
-        if postcopy:
-            values["max-postcopy-bandwidth"] = postcopy << 20
-        await guest.execute("migrate-set-parameters", values)
-        guest.pausedReason = c.VIR_DOMAIN_PAUSED_MIGRATION
-        if not flags & c.VIR_MIGRATE_LIVE and domain.state == c.VIR_DOMAIN_RUNNING:
-            leaver.paused = True
-            await guest.execute("stop")
-            guest.pausedReason = c.VIR_DOMAIN_PAUSED_MIGRATION
-        finished: Deferred[str] = Deferred()
-        guest.migrated = finished
-        await guest.execute("migrate", {"uri": uri, "detach": True})
-        word = await follow(hypervisor, domain, guest, job, finished, "migration out job")
-        if word == "postcopy-active":
-            guest.migrated = leaver.rest = Deferred()
 
     # The last step
 
@@ -310,9 +318,9 @@ class Leaving:
     ) -> None:
         """Let the guest go, or go on here."""
         checkMigration("qemuDomainMigrateConfirm3Params", flags)
-        readCookie(cookieIn)
         hypervisor = self._hypervisor
         domain = hypervisor.domains.find(dom)
+        cookie = readCookie(cookieIn, uuid=domain.uuid)
         leaver = hypervisor.leaving.get(domain.uuid)
         if flags & c.VIR_MIGRATE_OFFLINE and not domain.active:
             if not cancelled:
@@ -324,16 +332,28 @@ class Leaving:
             if not domain.active:
                 raise notActive()
             raise operationInvalid(f"domain '{domain.name}' is not being migrated")
+        if leaver.busy:
+            raise operationInvalid(f"domain '{domain.name}' is being sent")
+        await self._confirm(leaver, cookie, flags, cancelled)
+
+    async def _confirm(
+        self, leaver: Leaver, cookie: Cookie | None, flags: int, cancelled: bool
+    ) -> None:
+        hypervisor, domain = self._hypervisor, leaver.domain
+        self._callOff(leaver)
         if cancelled:
-            await self._forget(leaver)
-            await self._resume(leaver)
+            try:
+                if leaver.rest is None:
+                    await self._resume(leaver)
+                else:
+                    self._halfGone(leaver)
+            finally:
+                await self._forget(leaver)
             return
         if not leaver.sent:
             raise operationInvalid(f"domain '{domain.name}' has not been sent")
-        self._callOff(leaver)
         if leaver.rest is not None:
-            # It runs there already, and needs what is still here.
-            await leaver.rest
+            await self._follows(leaver)
         try:
             guest = domain.guest
             if guest is leaver.guest:
@@ -341,9 +361,68 @@ class Leaving:
                 hypervisor.tell(
                     domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_MIGRATED
                 )
+                self._account(leaver, cookie)
         finally:
             await self._forget(leaver)
         self._removed(domain, flags)
+
+    async def _follows(self, leaver: Leaver) -> None:
+        """
+        Wait for memory that follows a guest which runs elsewhere already.
+
+        @raise VirtError: it does not follow; then neither half of the guest is whole.
+        """
+        guest, domain = leaver.guest, leaver.domain
+        assert leaver.rest is not None and guest.process is not None
+        rest = leaver.rest
+        guest.process.whenEnded().addCallback(
+            lambda _: None if rest.called else rest.callback("ended")
+        )
+        word = await rest
+        if word == "postcopy-active":
+            # Told late of what was seen already.
+            leaver.rest = guest.migrated = Deferred()
+            await self._follows(leaver)
+            return
+        if word == "completed" or domain.guest is not guest:
+            return
+        self._halfGone(leaver)
+        await self._forget(leaver)
+        raise failed("job 'migration out' failed in post-copy phase")
+
+    def _halfGone(self, leaver: Leaver) -> None:
+        """What is here is not the whole guest any more, and must not go on."""
+        hypervisor, domain = self._hypervisor, leaver.domain
+        if domain.guest is leaver.guest and domain.state == c.VIR_DOMAIN_PAUSED:
+            hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
+            hypervisor.tell(
+                domain,
+                c.VIR_DOMAIN_EVENT_SUSPENDED,
+                c.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED,
+            )
+
+    def _account(self, leaver: Leaver, cookie: Cookie | None) -> None:
+        """Keep how it went for those who ask, and tell."""
+        found = leaver.statistics
+        if found is None:
+            return
+        numbers = dict(found.numbers)
+        theirs = cookie.statistics if cookie is not None else None
+        delta = None
+        if theirs is not None:
+            delta = theirs.delta
+            numbers.update(
+                (name, theirs.numbers[name])
+                for name in (c.VIR_DOMAIN_JOB_DOWNTIME,)
+                if name in theirs.numbers
+            )
+        now = int(self._hypervisor.clock.seconds() * 1000)
+        numbers[c.VIR_DOMAIN_JOB_TIME_ELAPSED] = max(0, now - found.started)
+        done = attrs.evolve(found, numbers=numbers, delta=delta)
+        operation = c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
+        params = done.params(operation)
+        leaver.domain.jobs.completed = {"operation": operation, "params": params}
+        self._hypervisor.tellDomain(leaver.domain, c.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, params)
 
     def _removed(self, domain: Domain, flags: int) -> None:
         """Forget a domain that lives elsewhere now, if nothing defines it here."""

@@ -5,7 +5,7 @@ A guest's memory on its way to a file, and back: L{writeMemory} and L{readMemory
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,15 @@ from pyvirt.process import Command
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["flush", "follow", "migrateTo", "readMemory", "waitForIncoming", "writeMemory"]
+__all__ = [
+    "canceled",
+    "flush",
+    "follow",
+    "migrateTo",
+    "readMemory",
+    "waitForIncoming",
+    "writeMemory",
+]
 
 log = Logger()
 
@@ -115,15 +123,24 @@ async def follow(
     job: LongJob,
     finished: Deferred[str],
     what: str,
+    *,
+    switch: Callable[[], Awaitable[None]] | None = None,
+    check: Callable[[], None] | None = None,
 ) -> str:
     """
     Follow memory that is on its way, keeping what QEMU says of it in the job.
 
-    @param finished: fires when QEMU tells of the end.
+    @param finished: fires when QEMU tells of the end, or of another turn.
+    @param switch: called when the guest stands still and only its devices are to be sent, which then has them sent.
+        None: that all is complete is told; else whoever calls does that.
+    @param check: raises an error that is to end it.
     @return: C{completed}, or C{postcopy-active}: the rest follows when the guest runs where it goes.
     @raise VirtError: it did not get there, or somebody gave it up.
     """
     job.cancel = lambda: guest.execute("migrate_cancel")
+    if job.aborted:
+        job.cancel().addErrback(lambda _: None)
+    stopping: VirtError | None = None
     try:
         while True:
             look: Deferred[str | None] = Deferred()
@@ -132,26 +149,53 @@ async def follow(
             word = await look
             if timer.active():
                 timer.cancel()
+            if finished.called:
+                finished = guest.migrated = Deferred()
             status = await guest.execute("query-migrate")
             if isinstance(status, dict):
-                job.statistics = status
+                disks = job.statistics.get("disks")
+                job.statistics = status if disks is None else {**status, "disks": disks}
                 word = str(status.get("status", word))
             if word == "completed":
-                completedEvent(hypervisor, domain, job)
+                if switch is None:
+                    completedEvent(hypervisor, domain, job)
                 return word
             if word == "postcopy-active":
                 return word
             if word in ("failed", "cancelled"):
+                if stopping is not None:
+                    raise stopping
+                if job.problem is not None:
+                    raise job.problem
                 if job.aborted:
-                    raise virtError(
-                        ErrorCode.OPERATION_ABORTED, f"{what}: canceled by client", ErrorDomain.QEMU
-                    )
-                why = job.statistics.get("error-desc", "unexpectedly failed")
-                raise failed(f"{what}: {why}")
+                    raise canceled(what)
+                why = job.statistics.get("error-desc")
+                if switch is None:
+                    raise failed(f"{what}: {why or 'unexpectedly failed'}")
+                name = what.removesuffix(" job")
+                raise failed(
+                    f"job '{name}' failed: {why}" if why else f"job '{name}' unexpectedly failed"
+                )
+            if stopping is None:
+                try:
+                    if check is not None:
+                        check()
+                    if word == "pre-switchover" and switch is not None:
+                        await switch()
+                        if job.look is not None:
+                            job.statistics = await job.look()
+                except VirtError as error:
+                    stopping = error
+                    await guest.execute("migrate_cancel")
     finally:
         job.cancel = None
         if guest.migrated is finished:
             guest.migrated = None
+
+
+def canceled(what: str) -> VirtError:
+    """Make the error of what somebody has given up."""
+    return virtError(ErrorCode.OPERATION_ABORTED, f"{what}: canceled by client", ErrorDomain.QEMU)
 
 
 def _ended(status: int | None, finished: Deferred[str]) -> None:

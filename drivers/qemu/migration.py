@@ -12,7 +12,8 @@ from pyvirt import constants as c
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.arriving import Arriving
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.leaving import FASTEST, Leaving
+from pyvirt.drivers.qemu.leaving import Leaving
+from pyvirt.drivers.qemu.migrationdata import FASTEST
 from pyvirt.drivers.qemu.refusals import checkFlags, invalidArgument, operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 

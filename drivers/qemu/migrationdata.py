@@ -1,29 +1,53 @@
 """
-What travels in a migration: flags and parameters of its steps, the cookie that its two ends hand each other, and the
-addresses that memory is sent to.
+What the steps of a migration are told: flags and parameters, and the addresses that memory is sent to.
 """
 
 from __future__ import annotations
 
+import errno
+import ipaddress
 import os
 import re
 import socket
 from typing import Any, NamedTuple
 
 from pyvirt import constants as c
-from pyvirt.definitions.kinds import escape
-from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.drivers.interfaces.values import TypedParam
-from pyvirt.drivers.qemu.refusals import checkFlags, internal, invalidArgument
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.drivers.qemu.refusals import (
+    checkFlags,
+    internal,
+    invalidArgument,
+    operationInvalid,
+    unsupportedArgument,
+)
 from pyvirt.params import validateParams
 
-__all__ = ["Address", "Cookie", "checkMigration", "given", "hostUUID", "readAddress", "readCookie"]
+__all__ = [
+    "FASTEST",
+    "Address",
+    "asParams",
+    "checkMigration",
+    "freePort",
+    "given",
+    "hostUUID",
+    "readAddress",
+]
 
-#: What is done; moving storage, tunnels and the daemon as its own client are not.
+#: MiB a second beyond which a number of bytes does not fit.
+FASTEST = ((1 << 63) - 1) >> 20
+
+#: Flags of the steps.
 FLAGS = (
     c.VIR_MIGRATE_LIVE
+    | c.VIR_MIGRATE_PEER2PEER
+    | c.VIR_MIGRATE_TUNNELLED
+    | c.VIR_MIGRATE_NON_SHARED_DISK
+    | c.VIR_MIGRATE_NON_SHARED_INC
+    | c.VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES
+    | c.VIR_MIGRATE_RDMA_PIN_ALL
+    | c.VIR_MIGRATE_TLS
+    | c.VIR_MIGRATE_ZEROCOPY
     | c.VIR_MIGRATE_PERSIST_DEST
     | c.VIR_MIGRATE_UNDEFINE_SOURCE
     | c.VIR_MIGRATE_PAUSED
@@ -54,7 +78,11 @@ _KNOWN = {
     c.VIR_MIGRATE_PARAM_DISKS_PORT: _INT,
     c.VIR_MIGRATE_PARAM_DISKS_URI: _STRING,
     c.VIR_MIGRATE_PARAM_COMPRESSION: _STRING,
+    c.VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL: _INT,
+    c.VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS: _INT,
+    c.VIR_MIGRATE_PARAM_COMPRESSION_MT_DTHREADS: _INT,
     c.VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE: _ULLONG,
+    c.VIR_MIGRATE_PARAM_TLS_DESTINATION: _STRING,
     c.VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL: _INT,
     c.VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT: _INT,
     c.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY: _ULLONG,
@@ -75,11 +103,16 @@ def given(params: list[TypedParam]) -> dict[str, Any]:
 
     @raise VirtError: there are unknown ones, or of a wrong type.
     """
-    found = validateParams(params, _KNOWN, _MULTIPLE)
-    for name in (c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS,):
-        if name in found and found[name] < 1:
-            raise invalidArgument(f"{name} must be greater than zero")
-    return found
+    return validateParams(params, _KNOWN, _MULTIPLE)
+
+
+def asParams(asked: dict[str, Any]) -> list[TypedParam]:
+    """Write parameters by name as L{given} reads them."""
+    return [
+        TypedParam(name, _KNOWN[name], each)
+        for name, value in asked.items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
 
 
 def hostUUID(folder: str, random: Any) -> bytes:
@@ -106,63 +139,6 @@ def hostUUID(folder: str, random: Any) -> bytes:
         os.fsync(file.fileno())
     os.rename(temporary, path)
     return bytes(made)
-
-
-class Cookie(NamedTuple):
-    """
-    What one end tells the other.
-
-    @ivar paused: the guest is to stay paused, for it was paused before.
-    """
-
-    name: str
-    uuid: bytes
-    host: bytes
-    hostname: str
-    paused: bool = False
-
-    def encode(self) -> bytes:
-        """Write it as it travels."""
-        return (
-            "<qemu-migration>\n"
-            f"  <name>{escape(self.name)}</name>\n"
-            f"  <uuid>{formatUUID(self.uuid)}</uuid>\n"
-            f"  <hostname>{escape(self.hostname)}</hostname>\n"
-            f"  <hostuuid>{formatUUID(self.host)}</hostuuid>\n"
-            + ("  <paused/>\n" if self.paused else "")
-            + "</qemu-migration>\n"
-        ).encode()
-
-
-def readCookie(data: bytes) -> Cookie | None:
-    """
-    Read what the other end told, None if it told nothing.
-
-    @raise VirtError: it is no cookie.
-    """
-    text = data.decode("utf-8", "replace").rstrip("\0")
-    if not text:
-        return None
-    try:
-        root = parseTree(text, None, label="(qemu_migration_cookie)", domain=ErrorDomain.QEMU)
-    except VirtError as error:
-        raise internal(f"malformed migration cookie: {error.message}") from None
-    if root.tag != "qemu-migration":
-        raise internal(f"migration cookie of another kind of host: '{root.tag}'")
-
-    def value(tag: str) -> str:
-        found = root.find(tag)
-        if found is None or not found.text:
-            raise internal(f"missing {tag} element in migration data")
-        return str(found.text)
-
-    uuid, host = parseUUID(value("uuid")), parseUUID(value("hostuuid"))
-    if uuid is None:
-        raise internal("malformed uuid element in migration data")
-    if host is None:
-        raise internal("malformed hostuuid element in migration data")
-    paused = root.find("paused") is not None
-    return Cookie(value("name"), uuid, host, value("hostname"), paused)
 
 
 class Address(NamedTuple):
@@ -196,12 +172,16 @@ def readAddress(uri: str) -> Address:
         if not path.startswith("/") or "\0" in path:
             raise invalidArgument(f"malformed migration URI: {uri}")
         return Address(path=path)
+    if scheme == "rdma":
+        raise operationInvalid("cannot start RDMA migration with no memory hard limit set")
     if scheme != "tcp":
-        raise invalidArgument(f"unsupported scheme {scheme} in migration URI {uri}")
+        raise unsupportedArgument(f"unsupported scheme {scheme} in migration URI {uri}")
     match = _HOST.fullmatch(uri)
     port = None if match is None or match[2] is None else int(match[2])
-    if match is None or (port is not None and not 1 <= port <= 65535):
+    if match is None:
         raise invalidArgument(f"missing host in migration URI: {uri}")
+    if port is not None and not 1 <= port <= 65535:
+        raise invalidArgument(f"invalid port in migration URI: {uri}")
     return Address(host=match[1], port=port)
 
 
@@ -209,18 +189,24 @@ def freePort(host: str, ports: range, taken: set[int]) -> int:
     """
     Find a TCP port to listen at.
 
+    @param host: where; what is not an address of this host is left for QEMU to complain of.
     @raise VirtError: there is none.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        address = str(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        address = ""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for port in ports:
         if port in taken:
             continue
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host.strip("[]"), port))
-            except OSError:
-                continue
+                probe.bind((address, port))
+            except OSError as problem:
+                if problem.errno in (errno.EADDRINUSE, errno.EACCES):
+                    continue
         return port
     raise internal(
         f"Unable to find an unused port in range 'migration' ({ports.start}-{ports.stop - 1})"

@@ -24,6 +24,7 @@ from pyvirt.drivers.qemu.networking import reserveNames
 from pyvirt.drivers.qemu.plugging.detaching import noticeGone
 from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
+from pyvirt.drivers.qemu.storagecopy import abandon
 from pyvirt.drivers.qemu.store import Status
 from pyvirt.errors import VirtError
 
@@ -152,6 +153,8 @@ async def _settle(
     word = str(reply.get("status", "")) if isinstance(reply, dict) else ""
     if status.job is not None and status.backup is None:
         await _giveUpJob(guest)
+    if status.job != _SENT and any(job.kind == "migration" for job in guest.blockJobs.values()):
+        await abandon(hypervisor, domain, guest)
     if word == "running":
         if domain.state != c.VIR_DOMAIN_RUNNING:
             domain.state, domain.reason = c.VIR_DOMAIN_RUNNING, c.VIR_DOMAIN_RUNNING_UNPAUSED

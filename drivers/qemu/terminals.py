@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -148,10 +149,11 @@ class Terminal(FileDescriptor):
         """A console has none."""
         raise failed("a console has no holes")
 
-    def finish(self) -> None:
+    def finish(self) -> Deferred[None] | None:
         """The user has nothing more to say; the guest may have."""
         if self.producer is not None:
             self.unregisterProducer()
+        return None
 
     def abort(self, error: VirtError) -> None:
         """The user is gone."""

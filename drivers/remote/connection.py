@@ -15,6 +15,7 @@ from zope.interface.interface import InterfaceClass
 from pyvirt.drivers.interfaces.calling import ICaller
 from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.drivers.interfaces.events import EventKind, ISubscription, Listener
+from pyvirt.drivers.interfaces.peers import IMigrationPeer
 from pyvirt.drivers.remote import messages
 from pyvirt.drivers.remote.messages import REGISTRATION
 from pyvirt.drivers.remote.protocol import RemoteProtocol
@@ -146,7 +147,11 @@ class RemoteConnection:
     # IConnection
 
     def component(self, interface: InterfaceClass) -> object | None:
-        """Nothing: this connection takes procedures."""
+        """What a driver asks that is the client of another daemon; all else is said in procedures."""
+        if interface is IMigrationPeer:
+            from pyvirt.drivers.remote.migrationpeer import MigrationPeer
+
+            return MigrationPeer(self)
         return None
 
     def isAlive(self) -> bool:

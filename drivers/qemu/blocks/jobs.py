@@ -46,6 +46,8 @@ TYPES = {
     "commit": c.VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT,
     "active-commit": c.VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT,
     "backup": c.VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP,
+    # A disk on its way to another host: nothing changes here.
+    "migration": c.VIR_DOMAIN_BLOCK_JOB_TYPE_COPY,
 }
 
 
@@ -55,7 +57,7 @@ class BlockJob:
     A job of one disk.
 
     @ivar name: as QEMU knows it.
-    @ivar kind: C{pull}, C{copy}, C{commit}, C{active-commit} or C{backup}.
+    @ivar kind: C{pull}, C{copy}, C{commit}, C{active-commit}, C{backup} or C{migration}.
     @ivar disk: the target of the disk.
     @ivar state: C{running}, C{ready}, C{pivoting} or C{aborting}.
     @ivar top, base: numbers of images, as far as the kind has them.
@@ -260,6 +262,8 @@ def after(disk: Any, job: BlockJob, status: int) -> tuple[Any, list[Image]]:
 
     @return: the disk, and the images that it is made of no more, the upper ones first.
     """
+    if job.kind == "migration":
+        return disk, []
     images = chain(disk)
     mirror = disk.mirror
     if mirror is not None:

@@ -1,0 +1,182 @@
+"""
+What may leave this host, and how: what is looked at before a guest is sent.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.migrationparams import tuningOf
+from pyvirt.drivers.qemu.refusals import (
+    exclusiveFlags,
+    invalidArgument,
+    operationInvalid,
+    unsupportedArgument,
+)
+from pyvirt.drivers.qemu.storagecopy import COPIES, checkChosen, chosen
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = ["checkMovable", "checkSafe", "checkTogether"]
+
+_MEMORY_SAFE = ("none", "directsync")
+#: Kinds of file systems that other hosts see as this one does.
+_SHARED = frozenset(
+    (
+        "nfs",
+        "nfs4",
+        "gfs",
+        "gfs2",
+        "ocfs2",
+        "afs",
+        "cifs",
+        "smb3",
+        "ceph",
+        "gpfs",
+        "acfs",
+        "lustre",
+        "fuse.glusterfs",
+        "fuse.quobyte",
+    )
+)
+
+
+def checkTogether(
+    function: str, flags: int, asked: dict[str, Any], *, destination: bool = False
+) -> None:
+    """
+    Refuse flags and parameters that do not go together.
+
+    @param destination: which end it is; what is about the source's way of sending is not told to the other.
+    @raise VirtError: they do not.
+    """
+    if flags & c.VIR_MIGRATE_OFFLINE:
+        if flags & COPIES:
+            raise operationInvalid("offline migration cannot handle non-shared storage")
+        if not flags & c.VIR_MIGRATE_PERSIST_DEST:
+            raise operationInvalid(
+                "offline migration must be specified with the persistent flag set"
+            )
+        if flags & c.VIR_MIGRATE_TUNNELLED:
+            raise operationInvalid("tunnelled offline migration does not make sense")
+    exclusiveFlags(
+        function,
+        flags,
+        ("VIR_MIGRATE_NON_SHARED_DISK", c.VIR_MIGRATE_NON_SHARED_DISK),
+        ("VIR_MIGRATE_NON_SHARED_INC", c.VIR_MIGRATE_NON_SHARED_INC),
+    )
+    exclusiveFlags(
+        function,
+        flags,
+        ("VIR_MIGRATE_TUNNELLED", c.VIR_MIGRATE_TUNNELLED),
+        ("VIR_MIGRATE_PARALLEL", c.VIR_MIGRATE_PARALLEL),
+    )
+    if flags & c.VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES and not flags & COPIES:
+        raise unsupportedArgument(
+            "VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES is supported only with "
+            "VIR_MIGRATE_NON_SHARED_DISK or VIR_MIGRATE_NON_SHARED_INC"
+        )
+    if flags & c.VIR_MIGRATE_POSTCOPY:
+        if not flags & c.VIR_MIGRATE_LIVE or flags & c.VIR_MIGRATE_PAUSED:
+            raise unsupportedArgument(
+                "post-copy migration is not supported with non-live or paused migration"
+            )
+        if flags & c.VIR_MIGRATE_TUNNELLED:
+            raise unsupportedArgument("post-copy is not supported with tunnelled migration")
+    if flags & c.VIR_MIGRATE_TUNNELLED:
+        if asked.get(c.VIR_MIGRATE_PARAM_URI):
+            raise unsupportedArgument("migration URI is not supported by tunnelled migration")
+        if asked.get(c.VIR_MIGRATE_PARAM_LISTEN_ADDRESS):
+            raise unsupportedArgument("listen address is not supported by tunnelled migration")
+        if asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT):
+            raise unsupportedArgument("disks port is not supported by tunnelled migration")
+        if asked.get(c.VIR_MIGRATE_PARAM_DISKS_URI):
+            raise unsupportedArgument("disks URI is not supported by tunnelled migration")
+    if asked.get(c.VIR_MIGRATE_PARAM_DISKS_URI) and asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT):
+        raise invalidArgument(
+            "Both port and URI requested for disk migration while being mutually exclusive"
+        )
+    tuningOf(flags, asked, destination=destination)
+
+
+def checkMovable(
+    domain: Domain, definition: DomainDefinition, flags: int, asked: dict[str, Any]
+) -> None:
+    """
+    Refuse guests that have something here which cannot go with them.
+
+    @raise VirtError: this one has.
+    """
+    snapshots, checkpoints = len(list(domain.snapshots)), len(list(domain.checkpoints))
+    if snapshots:
+        raise operationInvalid(f"cannot migrate domain with {snapshots} snapshots")
+    if checkpoints:
+        raise operationInvalid(f"cannot migrate domain with {checkpoints} checkpoints")
+    guest = domain.guest
+    if guest is not None and any(job.kind != "migration" for job in guest.blockJobs.values()):
+        raise operationInvalid("domain has active block job")
+    for device in definition.devices.hostdevs:
+        if device.mode == "subsystem":
+            raise operationInvalid(
+                f"cannot migrate a domain with <hostdev mode='subsystem' type='{device.type}'>"
+            )
+    checkChosen(definition, flags, asked)
+    if not flags & (c.VIR_MIGRATE_UNSAFE | c.VIR_MIGRATE_OFFLINE):
+        checkSafe(definition, chosen(definition, flags, asked))
+    if flags & c.VIR_MIGRATE_TUNNELLED and chosen(definition, flags, asked):
+        raise unsupportedArgument(
+            "migration of non-shared storage is not supported by tunnelled migration"
+        )
+
+
+def checkSafe(definition: DomainDefinition, copied: list[Any]) -> None:
+    """
+    Refuse what may corrupt data.
+
+    @param copied: disks that come along.
+    @raise VirtError: a disk is not seen by the other host, or not as this one leaves it.
+    """
+    for disk in definition.devices.disks:
+        source: Any = disk.source
+        if disk.readonly or source is None or any(disk is each for each in copied):
+            continue
+        safe = getattr(disk.driver, "cache", None) in _MEMORY_SAFE
+        path = getattr(source, "file", None)
+        if path:
+            if _isShared(path):
+                continue
+            text = "Migration without shared storage is unsafe"
+        elif getattr(source, "dev", None) and not safe:
+            text = (
+                "Migration may lead to data corruption if disks use cache other than none or "
+                "directsync"
+            )
+        else:
+            continue
+        raise virtError(ErrorCode.MIGRATE_UNSAFE, text, ErrorDomain.QEMU)
+
+
+def _isShared(path: str) -> bool:
+    """Whether a file lies in a file system that other hosts see too."""
+    real = os.path.realpath(path)
+    best, kind = -1, ""
+    try:
+        with open("/proc/self/mountinfo", errors="surrogateescape") as file:
+            for line in file:
+                fields = line.split()
+                place = _unescaped(fields[4])
+                prefix = place if place.endswith("/") else place + "/"
+                if (real.startswith(prefix) or real == place) and len(place) >= best:
+                    best, kind = len(place), fields[fields.index("-") + 1]
+    except (OSError, IndexError, ValueError):
+        return False
+    return kind in _SHARED
+
+
+def _unescaped(text: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text

@@ -1,0 +1,159 @@
+"""
+Memory that travels through the connection between two daemons: L{Inlet} at the destination, L{Outlet} at the source.
+
+QEMU has one end of a pair of sockets, and these the other.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+
+from pyvirt.drivers.interfaces.streams import IStreamSink
+from pyvirt.drivers.qemu.refusals import failed
+from pyvirt.drivers.qemu.terminals import Terminal
+from pyvirt.errors import VirtError
+
+__all__ = ["Inlet", "Outlet", "pair"]
+
+
+def pair() -> tuple[int, int]:
+    """Return two connected descriptors: ours, which does not block, and QEMU's."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    return ours.detach(), theirs.detach()
+
+
+def _nothing() -> None:
+    """Nobody need be told."""
+
+
+class Inlet(Terminal):
+    """Takes what comes from the source, and hands it to QEMU at QEMU's pace."""
+
+    def __init__(self, reactor: Any, fd: int) -> None:
+        super().__init__(reactor, fd, _nothing)
+        self._flushed: Deferred[None] | None = None
+
+    def write(self, data: bytes) -> None:
+        """
+        Take data.
+
+        @raise VirtError: QEMU does not read any more.
+        """
+        if self._fd < 0:
+            raise failed("the guest that was to come has ended here")
+        super().write(data)
+
+    def writeHole(self, length: int) -> None:
+        """Memory has no holes."""
+        raise failed("a migration has no holes")
+
+    def finish(self) -> Deferred[None]:
+        """All has come: fires once QEMU has taken it."""
+        done: Deferred[None] = Deferred()
+        if self._fd < 0:
+            done.callback(None)
+            return done
+        self._flushed = done
+        super().finish()
+        self.loseConnection()
+        return done
+
+    def abort(self, error: VirtError | None = None) -> None:
+        """There is no more, and what came is not all."""
+        self.close()
+
+    def close(self) -> None:
+        """Let QEMU's end go."""
+        self._close()
+        self._fire()
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """All was handed over, or QEMU has ended."""
+        source = self.producer
+        super().connectionLost(reason)
+        if source is not None:
+            source.stopProducing()
+        self._fire()
+
+    def _fire(self) -> None:
+        done, self._flushed = self._flushed, None
+        if done is not None:
+            done.callback(None)
+
+
+class Outlet(Terminal):
+    """
+    Takes what QEMU writes, and sends it to the destination at the destination's pace.
+
+    @ivar over: fires once all of it is there; fails with C{VirtError} if it does not get there.
+    """
+
+    def __init__(self, reactor: Any, fd: int) -> None:
+        super().__init__(reactor, fd, _nothing)
+        self.over: Deferred[None] = Deferred()
+
+    def doRead(self) -> Any:
+        """Pass on what there is."""
+        try:
+            data = os.read(self._fd, 65536)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_LOST
+        if self._sink is not None:
+            try:
+                self._sink.write(data)
+            except VirtError as error:
+                self._sink = None
+                self._fail(error)
+        return None
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """QEMU has written all of it, or has ended: the end of the migration tells which."""
+        sink, self._sink = self._sink, None
+        self._close()
+        if sink is not None:
+            maybeDeferred(sink.finish).addCallbacks(self._done, self._lost)
+
+    def stopProducing(self) -> None:
+        """The destination wants no more."""
+        self._sink = None
+        self._fail(failed("the destination has closed the tunnel"))
+
+    def giveUp(self, error: VirtError) -> None:
+        """Tell the destination that there is no more."""
+        sink, self._sink = self._sink, None
+        self._close()
+        if sink is not None:
+            maybeDeferred(sink.abort, error).addErrback(lambda _: None)
+        self.over.addErrback(lambda _: None)
+
+    def _done(self, _: Any) -> None:
+        if not self.over.called:
+            self.over.callback(None)
+
+    def _lost(self, failure: Failure) -> None:
+        if not self.over.called:
+            self.over.errback(failure)
+
+    def _fail(self, error: VirtError) -> None:
+        self._close()
+        if not self.over.called:
+            self.over.errback(error)
+
+
+def startOutlet(reactor: Any, sink: IStreamSink) -> tuple[Outlet, int]:
+    """Return what sends into C{sink}, and the descriptor that QEMU writes to, which the caller closes."""
+    ours, theirs = pair()
+    outlet = Outlet(reactor, ours)
+    outlet.start(sink)
+    return outlet, theirs

@@ -196,6 +196,7 @@ class Arriving:
         known = domain is not None
         if domain is None:
             domain = domains.add(definition)
+        hypervisor.migrationErrors.pop(definition.name, None)
         arrival = Arrival(domain, None, known, later, origin, flags)
         hypervisor.arriving[domain.name] = arrival
         if flags & c.VIR_MIGRATE_OFFLINE:
@@ -284,6 +285,8 @@ class Arriving:
         if not come.called:
             come.callback("ended")
         if self._hypervisor.arriving.get(arrival.domain.name) is arrival:
+            if not arrival.finishing:
+                self._hypervisor.migrationErrors[arrival.domain.name] = self._unexpected(arrival)
             self._hypervisor.later(self._late(arrival))
 
     def _expire(self, arrival: Arrival) -> None:
@@ -334,6 +337,9 @@ class Arriving:
             raise internal("No domain name passed to Finish")
         arrival = hypervisor.arriving.get(name)
         if arrival is None:
+            known = hypervisor.migrationErrors.pop(name, None)
+            if known is not None:
+                raise known
             raise virtError(
                 ErrorCode.NO_DOMAIN, f"no domain with matching name '{name}'", ErrorDomain.QEMU
             )
@@ -365,12 +371,15 @@ class Arriving:
 
     def _cancelled(self, arrival: Arrival) -> VirtError:
         """Make the answer to somebody who has given a guest up: nothing is wrong, or why it had to be."""
-        guest = arrival.guest
-        if guest is not None and arrival.come is not None and arrival.come.called:
-            said = starting.said(self._hypervisor, arrival.domain)
-            if said:
-                return failed(f"migration failed. Message from the destination host: {said}")
+        come = arrival.come
+        if come is not None and come.called and come.result == "ended":
+            return self._unexpected(arrival)
         return virtError(ErrorCode.MIGRATE_FINISH_OK, arrival.domain.name, ErrorDomain.QEMU)
+
+    def _unexpected(self, arrival: Arrival) -> VirtError:
+        said = starting.said(self._hypervisor, arrival.domain)
+        detail = "qemu unexpectedly closed the monitor"
+        return internal(f"{detail}: {said}" if said else detail)
 
     async def _goOn(self, arrival: Arrival, cookie: Cookie | None, flags: int) -> Statistics | None:
         """Let the guest run, unless it is to stay paused; return how it came."""
@@ -443,8 +452,10 @@ class Arriving:
         end = self._hypervisor.clock.seconds() + LATE
         while True:
             if come.called and come.result == "ended":
-                said = starting.said(self._hypervisor, arrival.domain)
-                raise failed(f"migration failed: {said or 'the guest has ended here'}")
+                raise self._unexpected(arrival)
+            if guest.monitor is None:
+                await come
+                continue
             status = await guest.execute("query-migrate")
             word = status.get("status") if isinstance(status, dict) else None
             if word in ("completed", "postcopy-active"):

@@ -54,6 +54,7 @@ class Hypervisor:
     @ivar connect: opens a conversation: the path of a UNIX socket and a protocol.
     @ivar random: makes up UUIDs, hardware addresses, keys.
     @ivar leaving: guests on their way to other hosts, by UUID; C{arriving}: those that come, by name.
+    @ivar migrationErrors: by name, why guests ended that were to come, for those who ask for them later.
     @ivar locks: gives guests leases on what they write to; C{hasLocks}: it is not the one that gives none.
     @ivar companion: returns what does the operations of a contract beside this driver: storage, networks, secrets.
     @ivar tapNames, macvtapNames: name devices of the host that guests' cards end in.
@@ -94,6 +95,7 @@ class Hypervisor:
         self.leaving: dict[bytes, Leaver] = {}
         self.arriving: dict[str, Arrival] = {}
         self.migrationPorts: set[int] = set()
+        self.migrationErrors: dict[str, VirtError] = {}
         self._hostUUID: bytes | None = None
         self.lastID = 0
         self._background: set[Deferred[Any]] = set()

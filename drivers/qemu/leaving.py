@@ -108,9 +108,7 @@ class Leaving:
             raise operationInvalid(
                 f"another migration job is already running for domain '{domain.name}'"
             )
-        if flags & c.VIR_MIGRATE_CHANGE_PROTECTION and not (
-            flags & c.VIR_MIGRATE_OFFLINE and not domain.active
-        ):
+        if flags & c.VIR_MIGRATE_CHANGE_PROTECTION and not flags & c.VIR_MIGRATE_OFFLINE:
             leaver = await self._hold(domain, domain.checkActive(), flags, self._connection)
             try:
                 return await self._begin(domain, asked, flags)
@@ -120,8 +118,7 @@ class Leaving:
         return await self._begin(domain, asked, flags)
 
     async def _begin(self, domain: Domain, asked: dict[str, Any], flags: int) -> MigrationBegun:
-        offline = bool(flags & c.VIR_MIGRATE_OFFLINE)
-        guest = None if offline and not domain.active else domain.checkActive()
+        guest = None if flags & c.VIR_MIGRATE_OFFLINE else domain.checkActive()
         definition = domain.definition if guest is not None else domain.persistentDefinition
         checkMovable(domain, definition, flags, asked)
         wanted = asked.get(c.VIR_MIGRATE_PARAM_DEST_XML)
@@ -238,7 +235,7 @@ class Leaving:
         domain = hypervisor.domains.find(dom)
         if dconnuri:
             raise internal("Unexpected dconnuri parameter with non-peer2peer migration")
-        if flags & c.VIR_MIGRATE_OFFLINE and not domain.active:
+        if flags & c.VIR_MIGRATE_OFFLINE:
             return self._cookie(domain).encode()
         leaver = await self._hold(domain, domain.checkActive(), flags, self._connection)
         try:
@@ -322,7 +319,7 @@ class Leaving:
         domain = hypervisor.domains.find(dom)
         cookie = readCookie(cookieIn, uuid=domain.uuid)
         leaver = hypervisor.leaving.get(domain.uuid)
-        if flags & c.VIR_MIGRATE_OFFLINE and not domain.active:
+        if flags & c.VIR_MIGRATE_OFFLINE:
             if not cancelled:
                 self._removed(domain, flags)
             return

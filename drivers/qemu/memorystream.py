@@ -126,6 +126,7 @@ async def follow(
     *,
     switch: Callable[[], Awaitable[None]] | None = None,
     check: Callable[[], None] | None = None,
+    cancel: Callable[[], Deferred[Any]] | None = None,
 ) -> str:
     """
     Follow memory that is on its way, keeping what QEMU says of it in the job.
@@ -134,10 +135,11 @@ async def follow(
     @param switch: called when the guest stands still and only its devices are to be sent, which then has them sent.
         None: that all is complete is told; else whoever calls does that.
     @param check: raises an error that is to end it.
+    @param cancel: gives it up; None: QEMU is told to.
     @return: C{completed}, or C{postcopy-active}: the rest follows when the guest runs where it goes.
     @raise VirtError: it did not get there, or somebody gave it up.
     """
-    job.cancel = lambda: guest.execute("migrate_cancel")
+    job.cancel = cancel or (lambda: guest.execute("migrate_cancel"))
     if job.aborted:
         job.cancel().addErrback(lambda _: None)
     stopping: VirtError | None = None
@@ -195,7 +197,10 @@ async def follow(
 
 def canceled(what: str) -> VirtError:
     """Make the error of what somebody has given up."""
-    return virtError(ErrorCode.OPERATION_ABORTED, f"{what}: canceled by client", ErrorDomain.QEMU)
+    text = f"{what}: canceled by client"
+    if what == "migration out job":
+        text = "job 'migration out' canceled by client"
+    return virtError(ErrorCode.OPERATION_ABORTED, text, ErrorDomain.QEMU)
 
 
 def _ended(status: int | None, finished: Deferred[str]) -> None:

@@ -22,7 +22,7 @@ __all__ = ["NBD", "Cookie", "Statistics", "readCookie"]
 
 #: Parts that the other end may insist on being understood.  What is said in them is not needed here.
 _KNOWN_FEATURES = frozenset(
-    ("graphics", "lockstate", "network", "nbd", "memory-hotplug", "cpu-hotplug")
+    ("graphics", "lockstate", "persistent", "network", "nbd", "memory-hotplug", "cpu-hotplug")
 )
 #: Numbers of a migration that travel, as they are named in jobs.
 _NUMBERS = (
@@ -173,7 +173,8 @@ class Cookie:
         if self.persistent is not None:
             lines.append(self.persistent.rstrip("\n"))
         lines.append("</qemu-migration>\n")
-        return "\n".join(lines).encode()
+        # libvirt's own end insists on the byte that ends strings in C.
+        return "\n".join(lines).encode() + b"\0"
 
 
 def readCookie(data: bytes, name: str | None = None, uuid: bytes | None = None) -> Cookie | None:

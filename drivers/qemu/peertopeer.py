@@ -47,6 +47,7 @@ _WAITING = (c.VIR_DOMAIN_PAUSED_MIGRATION, c.VIR_DOMAIN_PAUSED_STARTING_UP)
 _TRUSTED = frozenset(
     ("command", "netcat", "keyfile", "pkipath", "knownhosts", "known_hosts", "sshauth", "proxy")
 )
+_TRANSPORT = (ErrorDomain.RPC, ErrorDomain.STREAMS)
 #: What is about the source's way of sending.
 _OURS = c.VIR_MIGRATE_ABORT_ON_ERROR | c.VIR_MIGRATE_AUTO_CONVERGE
 
@@ -66,7 +67,7 @@ class PeerToPeer(Leaving):
         if not dconnuri:
             raise invalidArgument("no URI of the destination was given")
         self._checkURI(dconnuri)
-        if flags & c.VIR_MIGRATE_OFFLINE and not domain.active:
+        if flags & c.VIR_MIGRATE_OFFLINE:
             await self._connected(domain, None, dconnuri, asked, flags)
             return
         leaver = await self._hold(domain, domain.checkActive(), flags, None)
@@ -111,7 +112,7 @@ class PeerToPeer(Leaving):
 
             def lost() -> None:
                 if leaver is not None:
-                    leaver.fail(failed("Lost connection to destination host"))
+                    leaver.fail(_closed())
 
             peer.watch(config["keepalive_interval"], config["keepalive_count"], lost)
             if not await peer.hasFeature(FEATURE_P2P):
@@ -128,6 +129,9 @@ class PeerToPeer(Leaving):
             if domain.state == c.VIR_DOMAIN_PAUSED and domain.active:
                 flags |= c.VIR_MIGRATE_PAUSED
             await self._lead(domain, leaver, peer, uri, asked, flags)
+        except VirtError as error:
+            gone = error.domain in _TRANSPORT and not connection.isAlive()
+            raise _closed() if gone else error from None
         finally:
             closing = connection.close()
             if isinstance(closing, Awaitable):
@@ -175,7 +179,7 @@ class PeerToPeer(Leaving):
             if leaver is not None:
                 await self._givenUp(leaver)
             raise await self._cancel(peer, last, theirFlags, error) from None
-        sent = theirs if out is None else out.encode()
+        sent = b"" if out is None else out.encode()
         try:
             found = await peer.finish(last, sent, theirFlags, False)
         except VirtError as error:
@@ -196,7 +200,7 @@ class PeerToPeer(Leaving):
             if (
                 theirs.code not in (ErrorCode.MIGRATE_FINISH_OK, ErrorCode.NO_DOMAIN)
                 and theirs.domain not in (ErrorDomain.RPC, ErrorDomain.STREAMS)
-                and error.code == ErrorCode.OPERATION_FAILED
+                and (error.code == ErrorCode.OPERATION_FAILED or error.domain in _TRANSPORT)
             ):
                 return theirs
         return error
@@ -251,6 +255,11 @@ class PeerToPeer(Leaving):
             clock.callLater(AGAIN, pause.callback, None)
             await pause
         return None
+
+
+def _closed() -> VirtError:
+    """Make the error that the destination's daemon is gone."""
+    return internal("client socket is closed", ErrorDomain.RPC)
 
 
 def _goesOn(leaver: Leaver | None) -> None:

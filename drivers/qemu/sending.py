@@ -75,6 +75,8 @@ async def send(
         await guest.execute("stop")
         guest.pausedReason = c.VIR_DOMAIN_PAUSED_MIGRATION
     outlet: Outlet | None = None
+    # If it fails late, QEMU lets the guest go on by itself.
+    guest.runningReason = c.VIR_DOMAIN_RUNNING_MIGRATION_CANCELED
     finished: Deferred[str] = Deferred()
     guest.migrated = finished
     try:
@@ -102,6 +104,12 @@ async def send(
             ):
                 raise failed("migration out job: failed due to I/O error")
 
+        def cancel() -> Deferred[Any]:
+            if outlet is not None:
+                # QEMU may be stuck in writing, and hear nothing until it fails to.
+                outlet.giveUp(canceled(_WHAT))
+            return guest.execute("migrate_cancel")
+
         word = await follow(
             hypervisor,
             domain,
@@ -111,6 +119,7 @@ async def send(
             _WHAT,
             switch=switch,
             check=check,
+            cancel=cancel,
         )
         if word == "postcopy-active":
             guest.migrated = leaver.rest = Deferred()
@@ -121,6 +130,8 @@ async def send(
     except VirtError as error:
         if outlet is not None:
             outlet.giveUp(error)
+        if domain.guest is not guest or guest.monitor is None:
+            raise failed("domain is not running") from None
         raise job.problem or error from None
     finally:
         job.look = None

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from pyvirt.drivers.interfaces.streams import IStreamSink
 from pyvirt.drivers.qemu.refusals import failed
 from pyvirt.drivers.qemu.terminals import Terminal
-from pyvirt.errors import VirtError
+from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = ["Inlet", "Outlet", "pair"]
 
@@ -125,9 +125,11 @@ class Outlet(Terminal):
             maybeDeferred(sink.finish).addCallbacks(self._done, self._lost)
 
     def stopProducing(self) -> None:
-        """The destination wants no more."""
+        """The destination wants no more, or has all."""
+        if self._fd < 0:
+            return
         self._sink = None
-        self._fail(failed("the destination has closed the tunnel"))
+        self._fail(failed("the destination has closed the tunnel", ErrorDomain.STREAMS))
 
     def giveUp(self, error: VirtError) -> None:
         """Tell the destination that there is no more."""

@@ -244,7 +244,9 @@ class Migration:
         if uri is not None:
             self.params = self._with(URI, uri)
         problem: BaseException | None = None
-        if not self.flags & constants.VIR_MIGRATE_OFFLINE:
+        if self.flags & constants.VIR_MIGRATE_OFFLINE:
+            cookie = b""
+        else:
             try:
                 cookie = await self._perform(extensible, cookie, uri)
             except BaseException as error:  # also when it is cancelled

@@ -197,7 +197,7 @@ class MigrationTests(SynchronousTestCase):
         self.assertEqual(process.wait(DEADLINE), 1)
         assert process.stdout is not None
         self.assertIn(
-            b"operation aborted: migration out job: canceled by client", process.stdout.read()
+            b"operation aborted: job 'migration out' canceled by client", process.stdout.read()
         )
         self.stays()
 

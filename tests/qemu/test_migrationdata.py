@@ -45,7 +45,7 @@ class CookieTests(SynchronousTestCase):
     def test_garbage(self) -> None:
         """What is no cookie, or of another kind of host, is refused."""
         whole = Cookie("a", b"\x01" * 16, b"\x02" * 16, "h").encode()
-        wrong = [whole[:end] for end in range(1, len(whole) - 1)]
+        wrong = [whole[:end] for end in range(1, len(whole) - 2)]
         wrong += [b"\xff" * 40, b"<test-migration/>", b"<qemu-migration/>"]
         wrong += [whole.replace(b"0101", b"zzzz", 1), _ENTITY + whole]
         for data in wrong:

@@ -5,6 +5,7 @@ SSH in memory: our client and our listener, logins, what may be asked for, and w
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import hmac
 import os
@@ -23,7 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pyvirt import constants as c
 from pyvirt.daemon.authorizedkeys import AuthorizedKeys
 from pyvirt.daemon.sshcommands import CommandRefused, understand
-from pyvirt.daemon.sshdoor import SSHDoorFactory, hostKey
+from pyvirt.daemon.sshdoor import SSHDoor, SSHDoorFactory, hostKey
 from pyvirt.drivers.interfaces.driver import OpenContext
 from pyvirt.drivers.remote.connection import RemoteConnection
 from pyvirt.drivers.remote.opening import openRemote
@@ -31,6 +32,7 @@ from pyvirt.drivers.remote.protocol import RemoteProtocol
 from pyvirt.drivers.remote.target import Target
 from pyvirt.errors import VirtError
 from pyvirt.testing.transport import Pipe
+from pyvirt.transports import ssh
 from pyvirt.transports.asking import Asker
 from pyvirt.transports.endpoints import Address
 from pyvirt.transports.knownhosts import Known, KnownHosts
@@ -242,6 +244,47 @@ class LoginTests(SynchronousTestCase):
             world.join(user=user)
             world.run()
             self.assertEqual(len(world.server.sessions), 1, lines)
+
+    def test_manyFailures(self) -> None:
+        """
+        Hundreds of keys that may not come in are counted and leave nothing behind; one that may comes in after them.
+        """
+        world = Doors(self, f"{public(key('good'))}\n")
+        os.makedirs(os.path.join(world.folder, ".ssh"))
+        for name, kind in (("id_ed25519", "other"), ("id_ecdsa", "ecdsa"), ("id_rsa", "rsa")):
+            private(os.path.join(world.folder, ".ssh", name), key(kind))
+        gc.collect()
+        before = sum(isinstance(each, SSHDoor) for each in gc.get_objects())
+        for _ in range(50):
+            outcome = world.join(keyfile="")
+            world.run()
+            self.assertIn("does not let 'root' in", self.error(outcome))
+            world.pipes.clear()
+        # Each key, and that of RSA by both of its algorithms.
+        self.assertEqual(world.server.counters.unverified, 200)
+        self.assertEqual((len(world.server.sessions), len(world.server.arrivals)), (0, 0))
+        self.assertEqual((world.server.anonymous, world.clock.getDelayedCalls()), (0, []))
+        del outcome
+        gc.collect()
+        self.assertEqual(sum(isinstance(each, SSHDoor) for each in gc.get_objects()), before)
+        outcome = world.join()
+        world.run()
+        self.assertIsInstance(outcome[0], RemoteProtocol)
+
+    def test_attempts(self) -> None:
+        """
+        Nobody tries more than a few keys on one connection.
+        """
+        world = Doors(self, "")
+        names = [os.path.join(world.folder, str(number)) for number in range(9)]
+        for each in names:
+            private(each, Key(ed25519.Ed25519PrivateKey.generate()))
+        self.patch(ssh, "keyFiles", lambda given, home: names)
+        outcome = world.join()
+        world.run()
+        self.assertIn("too many attempts", self.error(outcome))
+        self.assertLessEqual(world.server.counters.unverified, 7)
+        self.assertFalse(world.pipes[0].server.connected)
 
     def test_writableFile(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import io
 import os
 from typing import Any
@@ -35,6 +36,7 @@ from pyvirt.tls.places import clientPlaces, serverPlaces
 from pyvirt.tls.priority import PriorityError, parsePriority
 from pyvirt.transports.endpoints import Address
 from pyvirt.transports.tls import shakeHands
+from pyvirt.transports.tlsconnection import TLSConnection
 from tests.certificates import CLIENT, SERVER, Pki, certificate, usage, writePlaces
 from tests.daemonfixture import URI, World
 
@@ -363,6 +365,31 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.assertEqual(len(world.server.sessions), 1)
         two.cut()
+
+    def test_manyFailures(self) -> None:
+        """
+        Many clients whose certificate is no good leave nothing behind but their number.
+        """
+        world = Doors(self)
+        stranger = world.client(self, pki().stranger)
+        gc.collect()
+        before = sum(isinstance(each, TLSConnection) for each in gc.get_objects())
+        for _ in range(50):
+            pipe, _, outcome = world.join(stranger)
+            world.run(pipe)
+            outcome[0].trap(VirtError)
+        self.assertEqual(world.server.counters.unverified, 50)
+        self.assertEqual((len(world.server.sessions), len(world.server.arrivals)), (0, 0))
+        self.assertEqual((world.server.anonymous, world.clock.getDelayedCalls()), (0, []))
+        del pipe, outcome
+        gc.collect()
+        self.assertLessEqual(
+            sum(isinstance(each, TLSConnection) for each in gc.get_objects()), before
+        )
+        pipe, _, outcome = world.join(world.client(self, pki().client))
+        world.run(pipe)
+        self.assertIsInstance(outcome[0], RemoteProtocol)
+        pipe.cut()
 
     def test_plaintext(self) -> None:
         """

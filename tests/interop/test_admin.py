@@ -249,7 +249,7 @@ class VirtAdminTests(AdminCase):
             server-threadpool-set libvirtd --max-workers 4294967296
             server-threadpool-set libvirtd --max-workers 4294967295; server-threadpool-info libvirtd
             server-threadpool-set libvirtd --max-workers -1
-            server-threadpool-set libvirtd --priority-workers 0; server-threadpool-info libvirtd
+            server-threadpool-set libvirtd --priority-workers x; server-threadpool-info libvirtd
             server-threadpool-set libvirtd --min-workers 0; server-threadpool-info libvirtd
             server-threadpool-set admin --max-workers 30; server-threadpool-info admin
             server-clients-set libvirtd --max-clients -5; server-clients-set libvirtd --max-clients 0

@@ -13,8 +13,9 @@ from typing import Any
 from zope.interface import classImplements
 from zope.interface.interface import InterfaceClass
 
-from pyvirt.drivers.interfaces.events import ISecretEvents, IStoragePoolEvents
+from pyvirt.drivers.interfaces.events import INetworkEvents, ISecretEvents, IStoragePoolEvents
 from pyvirt.drivers.interfaces.inside import ISecretValues
+from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.drivers.interfaces.secrets import ISecrets
 from pyvirt.drivers.interfaces.storage import IStorage
 
@@ -35,12 +36,15 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     ISecretEvents: _EVENTS,
     IStorage: _later("storage.volumes", "Storage"),
     IStoragePoolEvents: _EVENTS,
+    INetworks: _later("networks.networks", "Networks"),
+    INetworkEvents: _EVENTS,
 }
 
 #: The contracts on a connection of each driver alone, by the scheme of its URI; in the order in which they start.
 FAMILIES: dict[str, tuple[InterfaceClass, ...]] = {
     "secret": (ISecrets, ISecretEvents),
     "storage": (IStorage, IStoragePoolEvents),
+    "network": (INetworks, INetworkEvents),
 }
 
 

@@ -10,12 +10,13 @@ from zope.interface import implementer
 
 from pyvirt.drivers.interfaces.events import (
     EventKind,
+    INetworkEvents,
     ISecretEvents,
     IStoragePoolEvents,
     ISubscription,
     Listener,
 )
-from pyvirt.drivers.interfaces.values import SecretRef, StoragePoolRef
+from pyvirt.drivers.interfaces.values import NetworkRef, SecretRef, StoragePoolRef
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Events"]
 
 
-@implementer(ISecretEvents, IStoragePoolEvents)
+@implementer(INetworkEvents, ISecretEvents, IStoragePoolEvents)
 class Events:
     """Subscribes to what the host's drivers tell."""
 
@@ -41,3 +42,9 @@ class Events:
     ) -> ISubscription:
         """Hear of storage pools."""
         return self._hub.subscribe(EventKind.STORAGE_POOL, eventID, pool and pool.uuid, listener)
+
+    def networkEventSubscribe(
+        self, eventID: int, net: NetworkRef | None, listener: Listener
+    ) -> ISubscription:
+        """Hear of networks."""
+        return self._hub.subscribe(EventKind.NETWORK, eventID, net and net.uuid, listener)

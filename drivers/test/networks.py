@@ -10,7 +10,7 @@ from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import NetworkRef
-from pyvirt.drivers.test.networkupdate import updated
+from pyvirt.drivers.networkupdate import updated
 from pyvirt.drivers.test.refusals import checkFlags, internal, operationInvalid
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError

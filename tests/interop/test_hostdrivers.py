@@ -309,6 +309,105 @@ pool-list --all
 !virsh -r -c qemu:///system pool-start f1
 """
 
+NETWORKS = r"""
+net-list --all
+<n1.xml <network><name>n1</name><uuid>11111111-2222-3333-4444-5555555555d1</uuid><bridge name='vbr1'/><mac address='52:54:00:11:22:33'/><ip address='192.168.150.1' netmask='255.255.255.0'><dhcp><range start='192.168.150.2' end='192.168.150.254'/><host mac='52:54:00:00:00:01' name='h1' ip='192.168.150.10'/></dhcp></ip></network>
+<n2.xml <network><name>n2</name><uuid>11111111-2222-3333-4444-5555555555d2</uuid><forward mode='nat'/><mac address='52:54:00:11:22:34'/><domain name='x.local' localOnly='yes'/><ip address='192.168.151.1' prefix='24'/></network>
+<n3.xml <network><name>n3</name><uuid>11111111-2222-3333-4444-5555555555d3</uuid><forward mode='bridge'/><bridge name='lo'/></network>
+<n4.xml <network><name>n4</name><uuid>11111111-2222-3333-4444-5555555555d4</uuid><mac address='52:54:00:11:22:35'/></network>
+<n5.xml <network><name>n5</name><uuid>11111111-2222-3333-4444-5555555555d5</uuid><bridge name='vbr1'/></network>
+<n6.xml <network><name>n6</name><ip address='192.168.150.5' prefix='24'/></network>
+<n7.xml <network><name>n7</name><uuid>11111111-2222-3333-4444-5555555555d7</uuid><forward mode='route'/><bridge name='vbr7' stp='off' delay='2'/><mac address='52:54:00:11:22:36'/><mtu size='1400'/><dns><host ip='192.168.152.2'><hostname>a</hostname></host><txt name='t' value='v'/><srv service='s' protocol='tcp' domain='d' target='.' port='1' priority='2' weight='3'/><forwarder addr='8.8.8.8'/></dns><ip address='192.168.152.1' prefix='24'><tftp root='/tmp'/><dhcp><range start='192.168.152.2' end='192.168.152.9'><lease expiry='1' unit='hours'/></range><bootp file='p.0' server='192.168.152.1'/></dhcp></ip><ip family='ipv6' address='2001:db8::1' prefix='64'><dhcp><range start='2001:db8::100' end='2001:db8::1ff'/></dhcp></ip></network>
+<n8.xml <network><name>n1</name><uuid>11111111-2222-3333-4444-5555555555d8</uuid></network>
+<n9.xml <network><name>n9</name><uuid>11111111-2222-3333-4444-5555555555d1</uuid></network>
+<n10.xml <network><name>n10</name><ip address='1.2.3.4' prefix='24'><dhcp><range start='1.2.3.5' end='1.2.3.6'/></dhcp></ip><ip address='1.2.4.4' prefix='24'><dhcp><range start='1.2.4.5' end='1.2.4.6'/></dhcp></ip></network>
+<n11.xml <network><name>n11</name><uuid>11111111-2222-3333-4444-5555555555e1</uuid><forward mode='nat'><nat><address start='10.9.0.5' end='10.9.0.9'/><port start='500' end='1000'/></nat></forward><bridge name='vbr11'/><mac address='52:54:00:11:22:37'/><dns enable='no'/><ip address='10.8.0.1' prefix='16'/><ip family='ipv6' address='2001:db9::1' prefix='64'/><route address='10.7.0.0' prefix='16' gateway='10.8.0.9'/></network>
+<n12.xml <network><name>n12</name><uuid>11111111-2222-3333-4444-5555555555e2</uuid><forward mode='open'/><bridge name='vbr12'/><mac address='52:54:00:11:22:38'/><dns forwardPlainNames='no'/><ip address='10.6.0.1' prefix='16'><dhcp><host mac='52:54:00:00:00:09' ip='10.6.0.9'/></dhcp></ip></network>
+net-define FOLDER/n1.xml
+net-info n1
+net-start n1
+net-start n1
+net-info n1
+net-dumpxml n1
+net-dumpxml n1 --inactive
+!stat -c '%n %a' /etc/libvirt/qemu/networks/*.xml /run/libvirt/network/*.xml /var/lib/libvirt/dnsmasq/n1.[ach]*; cat /etc/libvirt/qemu/networks/n1.xml
+!grep -v leasefile /var/lib/libvirt/dnsmasq/n1.conf; cat /var/lib/libvirt/dnsmasq/n1.*hosts*
+!ip -br addr; ip link show vbr1; cat /sys/class/net/vbr1/bridge/stp_state /sys/class/net/vbr1/bridge/forward_delay
+!iptables-save | grep -- -[AI] ; ip6tables-save | grep -- ^-A.*LIBVIRT_ | grep -v -- '-j LIBVIRT'
+!cat /proc/sys/net/ipv6/conf/vbr1/disable_ipv6 /proc/sys/net/ipv4/ip_forward
+net-autostart n1
+net-autostart n1 --disable
+net-autostart n1
+net-define FOLDER/n2.xml
+net-dumpxml n2
+net-start n2
+net-dumpxml n2
+net-dumpxml n2 --inactive
+!iptables-save | grep -- -[AI] ; ip6tables-save | grep -- ^-A.*LIBVIRT_ | grep -v -- '-j LIBVIRT'; ip -br addr; grep -v leasefile /var/lib/libvirt/dnsmasq/n2.conf
+net-define FOLDER/n3.xml
+net-start n3
+net-info n3
+net-create FOLDER/n4.xml
+net-autostart n4
+net-undefine n4
+net-dumpxml n4
+!cat /var/lib/libvirt/dnsmasq/n4.conf
+net-define FOLDER/n5.xml
+net-start n5
+net-create FOLDER/n6.xml
+net-define FOLDER/n8.xml
+net-define FOLDER/n9.xml
+net-define FOLDER/n10.xml
+net-define FOLDER/n7.xml
+net-start n7
+!grep -v leasefile /var/lib/libvirt/dnsmasq/n7.conf; cat /var/lib/libvirt/dnsmasq/n7.*hosts*; ip link show vbr7; ip -br addr show vbr7; cd /proc/sys/net; cat ipv6/conf/vbr7/disable_ipv6 ipv4/ip_forward ipv6/conf/vbr7/accept_ra ipv6/conf/vbr7/autoconf
+!iptables-save | grep -- -[AI] ; ip6tables-save | grep -- ^-A.*LIBVIRT_ | grep -v -- '-j LIBVIRT'
+net-destroy n7
+net-create FOLDER/n11.xml
+net-create FOLDER/n12.xml
+net-dumpxml n12
+!iptables-save | grep -- -[AI] ; ip6tables-save | grep -- ^-A.*LIBVIRT_ | grep -v -- '-j LIBVIRT'
+!ip route | sort; cat /var/lib/libvirt/dnsmasq/n11.conf; grep -v leasefile /var/lib/libvirt/dnsmasq/n12.conf; cat /var/lib/libvirt/dnsmasq/n12.*hosts*
+net-destroy n11
+net-destroy n12
+net-dhcp-leases n1
+net-dhcp-leases n1 52:54:00:00:00:01
+net-update n1 add ip-dhcp-host "<host mac='52:54:00:00:00:02' ip='192.168.150.11'/>" --live --config
+net-update n1 add ip-dhcp-host "<host mac='52:54:00:00:00:02' ip='192.168.150.11'/>" --live
+net-update n1 add ip-dhcp-range "<range start='192.168.150.2' end='192.168.150.9'/>"
+net-update n1 delete ip-dhcp-range "<range start='192.168.150.2' end='192.168.150.254'/>"
+net-update n1 add dns-host "<host ip='192.168.150.77'><hostname>b</hostname></host>"
+net-update n1 modify bridge "<bridge name='x'/>"
+net-update n4 add dns-host "<host ip='192.168.150.77'><hostname>b</hostname></host>" --config
+net-update n7 add dns-host "<host ip='192.168.150.77'><hostname>b</hostname></host>" --live
+!cat /var/lib/libvirt/dnsmasq/n1.hostsfile /var/lib/libvirt/dnsmasq/n1.addnhosts
+net-dumpxml n1
+net-dumpxml n1 --inactive
+net-list --all
+net-list --autostart
+net-list --transient
+RESTART
+net-list --all
+net-dumpxml n1
+net-destroy n1
+net-destroy n1
+net-dumpxml n1
+net-destroy n4
+net-undefine n1
+net-undefine n2
+net-list --all
+net-info n2
+net-destroy n2
+net-destroy n3
+net-undefine n3
+net-undefine n7
+net-list --all
+!ls /etc/libvirt/qemu/networks /var/lib/libvirt/dnsmasq | grep -v status; ls /run/libvirt/network/ | grep 'n.*xml'; ip -br link; pgrep -a dnsmasq
+!iptables-save | grep -- -[AI] ; ip6tables-save | grep -- ^-A.*LIBVIRT_ | grep -v -- '-j LIBVIRT'
+!virsh -c network:///system net-list --all
+!virsh -r -c qemu:///system net-create FOLDER/n4.xml
+"""
+
 
 class SecretTests(HostSessions):
     """Secrets of the host."""
@@ -337,3 +436,17 @@ class StorageTests(HostSessions):
     def test_kinds(self) -> None:
         """Pools of every type, files of every sort in them, streams."""
         self.compare(KINDS)
+
+
+class NetworkTests(HostSessions):
+    """Networks of the host, each daemon in a network namespace of its own."""
+
+    networks = (0,)
+
+    def squeezed(self, line: str, text: str) -> str:
+        """Take out what depends on how long a bridge is there."""
+        return re.sub(r"(valid_lft|preferred_lft) \w+|tentative|,LOWER_UP|state \w+", "", text)
+
+    def test_session(self) -> None:
+        """Networks of every mode are defined, started, changed, found again after a restart and removed."""
+        self.compare(NETWORKS)

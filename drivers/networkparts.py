@@ -24,7 +24,7 @@ from pyvirt.definitions.network import (
 )
 from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.schema import Context, reader, replaced
-from pyvirt.drivers.test.refusals import operationInvalid
+from pyvirt.drivers.refusals import operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["ADD", "DELETE", "MODIFY", "Update", "placed", "refused", "unsupported", "without"]

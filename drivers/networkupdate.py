@@ -18,7 +18,7 @@ from pyvirt.definitions.network import (
     parseNetwork,
 )
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.test.networkparts import (
+from pyvirt.drivers.networkparts import (
     ADD,
     DELETE,
     Update,

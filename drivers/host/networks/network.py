@@ -1,0 +1,78 @@
+"""
+What is known of a network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from twisted.internet.defer import DeferredLock
+
+from pyvirt.definitions.network import IP, NetworkDefinition
+from pyvirt.drivers.interfaces.values import NetworkRef
+
+__all__ = ["HOSTED", "Network", "modeOf", "networkOf"]
+
+#: Modes of networks that have a bridge made for them.
+HOSTED = ("none", "nat", "route", "open")
+
+
+def modeOf(definition: NetworkDefinition) -> str:
+    """How a network is connected to the outside; C{none}: it is not."""
+    forward = definition.forward
+    return "none" if forward is None else forward.mode or "none"
+
+
+def networkOf(ip: IP) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
+    """Return an address of the host with its network."""
+    width: Any = ip.prefix if ip.prefix is not None else ip.netmask
+    if width is None:
+        address = ipaddress.ip_address(ip.address or "")
+        if address.version == 6:
+            width = 64
+        else:
+            first = int(str(ip.address).split(".")[0])
+            width = 8 if first < 128 else 16 if first < 192 else 24 if first < 224 else 32
+    return ipaddress.ip_interface(f"{ip.address}/{width}")
+
+
+class Network:
+    """
+    A network.
+
+    @ivar definition: what it is; redefining an active one changes only C{pending}.
+    @ivar server: its name server, something with a C{pid}, while one runs.
+    @ivar lock: held by whoever starts, stops or changes it and waits meanwhile.
+    @ivar gone: it is no more; who waited for the lock finds out.
+    """
+
+    __slots__ = (
+        "active",
+        "autostart",
+        "definition",
+        "gone",
+        "lock",
+        "pending",
+        "persistent",
+        "ref",
+        "server",
+    )
+
+    def __init__(self, definition: NetworkDefinition) -> None:
+        assert definition.uuid is not None
+        self.definition = definition
+        self.pending: NetworkDefinition | None = None
+        self.active = False
+        self.persistent = False
+        self.autostart = False
+        self.gone = False
+        self.server: Any = None
+        self.lock = DeferredLock()
+        self.ref = NetworkRef(definition.name, definition.uuid)
+
+    @property
+    def bridge(self) -> str:
+        """The bridge that guests are plugged into; empty: there is none."""
+        bridge = self.definition.bridge
+        return "" if bridge is None else bridge.name or ""

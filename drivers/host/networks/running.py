@@ -1,0 +1,271 @@
+"""
+Starting and stopping networks: the bridge, its addresses, the rules, the name server.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from twisted.logger import Logger
+
+from pyvirt.drivers.filestore import removeFile, writeWhole
+from pyvirt.drivers.host.networks import dnsmasq, firewall
+from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, networkOf
+from pyvirt.drivers.host.running import found, run
+from pyvirt.drivers.refusals import internal
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.process import startTime, systemError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.host.host import Host
+
+__all__ = ["Runner"]
+
+log = Logger()
+
+_DOMAIN = ErrorDomain.NETWORK
+
+
+def _ip() -> str:
+    return found("/usr/sbin/ip", "/sbin/ip", "/bin/ip", "/usr/bin/ip")
+
+
+def _setting(path: str, value: str, required: bool = True) -> None:
+    """Write to C{/proc/sys}, which waits for nothing."""
+    place = f"/proc/sys/net/{path}"
+    try:
+        with open(place, "w") as file:
+            file.write(value)
+    except FileNotFoundError:
+        if required and os.path.isdir(f"/proc/sys/net/{path.split('/')[0]}"):
+            log.info("there is no {place}", place=place)
+    except OSError as problem:
+        raise systemError(problem, f"cannot write to {place}", _DOMAIN) from None
+
+
+class Runner:
+    """Starts and stops networks of one host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._folder = host.layout.dnsmasq
+
+    def _pidFile(self, network: Network) -> str:
+        return os.path.join(self._host.layout.networkState, f"{network.ref.name}.pid")
+
+    def _base(self, network: Network) -> str:
+        return os.path.join(self._folder, network.ref.name)
+
+    def stillRuns(self, network: Network) -> bool:
+        """Whether a network that an earlier life started is still there."""
+        if modeOf(network.definition) not in HOSTED:
+            return True
+        return bool(network.bridge) and os.path.isdir(f"/sys/class/net/{network.bridge}")
+
+    async def again(self, network: Network) -> None:
+        """Watch over the name server of a network that an earlier life started, or start one."""
+        if modeOf(network.definition) not in HOSTED or not dnsmasq.needed(network.definition):
+            return
+        network.server = self._adopted(network)
+        if network.server is None:
+            await self.serve(network)
+
+    async def start(self, network: Network) -> None:
+        """
+        Start a network.
+
+        @raise VirtError: it cannot be; nothing of it is left.
+        """
+        if modeOf(network.definition) not in HOSTED:
+            return
+        self._checkRoutes(network)
+        bridge = network.bridge
+        if os.path.exists(f"/sys/class/net/{bridge}"):
+            problem = FileExistsError(17, "")
+            raise systemError(
+                problem, f"error creating bridge interface {bridge}", ErrorDomain.NONE
+            )
+        try:
+            await self._bridge(network)
+            for version in (4, 6):
+                wanted = firewall.rules(network.definition, bridge, version)
+                await firewall.add(self._host, version, wanted)
+            await self.serve(network)
+        except BaseException:
+            await self.stop(network)
+            raise
+
+    async def stop(self, network: Network) -> None:
+        """Stop a network; what cannot be taken back is logged."""
+        if modeOf(network.definition) not in HOSTED:
+            return
+        bridge = network.bridge
+        await self._endServer(network)
+        for version in (4, 6):
+            unwanted = firewall.rules(network.definition, bridge, version)
+            try:
+                await firewall.remove(self._host, version, unwanted)
+            except VirtError as error:
+                log.warn("{error}", error=error)
+        if os.path.isdir(f"/sys/class/net/{bridge}/bridge"):
+            try:
+                await run(self._host, _ip(), "link", "delete", bridge, "type", "bridge")
+            except VirtError as error:
+                log.warn("{error}", error=error)
+
+    def forget(self, network: Network) -> None:
+        """Remove what name servers keep of a network that is no more."""
+        for path in dnsmasq.fileNames(self._folder, network.ref.name):
+            removeFile(path)
+
+    # Bridges
+
+    def _checkRoutes(self, network: Network) -> None:
+        """Refuse networks that packets go to by another way already."""
+        nets = [networkOf(ip).network for ip in network.definition.ips]
+        try:
+            with open("/proc/net/route") as file:
+                lines = file.read().splitlines()[1:]
+        except OSError:
+            return
+        for line in lines:
+            words = line.split()
+            if len(words) < 8:
+                continue
+            destination, mask = (
+                int.from_bytes(bytes.fromhex(word), "little") for word in (words[1], words[7])
+            )
+            for net in nets:
+                if (
+                    net.version == 4
+                    and int(net.netmask) == mask
+                    and int(net.network_address) == destination & mask
+                ):
+                    raise internal(f"Network is already in use by interface {words[0]}", _DOMAIN)
+
+    async def _bridge(self, network: Network) -> None:
+        definition, name = network.definition, network.bridge
+        bridge = definition.bridge
+        assert bridge is not None
+        mac = f" address {definition.mac}" if definition.mac else ""
+        delay = min(max((bridge.delay or 0) * 100, 200), 3000)
+        stp = 0 if bridge.stp == "off" else 1
+        lines = [
+            f"link add name {name}{mac} type bridge forward_delay {delay} stp_state {stp}",
+        ]
+        if definition.mtu:
+            lines.append(f"link set dev {name} mtu {definition.mtu}")
+        await self._batch(lines)
+        six = any(networkOf(ip).version == 6 for ip in definition.ips)
+        if not six and not definition.ipv6:
+            _setting(f"ipv6/conf/{name}/disable_ipv6", "1")
+        else:
+            _setting(f"ipv6/conf/{name}/disable_ipv6", "0")
+        _setting(f"ipv6/conf/{name}/accept_ra", "0")
+        _setting(f"ipv6/conf/{name}/autoconf", "0")
+        lines = []
+        for ip in definition.ips:
+            address = networkOf(ip)
+            broad = (
+                " broadcast +" if address.version == 4 and address.network.prefixlen < 31 else ""
+            )
+            lines.append(f"address add {address}{broad} dev {name}")
+        lines.append(f"link set dev {name} up")
+        for route in definition.routes:
+            width = route.prefix if route.prefix is not None else route.netmask or ""
+            metric = f" metric {route.metric or 1}"
+            family = "-6 " if ":" in (route.address or "") else ""
+            lines.append(
+                f"{family}route add {route.address}/{width} via {route.gateway} dev {name}{metric}"
+            )
+        await self._batch(lines)
+        if modeOf(definition) != "none":
+            if any(networkOf(ip).version == 4 for ip in definition.ips):
+                _setting("ipv4/ip_forward", "1")
+            if six:
+                _setting("ipv6/conf/all/forwarding", "1")
+
+    async def _batch(self, lines: list[str]) -> None:
+        text = "".join(f"{line}\n" for line in lines).encode()
+        await run(self._host, _ip(), "-batch", "-", input=text, deadline=60.0)
+
+    # Name servers
+
+    def _write(self, network: Network) -> None:
+        os.makedirs(self._folder, mode=0o755, exist_ok=True)
+        definition, base = network.definition, self._base(network)
+        text = dnsmasq.configuration(definition, network.bridge, self._pidFile(network), base)
+        writeWhole(f"{base}.conf", text.encode())
+        self._writeHosts(network)
+
+    def _writeHosts(self, network: Network) -> None:
+        base = self._base(network)
+        writeWhole(f"{base}.hostsfile", dnsmasq.hostFile(network.definition).encode(), 0o644)
+        writeWhole(f"{base}.addnhosts", dnsmasq.addressFile(network.definition).encode(), 0o644)
+
+    async def serve(self, network: Network) -> None:
+        """
+        Start the name server of a network, if it has one.
+
+        @raise VirtError: it does not start.
+        """
+        if not dnsmasq.needed(network.definition):
+            return
+        self._write(network)
+        program = found("/usr/sbin/dnsmasq", "/sbin/dnsmasq")
+        # It goes into the background by itself once it serves.
+        conf = f"--conf-file={self._base(network)}.conf"
+        await run(self._host, program, conf, deadline=60.0)
+        network.server = self._adopted(network)
+        if network.server is None:
+            raise internal(f"dnsmasq of network '{network.ref.name}' ended at once", _DOMAIN)
+
+    def _adopted(self, network: Network) -> Any:
+        """Find the name server of a network by the file with its number."""
+        try:
+            with open(self._pidFile(network)) as file:
+                pid = int(file.read(32))
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read(65536).split(b"\0")
+        except (OSError, ValueError):
+            return None
+        # The number may be another's by now.
+        if f"--conf-file={self._base(network)}.conf".encode() not in words:
+            return None
+        return self._host.processes.adopt(pid, startTime(pid))
+
+    async def _endServer(self, network: Network) -> None:
+        server, network.server = network.server, None
+        if server is None:
+            server = self._adopted(network)
+        if server is not None:
+            ended = server.whenEnded()
+            server.kill(signal.SIGTERM)
+            late = self._host.clock.callLater(10, server.kill, signal.SIGKILL)
+            await ended
+            if late.active():
+                late.cancel()
+        removeFile(self._pidFile(network))
+
+    async def changed(self, network: Network, anew: bool) -> None:
+        """
+        Let the name server of a running network know of changes.
+
+        @param anew: they need another configuration, not only other lists of hosts.
+        """
+        if modeOf(network.definition) not in HOSTED:
+            return
+        if anew or network.server is None or not dnsmasq.needed(network.definition):
+            await self._endServer(network)
+            await self.serve(network)
+        else:
+            self._writeHosts(network)
+            network.server.kill(signal.SIGHUP)
+
+    def letGo(self, network: Network) -> None:
+        """The daemon ends; the network goes on."""
+        if network.server is not None:
+            network.server.forget()
+            network.server = None

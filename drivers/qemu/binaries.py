@@ -7,11 +7,13 @@ stamp and size, so that a daemon that starts again asks nothing.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import socket
+import stat
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -95,8 +97,11 @@ class Binaries:
             found = os.stat(binary)
         except OSError as problem:
             raise systemFailure(problem, f"Cannot check QEMU binary {binary}") from None
-        if not os.access(binary, os.X_OK):
-            raise internal(f"QEMU binary {binary} is not executable")
+        folder = stat.S_ISDIR(found.st_mode)
+        if folder or not os.access(binary, os.X_OK):
+            number = errno.EISDIR if folder else errno.EACCES
+            refused = OSError(number, os.strerror(number))
+            raise systemFailure(refused, f"QEMU binary {binary} is not executable")
         try:
             kvm = os.stat("/dev/kvm").st_rdev
         except OSError:

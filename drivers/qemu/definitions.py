@@ -95,9 +95,13 @@ class DomainDefinitions:
         domain = self._find(dom)
         inactive = bool(flags & c.VIR_DOMAIN_XML_INACTIVE)
         secure = bool(flags & c.VIR_DOMAIN_XML_SECURE)
-        definition = domain.persistentDefinition if inactive else domain.definition
+        definition = domain.definition
+        if inactive:
+            definition = domain.pending or domain.lastDefined or definition
         if flags & c.VIR_DOMAIN_XML_MIGRATABLE:
-            asked = None if inactive or domain.guest is None else domain.guest.askedCPU
+            asked = None
+            if domain.guest is not None and definition is domain.definition:
+                asked = domain.guest.askedCPU
             return formatMigratable(definition, asked, secure=secure)
         return formatDomain(
             definition,
@@ -185,7 +189,7 @@ class DomainDefinitions:
             domain.persistent = False
             domain.autostart = False
             if domain.active:
-                domain.pending = None
+                domain.lastDefined, domain.pending = domain.pending, None
                 hypervisor.saveStatus(domain)
             else:
                 removeState(

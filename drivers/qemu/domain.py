@@ -39,6 +39,7 @@ class Domain:
 
     @ivar definition: what it is now; of an inactive domain also what it will be.
     @ivar pending: what a running domain will be when it is started again; None if it is transient or not running.
+    @ivar lastDefined: what it would have been, had it not been undefined while it ran.
     @ivar id: a number above 0 while it runs, else -1.
     @ivar state, reason: C{VIR_DOMAIN_*}.
     @ivar guest: its run, None while it does not run.
@@ -56,6 +57,7 @@ class Domain:
         "guest",
         "id",
         "jobs",
+        "lastDefined",
         "managedSave",
         "name",
         "pending",
@@ -73,6 +75,7 @@ class Domain:
         assert definition.uuid is not None
         self.definition = definition
         self.pending: DomainDefinition | None = None
+        self.lastDefined: DomainDefinition | None = None
         self.name = definition.name
         self.uuid = definition.uuid
         self.id = -1

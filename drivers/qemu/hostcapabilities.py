@@ -4,20 +4,22 @@ What the host and its QEMU can do: capabilities, kinds of guests, processors.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 from typing import Any
 
 from pyvirt import constants as c
+from pyvirt.definitions.domain._top import ARCHITECTURES, DOMAIN_TYPES
 from pyvirt.drivers.qemu.binaries import emulatorFor
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.capabilities.comparing import HostCPU, baseline, compare, parseCPU
 from pyvirt.drivers.qemu.capabilities.decoding import hostModel
-from pyvirt.drivers.qemu.capabilities.domaincaps import domainCapabilities
+from pyvirt.drivers.qemu.capabilities.domaincaps import checkKind, domainCapabilities
 from pyvirt.drivers.qemu.capabilities.hostdoc import capabilitiesDocument, decodeHost
 from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares, hostFacts
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
-from pyvirt.drivers.qemu.refusals import checkFlags
+from pyvirt.drivers.qemu.refusals import checkFlags, invalidArgument, systemFailure
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["HostCapabilities"]
@@ -26,6 +28,11 @@ _COMPARE = c.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE | c.VIR_CONNECT_COMPARE_C
 _BASELINE = c.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES | c.VIR_CONNECT_BASELINE_CPU_MIGRATABLE
 
 #: The architectures whose binaries are looked for, in the order in which they are told.
+#: From Linux's kvm.h; what holds where it does not say.
+_KVM_CHECK_EXTENSION, _KVM_CAP_NR_VCPUS, _KVM_CAP_MAX_VCPUS, _KVM_DEFAULT = 0xAE03, 9, 66, 4
+
+#: Architectures that one emulator serves.
+_PERSONAL = {"i686", "x86_64"}
 _ARCHES = ("aarch64", "armv7l", "i686", "ppc64", "ppc64le", "riscv64", "s390x", "x86_64")
 
 
@@ -56,7 +63,15 @@ class HostCapabilities:
     async def _binary(
         self, emulator: str | None, arch: str | None, virtType: str | None
     ) -> BinaryCapabilities:
-        """Return the binary that is asked about."""
+        """
+        Return the binary that is asked about.
+
+        @raise VirtError: INVALID_ARG: words that are not known, or that do not fit.
+        """
+        if virtType is not None and virtType not in DOMAIN_TYPES:
+            raise invalidArgument(f"unknown virttype: {virtType}")
+        if arch is not None and arch not in ARCHITECTURES:
+            raise invalidArgument(f"unknown architecture: {arch}")
         if emulator is None:
             wanted = arch or platform.machine()
             emulator = emulatorFor(wanted)
@@ -66,7 +81,12 @@ class HostCapabilities:
                     f"unable to find any emulator to serve '{wanted}' architecture",
                     ErrorDomain.QEMU,
                 )
-        return await self._hypervisor.binaries.of(emulator)
+        binary = await self._hypervisor.binaries.of(emulator)
+        if arch is not None and arch != binary.arch and {arch, binary.arch} != _PERSONAL:
+            raise invalidArgument(
+                f"architecture from emulator '{binary.arch}' doesn't match given architecture '{arch}'"
+            )
+        return binary
 
     async def connectGetDomainCapabilities(
         self,
@@ -84,10 +104,37 @@ class HostCapabilities:
             cpuMap(),
             firmwares(),
             machine=machine or binary.defaultMachine() or "",
-            virtType=virttype or ("kvm" if binary.kvm else "qemu"),
+            virtType=virttype or _virtType(binary),
             arch=arch,
             vfio=os.path.exists("/dev/vfio/vfio"),
         )
+
+    def connectGetMaxVcpus(self, type: str | None) -> int:
+        """
+        Tell how many CPUs guests of a type can have; of emulated ones, what libvirt answers.
+
+        @raise VirtError: INVALID_ARG: the type is another hypervisor's.
+        """
+        kind = (type or "qemu").lower()
+        if kind == "qemu":
+            return 16
+        if kind != "kvm":
+            raise invalidArgument(f"unknown type '{type}'")
+        try:
+            fd = os.open("/dev/kvm", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as problem:
+            raise systemFailure(problem, "Unable to open /dev/kvm") from None
+        try:
+            for extension in (_KVM_CAP_MAX_VCPUS, _KVM_CAP_NR_VCPUS):
+                try:
+                    found = fcntl.ioctl(fd, _KVM_CHECK_EXTENSION, extension)
+                except OSError:
+                    continue
+                if found > 0:
+                    return found
+        finally:
+            os.close(fd)
+        return _KVM_DEFAULT
 
     def connectCompareCPU(self, xml: str, flags: int) -> int:
         """Tell whether the host can be a processor."""
@@ -127,6 +174,7 @@ class HostCapabilities:
         checkFlags("qemuConnectCompareHypervisorCPU", flags, _COMPARE)
         fail = bool(flags & c.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)
         binary = await self._binary(emulator, arch, virttype)
+        checkKind(binary, machine or binary.defaultMachine() or "", virttype or _virtType(binary))
         found = hostModel(cpuMap(), binary)
         if found is None:
             if fail:
@@ -149,6 +197,7 @@ class HostCapabilities:
         """Make the processor that guests on all of some hosts can be given."""
         checkFlags("qemuConnectBaselineHypervisorCPU", flags, _BASELINE)
         binary = await self._binary(emulator, arch, virttype)
+        checkKind(binary, machine or binary.defaultMachine() or "", virttype or _virtType(binary))
         return baseline(
             cpuMap(),
             xmlCPUs,
@@ -171,3 +220,8 @@ class HostCapabilities:
         if arch in ("x86_64", "i686"):
             return list(cpuMap().models)
         return []
+
+
+def _virtType(binary: BinaryCapabilities) -> str:
+    """The type of guests that is best with a binary."""
+    return "kvm" if binary.kvm else "qemu"

@@ -33,7 +33,7 @@ def formatMigratable(
     labels = tuple(each for each in definition.seclabels if not each.implied)
     definition = replaced(definition, seclabels=labels)
     # Reading it again as one that does not run is what leaves out names, ports and states of devices.
-    definition = parseDomain(formatDomain(definition, secure=True, inactive=True))
+    definition = parseDomain(formatDomain(definition, secure=True, inactive=True, migratable=True))
     devices = definition.devices
     definition = replaced(
         definition,

@@ -44,13 +44,13 @@ async def revert(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, fla
         ("VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING", _RUNNING),
         ("VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED", _PAUSED),
     )
-    if snapshot.state == "disk-snapshot" or snapshot.external:
-        raise unsupportedConfig("revert to external snapshot not supported yet")
     ran = snapshot.state in ("running", "paused")
     if not domain.persistent and not ran and not flags & (_RUNNING | _PAUSED):
         raise operationInvalid(
             "transient domain needs to request run or pause to revert to inactive snapshot"
         )
+    if snapshot.state == "disk-snapshot" or snapshot.external:
+        raise unsupportedConfig("revert to external snapshot not supported yet")
     force = flags & c.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
     if not force:
         if snapshot.domain is None:

@@ -265,6 +265,9 @@ class World:
                 preexec_fn=_diesWithParent,
             )
         self._wait(lambda: self.virsh("version").status == 0, self.label)
+        # Guests are found again one by one, after the daemon answers; questions to the guest itself wait for that.
+        for name in self.virsh("list", "--name").stdout.split():
+            self.virsh("dommemstat", name)
 
     def stopDaemon(self, how: int = signal.SIGTERM) -> None:
         """End the daemon and nothing else."""

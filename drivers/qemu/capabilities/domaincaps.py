@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pyvirt.definitions.kinds import escape
-from pyvirt.drivers.qemu.capabilities.binary import BinaryCapabilities
+from pyvirt.drivers.qemu.capabilities.binary import BinaryCapabilities, Machine
 from pyvirt.drivers.qemu.capabilities.cpumap import CPUMap
 from pyvirt.drivers.qemu.capabilities.decoding import hostModel
 from pyvirt.drivers.qemu.machine import hasBuiltinIDE, isX86
@@ -18,7 +18,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.firmware import Descriptor
 
-__all__ = ["domainCapabilities"]
+__all__ = ["checkKind", "domainCapabilities"]
 
 
 class _Writer:
@@ -65,6 +65,30 @@ def _if(capabilities: BinaryCapabilities, pairs: Iterable[tuple[str, str]]) -> l
     return [name for name, device in pairs if capabilities.has(device)]
 
 
+def checkKind(capabilities: BinaryCapabilities, machine: str, virtType: str) -> Machine:
+    """
+    Complain of a kind of guest that a binary cannot run.
+
+    @return: the machine.
+    @raise VirtError: INVALID_ARG.
+    """
+    if virtType != "qemu" and not (virtType == "kvm" and capabilities.kvm):
+        accelerator = "kvm" if virtType == "kvm" else "tcg"
+        raise virtError(
+            ErrorCode.INVALID_ARG,
+            f"the accel '{accelerator}' is not supported by '{capabilities.binary}' on this host",
+            ErrorDomain.QEMU,
+        )
+    known = capabilities.machine(machine)
+    if known is None or known.name == "none":
+        raise virtError(
+            ErrorCode.INVALID_ARG,
+            f"the machine '{machine}' is not supported by emulator '{capabilities.binary}'",
+            ErrorDomain.QEMU,
+        )
+    return known
+
+
 def domainCapabilities(
     capabilities: BinaryCapabilities,
     table: CPUMap,
@@ -83,21 +107,8 @@ def domainCapabilities(
     @param arch: the architecture asked for; None for the binary's own.
     @param vfio: whether the host can hand PCI devices to guests.
     """
-    known = capabilities.machine(machine)
-    if known is None or known.name == "none":
-        raise virtError(
-            ErrorCode.INVALID_ARG,
-            f"the machine '{machine}' is not supported by emulator '{capabilities.binary}'",
-            ErrorDomain.QEMU,
-        )
+    known = checkKind(capabilities, machine, virtType)
     name = known.name
-    if virtType != "qemu" and not (virtType == "kvm" and capabilities.kvm):
-        accelerator = "kvm" if virtType == "kvm" else "tcg"
-        raise virtError(
-            ErrorCode.INVALID_ARG,
-            f"the accel '{accelerator}' is not supported by '{capabilities.binary}' on this host",
-            ErrorDomain.QEMU,
-        )
     out = _Writer()
     out.open("domainCapabilities")
     out.line(f"<path>{escape(capabilities.binary)}</path>")

@@ -335,7 +335,7 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
     from pyvirt.definitions.schema import writer
 
     kind = value.type
-    if context.inactive and any(each.fromConfig for each in value.listens):
+    if context.migratable and any(each.fromConfig for each in value.listens):
         listens = (
             replaced(each, address=None) if each.fromConfig else each for each in value.listens
         )

@@ -363,7 +363,7 @@ class _Reader(Protocol):
 class ServedTests(TestCase):
     """A whole daemon in this process."""
 
-    timeout = 60
+    timeout = 300
     setUp = test_daemon_service.ServiceTests.setUp
     make = test_daemon_service.ServiceTests.make
     mode = test_daemon_service.ServiceTests.mode

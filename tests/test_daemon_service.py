@@ -633,7 +633,7 @@ class ProgramTests(SynchronousTestCase):
             self.twistd(*arguments),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             env={**os.environ, "PYTHONPATH": CHECKOUT},
             cwd=self.folder,
         )
@@ -808,7 +808,7 @@ class ProgramTests(SynchronousTestCase):
             raise AssertionError("it does not answer")
         self.assertEqual(answer, [[0]])
         running.terminate()
-        output, _ = running.communicate(timeout=20)
+        output, _ = running.communicate(timeout=120)
         self.assertEqual(output, "")
         with open(log) as file:
             self.assertRegex(

@@ -43,7 +43,7 @@ class DocumentTests(SynchronousTestCase):
                 cwd=CHECKOUT,
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=180,
             )
             self.assertEqual((done.returncode, done.stderr), (0, ""), example)
             self.assertRegex(done.stdout, r"\btest\b")

@@ -62,7 +62,7 @@ class TestingGuideTests(SynchronousTestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         self.assertEqual(done.returncode, 0, done.stdout)
         return done.stdout
@@ -192,7 +192,7 @@ class DriverGuideTests(SynchronousTestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         self.assertEqual(done.returncode, 0, done.stdout)
         return done.stdout
@@ -261,7 +261,7 @@ action = "disconnect"
                     [virsh, "-k", "1", "-K", "5", "-c", daemon.uri(), "dumpxml", name],
                     capture_output=True,
                     text=True,
-                    timeout=60,
+                    timeout=180,
                 )
                 self.assertEqual((done.returncode, done.stdout), (1, "\n"), name)
                 self.assertIn(expected, done.stderr, name)
@@ -269,7 +269,7 @@ action = "disconnect"
                 [virsh, "-r", "-c", daemon.uri(readOnly=True), "dumpxml", "test"],
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=180,
             )
             self.assertEqual(done.returncode, 0, done.stderr)
         self.assertFalse(os.path.exists(daemon.folder))

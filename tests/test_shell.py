@@ -357,7 +357,7 @@ class RegistryTests(SynchronousTestCase):
             [sys.executable, "-c", script],
             capture_output=True,
             env={**os.environ, "PYTHONPATH": path},
-            timeout=60,
+            timeout=180,
         )
         self.assertEqual((done.returncode, done.stderr), (0, b""))
 

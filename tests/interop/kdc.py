@@ -85,7 +85,7 @@ class KDC:
             input=input.encode(),
             capture_output=True,
             env={**os.environ, **self.environment, **environment},
-            timeout=60,
+            timeout=180,
         )
         if done.returncode:
             raise AssertionError(f"{name} {arguments}: {done.stdout!r} {done.stderr!r}")

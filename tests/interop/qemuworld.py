@@ -233,7 +233,7 @@ class World:
             self.stop()
             raise
 
-    def _wait(self, ready: object, what: str, deadline: float = 60.0) -> None:
+    def _wait(self, ready: object, what: str, deadline: float = 180.0) -> None:
         end = time.monotonic() + deadline
         while not ready():  # type: ignore[operator]
             if time.monotonic() > end or self._init.poll() is not None:
@@ -278,7 +278,7 @@ class World:
                 os.kill(int(child), how)
         self.daemon.wait(30)
 
-    def run(self, command: Sequence[str], input: str = "", deadline: float = 120.0) -> Outcome:
+    def run(self, command: Sequence[str], input: str = "", deadline: float = 300.0) -> Outcome:
         """Run a program in this world to its end."""
         try:
             done = subprocess.run(
@@ -297,7 +297,7 @@ class World:
             done.returncode,
         )
 
-    def virsh(self, *arguments: str, input: str = "", deadline: float = 120.0) -> Outcome:
+    def virsh(self, *arguments: str, input: str = "", deadline: float = 300.0) -> Outcome:
         """Run virsh in this world, with no option but the URI."""
         return self.run([requireVirsh(), "-c", "qemu:///system", *arguments], input, deadline)
 

@@ -58,8 +58,8 @@ DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 BINDING_PYTHON = "/usr/bin/python3"
 
 #: Seconds within which a daemon must answer, and a client must end.
-START_DEADLINE = 30.0
-CLIENT_DEADLINE = 60.0
+START_DEADLINE = 120.0
+CLIENT_DEADLINE = 300.0
 VIRSH_DEADLINE = 20.0
 
 #: Commands that virsh gives to a thread of its own.

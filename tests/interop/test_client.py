@@ -76,7 +76,7 @@ def timeless(shown: Any) -> Any:
 class SameSession(TestCase):
     """The same session by both."""
 
-    timeout = 120
+    timeout = 300
 
     def compare(self, ours: list[Any], theirs: list[Any]) -> None:
         steps = clientscript.parse(TEXT)
@@ -247,7 +247,7 @@ class AsyncioTests(TestCase):
             [sys.executable, "-c", _ASYNCIO, servers().libvirtd.uri()],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             env={**os.environ, "PYTHONPATH": CHECKOUT},
         )
         self.assertEqual((done.stdout, done.stderr), ("['test'] {'TEST'}\n", ""))

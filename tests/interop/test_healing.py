@@ -19,7 +19,7 @@ XML = "<domain type='test'><name>new</name><memory>8192</memory><os><type>hvm</t
 class HealingTests(TestCase):
     """The same on both daemons."""
 
-    timeout = 120
+    timeout = 300
 
     def test_libvirtd(self) -> Deferred[None]:
         """

@@ -36,7 +36,7 @@ from tests.interop.prober import Prober
 from tests.interop.support import CHECKOUT, found, freePort
 
 PROCEDURES = {each.name: each for each in PROGRAM.procedures.values()}
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
@@ -63,7 +63,7 @@ def connectable(path: str) -> bool:
 class Case(TestCase):
     """Has a folder with a short path, and ends what it has started."""
 
-    timeout = 120
+    timeout = 300
 
     def setUp(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="pv-", dir="/tmp")

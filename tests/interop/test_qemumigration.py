@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.interop.qemuworld import PyvirtWorld, World, guestFiles
 from tests.interop.support import Outcome, _clientEnvironment, requireVirsh
 
-DEADLINE = 120.0
+DEADLINE = 300.0
 
 
 class MigrationTests(SynchronousTestCase):

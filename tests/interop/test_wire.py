@@ -54,7 +54,7 @@ class Collector:
 class WireTests(TestCase):
     """A client without any layer above the protocol, on libvirtd and on our daemon."""
 
-    timeout = 60
+    timeout = 300
 
     def setUp(self) -> None:
         requireLibvirtd()
@@ -385,7 +385,7 @@ class VolumeServer(RPCServer):
 class BindingTests(TestCase):
     """The stock binding on our end of streams."""
 
-    timeout = 60
+    timeout = 300
 
     async def test_volumes(self) -> None:
         """Uploads and downloads, whole, with holes, given up, unread and failing."""

@@ -36,7 +36,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     ISecretEvents: _EVENTS,
     IStorage: _later("storage.volumes", "Storage"),
     IStoragePoolEvents: _EVENTS,
-    INetworks: _later("networks.networks", "Networks"),
+    INetworks: _later("networks.ports", "NetworksWithPorts"),
     INetworkEvents: _EVENTS,
 }
 

@@ -408,6 +408,55 @@ net-list --all
 !virsh -r -c qemu:///system net-create FOLDER/n4.xml
 """
 
+PORTS = r"""
+<n1.xml <network><name>n1</name><uuid>11111111-2222-3333-4444-5555555555d1</uuid><bridge name='vbr1'/><mac address='52:54:00:11:22:33'/><portgroup name='pg' default='yes'><bandwidth><inbound average='100'/></bandwidth></portgroup></network>
+<n2.xml <network><name>n2</name><uuid>11111111-2222-3333-4444-5555555555d2</uuid><forward mode='bridge'><interface dev='lo'/><interface dev='dummy9'/></forward></network>
+<n3.xml <network><name>n3</name><uuid>11111111-2222-3333-4444-5555555555d3</uuid><forward mode='bridge'/><bridge name='lo'/></network>
+<p1.xml <networkport><uuid>11111111-2222-3333-4444-5555555555e1</uuid><owner><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid></owner><mac address='52:54:00:00:00:01'/></networkport>
+<p2.xml <networkport><uuid>11111111-2222-3333-4444-5555555555e2</uuid><owner><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid></owner><group>nope</group><mac address='52:54:00:00:00:02'/><plug type='network' bridge='x'/></networkport>
+<p3.xml <networkport><uuid>11111111-2222-3333-4444-5555555555e3</uuid><owner><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid></owner><mac address='52:54:00:00:00:03'/><vlan><tag id='4'/></vlan></networkport>
+<p4.xml <networkport><uuid>11111111-2222-3333-4444-5555555555e4</uuid><owner><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid></owner><mac address='52:54:00:00:00:04'/><bandwidth><outbound average='5' burst='6'/></bandwidth></networkport>
+<p5.xml <networkport><uuid>11111111-2222-3333-4444-5555555555e5</uuid><owner><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid></owner><group>nope</group><mac address='52:54:00:00:00:05'/></networkport>
+<p6.xml <networkport/>
+<p7.xml <networkport><uuid>11111111-2222-3333-4444-5555555555e7</uuid><owner><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid></owner><mac address='52:54:00:00:00:07'/></networkport>
+net-define FOLDER/n1.xml
+net-port-create n1 FOLDER/p1.xml
+net-port-list n1
+net-start n1
+net-port-create n1 FOLDER/p1.xml
+net-port-create n1 FOLDER/p1.xml
+net-port-create n1 FOLDER/p2.xml
+net-port-create n1 FOLDER/p3.xml
+net-port-create n1 FOLDER/p4.xml
+net-port-create n1 FOLDER/p5.xml
+net-port-create n1 FOLDER/p6.xml
+net-port-list n1
+net-port-dumpxml n1 11111111-2222-3333-4444-5555555555e1
+net-port-dumpxml n1 11111111-2222-3333-4444-5555555555e4
+net-port-dumpxml n1 11111111-2222-3333-4444-5555555555e9
+net-dumpxml n1
+net-dumpxml n1 --inactive
+!find /run/libvirt/network/n1 -type f | sort
+RESTART
+net-port-list n1
+net-dumpxml n1
+net-port-delete n1 11111111-2222-3333-4444-5555555555e1
+net-port-delete n1 11111111-2222-3333-4444-5555555555e1
+net-create FOLDER/n2.xml
+net-port-create n2 FOLDER/p1.xml
+net-port-dumpxml n2 11111111-2222-3333-4444-5555555555e1
+net-port-create n2 FOLDER/p7.xml
+net-port-dumpxml n2 11111111-2222-3333-4444-5555555555e7
+net-create FOLDER/n3.xml
+net-port-create n3 FOLDER/p1.xml
+net-port-dumpxml n3 11111111-2222-3333-4444-5555555555e1
+net-destroy n1
+net-port-list n1
+net-start n1
+net-port-list n1
+net-destroy n1
+"""
+
 
 class SecretTests(HostSessions):
     """Secrets of the host."""
@@ -450,3 +499,7 @@ class NetworkTests(HostSessions):
     def test_session(self) -> None:
         """Networks of every mode are defined, started, changed, found again after a restart and removed."""
         self.compare(NETWORKS)
+
+    def test_ports(self) -> None:
+        """What is plugged into networks of every mode, over a restart."""
+        self.compare(PORTS)

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.defer import DeferredLock
 
 from pyvirt.definitions.network import IP, NetworkDefinition
+from pyvirt.definitions.networkport import NetworkPortDefinition
 from pyvirt.drivers.interfaces.values import NetworkRef
 
 __all__ = ["HOSTED", "Network", "modeOf", "networkOf"]
@@ -43,6 +44,7 @@ class Network:
 
     @ivar definition: what it is; redefining an active one changes only C{pending}.
     @ivar server: its name server, something with a C{pid}, while one runs.
+    @ivar ports: what is plugged in, by UUID.
     @ivar lock: held by whoever starts, stops or changes it and waits meanwhile.
     @ivar gone: it is no more; who waited for the lock finds out.
     """
@@ -55,6 +57,7 @@ class Network:
         "lock",
         "pending",
         "persistent",
+        "ports",
         "ref",
         "server",
     )
@@ -68,6 +71,7 @@ class Network:
         self.autostart = False
         self.gone = False
         self.server: Any = None
+        self.ports: dict[bytes, NetworkPortDefinition] = {}
         self.lock = DeferredLock()
         self.ref = NetworkRef(definition.name, definition.uuid)
 

@@ -116,9 +116,11 @@ class Networks:
             network = Network(definition)
             if self._runner.stillRuns(network):
                 network.active = True
+                self._loadPorts(network)
                 self._names[network.ref.name] = network
             else:
                 self._state.remove(network.ref.name)
+                self._dropPorts(network)
         for name, definition in self._folder.load(parseNetwork):
             if definition.name != name or definition.uuid is None:
                 log.error("{path} is of another network", path=self._folder.file(name))
@@ -158,6 +160,12 @@ class Networks:
         """Let go of networks, which go on."""
         for network in self._names.values():
             self._runner.letGo(network)
+
+    def _loadPorts(self, network: Network) -> None:
+        """Find again what is plugged into a network."""
+
+    def _dropPorts(self, network: Network) -> None:
+        """A network is active no more: nothing is plugged in."""
 
     # Finding
 
@@ -344,10 +352,14 @@ class Networks:
         inner = "".join(f"  {line}\n" for line in formatNetwork(network.definition).splitlines())
         self._state.save(network.ref.name, f"<networkstatus>\n{inner}</networkstatus>\n")
 
-    async def _hook(self, network: Network, operation: str, part: str) -> None:
+    async def _hook(
+        self, network: Network, operation: str, part: str, port: str | None = None
+    ) -> None:
+        """Let the administrator's scripts hear of a network, and of a port of it."""
         if self._host.hooks.present("network"):
             inner = "".join(
-                f"  {line}\n" for line in formatNetwork(network.definition).splitlines()
+                f"  {line}\n"
+                for line in (formatNetwork(network.definition) + (port or "")).splitlines()
             )
             xml = f"<hookData>\n{inner}</hookData>\n"
             await self._host.hooks.call("network", network.ref.name, operation, part, "-", xml)
@@ -413,6 +425,7 @@ class Networks:
                 raise invalid(f"network '{network.ref.name}' is not active", _DOMAIN)
             await self._runner.stop(network)
             self._state.remove(network.ref.name)
+            self._dropPorts(network)
             network.active = False
             try:
                 await self._hook(network, "stopped", "end")
@@ -489,7 +502,7 @@ class Networks:
         network = self._find(net)
         if flags & c.VIR_NETWORK_XML_INACTIVE and network.pending is not None:
             return formatNetwork(network.pending)
-        return formatNetwork(network.definition)
+        return formatNetwork(network.definition, connections=len(network.ports))
 
     def networkGetBridgeName(self, net: NetworkRef) -> str:
         """Tell the bridge that guests are plugged into."""

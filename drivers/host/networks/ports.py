@@ -1,0 +1,195 @@
+"""
+Ports: what guests' cards are plugged into, one for each, as long as the network is active.
+
+A port is written down in C{NAME/ports} beside the state of its network, so that a restarted daemon knows it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from twisted.logger import Logger
+
+from pyvirt import constants as c
+from pyvirt.definitions.networkport import (
+    NetworkPortDefinition,
+    Plug,
+    formatNetworkPort,
+    parseNetworkPort,
+)
+from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.uuids import formatUUID
+from pyvirt.definitions.validation import validate
+from pyvirt.drivers.filestore import DefinitionFolder
+from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf
+from pyvirt.drivers.host.networks.networks import Networks
+from pyvirt.drivers.interfaces.values import NetworkPortRef, NetworkRef
+from pyvirt.drivers.refusals import checkFlags, internal, invalidArgument
+from pyvirt.drivers.refusals import operationInvalid as invalid
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+__all__ = ["NetworksWithPorts"]
+
+log = Logger()
+
+_DOMAIN = ErrorDomain.NETWORK
+_RECLAIM = c.VIR_NETWORK_PORT_CREATE_RECLAIM
+_VALIDATE = c.VIR_NETWORK_PORT_CREATE_VALIDATE
+
+
+class NetworksWithPorts(Networks):
+    """Networks, and what is plugged into them."""
+
+    def _ports(self, network: Network) -> DefinitionFolder:
+        return DefinitionFolder(os.path.join(self._state.path, network.ref.name, "ports"), None)
+
+    def _loadPorts(self, network: Network) -> None:
+        for name, port in self._ports(network).load(parseNetworkPort):
+            if formatUUID(port.uuid) == name:
+                network.ports[port.uuid] = port
+
+    def _dropPorts(self, network: Network) -> None:
+        network.ports.clear()
+        shutil.rmtree(os.path.join(self._state.path, network.ref.name), ignore_errors=True)
+
+    def _active(self, ref: NetworkRef) -> Network:
+        network = self._find(ref)
+        if not network.active:
+            raise invalid(f"network '{network.ref.name}' is not active", _DOMAIN)
+        return network
+
+    def _port(self, ref: NetworkPortRef) -> tuple[Network, NetworkPortDefinition]:
+        network = self._active(ref.net)
+        port = network.ports.get(ref.uuid)
+        if port is None:
+            raise virtError(
+                ErrorCode.NO_NETWORK_PORT,
+                f"Network port with UUID {formatUUID(ref.uuid)} does not exist",
+                _DOMAIN,
+            )
+        return network, port
+
+    def networkListAllPorts(self, network: NetworkRef, flags: int) -> list[NetworkPortRef]:
+        """List what is plugged into a network."""
+        checkFlags("networkListAllPorts", flags, 0, _DOMAIN)
+        found = self._active(network)
+        return [NetworkPortRef(found.ref, uuid) for uuid in found.ports]
+
+    def networkPortLookupByUUID(self, network: NetworkRef, uuid: bytes) -> NetworkPortRef:
+        """Find a port."""
+        found, _ = self._port(NetworkPortRef(network, uuid))
+        return NetworkPortRef(found.ref, uuid)
+
+    def networkPortGetXMLDesc(self, port: NetworkPortRef, flags: int) -> str:
+        """Describe a port."""
+        checkFlags("networkPortGetXMLDesc", flags, 0, _DOMAIN)
+        return formatNetworkPort(self._port(port)[1])
+
+    async def networkPortCreateXML(
+        self, network: NetworkRef, xml: str, flags: int
+    ) -> NetworkPortRef:
+        """Plug something in; what it is plugged into follows from the network."""
+        checkFlags("networkPortCreateXML", flags, _RECLAIM | _VALIDATE, _DOMAIN)
+        found = self._find(network)
+        if flags & _VALIDATE:
+            validate("networkport", xml)
+        port = parseNetworkPort(xml)
+        if not found.active:
+            raise invalid(f"network '{found.ref.name}' is not active", _DOMAIN)
+        if port.plug is None and flags & _RECLAIM:
+            raise invalidArgument("Port reclaim requested but plug type is none", _DOMAIN)
+        if port.plug is not None and not flags & _RECLAIM:
+            raise invalidArgument("Port reclaim not requested but plug type is not none", _DOMAIN)
+        if port.uuid in found.ports:
+            raise virtError(
+                ErrorCode.NETWORK_PORT_EXIST,
+                f"Network port with UUID {formatUUID(port.uuid)} already exists",
+                _DOMAIN,
+            )
+        if port.plug is None:
+            port = _plugged(found, port)
+        name = formatUUID(port.uuid)
+        found.ports[port.uuid] = port
+        try:
+            self._ports(found).save(name, formatNetworkPort(port))
+            await self._hook(found, "port-created", "begin", formatNetworkPort(port))
+        except BaseException:
+            found.ports.pop(port.uuid, None)
+            self._ports(found).remove(name)
+            raise
+        return NetworkPortRef(found.ref, port.uuid)
+
+    async def networkPortDelete(self, port: NetworkPortRef, flags: int) -> None:
+        """Unplug something."""
+        checkFlags("networkPortDelete", flags, 0, _DOMAIN)
+        found, gone = self._port(port)
+        del found.ports[gone.uuid]
+        self._ports(found).remove(formatUUID(gone.uuid))
+        await self._hook(found, "port-deleted", "begin", formatNetworkPort(gone))
+
+
+def _plugged(network: Network, port: NetworkPortDefinition) -> NetworkPortDefinition:
+    """
+    Decide what a port is plugged into.
+
+    @raise VirtError: there is nothing left.
+    """
+    definition = network.definition
+    groups = definition.portgroups
+    group: Any = next((each for each in groups if each.name == port.group), None)
+    if port.group is None:
+        group = next((each for each in groups if each.default), None)
+    changes: dict[str, Any] = {}
+    for name in ("bandwidth", "virtualport", "vlan"):
+        if getattr(port, name) is None:
+            found = getattr(group, name, None)
+            if found is None and name != "bandwidth":
+                found = getattr(definition, name)
+            changes[name] = found
+    if port.isolated is None:
+        changes["isolated"] = definition.portIsolated
+    if port.trustGuestRxFilters is None:
+        rx = getattr(group, "trustGuestRxFilters", None)
+        changes["trustGuestRxFilters"] = definition.trustGuestRxFilters if rx is None else rx
+    mode, bridge = modeOf(definition), definition.bridge
+    if mode in HOSTED:
+        manager = None if bridge is None else bridge.macTableManager
+        plug = Plug(type="network", bridge=network.bridge, macTableManager=manager)
+    elif mode == "bridge" and network.bridge:
+        manager = None if bridge is None else bridge.macTableManager
+        plug = Plug(type="bridge", bridge=network.bridge, macTableManager=manager)
+    elif mode in ("bridge", "private", "vepa", "passthrough"):
+        plug = Plug(type="direct", dev=_device(network, mode), mode=mode)
+    else:
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED,
+            f"network '{network.ref.name}' of mode '{mode}' gives no devices here",
+            _DOMAIN,
+        )
+    return replaced(port, plug=plug, **changes)
+
+
+def _device(network: Network, mode: str) -> str:
+    """Return the device of a network that has the fewest cards plugged in."""
+    forward = network.definition.forward
+    devices = [each.dev for each in forward.interfaces] if forward is not None else []
+    if not devices:
+        raise internal(
+            f"network '{network.ref.name}' uses a direct mode, but has no forward dev and no "
+            "interface pool",
+            _DOMAIN,
+        )
+    users = dict.fromkeys((each or "" for each in devices), 0)
+    for port in network.ports.values():
+        if port.plug is not None and port.plug.dev in users:
+            users[port.plug.dev] += 1
+    best = min(users, key=lambda name: users[name])
+    if mode == "passthrough" and users[best]:
+        raise internal(
+            f"network '{network.ref.name}' requires exclusive access to interfaces, but none are "
+            "available",
+            _DOMAIN,
+        )
+    return best

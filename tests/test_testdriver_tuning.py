@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from pyvirt import constants as c
+from pyvirt.drivers.blkio import deviceText, mergedDevices
 from pyvirt.drivers.interfaces.consoles import IDomainConsoles
 from pyvirt.drivers.interfaces.definition import IDomainDefinition
 from pyvirt.drivers.interfaces.devices import IDomainDevices
@@ -24,7 +25,6 @@ from pyvirt.drivers.interfaces.streams import IStreamSink
 from pyvirt.drivers.interfaces.tuning import IDomainTuning
 from pyvirt.drivers.interfaces.values import ControlInfo, DomainRef, TypedParam
 from pyvirt.drivers.test import TestDriver
-from pyvirt.drivers.test.blkio import deviceText, mergedDevices
 from pyvirt.drivers.test.consoles import BytesSource, picture
 from pyvirt.errors import InvalidArgument, VirtError
 from pyvirt.uri import parseURI

@@ -28,6 +28,15 @@ class IOlderCalls(Interface):
         @return: what to answer; often the same error.
         """
 
+    def adapted(procedure: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        """
+        Say with which arguments the newer method is called.
+
+        @param procedure: the older one's name; C{arguments}: those of the newer method, as they would be for any
+            driver.
+        @return: often the same.
+        """
+
     def count(procedure: str, error: VirtError) -> int | None:
         """
         Say how many parameters there are, to a caller who asked for nothing else.

@@ -21,6 +21,7 @@ from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
 from pyvirt.drivers.qemu.memoryfacts import TAGS, memoryStatistics
 from pyvirt.drivers.qemu.netfacts import interfaceCounters
+from pyvirt.drivers.qemu.perfevents import perfStatistics
 from pyvirt.drivers.qemu.procfs import cpuTimes, threadTimes
 from pyvirt.drivers.qemu.refusals import checkFlags, unsupportedArgument
 from pyvirt.errors import VirtError
@@ -266,6 +267,8 @@ class BulkStatistics:
             params += _interfaces(domain)
         if wanted & c.VIR_DOMAIN_STATS_BLOCK:
             params += _blocks(domain, replies.get("blocks"))
+        if wanted & c.VIR_DOMAIN_STATS_PERF and guest is not None:
+            params += perfStatistics(guest)
         if wanted & c.VIR_DOMAIN_STATS_IOTHREAD:
             params += _iothreads(replies.get("iothreads"))
         if wanted & c.VIR_DOMAIN_STATS_DIRTYRATE:

@@ -27,9 +27,11 @@ from pyvirt.drivers.interfaces.hypervisors import IHypervisorCommands
 from pyvirt.drivers.interfaces.jobs import IDomainJobs
 from pyvirt.drivers.interfaces.lifecycle import IDomainLifecycle
 from pyvirt.drivers.interfaces.migration import IDomainMigration
+from pyvirt.drivers.interfaces.older import IOlderCalls
 from pyvirt.drivers.interfaces.resources import IDomainResources
 from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
 from pyvirt.drivers.interfaces.statistics import IDomainStatistics
+from pyvirt.drivers.interfaces.tuning import IDomainTuning
 
 __all__ = ["COMPONENTS", "componentClass"]
 
@@ -44,6 +46,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IDomainDefinition: _later("definitions", "DomainDefinitions"),
     IDomainLifecycle: _later("saving", "DomainLifecycleAndFiles"),
     IDomainResources: _later("resources", "DomainResources"),
+    IDomainTuning: _later("tuning", "DomainTuning"),
     IDomainStatistics: _later("statistics", "DomainStatistics"),
     IDomainConsoles: _later("consoles", "DomainConsoles"),
     IDomainGuestAgent: _later("guestagent", "DomainGuestAgent"),
@@ -56,6 +59,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IDomainSnapshots: _later("snapshots", "DomainSnapshots"),
     IDomainCheckpoints: _later("checkpoints", "DomainCheckpoints"),
     IDomainBackup: _later("blocks.backups", "DomainBackup"),
+    IOlderCalls: _later("older", "OlderCalls"),
     IDomainEvents: _later("monitorevents", "Events"),
     IMonitorEvents: _later("monitorevents", "Events"),
 }

@@ -12,6 +12,8 @@ from pyvirt.definitions.domain import formatDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.metadata import checkType, metadataOf, withMetadata
+from pyvirt.drivers.qemu.changing import IMPACT, keepConfig, keepLive
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
@@ -109,6 +111,39 @@ class DomainDefinitions:
             secure=secure,
             inactive=inactive,
         )
+
+    def domainGetMetadata(self, dom: DomainRef, type: int, uri: str | None, flags: int) -> str:
+        """Tell the title, the description, or an application's element."""
+        checkFlags("virDomainObjGetMetadata", flags, IMPACT, ErrorDomain.DOMAIN)
+        domain = self._find(dom)
+        checkType(type)
+        return metadataOf(domain.one(flags), type, uri)
+
+    async def domainSetMetadata(
+        self,
+        dom: DomainRef,
+        type: int,
+        metadata: str | None,
+        key: str | None,
+        uri: str | None,
+        flags: int,
+    ) -> None:
+        """Change the title, the description, or an application's element; None takes it away."""
+        checkFlags("qemuDomainSetMetadata", flags, IMPACT)
+        hypervisor = self._hypervisor
+        domain = self._find(dom)
+        async with domain.jobs.change("remoteDispatchDomainSetMetadata"):
+            live, config = domain.impact(flags)
+            checkType(type)
+            if live:
+                keepLive(
+                    hypervisor, domain, lambda each: withMetadata(each, type, metadata, key, uri)
+                )
+            if config:
+                keepConfig(
+                    hypervisor, domain, lambda each: withMetadata(each, type, metadata, key, uri)
+                )
+            hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, type, uri)
 
     async def domainDefineXMLFlags(self, xml: str, flags: int) -> DomainRef:
         """Define a domain, or redefine one with the same name and UUID."""

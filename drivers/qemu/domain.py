@@ -43,6 +43,7 @@ class Domain:
     @ivar id: a number above 0 while it runs, else -1.
     @ivar state, reason: C{VIR_DOMAIN_*}.
     @ivar guest: its run, None while it does not run.
+    @ivar agentTimeout: how long its agent may take, in seconds, or C{VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_*}.
     @ivar jobs: the changes made to it.
     @ivar managedSave: whether it was saved where the driver keeps it.
     @ivar updated: its running definition was changed.
@@ -51,6 +52,7 @@ class Domain:
     """
 
     __slots__ = (
+        "agentTimeout",
         "autostart",
         "checkpoints",
         "definition",
@@ -87,6 +89,7 @@ class Domain:
         self.updated = False
         self.removed = False
         self.guest: Guest | None = None
+        self.agentTimeout = c.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK
         self.jobs = Jobs(clock)
         self.snapshots: Moments[Snapshot] = Moments()
         self.checkpoints: Moments[Checkpoint] = Moments()
@@ -140,6 +143,7 @@ class Domain:
             flags,
             ("VIR_DOMAIN_AFFECT_LIVE", _LIVE),
             ("VIR_DOMAIN_AFFECT_CONFIG", _CONFIG),
+            ErrorDomain.DOMAIN,
         )
         live, _ = self.impact(flags)
         return self.definition if live else self.persistentDefinition

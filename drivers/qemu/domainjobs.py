@@ -12,7 +12,12 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.jobstatistics import jobInfo, jobParams
-from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
+from pyvirt.drivers.qemu.refusals import (
+    checkFlags,
+    operationInvalid,
+    operationUnsupported,
+    unsupportedConfig,
+)
 
 __all__ = ["DomainJobs"]
 
@@ -64,6 +69,41 @@ class DomainJobs:
             return JobStats(c.VIR_DOMAIN_JOB_NONE, [])
         statistics, elapsed = await self._look(domain, running)
         return JobStats(c.VIR_DOMAIN_JOB_UNBOUNDED, jobParams(running, statistics, elapsed))
+
+    async def domainStartDirtyRateCalc(self, dom: DomainRef, seconds: int, flags: int) -> None:
+        """Begin to measure how fast a guest changes its memory."""
+        bitmap, ring = (
+            c.VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_BITMAP,
+            c.VIR_DOMAIN_DIRTYRATE_MODE_DIRTY_RING,
+        )
+        checkFlags(
+            "qemuDomainStartDirtyRateCalc",
+            flags,
+            c.VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING | bitmap | ring,
+        )
+        if not 1 <= seconds <= 60:
+            raise unsupportedConfig(
+                f"seconds={seconds} is invalid, please choose value within [1, 60]."
+            )
+        domain = self._find(dom)
+        async with domain.jobs.change("remoteDispatchDomainStartDirtyRateCalc"):
+            guest = domain.checkActive()
+            mode = "page-sampling"
+            kvm = getattr(domain.definition.features, "kvm", None)
+            hasRing = getattr(kvm, "dirtyRing", None) is not None
+            if flags & bitmap:
+                mode = "dirty-bitmap"
+                if hasRing:
+                    raise operationUnsupported(
+                        "dirty-bitmap calculation mode requires dirty-ring feature disabled."
+                    )
+            elif flags & ring:
+                mode = "dirty-ring"
+                if not hasRing:
+                    raise operationUnsupported(
+                        "dirty-ring calculation mode requires dirty-ring feature enabled."
+                    )
+            await guest.execute("calc-dirty-rate", {"calc-time": seconds, "mode": mode})
 
     async def domainAbortJobFlags(self, dom: DomainRef, flags: int) -> None:
         """Give up what a domain is busy with."""

@@ -18,6 +18,7 @@ from pyvirt.drivers.qemu.files import appendLog, giveBack, removeFolder
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.live import releasePorts
 from pyvirt.drivers.qemu.networking import disconnectAll
+from pyvirt.drivers.qemu.perfevents import closeEvents
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import failed
 from pyvirt.drivers.qemu.serving import endServers
@@ -133,6 +134,9 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
         removeState(hypervisor, live)
     if hypervisor.owner is not None:
         giveBack(guest.restored, hypervisor.owner)
+    closeEvents(guest)
+    if guest.group is not None:
+        guest.group.remove()
     removeFolder(guest.folder)
     removeFolder(guest.channels)
     base = hypervisor.config.values.get("memory_backing_dir")

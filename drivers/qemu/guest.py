@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.blocks.backups import Backup
     from pyvirt.drivers.qemu.blocks.jobs import BlockJob
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+    from pyvirt.drivers.qemu.cgroups import GuestGroup
     from pyvirt.process import IRunning
 
 __all__ = ["Guest", "MigrationLimits"]
@@ -61,6 +62,8 @@ class Guest:
     @ivar jobWaits: by name, jobs of QEMU that somebody waits for.
     @ivar backup: the backup under way, None if none is.
     @ivar unplugging: by name, devices whose going somebody waits for.
+    @ivar group: where the kernel counts and limits what it uses, None if it does not.
+    @ivar perf: by event that is counted, the descriptor that tells it.
     @ivar restored: files and owners that are given back when it is gone.
     """
 
@@ -93,6 +96,8 @@ class Guest:
         self.migration = MigrationLimits()
         self.leasing = DeferredLock()
         self.restored: list[tuple[str, int, int]] = []
+        self.group: GuestGroup | None = None
+        self.perf: dict[str, int] = {}
         self.lastNode = 0
         self.blockJobs: dict[str, BlockJob] = {}
         self.jobWaits: dict[str, Deferred[None]] = {}

@@ -22,15 +22,19 @@ from pyvirt.drivers.interfaces.values import (
 from pyvirt.drivers.qemu.agent import AgentProtocol, unresponsive
 from pyvirt.drivers.qemu.connecting import agentChannel
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.guestinfo import GuestInfo
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.machine import isX86
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     internal,
     invalidArgument,
     operationInvalid,
+    operationUnsupported,
     unsupportedArgument,
 )
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.drivers.qemu.taints import taint
+from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
 
 __all__ = ["DomainGuestAgent", "agentOf", "ask"]
 
@@ -46,6 +50,8 @@ def agentOf(domain: Domain) -> AgentProtocol:
 
     @raise VirtError: there is none.
     """
+    if domain.state != c.VIR_DOMAIN_RUNNING:
+        raise operationInvalid("domain is not running")
     guest = domain.checkActive()
     if domain.state != c.VIR_DOMAIN_RUNNING:
         raise operationInvalid("domain is not running")
@@ -99,17 +105,18 @@ def _malformed(what: str) -> VirtError:
     return internal(f"malformed return value of {what} from the guest agent")
 
 
-class DomainGuestAgent:
+class DomainGuestAgent(GuestInfo):
     """Asks agents."""
 
     def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
         self._hypervisor = hypervisor
+        self._find = hypervisor.domains.find
         self._running = hypervisor.domains.running
 
     async def _ask(
         self, dom: DomainRef, command: str, arguments: Mapping[str, Any] | None = None
     ) -> Any:
-        domain, _ = self._running(dom)
+        domain = self._find(dom)
         return await ask(domain, command, arguments)
 
     async def domainQemuAgentCommand(
@@ -129,6 +136,7 @@ class DomainGuestAgent:
             raise invalidArgument(
                 f"guest agent timeout '{timeout}' is less than the minimum '{_BLOCK}'"
             )
+        taint(self._hypervisor, domain, "custom-ga-command")
         limit: float | None = timeout
         if timeout == _BLOCK:
             limit = None
@@ -140,24 +148,37 @@ class DomainGuestAgent:
     def domainAgentSetResponseTimeout(self, dom: DomainRef, timeout: int, flags: int) -> int:
         """Say how long the agent may take."""
         checkFlags("qemuDomainAgentSetResponseTimeout", flags)
-        domain, guest = self._running(dom)
+        domain = self._find(dom)
         if timeout < _BLOCK:
             raise invalidArgument(
                 f"guest agent timeout '{timeout}' is less than the minimum '{_BLOCK}'"
             )
-        guest.agentTimeout = timeout
-        self._hypervisor.saveStatus(domain)
+        domain.agentTimeout = timeout
+        if domain.guest is not None:
+            domain.guest.agentTimeout = timeout
+            self._hypervisor.saveStatus(domain)
         return 0
 
     async def domainGetHostname(self, dom: DomainRef, flags: int) -> str:
         """Tell the guest's name as it knows it."""
         lease, agent = c.VIR_DOMAIN_GET_HOSTNAME_LEASE, c.VIR_DOMAIN_GET_HOSTNAME_AGENT
         checkFlags("qemuDomainGetHostname", flags, lease | agent)
+        if flags & lease and flags & agent:
+            raise InvalidArgument(
+                "Flags 'VIR_DOMAIN_GET_HOSTNAME_LEASE' and 'VIR_DOMAIN_GET_HOSTNAME_AGENT' are "
+                "mutually exclusive",
+                domain=ErrorDomain.QEMU,
+                str1="qemuDomainGetHostname",
+                str2="ctl",
+                int1=0,
+                int2=0,
+            )
         if flags & lease:
             self._running(dom)
             raise virtError(
                 ErrorCode.NO_HOSTNAME, f"no hostname found for domain {dom.name}", ErrorDomain.QEMU
             )
+        self._running(dom)
         reply = await self._ask(dom, "guest-get-host-name")
         if not isinstance(reply, dict) or not isinstance(reply.get("host-name"), str):
             raise _malformed("guest-get-host-name")
@@ -167,6 +188,7 @@ class DomainGuestAgent:
     async def domainGetTime(self, dom: DomainRef, flags: int) -> DomainTime:
         """Tell the guest's clock."""
         checkFlags("qemuDomainGetTime", flags)
+        self._running(dom)
         reply = await self._ask(dom, "guest-get-time")
         if type(reply) is not int:
             raise _malformed("guest-get-time")
@@ -175,12 +197,22 @@ class DomainGuestAgent:
     async def domainSetTime(self, dom: DomainRef, seconds: int, nseconds: int, flags: int) -> None:
         """Set the guest's clock."""
         checkFlags("qemuDomainSetTime", flags, c.VIR_DOMAIN_TIME_SYNC)
+        domain = self._find(dom)
+        if not domain.active:
+            # Libvirt looks first whether QEMU can be told of it, which it knows of running guests only.
+            raise operationUnsupported(
+                "cannot set time: qemu doesn't support rtc-reset-reinjection command"
+            )
+        agentOf(domain)
         arguments = None
         if not flags & c.VIR_DOMAIN_TIME_SYNC:
             if abs(seconds) > (1 << 63) // 10**9:
                 raise invalidArgument(f"Time '{seconds}' is too big for guest agent")
             arguments = {"time": seconds * 10**9 + nseconds}
         await self._ask(dom, "guest-set-time", arguments)
+        if isX86(domain.definition.os.type.arch) and domain.guest is not None:
+            # What the guest has slept through must not come in after that.
+            await domain.guest.execute("rtc-reset-reinjection")
 
     async def domainFSTrim(
         self, dom: DomainRef, mountPoint: str | None, minimum: int, flags: int
@@ -194,6 +226,7 @@ class DomainGuestAgent:
     async def domainFSFreeze(self, dom: DomainRef, mountpoints: list[str], flags: int) -> int:
         """Let the guest write everything out and then write nothing."""
         checkFlags("qemuDomainFSFreeze", flags)
+        self._running(dom)
         if mountpoints:
             reply = await self._ask(
                 dom, "guest-fsfreeze-freeze-list", {"mountpoints": list(mountpoints)}
@@ -209,6 +242,7 @@ class DomainGuestAgent:
         checkFlags("qemuDomainFSThaw", flags)
         if mountpoints:
             raise unsupportedArgument("specifying mountpoints is not supported")
+        self._running(dom)
         reply = await self._ask(dom, "guest-fsfreeze-thaw")
         if type(reply) is not int:
             raise _malformed("guest-fsfreeze-thaw")
@@ -308,6 +342,7 @@ class DomainGuestAgent:
         from base64 import b64encode
 
         checkFlags("qemuDomainSetUserPassword", flags, c.VIR_DOMAIN_PASSWORD_ENCRYPTED)
+        self._running(dom)
         arguments = {
             "crypted": bool(flags & c.VIR_DOMAIN_PASSWORD_ENCRYPTED),
             "username": user,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 
+from pyvirt.drivers.interfaces.values import SecurityModel
 from pyvirt.drivers.qemu.binaries import emulatorFor
 from pyvirt.drivers.qemu.hostnumbers import HostNumbers
 
@@ -37,6 +38,10 @@ class Host(HostNumbers):
     def connectGetLibVersion(self) -> int:
         """The version of the library that this one behaves like."""
         return LIBRARY_VERSION
+
+    def nodeGetSecurityModel(self) -> SecurityModel:
+        """Nothing labels guests."""
+        return SecurityModel("none", "0")
 
     def connectGetHostname(self) -> str:
         """The name of the machine."""

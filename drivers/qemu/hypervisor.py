@@ -23,6 +23,7 @@ from pyvirt.drivers.interfaces.locking import ILockManager
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.binaries import Binaries, emulatorFor
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
+from pyvirt.drivers.qemu.cgroups import findCgroups
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
@@ -58,6 +59,7 @@ class Hypervisor:
     @ivar locks: gives guests leases on what they write to; C{hasLocks}: it is not the one that gives none.
     @ivar companion: returns what does the operations of a contract beside this driver: storage, networks, secrets.
     @ivar tapNames, macvtapNames: name devices of the host that guests' cards end in.
+    @ivar cgroups: what guests can be limited by.
     @ivar owner: user and group of guests' processes, None if they are ours.
     """
 
@@ -97,6 +99,7 @@ class Hypervisor:
         self.migrationPorts: set[int] = set()
         self.migrationErrors: dict[str, VirtError] = {}
         self._hostUUID: bytes | None = None
+        self.cgroups = findCgroups()
         self.lastID = 0
         self._background: set[Deferred[Any]] = set()
         self.stopping = False

@@ -22,6 +22,7 @@ from pyvirt.drivers.qemu.refusals import (
     operationInvalid,
     unsupportedArgument,
 )
+from pyvirt.drivers.qemu.taints import Messages
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["DomainLifecycle", "autodestroy", "startDefined"]
@@ -97,7 +98,7 @@ async def autodestroy(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> N
         ending.forget(hypervisor, domain)
 
 
-class DomainLifecycle:
+class DomainLifecycle(Messages):
     """Starts, stops and watches domains."""
 
     def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:

@@ -13,6 +13,7 @@ from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import checkFlags, internal
+from pyvirt.drivers.qemu.taints import taint
 from pyvirt.errors import ErrorDomain
 
 __all__ = ["HypervisorCommands"]
@@ -49,9 +50,7 @@ class HypervisorCommands:
         try:
             async with domain.jobs.change("qemuDispatchDomainMonitorCommand"):
                 guest = domain.checkActive()
-                if "custom-monitor" not in guest.taints:
-                    guest.taints.append("custom-monitor")
-                    self._hypervisor.saveStatus(domain)
+                taint(self._hypervisor, domain, "custom-monitor")
                 if flags & c.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP:
                     said = await guest.execute(
                         "human-monitor-command",

@@ -21,6 +21,8 @@ from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, named, reclaimPorts
 from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.networking import reserveNames
+from pyvirt.drivers.qemu.perfevents import openEvents
+from pyvirt.drivers.qemu.placement import adoptGroup
 from pyvirt.drivers.qemu.plugging.detaching import noticeGone
 from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
@@ -90,7 +92,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.pid = status.pid
     guest.vcpuThreads = dict(status.vcpuThreads)
     guest.taints = list(status.taints)
-    guest.agentTimeout = status.agentTimeout
+    guest.agentTimeout = domain.agentTimeout = status.agentTimeout
     guest.fakeReboot = status.fakeReboot
     guest.restored = list(status.restored)
     guest.askedCPU = status.askedCPU
@@ -99,6 +101,8 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
         domain.pending = domain.definition
     domain.definition = definition
     domain.guest = guest
+    adoptGroup(hypervisor, domain, guest)
+    openEvents(definition, guest, quietly=True)
     hypervisor.domains.identify(domain, status.id)
     state = stateNumber(status.state)
     domain.state, domain.reason = state, reasonNumber(state, status.reason)

@@ -15,13 +15,14 @@ __all__ = [
     "invalidArgument",
     "notActive",
     "operationInvalid",
+    "operationUnsupported",
     "systemFailure",
     "unsupportedArgument",
     "unsupportedConfig",
 ]
 
 
-def checkFlags(function: str, flags: int, allowed: int = 0) -> None:
+def checkFlags(function: str, flags: int, allowed: int = 0, domain: int = ErrorDomain.QEMU) -> None:
     """
     Refuse flags that a function does not know.
 
@@ -31,7 +32,7 @@ def checkFlags(function: str, flags: int, allowed: int = 0) -> None:
     if unknown:
         raise InvalidArgument(
             f"unsupported flags (0x{unknown & 0xFFFFFFFF:x}) in function {function}",
-            domain=ErrorDomain.QEMU,
+            domain=domain,
             str1=function,
             str2="flags",
             int1=0,
@@ -39,12 +40,18 @@ def checkFlags(function: str, flags: int, allowed: int = 0) -> None:
         )
 
 
-def exclusiveFlags(function: str, flags: int, one: tuple[str, int], other: tuple[str, int]) -> None:
+def exclusiveFlags(
+    function: str,
+    flags: int,
+    one: tuple[str, int],
+    other: tuple[str, int],
+    domain: int = ErrorDomain.QEMU,
+) -> None:
     """Refuse two flags that exclude each other, given by name and value."""
     if flags & one[1] and flags & other[1]:
         raise InvalidArgument(
             f"Flags '{one[0]}' and '{other[0]}' are mutually exclusive",
-            domain=ErrorDomain.QEMU,
+            domain=domain,
             str1=function,
             str2="flags",
             int1=0,
@@ -75,6 +82,11 @@ def unsupportedConfig(detail: str, domain: int = ErrorDomain.QEMU) -> VirtError:
 def operationInvalid(detail: str, domain: int = ErrorDomain.QEMU) -> VirtError:
     """Make the error of an operation that the domain's state does not allow."""
     return virtError(ErrorCode.OPERATION_INVALID, detail, domain)
+
+
+def operationUnsupported(detail: str) -> VirtError:
+    """Make the error of an operation that there is not for a domain like this."""
+    return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, ErrorDomain.QEMU)
 
 
 def failed(detail: str, domain: int = ErrorDomain.QEMU) -> VirtError:

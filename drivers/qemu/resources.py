@@ -14,6 +14,8 @@ from pyvirt.definitions.units import parseSet
 from pyvirt.drivers.interfaces.values import DomainRef, VcpuInfo, VcpuPlacement
 from pyvirt.drivers.qemu import vcpus
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.iothreads import IOThreadListing
+from pyvirt.drivers.qemu.pinning import Pinning
 from pyvirt.drivers.qemu.procfs import threadTimes
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
@@ -52,7 +54,7 @@ def _numbers(text: str) -> set[int]:
     return set(found)
 
 
-class DomainResources:
+class DomainResources(Pinning, IOThreadListing):
     """Answers for memory and processors."""
 
     def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:

@@ -27,9 +27,12 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares
 from pyvirt.drivers.qemu.labels import labelled
 from pyvirt.drivers.qemu.live import prepareLive
+from pyvirt.drivers.qemu.perfevents import openEvents
+from pyvirt.drivers.qemu.placement import enterGroup, placeThreads
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.secretvalues import secretPlaces
+from pyvirt.drivers.qemu.taints import findTaints
 from pyvirt.drivers.qemu.variables import makeVariables
 from pyvirt.drivers.qemu.virtiofs import checkServed
 from pyvirt.errors import ErrorDomain
@@ -75,6 +78,7 @@ async def start(
         id, layout.guestFolder(id, domain.name), layout.channelFolder(id, domain.name), capabilities
     )
     guest.autodestroy = autodestroy
+    guest.agentTimeout = domain.agentTimeout
     descriptors = firmwares()
     base = chooseFirmware(
         withHostModel(base, capabilities, cpuMap()),
@@ -91,6 +95,7 @@ async def start(
         # Written and read again, as libvirt copies definitions: its devices come in their order.
         domain.pending = parseDomain(formatDomain(kept, secure=True, inactive=True))
     domain.definition = live
+    findTaints(hypervisor, live, guest)
     domain.guest = guest
     hypervisor.domains.identify(domain, id)
     domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_STARTING_UP
@@ -127,10 +132,13 @@ async def start(
             )
         finally:
             networking.closeAll(connections)
+        enterGroup(hypervisor, domain, guest)
+        openEvents(domain.definition, guest)
         hypervisor.saveStatus(domain)
         await converse(hypervisor, domain, guest, guestLog)
         checkServed(hypervisor, live, guest)
         domain.definition = await learn(hypervisor, domain, guest)
+        await placeThreads(hypervisor, domain, guest)
         hypervisor.saveStatus(domain)
         await hypervisor.hooks.call("qemu", domain.name, "started", "begin", input=xml)
     except BaseException as problem:

@@ -22,6 +22,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.memoryfacts import memoryStatistics
 from pyvirt.drivers.qemu.netfacts import interfaceCounters
+from pyvirt.drivers.qemu.perfevents import PerfEvents
 from pyvirt.drivers.qemu.procfs import cpuTimes
 from pyvirt.drivers.qemu.refusals import checkFlags, internal, invalidArgument
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
@@ -31,7 +32,7 @@ __all__ = ["DomainStatistics"]
 _ULLONG, _LLONG = c.VIR_TYPED_PARAM_ULLONG, c.VIR_TYPED_PARAM_LLONG
 
 
-class DomainStatistics(BulkStatistics):
+class DomainStatistics(PerfEvents, BulkStatistics):
     """Answers what guests use."""
 
     def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:

@@ -14,6 +14,7 @@ from pyvirt.definitions.domain._top import VCPU, VCPUList
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.placement import placeVcpu
 from pyvirt.drivers.qemu.plugging.detaching import waitGone
 from pyvirt.drivers.qemu.refusals import failed, invalidArgument
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
@@ -85,6 +86,11 @@ async def _learn(
         for cpu in reply
         if isinstance(cpu, dict) and "thread-id" in cpu and "cpu-index" in cpu
     }
+    for number in sorted(numbers):
+        if number in guest.vcpuThreads:
+            placeVcpu(hypervisor, domain, guest, number, guest.vcpuThreads[number])
+        elif guest.group is not None:
+            guest.group.removeInner(f"vcpu{number}")
     vcpus = each(domain.definition)
     last = max((one.order or 0 for one in vcpus), default=0)
     done = []

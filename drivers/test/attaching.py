@@ -22,10 +22,10 @@ from pyvirt.definitions.domain._checkdevices import (
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicekinds import KINDS, everyDevice
 from pyvirt.drivers.devicematch import findDevice
+from pyvirt.drivers.devicenames import diskOf, pathOf
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.test.aliases import aliasOf, newAlias
 from pyvirt.drivers.test.blockjob import checkIdle
-from pyvirt.drivers.test.devices import diskOf, pathOf
 from pyvirt.drivers.test.deviceupdate import changeMedia, updatedConfig, updatedLive
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.iothreads import DomainDevices

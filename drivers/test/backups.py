@@ -15,10 +15,10 @@ from pyvirt.definitions.kinds import escape
 from pyvirt.definitions.reader import Node, parseDocument
 from pyvirt.definitions.schema import Context
 from pyvirt.definitions.validation import FOLDER, validate
+from pyvirt.drivers.devicenames import pathOf
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.test.blockjob import SECONDS, TIB
 from pyvirt.drivers.test.checkpoints import DomainCheckpoints
-from pyvirt.drivers.test.devices import pathOf
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.jobs import Job, checkFree
 from pyvirt.drivers.test.refusals import checkFlags, internal

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.drivers.test.devices import pathOf
+from pyvirt.drivers.devicenames import pathOf
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.refusals import operationInvalid
 from pyvirt.drivers.test.world import World

@@ -18,10 +18,10 @@ from pyvirt.definitions.domain._source import (
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.schema import Context, replaced
+from pyvirt.drivers.devicenames import diskOf
 from pyvirt.drivers.interfaces.values import BlockJobInfo, DomainRef, TypedParam
 from pyvirt.drivers.test.blockchain import Image, chain, find, withChain
 from pyvirt.drivers.test.blockjob import BlockJob, checkIdle
-from pyvirt.drivers.test.devices import diskOf
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.refusals import checkFlags, invalidArgument, operationInvalid
 from pyvirt.drivers.test.world import World

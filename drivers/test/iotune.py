@@ -10,8 +10,8 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._disk import IOTune
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicenames import diskOf
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
-from pyvirt.drivers.test.devices import diskOf
 from pyvirt.drivers.test.refusals import (
     IMPACT,
     READING,

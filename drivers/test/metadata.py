@@ -4,131 +4,13 @@ Metadata of domains: a title, a description, and elements that applications keep
 
 from __future__ import annotations
 
-from typing import Any
-
-from lxml import etree
-
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.metadata import metadataText
-from pyvirt.definitions.reader import parseTree
-from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.metadata import checkType, metadataOf, withMetadata
 from pyvirt.drivers.test.definition import DomainDefinitions
-from pyvirt.drivers.test.refusals import IMPACT, checkFlags, invalidArgument
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.drivers.test.refusals import IMPACT, checkFlags
 
 __all__ = ["DomainDefinitionsAndMetadata"]
-
-
-_PLAIN = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
-
-
-def _tree(text: str | None) -> Any:
-    """Return the metadata element of a definition, an empty one if it has none."""
-    if text is None:
-        return etree.Element("metadata")
-    return etree.fromstring(text, etree.XMLParser(resolve_entities=False, no_network=True))
-
-
-def _spaceOf(node: Any) -> str | None:
-    if not isinstance(node.tag, str) or not node.tag.startswith("{"):
-        return None
-    space: str = node.tag[1:].partition("}")[0]
-    return space
-
-
-def _moved(node: Any, wanted: str | None, given: str | None, prefix: str | None) -> Any:
-    """
-    Copy an element, with the names in it that are in one namespace moved to another.
-
-    @param wanted: the namespace they are in, None for none.
-    @param given: the namespace they are moved to, None for none.
-    """
-    if not isinstance(node.tag, str):
-        return node
-    tag = node.tag
-    space = _spaceOf(node)
-    nsmap = {key: value for key, value in node.nsmap.items() if value != wanted}
-    if space == wanted:
-        local = tag.rpartition("}")[2]
-        tag = local if given is None else f"{{{given}}}{local}"
-        if given is not None:
-            nsmap = {**nsmap, prefix: given}
-    made = etree.Element(tag, dict(node.attrib), nsmap=nsmap)
-    made.text = node.text
-    for child in node:
-        moved = _moved(child, wanted, given, prefix)
-        tail = child.tail
-        made.append(moved)
-        moved.tail = tail
-    return made
-
-
-def _declared(node: Any, uri: str, key: str) -> Any:
-    """Copy an element with the declaration of one more namespace."""
-    made = etree.Element(node.tag, dict(node.attrib), nsmap={**node.nsmap, key: uri})
-    made.text = node.text
-    made.extend(list(node))
-    return made
-
-
-def _missing() -> VirtError:
-    return virtError(
-        ErrorCode.NO_DOMAIN_METADATA,
-        "Requested metadata element is not present",
-        ErrorDomain.DOMAIN,
-    )
-
-
-def elementText(text: str | None, uri: str) -> str | None:
-    """Return an application's element out of a definition's metadata, without its namespace; or None."""
-    for child in _tree(text):
-        if _spaceOf(child) == uri:
-            plain = _moved(child, uri, None, None)
-            etree.cleanup_namespaces(plain)
-            tight = etree.fromstring(etree.tostring(plain), _PLAIN)
-            return etree.tostring(tight, encoding="unicode", pretty_print=True).rstrip("\n")
-    return None
-
-
-def withElement(text: str | None, uri: str, key: str | None, element: str | None) -> str | None:
-    """
-    Return a definition's metadata with another element of an application, or without it.
-
-    @raise VirtError: it is not well formed.
-    """
-    tree = _tree(text)
-    fresh = None
-    if element is not None:
-        node = parseTree(element, None, label="(metadata_xml)", domain=ErrorDomain.DOMAIN)
-        fresh = _moved(node, None, uri, key)
-        if _spaceOf(fresh) != uri:
-            # Libvirt leaves an element in its own namespace, and says there which the other one is.
-            fresh = _declared(fresh, uri, key or "")
-    elif text is None:
-        return None
-    for child in list(tree):
-        if _spaceOf(child) == uri:
-            tree.remove(child)
-            break
-    if fresh is not None:
-        tree.append(fresh)
-    return metadataText(tree)
-
-
-def _changed(
-    definition: DomainDefinition,
-    type: int,
-    metadata: str | None,
-    key: str | None,
-    uri: str | None,
-) -> DomainDefinition:
-    if type == c.VIR_DOMAIN_METADATA_DESCRIPTION:
-        return replaced(definition, description=metadata or None)
-    if type == c.VIR_DOMAIN_METADATA_TITLE:
-        return replaced(definition, title=metadata or None)
-    return replaced(definition, metadata=withElement(definition.metadata, uri or "", key, metadata))
 
 
 class DomainDefinitionsAndMetadata(DomainDefinitions):
@@ -138,23 +20,8 @@ class DomainDefinitionsAndMetadata(DomainDefinitions):
         """Tell the title, the description, or an application's element."""
         checkFlags("testDomainGetMetadata", flags, IMPACT)
         domain = self._find(dom)
-        if type > c.VIR_DOMAIN_METADATA_ELEMENT:
-            raise invalidArgument(f"unknown metadata type '{type}'", ErrorDomain.DOMAIN)
-        definition = domain.one(flags)
-        found: str | None
-        if type == c.VIR_DOMAIN_METADATA_DESCRIPTION:
-            found = definition.description
-        elif type == c.VIR_DOMAIN_METADATA_TITLE:
-            found = definition.title
-        elif type == c.VIR_DOMAIN_METADATA_ELEMENT:
-            found = (
-                None if definition.metadata is None else elementText(definition.metadata, uri or "")
-            )
-        else:
-            found = None
-        if found is None:
-            raise _missing()
-        return found
+        checkType(type)
+        return metadataOf(domain.one(flags), type, uri)
 
     def domainSetMetadata(
         self,
@@ -169,9 +36,8 @@ class DomainDefinitionsAndMetadata(DomainDefinitions):
         checkFlags("testDomainSetMetadata", flags, IMPACT)
         domain = self._find(dom)
         live, config = domain.impact(flags)
-        if type > c.VIR_DOMAIN_METADATA_ELEMENT:
-            raise invalidArgument(f"unknown metadata type '{type}'", ErrorDomain.DOMAIN)
+        checkType(type)
         domain.changeBoth(
-            live, config, lambda definition: _changed(definition, type, metadata, key, uri)
+            live, config, lambda definition: withMetadata(definition, type, metadata, key, uri)
         )
         self._world.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE, type, uri)

@@ -69,6 +69,9 @@ class OlderCalls:
             )
         return error
 
+    def adapted(self, procedure: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        return arguments
+
     def count(self, procedure: str, error: VirtError) -> int | None:
         # Arguments are looked at before, except for some whether flags exclude each other.
         checked = error.int1 == 0

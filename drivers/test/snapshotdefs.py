@@ -13,8 +13,8 @@ from pyvirt.definitions.domain import DomainDefinition, completed, formatDomain,
 from pyvirt.definitions.kinds import escape, number, xmlError
 from pyvirt.definitions.reader import parseTree, xmlText
 from pyvirt.definitions.uuids import formatUUID
+from pyvirt.drivers.devicenames import diskOf, pathOf
 from pyvirt.drivers.moments import Moment
-from pyvirt.drivers.test.devices import diskOf, pathOf
 from pyvirt.drivers.test.refusals import internal
 from pyvirt.drivers.test.world import Random
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError

@@ -10,6 +10,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._security import Perf, PerfEvent
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicenames import diskOf, interfaceOf
 from pyvirt.drivers.interfaces.values import (
     BlockInfo,
     BlockStats,
@@ -21,7 +22,6 @@ from pyvirt.drivers.interfaces.values import (
     TypedParam,
 )
 from pyvirt.drivers.test.definition import domainFilter
-from pyvirt.drivers.test.devices import diskOf, interfaceOf
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.refusals import (
     IMPACT,

@@ -10,14 +10,14 @@ from pyvirt.definitions.domain._tune import BlkioTune, MemTune, NUMAMemory, NUMA
 from pyvirt.definitions.netbits import Bandwidth, Limits
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.units import formatSet, parseSet
+from pyvirt.drivers.blkio import DEVICE_LIMITS, deviceText, mergedDevices
+from pyvirt.drivers.devicenames import interfaceOf
 from pyvirt.drivers.interfaces.values import (
     DomainRef,
     SchedulerType,
     SecurityLabel,
     TypedParam,
 )
-from pyvirt.drivers.test.blkio import DEVICE_LIMITS, deviceText, mergedDevices
-from pyvirt.drivers.test.devices import interfaceOf
 from pyvirt.drivers.test.iotune import BlockIOTune
 from pyvirt.drivers.test.refusals import (
     IMPACT,

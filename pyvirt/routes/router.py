@@ -122,11 +122,15 @@ class Router:
         if method is None:
             handler = _unsupported(procedure, check)
         else:
-            handler = self._compile(procedure, found, method, check)
+            older: Any = None
             if found.route is not None and found.route.method != procedure.name:
-                older: Any = self.connection.component(IOlderCalls)
-                if IOlderCalls.providedBy(older):
-                    handler = _reworded(handler, procedure.name, older)
+                older = self.connection.component(IOlderCalls)
+            if IOlderCalls.providedBy(older):
+                method = _adapted(method, procedure.name, older)
+                handler = self._compile(procedure, found, method, check)
+                handler = _reworded(handler, procedure.name, older)
+            else:
+                handler = self._compile(procedure, found, method, check)
         if found.route is not None and found.route.empty is not None:
             handler = _unlessNone(handler, found.route.empty, check)
         if self._inDaemon and procedure.name in SWALLOWED:
@@ -196,6 +200,11 @@ class Router:
         if not IOlderCalls.providedBy(older):
             older = None
         return _counting(handle, name, older, *route.counted)
+
+
+def _adapted(method: Callable[..., Any], name: str, older: Any) -> Callable[..., Any]:
+    """Call the newer method with what the older call means to this driver."""
+    return lambda *arguments: method(*older.adapted(name, arguments))
 
 
 def _reworded(handler: Handler, name: str, older: Any) -> Handler:

@@ -205,6 +205,7 @@ class World:
             f"if [ -e /dev/kvm ]; then mount --bind -o ro {self.folder}/nothing /dev/kvm; fi",
             # A new network namespace wants a sysfs of its own, which hides the cgroups below the old one.
             f"mkdir {self.folder}/cgroup && mount --rbind /sys/fs/cgroup {self.folder}/cgroup",
+            *self._groups(),
             "mount -t sysfs sysfs /sys",
             f"mount --rbind {self.folder}/cgroup /sys/fs/cgroup",
             "ip link set lo up",
@@ -232,6 +233,50 @@ class World:
         except BaseException:
             self.stop()
             raise
+
+    def _groups(self) -> list[str]:
+        """
+        Make groups of this world's own in each hierarchy, and return what mounts them over the real ones.
+
+        Daemons of two worlds have guests of one name and number, and would share their groups.
+        """
+        commands = []
+        self._groupFolders: list[str] = []
+        name = os.path.basename(self.folder)
+        with open("/proc/self/mounts") as file:
+            rows = [line.split() for line in file]
+        for row in rows:
+            if row[2] not in ("cgroup", "cgroup2") or not row[1].startswith("/sys/fs/cgroup"):
+                continue
+            place = os.path.join(row[1], name)
+            try:
+                os.mkdir(place)
+            except OSError:
+                continue
+            self._groupFolders.append(place)
+            for file in ("cpuset.cpus", "cpuset.mems"):
+                try:
+                    with open(os.path.join(row[1], file)) as source:
+                        value = source.read()
+                    with open(os.path.join(place, file), "w") as target:
+                        target.write(value)
+                except OSError:
+                    pass
+            inside = self.folder + "/cgroup" + row[1].removeprefix("/sys/fs/cgroup")
+            commands.append(f"mount --bind {place} {inside}")
+        return commands
+
+    def _removeGroups(self) -> None:
+        for place in self._groupFolders:
+            for folder, _, _ in os.walk(place, topdown=False):
+                end = time.monotonic() + 20
+                while os.path.isdir(folder):
+                    try:
+                        os.rmdir(folder)
+                    except OSError:
+                        if time.monotonic() > end:
+                            break
+                        time.sleep(0.01)
 
     def _wait(self, ready: object, what: str, deadline: float = 180.0) -> None:
         end = time.monotonic() + deadline
@@ -328,6 +373,7 @@ class World:
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
                 self.daemon.wait()
+        self._removeGroups()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

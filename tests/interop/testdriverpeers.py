@@ -66,7 +66,13 @@ class Peer:
 
 
 class WirePeer(Peer):
-    """libvirtd."""
+    """
+    A daemon, asked through a socket.
+
+    @ivar guestsOnly: it tells of domains, and is not asked to tell of all else.
+    """
+
+    guestsOnly = False
 
     def __init__(self, connection: socket.socket, uri: str) -> None:
         self._socket = connection
@@ -81,6 +87,8 @@ class WirePeer(Peer):
             raise
         for number in DOMAIN_EVENTS:
             self.call("connectDomainEventCallbackRegisterAny", number, None)
+        if self.guestsOnly:
+            return
         self.call("connectNetworkEventRegisterAny", 0, None)
         for number in (0, 1):
             self.call("connectStoragePoolEventRegisterAny", number, None)

@@ -11,6 +11,7 @@ from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.blocks.beginning import busy
 from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.iothreads import IOThreads
 from pyvirt.drivers.qemu.refusals import checkFlags, invalidArgument
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -21,7 +22,7 @@ _LARGEST = (1 << 64) - 1
 _SECTORS = ("qcow2", "qed")
 
 
-class DomainBlockResize:
+class DomainBlockResize(IOThreads):
     """Changes the size of disks."""
 
     def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:

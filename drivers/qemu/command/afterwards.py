@@ -8,10 +8,10 @@ from typing import Any
 
 from pyvirt.definitions.domain._top import DomainDefinition
 
-__all__ = ["afterwards", "throttle"]
+__all__ = ["LIMITS", "afterwards", "deviceId", "throttle"]
 
 #: Limits of throughput: as definitions call them, and as the monitor does.
-_LIMITS = (
+LIMITS = (
     ("total_bytes_sec", "bps"),
     ("read_bytes_sec", "bps_rd"),
     ("write_bytes_sec", "bps_wr"),
@@ -28,15 +28,15 @@ def throttle(disk: Any, limits: Any) -> dict[str, Any]:
     @param limits: an C{IOTune}; what it does not say is no limit.
     """
     found: dict[str, Any] = {"id": deviceId(disk)}
-    for name, key in _LIMITS:
+    for name, key in LIMITS:
         found[key] = getattr(limits, name) or 0
-    for name, key in _LIMITS:
+    for name, key in LIMITS:
         value = getattr(limits, f"{name}_max")
         if value:
             found[f"{key}_max"] = value
     if limits.size_iops_sec:
         found["iops_size"] = limits.size_iops_sec
-    for name, key in _LIMITS:
+    for name, key in LIMITS:
         value = getattr(limits, f"{name}_max_length")
         if value:
             found[f"{key}_max_length"] = value
@@ -68,6 +68,6 @@ def afterwards(definition: DomainDefinition) -> list[tuple[str, dict[str, Any]]]
         limits = disk.iotune
         if limits is None or disk.source is None or disk.source.isEmpty:
             continue
-        if any(getattr(limits, name) or getattr(limits, f"{name}_max") for name, _ in _LIMITS):
+        if any(getattr(limits, name) or getattr(limits, f"{name}_max") for name, _ in LIMITS):
             found.append(("block_set_io_throttle", throttle(disk, limits)))
     return found

@@ -266,8 +266,11 @@ class IOThreadIds:
 
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
-        """Write all numbers if any was given."""
-        if not all(thread.counted for thread in value.threads):
+        """Write all numbers if any was given, or has a pool."""
+        if not all(
+            thread.counted and thread.threadPoolMin is None and thread.threadPoolMax is None
+            for thread in value.threads
+        ):
             plainWriter(IOThreadIds)(value, out, indent, tag, context)
 
 

@@ -9,10 +9,9 @@ import re
 from pyvirt.definitions.domain._tune import BlkioDevice
 from pyvirt.definitions.kinds import number
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.test.refusals import invalidArgument
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["DEVICE_LIMITS", "deviceText", "mergedDevices"]
+__all__ = ["DEVICE_LIMITS", "deviceText", "mergedDevices", "parseDevices"]
 
 #: Parameters, and the field of a device that each is about.
 DEVICE_LIMITS = {
@@ -33,8 +32,12 @@ def deviceText(devices: tuple[BlkioDevice, ...], field: str) -> str:
     )
 
 
-def _parse(parameter: str, text: str) -> list[tuple[str, int]]:
-    """Read paths and values."""
+def parseDevices(parameter: str, text: str) -> list[tuple[str, int]]:
+    """
+    Read paths and values.
+
+    @raise VirtError: the text is none.
+    """
     if text and text.count(",") % 2 == 0:
         raise _unreadable(parameter, text)
     bits = 64 if parameter.endswith("bytes_sec") else 32
@@ -45,10 +48,7 @@ def _parse(parameter: str, text: str) -> list[tuple[str, int]]:
         digits = _NUMBER.match(rest)
         amount = None if digits is None else number(digits[0], bits=bits)
         if digits is None or amount is None:
-            raise invalidArgument(
-                f"invalid value '{rest}' for parameter '{parameter}' of device '{path}'",
-                ErrorDomain.DOMAIN,
-            )
+            raise _refused(f"invalid value '{rest}' for parameter '{parameter}' of device '{path}'")
         found.append((path, amount))
         rest = rest[digits.end() :]
         if rest and not rest.startswith(","):
@@ -58,9 +58,11 @@ def _parse(parameter: str, text: str) -> list[tuple[str, int]]:
 
 
 def _unreadable(parameter: str, text: str) -> Exception:
-    return invalidArgument(
-        f"unable to parse blkio device '{parameter}' '{text}'", ErrorDomain.DOMAIN
-    )
+    return _refused(f"unable to parse blkio device '{parameter}' '{text}'")
+
+
+def _refused(detail: str) -> VirtError:
+    return virtError(ErrorCode.INVALID_ARG, detail, ErrorDomain.DOMAIN)
 
 
 def mergedDevices(
@@ -75,7 +77,7 @@ def mergedDevices(
     """
     field = DEVICE_LIMITS[parameter]
     merged = {device.path: device for device in devices}
-    for path, value in _parse(parameter, text):
+    for path, value in parseDevices(parameter, text):
         if path in merged:
             merged[path] = replaced(merged[path], **{field: value or None})
         elif value:

@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt.definitions.domain import DomainDefinition, diskOf, pathOf
-from pyvirt.drivers.test.refusals import invalidArgument
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["diskOf", "interfaceOf", "pathOf"]
 
@@ -33,7 +32,11 @@ def interfaceOf(definition: DomainDefinition, device: str) -> Any:
             if interface.target is not None and interface.target.dev == device
         ]
     if not found:
-        raise invalidArgument(f"'{device}' is not a known interface", ErrorDomain.DOMAIN)
+        raise _refused(f"'{device}' is not a known interface")
     if len(found) > 1:
-        raise invalidArgument(f"multiple interfaces matching '{device}' found", ErrorDomain.DOMAIN)
+        raise _refused(f"multiple interfaces matching '{device}' found")
     return found[0]
+
+
+def _refused(detail: str) -> VirtError:
+    return virtError(ErrorCode.INVALID_ARG, detail, ErrorDomain.DOMAIN)

@@ -1,0 +1,37 @@
+"""
+Older calls of the QEMU driver, where they mean something else than the newer ones without flags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from pyvirt import constants as c
+from pyvirt.drivers.interfaces.older import IOlderCalls
+from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.errors import VirtError
+
+__all__ = ["OlderCalls"]
+
+
+@implementer(IOlderCalls)
+class OlderCalls:
+    """See L{IOlderCalls}."""
+
+    def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
+        """Components are all made alike; nothing is needed here."""
+
+    def adapted(self, procedure: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        if procedure == "domainPinVcpu":
+            return [*arguments[:-1], c.VIR_DOMAIN_AFFECT_LIVE]
+        return arguments
+
+    def reword(self, procedure: str, arguments: Sequence[Any], error: VirtError) -> VirtError:
+        return error
+
+    def count(self, procedure: str, error: VirtError) -> int | None:
+        # How many these are is told before anything is looked at, except flags.
+        return 6 if procedure == "domainGetBlkioParameters" and error.int1 != 0 else None

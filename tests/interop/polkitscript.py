@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+from pyvirt.daemon.access.objects import PERMISSIONS
 from tests.interop.support import (
     LibvirtDaemon,
     PyvirtDaemon,
@@ -104,6 +105,26 @@ def become(user: str) -> list[str]:
     return ["setpriv", f"--reuid={number}", f"--regid={number}", "--clear-groups"] if number else []
 
 
+def actions() -> str:
+    """What polkit has to know about libvirt: each action, and what holds where no rule says anything."""
+    kinds = {"org.libvirt.unix.manage": "auth_admin_keep", "org.libvirt.unix.monitor": "yes"}
+    for kind, permissions in PERMISSIONS.items():
+        for each in permissions:
+            kinds[f"org.libvirt.api.{kind}.{each}".replace("_", "-")] = "no"
+    return "\n".join(
+        [
+            "<policyconfig>",
+            *(
+                f'<action id="{name}"><description>{name}</description><message>{name}</message><defaults>'
+                f"<allow_any>{default}</allow_any><allow_inactive>{default}</allow_inactive>"
+                f"<allow_active>{default}</allow_active></defaults></action>"
+                for name, default in kinds.items()
+            ),
+            "</policyconfig>",
+        ]
+    )
+
+
 def waitFor(path: str) -> None:
     """Wait for a socket."""
     end = time.monotonic() + 60
@@ -115,13 +136,19 @@ def waitFor(path: str) -> None:
 
 def startPolkit(folder: str) -> list[subprocess.Popen[bytes]]:
     """Start the bus and polkitd on places that only this process and its children see."""
-    for source, target in (("run", "/run"), ("rules", "/etc/polkit-1/rules.d")):
+    for source, target in (
+        ("run", "/run"),
+        ("rules", "/etc/polkit-1/rules.d"),
+        ("actions", "/usr/share/polkit-1/actions"),
+    ):
         os.makedirs(f"{folder}/{source}")
         subprocess.run(["mount", "--bind", f"{folder}/{source}", target], check=True)
         os.chmod(target, 0o755)
     os.makedirs("/run/dbus")
     with open("/etc/polkit-1/rules.d/10.rules", "w") as file:
         file.write(RULES)
+    with open("/usr/share/polkit-1/actions/libvirt.policy", "w") as file:
+        file.write(actions())
     quiet = {
         "stdin": subprocess.DEVNULL,
         "stdout": subprocess.DEVNULL,

@@ -197,7 +197,7 @@ def _readOneSource(kind: str, node: Node, values: dict[str, Any], context: Conte
     elif kind == "udp":
         if mode == "bind":
             values["bindHost"], values["bindService"] = get("host"), get("service")
-        else:
+        elif values.get("host") is None and values.get("service") is None:
             values["host"], values["service"] = get("host"), get("service")
     elif kind == "tcp":
         values["mode"] = mode or "connect"
@@ -231,8 +231,14 @@ def _readOneSource(kind: str, node: Node, values: dict[str, Any], context: Conte
 _LABELLED = ("pty", "dev", "file", "pipe", "unix")
 
 
-def writeCharSource(value: CharSource, out: list[str], indent: str, context: Context) -> None:
-    """Write the elements of a host's end."""
+def writeCharSource(
+    value: CharSource, out: list[str], indent: str, context: Context, labels: bool = True
+) -> None:
+    """
+    Write the elements of a host's end.
+
+    @param labels: whether the device is one whose labels are told.
+    """
     kind = value.type
     text = ""
     extra: list[str] = []
@@ -278,7 +284,7 @@ def writeCharSource(value: CharSource, out: list[str], indent: str, context: Con
         out.append(f"{indent}</source>\n")
     if kind in ("tcp", "unix") and value.reconnect is not None and text:
         writer(Reconnect)(value.reconnect, extra, indent + "  ", "reconnect", context)
-    for label in value.labels if kind in _LABELLED else ():
+    for label in value.labels if labels and kind in _LABELLED else ():
         writer(DeviceLabel)(label, extra, indent + "  ", "seclabel", context)
     if text:
         if extra:

@@ -54,6 +54,8 @@ def checkDevices(definition: DomainDefinition) -> None:
     for sound in devices.sounds:
         if sound.audio is not None and sound.audio not in audios:
             raise xmlError(f"no audio device with ID {sound.audio}")
+    for nic in devices.interfaces:
+        checkPassedThrough(nic)
     for host in devices.hostdevs:
         checkHostDev(host)
     for video in devices.videos:
@@ -188,6 +190,17 @@ def checkHostDev(host: HostDev) -> None:
         raise refuse("SCSI_host host device must use 'pci' or 'ccw' address type")
 
 
+def checkPassedThrough(nic: Interface) -> None:
+    """Check the address of an interface that is a device of the host."""
+    if nic.type != "hostdev" or nic.source is None or nic.source.pci is None or nic.address is None:
+        return
+    kind = nic.address.type
+    if nic.source.pci.type == "pci" and kind not in ("pci", "unassigned"):
+        raise internal("PCI host devices must use 'pci' or 'unassigned' address type")
+    if nic.source.pci.type == "usb" and kind != "usb":
+        raise refuse("USB host device must use 'usb' address type")
+
+
 def checkIOMMU(definition: DomainDefinition) -> None:
     """Check the IOMMU of the guest."""
     iommu, features = definition.devices.iommu, definition.features
@@ -286,7 +299,7 @@ def checkDisk(disk: Disk) -> None:
             raise refuse("disk device 'lun' must use 'raw' format")
         if source is not None and source.slice is not None:
             raise refuse("disk device 'lun' doesn't support storage slice")
-        if source is not None and source.encryption is not None:
+        if disk.encryption is not None or (source is not None and source.encryption is not None):
             raise refuse("disk device 'lun' doesn't support encryption")
     else:
         if source is not None and source.reservations is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyvirt.definitions.domain._address import CCIDAddress, DriveAddress
 from pyvirt.definitions.domain._chardev import Console, Serial, Target
-from pyvirt.definitions.domain._controller import Controller, insertController
+from pyvirt.definitions.domain._controller import Controller, indexed, insertController
 from pyvirt.definitions.domain._disk import Disk, guessBus
 from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
@@ -440,9 +440,7 @@ def _smartcards(devices: Devices) -> tuple[Smartcard, ...]:
     done = []
     for card in devices.smartcards:
         if card.address is None:
-            slot = 0
-            while (0, slot) in taken:
-                slot += 1
+            slot = max([slot + 1 for reader, slot in taken if reader == 0], default=0)
             taken.add((0, slot))
             card = replaced(card, address=CCIDAddress(slot=slot))
         done.append(card)
@@ -500,7 +498,7 @@ def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
             else:
                 changes["vram"] = _power(model.vram)
             if kind == "qxl":
-                changes["ram"] = model.ram or 65536
+                changes["ram"] = _power(model.ram or 65536)
             if model.heads is None and not model.headsGiven:
                 changes["heads"] = 1
         if kind != "none" and position == 0 and not any(other.model.primary for other in videos):
@@ -542,17 +540,9 @@ def _controllers(devices: Devices) -> tuple[Controller, ...]:
     for device in devices.hostdevs:
         if device.type == "scsi" and isinstance(device.address, DriveAddress):
             _supply(given, "scsi", device.address.controller)
-    done: list[Controller] = []
-    used = {(other.type, other.index) for other in given}
-    for controller in given:
-        if controller.index is None:
-            index = 0
-            while (controller.type, index) in used:
-                index += 1
-            used.add((controller.type, index))
-            controller = replaced(controller, index=index)
-        done.append(controller)
+    done = indexed(given)
     highest: dict[str, int] = {}
+    readers: list[Controller] = []
 
     def need(kind: str, index: int) -> None:
         highest[kind] = max(highest.get(kind, -1), index)
@@ -571,11 +561,13 @@ def _controllers(devices: Devices) -> tuple[Controller, ...]:
         if console.target.type == "virtio":
             need("virtio-serial", getattr(console.address, "controller", 0))
     for card in devices.smartcards:
-        if getattr(card.address, "controller", 0) == 0:
-            need("ccid", 0)
-    for kind in ("scsi", "fdc", "ide", "sata", "virtio-serial", "ccid"):
+        reader = getattr(card.address, "controller", 0)
+        if all(other.type != "ccid" or other.index != reader for other in done + readers):
+            readers.append(Controller(type="ccid", index=reader))
+    for kind in ("scsi", "fdc", "ide", "sata", "virtio-serial"):
         if kind in highest:
             _supply(done, kind, highest[kind])
+    done += readers
     return tuple(done)
 
 

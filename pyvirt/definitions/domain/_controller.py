@@ -4,6 +4,7 @@ Controllers: what other devices are plugged into.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pyvirt.definitions.domain._address import Device
@@ -28,7 +29,7 @@ from pyvirt.definitions.units import scaledKiB
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["CONTROLLER_MODELS", "Controller", "insertController"]
+__all__ = ["CONTROLLER_MODELS", "Controller", "indexed", "insertController"]
 
 TYPES = "ide fdc scsi sata virtio-serial ccid usb pci xenbus isa"
 
@@ -234,3 +235,38 @@ def insertController(controllers: list[Controller], new: Controller) -> None:
         elif place == -1:
             place = position + 1
     controllers.insert(place if place != -1 else len(controllers), new)
+
+
+#: The parts of a USB 2 controller that share one number.
+_USB2 = ("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3")
+
+
+def _sharedIndex(controller: Controller, done: list[Controller]) -> int | None:
+    """Return the number of the USB 2 controller that a companion belongs to."""
+    if controller.type != "usb" or controller.model not in _USB2:
+        return None
+    for other in reversed(done):
+        if other.type == "usb" and other.model in _USB2:
+            same = [each.model for each in done if each.type == "usb" and each.index == other.index]
+            if controller.model not in same:
+                return other.index
+            return None
+    return None
+
+
+def indexed(controllers: Iterable[Controller]) -> list[Controller]:
+    """Give numbers to controllers without: the lowest that are free, or that of the USB 2 controller before."""
+    given = list(controllers)
+    used = {(other.type, other.index) for other in given}
+    done: list[Controller] = []
+    for controller in given:
+        if controller.index is None:
+            index = _sharedIndex(controller, done)
+            if index is None:
+                index = 0
+                while (controller.type, index) in used:
+                    index += 1
+                used.add((controller.type, index))
+            controller = replaced(controller, index=index)
+        done.append(controller)
+    return done

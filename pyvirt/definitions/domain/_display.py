@@ -561,7 +561,10 @@ class VideoDriver(VirtioDriver):
 
     xmlOrder: ClassVar[str] = "iommu ats packed page_per_vq vgaconf name"
 
-    vgaconf: str | None = attribute(choice("io on off"))
+    # The first of its words, io, is what nothing said is; others are overlooked.
+    vgaconf: str | None = attribute(
+        Kind(lambda text, node, name: text if text in ("on", "off") else None)
+    )
     name: str | None = attribute(choice("qemu vhostuser"))
 
 

@@ -14,6 +14,7 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     SWITCH,
+    UINT,
     UINT_NZ,
     YES,
     Kind,
@@ -42,8 +43,10 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    reader,
     replaced,
     special,
+    writer,
 )
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.definitions.values import definition
@@ -119,10 +122,10 @@ class NetSource:
     connectionid: str | None = attribute()
     local: Local | None = element(Local)
     reconnect: Reconnect | None = element(Reconnect)
-    pci: PCIAddress | None = special(
+    pci: PCIAddress | HostUSB | None = special(
         tags="address",
         read=lambda node, kids, context: _readPCI(kids, context),
-        write=lambda value, out, indent, context: value.writeElement(
+        write=lambda value, out, indent, context: writer(type(value))(
             value, out, indent, "address", context
         ),
     )
@@ -136,7 +139,18 @@ def _readPCI(kids: dict[str, list[Node]], context: Context) -> Any:
     found = kids.get("address")
     if not found or found[0].getparent().getparent().get("type") != "hostdev":
         return None
+    if found[0].get("type") == "usb":
+        return reader(HostUSB)(found[0], context)
     return Address.readElement(found[0], context)
+
+
+@definition
+class HostUSB:
+    """A USB device of the host."""
+
+    type: str = attribute(default="usb")
+    bus: int = attribute(UINT, required=True)
+    device: int = attribute(UINT, required=True)
 
 
 #: What counts of a source, by the type of interface.
@@ -575,7 +589,7 @@ class Interface(RomDevice):
             source = NetSource(**{name: getattr(source, name) for name in counts})
             if kind == "direct" and source.mode is None:
                 source = replaced(source, mode="vepa")
-            if kind == "hostdev" and source.pci is not None:
+            if kind == "hostdev" and isinstance(source.pci, PCIAddress):
                 source = replaced(source, pci=filled(source.pci))
             if source.switchid is not None:
                 raw = parseUUID(source.switchid)

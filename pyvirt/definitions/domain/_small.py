@@ -176,7 +176,7 @@ class RNGBackend:
         head = f"{indent}<{tag} model='{value.model}'"
         if value.source is not None:
             out.append(f"{head} type='{value.source.type}'>\n")
-            writeCharSource(value.source, out, indent + "  ", context)
+            writeCharSource(value.source, out, indent + "  ", context, labels=False)
             out.append(f"{indent}</{tag}>\n")
         elif value.path is not None:
             out.append(f"{head}>{escape(value.path)}</{tag}>\n")
@@ -573,12 +573,10 @@ class RedirDev(BootDevice):
         body: list[str] = []
         writeCharSource(value.source, body, indent + "  ", context)
         writeInfo(value, body, indent + "  ", context)
-        if body:
-            out.append(head + ">\n")
-            out += body
-            out.append(f"{indent}</{tag}>\n")
-        else:
-            out.append(head + "/>\n")
+        # It has two tags even where it is empty.
+        out.append(head + ">\n")
+        out += body
+        out.append(f"{indent}</{tag}>\n")
 
 
 def writeInfo(value: Any, out: list[str], indent: str, context: Context) -> None:
@@ -859,7 +857,7 @@ class Smartcard(Device):
             body.append(f"{inner}<database>{escape(value.database)}</database>\n")
         if value.source is not None:
             head += f" type='{value.source.type}'"
-            writeCharSource(value.source, body, inner, context)
+            writeCharSource(value.source, body, inner, context, labels=False)
         writeInfo(value, body, inner, context)
         if body:
             out.append(head + ">\n")
@@ -899,6 +897,12 @@ class FSDriver(VirtioOptions):
     )
     wrpolicy: str | None = attribute(choice("default immediate", absent="default"))
     queue: int | None = attribute(Kind(_readQueue))
+
+    def settle(self, node: Node, context: Context) -> FSDriver:
+        """Without a type its attributes do not count."""
+        if self.type is None and (self.format is not None or self.wrpolicy is not None):
+            return replaced(self, format=None, wrpolicy=None)
+        return self
 
 
 def _readPool(text: str, node: Node, name: str) -> int | None:

@@ -28,9 +28,8 @@ from pyvirt.definitions.domain._complete import _processors as processors
 from pyvirt.definitions.domain._complete import _smartcards as smartcards
 from pyvirt.definitions.domain._complete import _sortedDisks as sortedDisks
 from pyvirt.definitions.domain._complete import _threads as threads
-from pyvirt.definitions.domain._controller import Controller, insertController
+from pyvirt.definitions.domain._controller import Controller, indexed, insertController
 from pyvirt.definitions.domain._hostdev import HostDev
-from pyvirt.definitions.schema import replaced
 
 __all__ = [
     "Random",
@@ -57,23 +56,6 @@ __all__ = [
 ]
 
 
-#: The parts of a USB 2 controller that share one number.
-_USB2 = ("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3")
-
-
-def _sharedIndex(controller: Controller, done: list[Controller]) -> int | None:
-    """Return the number of the USB 2 controller that a companion belongs to."""
-    if controller.type != "usb" or controller.model not in _USB2:
-        return None
-    for other in reversed(done):
-        if other.type == "usb" and other.model in _USB2:
-            same = [each.model for each in done if each.type == "usb" and each.index == other.index]
-            if controller.model not in same:
-                return other.index
-            return None
-    return None
-
-
 def numberedControllers(
     given: Iterable[Controller], hosts: Iterable[HostDev] = ()
 ) -> tuple[Controller, ...]:
@@ -93,18 +75,4 @@ def numberedControllers(
                 for index in range(min(host.address.controller, 1024) + 1)
                 if index not in there
             )
-    used = {(other.type, other.index) for other in controllers}
-    done: list[Controller] = []
-    for controller in controllers:
-        if controller.index is None:
-            index = 0
-            shared = _sharedIndex(controller, done)
-            if shared is not None:
-                done.append(replaced(controller, index=shared))
-                continue
-            while (controller.type, index) in used:
-                index += 1
-            used.add((controller.type, index))
-            controller = replaced(controller, index=index)
-        done.append(controller)
-    return tuple(done)
+    return tuple(indexed(controllers))

@@ -178,6 +178,12 @@ class Forward:
         """The device and the first interface are the same; of devices one sort is kept."""
         where = nameOf(node)
         kids = [child.tag for child in node]
+        if self.dev is not None and ("pf" in kids or "address" in kids):
+            # What stands for the name of the network is libvirt's own.
+            raise bad(
+                "the <forward> 'dev' attribute cannot be used when <address> or <pf> sub-elements "
+                "are present in network %s"
+            )
         for tag in ("pf", "nat"):
             if kids.count(tag) > 1:
                 raise bad(f"Only one <{tag}> element is allowed in <forward> of network {where}")

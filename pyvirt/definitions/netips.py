@@ -240,8 +240,12 @@ class DHCP:
     bootp: Bootp | None = element(Bootp)
 
     def settle(self, node: Node, context: Context) -> DHCP:
-        """Only who is given an address can boot."""
-        return self if self.ranges or self.hosts else DHCP()
+        """Only who is given an address can boot, and that by IPv4."""
+        if not self.ranges and not self.hosts:
+            return DHCP()
+        if self.bootp is not None and node.getparent().get("family") == "ipv6":
+            return replaced(self, bootp=None)
+        return self
 
 
 _ADDRESS = Kind(lambda text, node, name: canonical(text) if text else None)
@@ -306,5 +310,7 @@ class IP:
                 )
             if prefix is not None and (number(prefix) or 0) > 128:
                 raise refused(f"Invalid IPv6 prefix '{number(prefix)}' in network '{where}'")
+            if any(child.tag == "tftp" for child in node):
+                raise refused(f"Unsupported <tftp> element in an IPv6 element in network '{where}'")
         else:
             raise bad(f"Unrecognized family '{family}' in network '{where}'")

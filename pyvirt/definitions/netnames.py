@@ -4,6 +4,7 @@ The name server of a network.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from pyvirt.definitions.kinds import (
@@ -74,7 +75,7 @@ class TXT:
         where = nameOf(node)
         if self.name is None:
             raise detail(f"missing required name attribute in DNS TXT record of network {where}")
-        if " " in self.name:
+        if " " in self.name or "," in self.name:
             raise detail(
                 f"prohibited character in DNS TXT record name '{self.name}' of network {where}"
             )
@@ -89,14 +90,17 @@ class TXT:
 def _srvNumber(word: str) -> Kind:
     def read(text: str, node: Node, name: str) -> int | None:
         value = number(text)
+        place = f"for service '{node.get('service')}' in network '{nameOf(node)}'"
+        if value is not None and node.get("target") is None:
+            raise detail(f"DNS SRV {name} attribute not permitted without target {place}")
         if value is None or value > 65535 or (value == 0 and name == "port"):
-            raise detail(
-                f"{word} DNS SRV {name} attribute for service '{node.get('service')}' in network "
-                f"'{nameOf(node)}'"
-            )
+            raise detail(f"{word} DNS SRV {name} attribute {place}")
         return value or None
 
     return Kind(read)
+
+
+_SRV_WORD = re.compile("[A-Za-z0-9_+/*-]*")
 
 
 @definition
@@ -111,10 +115,21 @@ class SRV:
             raise detail(
                 f"missing required service attribute in DNS SRV record of network '{where}'"
             )
+        cls._checkWord("service", node, where)
         if node.get("protocol") is None:
             raise detail(
                 f"missing required protocol attribute in DNS SRV record '{node.get('service')}' of "
                 f"network '{where}'"
+            )
+        cls._checkWord("protocol", node, where)
+
+    @staticmethod
+    def _checkWord(name: str, node: Node, where: str) -> None:
+        word = node.get(name) or ""
+        if not _SRV_WORD.fullmatch(word):
+            raise detail(
+                f"invalid character in {name} attribute '{word}' in DNS SRV record of network "
+                f"'{where}'"
             )
 
     service: str | None = attribute()
@@ -124,17 +139,6 @@ class SRV:
     port: int | None = attribute(_srvNumber("invalid"))
     priority: int | None = attribute(_srvNumber("Invalid"))
     weight: int | None = attribute(_srvNumber("invalid"))
-
-    def settle(self, node: Node, context: Context) -> SRV:
-        """Numbers are those of a target."""
-        where = nameOf(node)
-        for name in ("port", "priority", "weight"):
-            if getattr(self, name) is not None and self.target is None:
-                raise detail(
-                    f"DNS SRV {name} attribute not permitted without target for service "
-                    f"'{self.service}' in network '{where}'"
-                )
-        return self
 
 
 def _hostnames(node: Node, kids: dict[str, list[Node]], context: Context) -> tuple[str, ...]:

@@ -192,7 +192,7 @@ def _readMTU(text: str, node: Node, name: str) -> int | None:
         return None
     value = number(text)
     if value is None:
-        raise VirtError("An error occurred, but the cause is unknown")
+        raise VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
     return value or None
 
 

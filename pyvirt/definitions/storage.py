@@ -199,7 +199,7 @@ class PoolSource:
 
     hosts: tuple[PoolHost, ...] = elements(PoolHost, "host")
     devices: tuple[PoolDevice, ...] = elements(PoolDevice, "device")
-    dir: str | None = elementAttribute("dir", "path")
+    dir: str | None = elementAttribute("dir", "path", FILLED)
     adapter: Adapter | None = special(
         tags="adapter",
         read=lambda node, kids, context: (
@@ -261,7 +261,14 @@ class PoolTarget:
     """Where the volumes of a pool are found."""
 
     path: str | None = element(FILLED)
-    permissions: Permissions | None = element(Permissions)
+    # Looked into last, and only where the pool has a place: until then it is the element.
+    permissions: Permissions | None = special(
+        tags="permissions",
+        read=lambda node, kids, context: kids["permissions"][0] if "permissions" in kids else None,
+        write=lambda value, out, indent, context: writer(Permissions)(
+            value, out, indent, "permissions", context
+        ),
+    )
 
 
 @definition
@@ -411,6 +418,11 @@ class PoolDefinition:
             raise bad("missing storage pool target path")
         if target is not None and target.path is not None:
             target = replaced(target, path=cleanPath(target.path))
+        if target is not None and target.permissions is not None:
+            found: Any = target.permissions
+            target = replaced(target, permissions=reader(Permissions)(found, context))
+        if source.dir is not None:
+            source = replaced(source, dir=cleanPath(source.dir))
         if kind == "gluster" and source.dir is None:
             source = replaced(source, dir="/")
         if kind == "sheepdog" and source.name is None:

@@ -140,6 +140,16 @@ def _memory(definition: DomainDefinition) -> dict[str, Any]:
             )
         if not maximum:
             changes["maxMemory"] = None
+    backing = definition.memoryBacking
+    if backing is not None and backing.hugepages is not None and (cpu is None or not cpu.numa):
+        # Without cells, the first one is the whole guest.
+        pages = tuple(
+            replaced(page, nodeset=None) if page.nodeset == {0} else page
+            for page in backing.hugepages.pages
+        )
+        if pages != backing.hugepages.pages:
+            huge = replaced(backing.hugepages, pages=pages)
+            changes["memoryBacking"] = replaced(backing, hugepages=huge)
     return changes
 
 

@@ -327,5 +327,5 @@ class Resource:
         if sum(child.tag == "resource" for child in node.getparent()) > 1:
             raise xmlError("only one resource element is supported")
         if not self.partition and not self.appid:
-            raise VirtError("An error occurred, but the cause is unknown")
+            raise VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
         return self

@@ -530,7 +530,7 @@ class Lease:
         if self.target.path is None:
             raise xmlError("Missing 'path' attribute to 'target' element for lease")
         if not self.lockspace:
-            raise VirtError("An error occurred, but the cause is unknown")
+            raise VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
         return self
 
 

@@ -20,6 +20,7 @@ from pyvirt.definitions.kinds import (
     xmlError,
 )
 from pyvirt.definitions.pooladapter import Adapter
+from pyvirt.definitions.poolrefresh import Refresh
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import (
     Context,
@@ -292,31 +293,6 @@ def _readUUID(node: Node, kids: dict[str, list[Node]], context: Context) -> byte
     if value is None:
         raise bad("malformed uuid element")
     return value
-
-
-@definition
-class RefreshVolume:
-    """How the volumes of a pool are looked at."""
-
-    xmlOmitEmpty: ClassVar[bool] = True
-
-    allocation: str | None = attribute(
-        choice(
-            "default capacity",
-            error=lambda text, node, name: refused(
-                f"unknown storage pool volume refresh allocation type {text}"
-            ),
-        )
-    )
-
-
-@definition
-class Refresh:
-    """How a pool is looked at."""
-
-    xmlOmitEmpty: ClassVar[bool] = True
-
-    volume: RefreshVolume | None = element(RefreshVolume)
 
 
 #: Pools that are called what their source is called, where nothing else is said.

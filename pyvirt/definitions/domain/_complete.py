@@ -144,7 +144,7 @@ def _memory(definition: DomainDefinition) -> dict[str, Any]:
     if backing is not None and backing.hugepages is not None and (cpu is None or not cpu.numa):
         # Without cells, the first one is the whole guest.
         pages = tuple(
-            replaced(page, nodeset=None) if page.nodeset == {0} else page
+            replaced(page, nodeset=None) if page.nodeset == frozenset((0,)) else page
             for page in backing.hugepages.pages
         )
         if pages != backing.hugepages.pages:

@@ -51,6 +51,17 @@ async def names(uri: str) -> list[str]:
 """
 BLOCKING = """
 import pyvirt.blocking as libvirt
+import pyvirt.blocking.lxc as libvirt_lxc
+import pyvirt.blocking.qemu as libvirt_qemu
+
+
+def asked(conn: libvirt.virConnect) -> list[str]:
+    dom = conn.lookupByName("test")
+    answer: str = libvirt_qemu.qemuMonitorCommand(dom, "{}", libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP)
+    agent: str | None = libvirt_qemu.qemuAgentCommand(dom, "{}", 5, 0)
+    descriptors: list[int] = libvirt_lxc.lxcOpenNamespace(dom, 0)
+    attached: libvirt.virDomain = libvirt_qemu.qemuAttach(conn, len(descriptors), 0)
+    return [answer, agent or "", attached.name()]
 
 
 def names(uri: str) -> list[str]:
@@ -68,12 +79,14 @@ def names(uri: str) -> list[str]:
 WRONG = """
 import pyvirt
 import pyvirt.blocking
+import pyvirt.blocking.qemu
 
 
 async def wrong(conn: pyvirt.Connect, other: pyvirt.blocking.Connect) -> None:
     first: int = await conn.getHostname()
     second: int = other.getHostname()
     other.lookupByName(5)
+    pyvirt.blocking.qemu.qemuMonitorCommand(other, "{}", 0)
 """
 
 
@@ -82,10 +95,11 @@ class TypeTests(SynchronousTestCase):
 
     def test_stub(self) -> None:
         """
-        The stub of the blocking face is what C{python tools/stubs.py} writes.
+        The stubs of the blocking face are what C{python tools/stubs.py} writes.
         """
-        with open(stubs.PATH) as file:
-            self.assertEqual(ast.dump(ast.parse(file.read())), ast.dump(ast.parse(stubs.stub())))
+        for path, text in stubs.stubs().items():
+            with open(path) as file:
+                self.assertEqual(ast.dump(ast.parse(file.read())), ast.dump(ast.parse(text)), path)
 
     def test_programs(self) -> None:
         """
@@ -116,6 +130,6 @@ class TypeTests(SynchronousTestCase):
         found = [line for line in done.stdout.splitlines() if ": error:" in line]
         self.assertEqual(
             [line.rpartition("/")[2].split(":")[:2] for line in found],
-            [["wrong.py", "7"], ["wrong.py", "8"], ["wrong.py", "9"]],
+            [["wrong.py", "8"], ["wrong.py", "9"], ["wrong.py", "10"], ["wrong.py", "11"]],
             done.stdout,
         )

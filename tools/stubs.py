@@ -1,7 +1,8 @@
 """
 Write the types of L{pyvirt.blocking} from the client's classes: C{Deferred[T]} becomes C{T}.
 
-C{python tools/stubs.py} writes C{pyvirt/blocking/__init__.pyi}; a test checks that it is current.
+C{python tools/stubs.py} writes C{pyvirt/blocking/__init__.pyi}, C{qemu.pyi} and C{lxc.pyi}; a test checks that they are
+current.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from pyvirt import blocking
+from pyvirt import blocking, constants
+from pyvirt.blocking import lxc, qemu
 from pyvirt.client import api
+from pyvirt.client import lxc as clientLXC
+from pyvirt.client import qemu as clientQEMU
 
 PATH = os.path.join(os.path.dirname(os.path.abspath(blocking.__file__)), "__init__.pyi")
 CLASSES = [
@@ -147,6 +151,43 @@ def stub() -> str:
     return "\n".join(lines) + "\n"
 
 
+def moduleStub(module: Any, client: Any, part: str) -> str:
+    """
+    Return the text of the stub of a hypervisor's own functions.
+
+    @param part: what names of its constants have in them.
+    """
+    names = [name for name in sorted(vars(constants)) if part in name and name.startswith("VIR_")]
+    lines = [
+        "# ruff: noqa",
+        f"# Written by tools/stubs.py from the functions of {client.__name__}.",
+        "from collections.abc import Callable, Sequence",
+        "from typing import IO, Any",
+        "",
+        *(f"from pyvirt.constants import {name} as {name}" for name in names),
+        "from pyvirt.blocking import Connect, Domain",
+        "",
+    ]
+    for name in client.__all__:
+        text = _method(name, getattr(client, name), inClass=False)
+        own = inspect.signature(getattr(module, name)).return_annotation
+        if "IO" in own:  # descriptors become files
+            text = f"{text.rpartition(' -> ')[0]} -> {own}: ..."
+        lines.append(text)
+    return "\n".join(lines) + "\n"
+
+
+def stubs() -> dict[str, str]:
+    """Return the texts of all stubs by path."""
+    folder = os.path.dirname(PATH)
+    return {
+        PATH: stub(),
+        os.path.join(folder, "qemu.pyi"): moduleStub(qemu, clientQEMU, "_QEMU_"),
+        os.path.join(folder, "lxc.pyi"): moduleStub(lxc, clientLXC, "_LXC_"),
+    }
+
+
 if __name__ == "__main__":
-    with open(PATH, "w") as file:
-        file.write(stub())
+    for path, text in stubs().items():
+        with open(path, "w") as file:
+            file.write(text)

@@ -115,7 +115,7 @@ def subject(kind, conn):
 
 NAMED = {
     "flags": 0, "uri": "test:///default", "duri": "test:///default", "dconnuri": "test:///default", "dname": "x",
-    "cpumap": (True, False), "vcpu": 0, "nvcpus": 1, "memory": 4096, "target": 0, "timeout": 0, "interval": 1, "count": 1,
+    "cpumap": (True, False), "vcpu": 0, "nvcpus": 1, "memory": 4096, "target": 0, "timeout": 0, "interval": 60, "count": 5,
     "nkeycodes": 2, "keycodes": [30, 31], "codeset": 0, "holdtime": 0, "disk": "vda", "path": "vda", "device": "vda",
     "mountpoints": ["/"], "types": 0, "user": "root", "keys": ["k"], "models": ["a"], "event": 0, "eventID": 0,
     "startPage": 0, "startCell": 0, "cellCount": 1, "maxCells": 1, "pageSizes": [4], "pageCounts": {4: 1},

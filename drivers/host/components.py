@@ -14,8 +14,11 @@ from zope.interface import classImplements
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.drivers.interfaces.events import INetworkEvents, ISecretEvents, IStoragePoolEvents
+from pyvirt.drivers.interfaces.hostinterfaces import IHostInterfaces
 from pyvirt.drivers.interfaces.inside import ISecretValues
 from pyvirt.drivers.interfaces.networks import INetworks
+from pyvirt.drivers.interfaces.nodedevices import INodeDevices
+from pyvirt.drivers.interfaces.nwfilters import INWFilters
 from pyvirt.drivers.interfaces.secrets import ISecrets
 from pyvirt.drivers.interfaces.storage import IStorage
 
@@ -38,6 +41,9 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     IStoragePoolEvents: _EVENTS,
     INetworks: _later("networks.ports", "NetworksWithPorts"),
     INetworkEvents: _EVENTS,
+    IHostInterfaces: _later("interfaces", "HostInterfaces"),
+    INodeDevices: _later("nodedevices", "NodeDevices"),
+    INWFilters: _later("nwfilters", "NWFilters"),
 }
 
 #: The contracts on a connection of each driver alone, by the scheme of its URI; in the order in which they start.
@@ -45,6 +51,9 @@ FAMILIES: dict[str, tuple[InterfaceClass, ...]] = {
     "secret": (ISecrets, ISecretEvents),
     "storage": (IStorage, IStoragePoolEvents),
     "network": (INetworks, INetworkEvents),
+    "interface": (IHostInterfaces,),
+    "nodedev": (INodeDevices,),
+    "nwfilter": (INWFilters,),
 }
 
 

@@ -349,10 +349,16 @@ class Media:
 
 @definition
 class Storage(Capability):
-    """A disk; the size in bytes, None where only its media have one."""
+    """
+    A disk; the size in bytes, None where only its media have one.
+
+    @ivar blockSize: in bytes; found out, never read, as C{blocks}: how many there are.
+    """
 
     kind: ClassVar[str] = "storage"
-    xmlOrder: ClassVar[str] = "type block bus driveType model vendor serial size media hotpluggable"
+    xmlOrder: ClassVar[str] = (
+        "type block bus driveType model vendor serial size blockSize blocks media hotpluggable"
+    )
     xmlReadOrder: ClassVar[str] = "media hotpluggable size"
 
     block: str | None = element(FILLED)
@@ -380,6 +386,16 @@ class Storage(Capability):
         tags="size capability",
         read=lambda node, kids, context: _readSize(kids, context),
         write=lambda value, out, indent, context: out.append(f"{indent}<size>{value}</size>\n"),
+    )
+    blockSize: int | None = special(
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<logical_block_size>{value}</logical_block_size>\n"
+        ),
+    )
+    blocks: int | None = special(
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<num_blocks>{value}</num_blocks>\n"
+        ),
     )
 
     @classmethod

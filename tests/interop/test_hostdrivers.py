@@ -457,6 +457,69 @@ net-port-list n1
 net-destroy n1
 """
 
+DEVICES = r"""
+!ip link add br9 address 52:54:00:99:99:99 type bridge forward_delay 300; ip link add br8 address 52:54:00:99:99:98 type bridge stp_state 1; ip link add br7 address 52:54:00:99:99:98 type bridge; ip link add v0 address 52:54:00:99:99:96 type veth peer name v1 address 52:54:00:99:99:97; ip link set v0 master br9; ip link set v1 up; ip link set v0 up; ip link set br9 up; for each in br9 v0 v1; do until grep -q up /sys/class/net/$each/operstate; do sleep 0.1; done; done
+iface-list --all
+iface-list
+iface-list --inactive
+iface-dumpxml lo
+iface-dumpxml br9
+iface-dumpxml br9 --inactive
+iface-dumpxml br8
+iface-dumpxml v1
+iface-mac lo
+iface-name 00:00:00:00:00:00
+iface-name 52:54:00:99:99:98
+iface-name 52:54:00:99:99:11
+iface-dumpxml nope
+iface-start lo
+iface-define FOLDER/f1.xml
+iface-begin
+iface-undefine lo
+iface-destroy lo
+nwfilter-list
+<f1.xml <filter name='f1' chain='root'><uuid>11111111-2222-3333-4444-5555555555f1</uuid><rule action='drop' direction='inout' priority='500'><mac match='no' srcmacaddr='$MAC'/></rule></filter>
+<f2.xml <filter name='f2' chain='root'><uuid>11111111-2222-3333-4444-5555555555f2</uuid><filterref filter='f1'/><filterref filter='nope'/></filter>
+<f3.xml <filter name='f3'><uuid>11111111-2222-3333-4444-5555555555f3</uuid><filterref filter='f1'/></filter>
+<f4.xml <filter name='f1'><uuid>11111111-2222-3333-4444-5555555555f4</uuid><filterref filter='f1'/></filter>
+<f5.xml <filter name='f1'><uuid>11111111-2222-3333-4444-5555555555f1</uuid><filterref filter='f3'/></filter>
+<f6.xml <filter name='f6'><uuid>11111111-2222-3333-4444-5555555555f1</uuid></filter>
+<f7.xml <filter name='f7'><rule action='nope'/></filter>
+nwfilter-define FOLDER/f1.xml
+nwfilter-define FOLDER/f2.xml
+nwfilter-define FOLDER/f3.xml
+nwfilter-define FOLDER/f4.xml
+nwfilter-define FOLDER/f5.xml
+nwfilter-define FOLDER/f6.xml
+nwfilter-define FOLDER/f7.xml
+nwfilter-define FOLDER/f1.xml --validate
+nwfilter-list
+nwfilter-dumpxml f1
+nwfilter-dumpxml f2
+nwfilter-dumpxml nope
+!cd /etc/libvirt/nwfilter; stat -c '%n %a' *; cat *
+RESTART
+nwfilter-list
+nwfilter-undefine f1
+nwfilter-undefine f3
+nwfilter-undefine f1
+nwfilter-undefine nope
+nwfilter-binding-list
+nwfilter-binding-dumpxml x
+nwfilter-list
+nodedev-list --cap pci
+nodedev-list --cap net
+nodedev-list --cap system
+nodedev-list --cap nope
+nodedev-list --inactive
+nodedev-info computer
+nodedev-dumpxml nope
+nodedev-dumpxml net_lo_00_00_00_00_00_00
+nodedev-dumpxml net_br9_52_54_00_99_99_99
+!for d in $(virsh -q nodedev-list --cap pci); do virsh nodedev-info $d; virsh nodedev-dumpxml $d | grep -E '<(name|path|parent|class|domain|bus|slot|function|product|vendor|driver)'; done
+!for s in interface nodedev nwfilter; do virsh -c $s:///system uri; done
+"""
+
 
 class SecretTests(HostSessions):
     """Secrets of the host."""
@@ -503,3 +566,11 @@ class NetworkTests(HostSessions):
     def test_ports(self) -> None:
         """What is plugged into networks of every mode, over a restart."""
         self.compare(PORTS)
+
+
+class DeviceTests(HostSessions):
+    """Interfaces and devices of the host, and network filters."""
+
+    def test_session(self) -> None:
+        """What the host has is described alike; filters are kept, and refused where they make no sense."""
+        self.compare(DEVICES)

@@ -79,6 +79,19 @@ def checkTogether(
             "VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES is supported only with "
             "VIR_MIGRATE_NON_SHARED_DISK or VIR_MIGRATE_NON_SHARED_INC"
         )
+    if asked.get(c.VIR_MIGRATE_PARAM_DISKS_URI) and asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT):
+        raise invalidArgument(
+            "Both port and URI requested for disk migration while being mutually exclusive"
+        )
+    tuningOf(flags, asked, destination=destination)
+
+
+def checkWay(flags: int, asked: dict[str, Any]) -> None:
+    """
+    Refuse ways to send memory that do not go together.
+
+    @raise VirtError: they do not.
+    """
     if flags & c.VIR_MIGRATE_POSTCOPY:
         if not flags & c.VIR_MIGRATE_LIVE or flags & c.VIR_MIGRATE_PAUSED:
             raise unsupportedArgument(
@@ -95,18 +108,13 @@ def checkTogether(
             raise unsupportedArgument("disks port is not supported by tunnelled migration")
         if asked.get(c.VIR_MIGRATE_PARAM_DISKS_URI):
             raise unsupportedArgument("disks URI is not supported by tunnelled migration")
-    if asked.get(c.VIR_MIGRATE_PARAM_DISKS_URI) and asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT):
-        raise invalidArgument(
-            "Both port and URI requested for disk migration while being mutually exclusive"
-        )
-    tuningOf(flags, asked, destination=destination)
 
 
 def checkMovable(
     domain: Domain, definition: DomainDefinition, flags: int, asked: dict[str, Any]
 ) -> None:
     """
-    Refuse guests that have something here which cannot go with them.
+    Refuse guests that have something here which cannot go with them, or not in the way that is asked for.
 
     @raise VirtError: this one has.
     """
@@ -123,13 +131,14 @@ def checkMovable(
             raise operationInvalid(
                 f"cannot migrate a domain with <hostdev mode='subsystem' type='{device.type}'>"
             )
-    checkChosen(definition, flags, asked)
     if not flags & (c.VIR_MIGRATE_UNSAFE | c.VIR_MIGRATE_OFFLINE):
         checkSafe(definition, chosen(definition, flags, asked))
+    checkChosen(definition, flags, asked)
     if flags & c.VIR_MIGRATE_TUNNELLED and chosen(definition, flags, asked):
         raise unsupportedArgument(
             "migration of non-shared storage is not supported by tunnelled migration"
         )
+    checkWay(flags, asked)
 
 
 def checkSafe(definition: DomainDefinition, copied: list[Any]) -> None:

@@ -20,6 +20,7 @@ from pyvirt.drivers.interfaces.values import MigrationFinished, TypedParam
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.leaving import Leaver, Leaving
+from pyvirt.drivers.qemu.leavingchecks import checkMovable
 from pyvirt.drivers.qemu.memorystream import canceled
 from pyvirt.drivers.qemu.migrationcookie import Cookie, readCookie
 from pyvirt.drivers.qemu.migrationdata import asParams
@@ -74,6 +75,7 @@ class PeerToPeer(Leaving):
         self._callOff(leaver)
         leaver.busy = True
         try:
+            checkMovable(domain, domain.definition, flags, asked)
             await self._connected(domain, leaver, dconnuri, asked, flags)
         finally:
             if leaver.held is not None and not leaver.sent:
@@ -178,7 +180,9 @@ class PeerToPeer(Leaving):
         except VirtError as error:
             if leaver is not None:
                 await self._givenUp(leaver)
-            raise await self._cancel(peer, last, theirFlags, error) from None
+            here = leaver is None or domain.guest is leaver.guest
+            theirError = await self._cancel(peer, last, theirFlags, error)
+            raise (theirError if here else error) from None
         sent = b"" if out is None else out.encode()
         try:
             found = await peer.finish(last, sent, theirFlags, False)

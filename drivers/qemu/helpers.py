@@ -89,6 +89,27 @@ def isRunning(helper: Helper) -> bool:
     return found is not None and startTime(found[0]) == found[1]
 
 
+def isListening(path: str, table: str = "/proc/net/unix") -> bool:
+    """
+    Return whether somebody listens at a socket.
+
+    Connecting would tell too, but what serves one guest takes whoever comes first for it.
+    """
+    if not os.path.exists(path):
+        return False
+    try:
+        with open(table, "rb") as file:
+            rows = [line.split(None, 7) for line in file]
+    except OSError:
+        return True
+    name = os.fsencode(path)
+    # Bit 16 of the flags: it accepts connections.
+    return any(
+        len(row) == 8 and row[7].rstrip(b"\n") == name and int(row[3], 16) & 0x10000
+        for row in rows[1:]
+    )
+
+
 async def awaitSocket(hypervisor: Hypervisor, helper: Helper, path: str) -> None:
     """
     Wait until a helper listens.
@@ -96,7 +117,7 @@ async def awaitSocket(hypervisor: Hypervisor, helper: Helper, path: str) -> None
     @raise VirtError: it has ended, or takes too long.
     """
     end = hypervisor.clock.seconds() + _APPEARING
-    while not os.path.exists(path):
+    while not isListening(path):
         if not isRunning(helper):
             raise internal(f"{helper.name} died unexpectedly")
         if hypervisor.clock.seconds() > end:

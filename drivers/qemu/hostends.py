@@ -14,7 +14,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._small import CID
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure, unsupportedConfig
-from pyvirt.drivers.qemu.virtiofs import checkShares, vhostUserBinary
+from pyvirt.drivers.qemu.virtiofs import chooseShares, vhostUserBinary
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = ["chooseDevices", "hugePageMounts", "openVsock", "renderNode", "usbDevice"]
@@ -43,10 +43,11 @@ def chooseDevices(definition: DomainDefinition) -> DomainDefinition:
             if vhostUserBinary("gpu") is None:
                 raise failed("Unable to find a satisfying vhost-user-gpu")
             raise unsupportedConfig("displays that another process serves are not supported")
-    checkShares(definition)
     graphics = tuple(_display(each) for each in devices.graphics)
     _checkFiles(devices)
-    return replaced(definition, devices=replaced(devices, hostdevs=hosted, graphics=graphics))
+    return chooseShares(
+        replaced(definition, devices=replaced(devices, hostdevs=hosted, graphics=graphics))
+    )
 
 
 # Files of devices
@@ -79,7 +80,9 @@ def _checkAccess(path: str) -> None:
     try:
         os.stat(path)
     except OSError as problem:
-        raise systemFailure(problem, f"Path '{path}' is not accessible", ErrorDomain.NONE) from None
+        raise systemFailure(
+            problem, f"Path '{path}' is not accessible", ErrorDomain.CGROUP
+        ) from None
 
 
 def _checkTPM(path: str) -> None:
@@ -138,7 +141,9 @@ def _hostDevice(device: Any) -> Any:
     elif device.type == "scsi" and source.protocol != "iscsi":
         _checkSCSI(source)
     elif device.type == "scsi_host" and not os.path.exists("/dev/vhost-scsi"):
-        raise unsupportedConfig("vhost-scsi device file '/dev/vhost-scsi' cannot be found")
+        raise unsupportedConfig(
+            "vhost-scsi device file '/dev/vhost-scsi' cannot be found", ErrorDomain.NONE
+        )
     elif device.type == "mdev" and not hasVFIO():
         raise unsupportedConfig("Mediated host device assignment requires VFIO support")
     return device

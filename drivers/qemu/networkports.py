@@ -11,6 +11,7 @@ import attrs
 from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.network import parseNetwork
 from pyvirt.definitions.networkport import (
     NetworkPortDefinition,
     Owner,
@@ -20,13 +21,13 @@ from pyvirt.definitions.networkport import (
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.drivers.interfaces.networks import INetworks
-from pyvirt.drivers.qemu.refusals import operationInvalid, unsupportedConfig
+from pyvirt.drivers.qemu.refusals import internal, operationInvalid, unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["Actual", "findActual", "releasePort", "settled"]
+__all__ = ["Actual", "findActual", "listenOnNetworks", "releasePort", "settled"]
 
 log = Logger()
 
@@ -69,16 +70,8 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
         return Actual(type="direct", device=source.dev or "", mode=source.mode)
     if nic.type == "ethernet":
         return Actual(type="ethernet")
-    networks = _networks(hypervisor)
     name = source.network or ""
-    if networks is None:
-        # Where nobody keeps networks there is none.
-        raise virtError(
-            ErrorCode.NO_NETWORK,
-            f"no network with matching name '{name}'",
-            ErrorDomain.NETWORK,
-        )
-    network = await settled(networks.networkLookupByName(name))
+    networks, network = await _find(hypervisor, name)
     if not await settled(networks.networkIsActive(network)):
         raise operationInvalid(f"network '{name}' is not active", ErrorDomain.NETWORK)
     port = NetworkPortDefinition(
@@ -118,6 +111,51 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
     except BaseException:
         await _delete(networks, ref)
         raise
+
+
+async def _find(hypervisor: Hypervisor, name: str) -> tuple[Any, Any]:
+    """
+    Find a network.
+
+    @return: who keeps it, and what it is known by.
+    @raise VirtError: NO_NETWORK.
+    """
+    networks = _networks(hypervisor)
+    if networks is None:
+        # Where nobody keeps networks there is none.
+        raise virtError(
+            ErrorCode.NO_NETWORK, f"no network with matching name '{name}'", ErrorDomain.NETWORK
+        )
+    return networks, await settled(networks.networkLookupByName(name))
+
+
+async def listenOnNetworks(
+    hypervisor: Hypervisor, definition: DomainDefinition
+) -> DomainDefinition:
+    """
+    Say at which address displays listen that name a network.
+
+    @raise VirtError: there is no such network, or it has no address.
+    """
+    displays = []
+    for display in definition.devices.graphics:
+        listens = []
+        for each in display.listens:
+            if each.type == "network" and each.network is not None:
+                each = replaced(each, address=await _addressOn(hypervisor, each.network))
+            listens.append(each)
+        displays.append(replaced(display, listens=tuple(listens)) if listens else display)
+    devices = replaced(definition.devices, graphics=tuple(displays))
+    return replaced(definition, devices=devices)
+
+
+async def _addressOn(hypervisor: Hypervisor, name: str) -> str:
+    networks, network = await _find(hypervisor, name)
+    found = parseNetwork(await settled(networks.networkGetXMLDesc(network, 0)))
+    for ip in found.ips:
+        if ip.address:
+            return str(ip.address)
+    raise internal(f"network '{name}' doesn't have an IP address", ErrorDomain.NETWORK)
 
 
 def newUUID(hypervisor: Hypervisor) -> bytes:

@@ -26,7 +26,8 @@ from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares
 from pyvirt.drivers.qemu.labels import labelled
-from pyvirt.drivers.qemu.live import prepareLive
+from pyvirt.drivers.qemu.live import prepareLive, releasePorts
+from pyvirt.drivers.qemu.networkports import listenOnNetworks
 from pyvirt.drivers.qemu.perfevents import openEvents
 from pyvirt.drivers.qemu.placement import enterGroup, placeThreads
 from pyvirt.drivers.qemu.qmp import MonitorLost
@@ -86,11 +87,15 @@ async def start(
         nvramFolder=os.path.join(layout.lib, "nvram"),
     )
     requireCPU(cpuMap(), capabilities, base.cpu)
-    live = labelled(
-        prepareLive(hypervisor, base, guest),
-        hypervisor.owner,
-        bool(hypervisor.config["security_default_confined"]),
-    )
+    try:
+        live = labelled(
+            prepareLive(hypervisor, base, guest),
+            hypervisor.owner,
+            bool(hypervisor.config["security_default_confined"]),
+        )
+    except BaseException:
+        releasePorts(hypervisor, guest)
+        raise
     if domain.persistent and domain.pending is None:
         # Written and read again, as libvirt copies definitions: its devices come in their order.
         domain.pending = parseDomain(formatDomain(kept, secure=True, inactive=True))
@@ -104,7 +109,8 @@ async def start(
         xml = formatDomain(live, id=id, secure=True)
         await hypervisor.hooks.call("qemu", domain.name, "prepare", "begin", input=xml)
         checkFiles(hypervisor, live)
-        live = domain.definition = hostends.chooseDevices(live)
+        live = await listenOnNetworks(hypervisor, hostends.chooseDevices(live))
+        domain.definition = live
         owner = hypervisor.owner
         makeFolder(guest.folder, owner, 0o700)
         makeFolder(guest.channels, owner, 0o700)

@@ -190,22 +190,8 @@ async def startTPM(
         if secret is not None:
             value = await secretValue(hypervisor, "vtpm", secret, None)
         assert definition.uuid is not None
-        await _setUp(
-            hypervisor,
-            setupCommands(
-                tpm,
-                folder,
-                definition.name,
-                formatUUID(definition.uuid),
-                logged,
-                created=created and not incoming,
-                privileged=hypervisor.privileged,
-                password=None if value is None else 0,
-            ),
-            (user, group) if hypervisor.privileged else None,
-            value or b"",
-            logged,
-        )
+        facts = (tpm, folder, definition.name, formatUUID(definition.uuid), logged)
+        await _setUp(hypervisor, facts, created and not incoming, (user, group), value)
     except BaseException:
         if created:
             removeFolder(os.path.dirname(folder))
@@ -266,6 +252,7 @@ def _folders(hypervisor: Hypervisor, folder: str, logged: str, owner: tuple[int,
     for path, mode, theirs in (
         (os.path.dirname(logged), 0o730, True),
         (_runFolder(hypervisor), 0o771, True),
+        (os.path.dirname(os.path.dirname(folder)), 0o711, False),
         (os.path.dirname(folder), 0o711, False),
         (folder, 0o700, True),
     ):
@@ -284,29 +271,38 @@ def _folders(hypervisor: Hypervisor, folder: str, logged: str, owner: tuple[int,
 
 async def _setUp(
     hypervisor: Hypervisor,
-    commands: list[tuple[str, ...]],
-    owner: tuple[int, int] | None,
-    secret: bytes,
-    logged: str,
+    facts: tuple[Any, str, str, str, str],
+    created: bool,
+    owner: tuple[int, int],
+    secret: bytes | None,
 ) -> None:
-    for argv in commands:
+    """Make or change the state of a TPM; every command reads the secret from a pipe of its own."""
+    count = len(setupCommands(*facts, created=created, privileged=hypervisor.privileged))
+    for number in range(count):
+        pipe = None if secret is None else _pipe(secret)
+        argv = setupCommands(
+            *facts, created=created, privileged=hypervisor.privileged, password=pipe
+        )[number]
         path = shutil.which(argv[0]) or argv[0]
         try:
             finished = await hypervisor.processes.run(
                 Command(
                     argv=(path, *argv[1:]),
-                    user=None if owner is None else owner[0],
-                    group=None if owner is None else owner[1],
-                    input=secret,
+                    descriptors=() if pipe is None else (pipe,),
+                    user=owner[0] if hypervisor.privileged else None,
+                    group=owner[1] if hypervisor.privileged else None,
                     deadline=120.0,
                     statuses=None,
                 )
             )
         except VirtError as error:
             raise internal(f"Could not run '{path}': {error}", ErrorDomain.NONE) from None
+        finally:
+            if pipe is not None:
+                os.close(pipe)
         if finished.status:
             raise internal(
                 f"Could not run '{path}'. exitstatus: {finished.status}; "
-                f"Check error log '{logged}' for details.",
+                f"Check error log '{facts[4]}' for details.",
                 ErrorDomain.NONE,
             )

@@ -10,6 +10,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._small import FSBinary
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.files import listenAt
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.helpers import Helper, isRunning, startHelper
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
 __all__ = [
-    "checkShares",
+    "chooseShares",
     "served",
     "serverCommand",
     "shareHelpers",
@@ -123,18 +125,27 @@ def binaryOf(fs: Any) -> str:
     return str(binary)
 
 
-def checkShares(definition: DomainDefinition) -> None:
+def chooseShares(definition: DomainDefinition) -> DomainDefinition:
     """
-    Look whether what is shared, and who shares it, is there.
+    Say who shares folders where the definition does not, and look whether they and what is shared is there.
 
     @raise VirtError: something is not.
     """
-    for fs in served(definition):
+    ours = served(definition)
+    filesystems = []
+    for fs in definition.devices.filesystems:
+        if not any(fs is each for each in ours):
+            filesystems.append(fs)
+            continue
         binary = binaryOf(fs)
+        filesystems.append(replaced(fs, binary=replaced(fs.binary or FSBinary(), path=binary)))
         if not os.access(binary, os.X_OK):
             raise internal(f"virtiofsd binary '{binary}' is not executable")
-        if not os.path.isdir(fs.source.dir or ""):
-            raise internal(f"the virtiofs export directory '{fs.source.dir}' does not exist")
+        folder = (fs.source.dir if fs.source is not None else None) or ""
+        if not os.path.isdir(folder):
+            raise internal(f"the virtiofs export directory '{folder}' does not exist")
+    devices = replaced(definition.devices, filesystems=tuple(filesystems))
+    return replaced(definition, devices=devices)
 
 
 def startShares(hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest) -> None:

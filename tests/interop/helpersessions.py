@@ -73,6 +73,13 @@ _NOISE = (
     (re.compile(r"/dev/pts/\d+"), "/dev/pts/N"),
     (re.compile(r"pwdfd=\d+"), "pwdfd=N"),
     (re.compile(r"--fd=\d+"), "--fd=N"),
+    # Which of both it is depends on when QEMU ends.
+    (
+        re.compile(
+            "process exited while connecting to monitor|qemu unexpectedly closed the monitor"
+        ),
+        "QEMU ended",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +15,7 @@ from pyvirt.definitions.domain import parseDomain
 from pyvirt.drivers.qemu import openvswitch, tpms, virtiofs
 from pyvirt.drivers.qemu.bandwidth import trafficCommands
 from pyvirt.drivers.qemu.command.values import CommandLine, place
+from pyvirt.drivers.qemu.helpers import isListening
 from pyvirt.drivers.qemu.hostends import hugePageMounts, renderNode, usbDevice
 from pyvirt.drivers.qemu.networking import addressCommands
 from pyvirt.drivers.qemu.secretvalues import encrypted
@@ -262,6 +264,20 @@ class HostTests(SynchronousTestCase):
         self.assertEqual(hugePageMounts({"hugetlbfs_mount": ("",)}, mounts), {})
         self.assertEqual(hugePageMounts({"hugetlbfs_mount": ("/proc/nonesuch",)}, mounts), {})
         self.assertEqual(hugePageMounts({}, f"{mounts}.not"), {})
+
+    def test_listening(self) -> None:
+        """
+        That a socket is there does not mean yet that somebody listens.
+        """
+        path = f"/tmp/pv-listen-{os.getpid()}"
+        self.addCleanup(os.unlink, path)
+        self.assertFalse(isListening(path))
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.bind(path)
+            self.assertFalse(isListening(path))
+            opened.listen()
+            self.assertTrue(isListening(path))
+        self.assertFalse(isListening(path))
 
     def test_programs(self) -> None:
         """

@@ -46,7 +46,17 @@ _RUNNING = (c.VIR_DOMAIN_RUNNING, c.VIR_DOMAIN_BLOCKED)
 _WAITING = (c.VIR_DOMAIN_PAUSED_MIGRATION, c.VIR_DOMAIN_PAUSED_STARTING_UP)
 #: What a URI may say only for those who have the rights of the daemon: it would run a program, or read a file.
 _TRUSTED = frozenset(
-    ("command", "netcat", "keyfile", "pkipath", "knownhosts", "known_hosts", "sshauth", "proxy")
+    (
+        "authfile",
+        "command",
+        "netcat",
+        "keyfile",
+        "pkipath",
+        "knownhosts",
+        "known_hosts",
+        "sshauth",
+        "proxy",
+    )
 )
 _TRANSPORT = (ErrorDomain.RPC, ErrorDomain.STREAMS)
 #: What is about the source's way of sending.

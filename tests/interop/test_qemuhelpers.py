@@ -293,7 +293,7 @@ class ServedTests(ComparedTests):
 
     setup = (
         "mkdir -p FOLDER/share FOLDER/tpmlog && "
-        "if [ -d /var/log/swtpm ]; then mount --bind FOLDER/tpmlog /var/log/swtpm; fi",
+        "mkdir -p /var/log/swtpm && mount --bind FOLDER/tpmlog /var/log/swtpm",
         secret(5, "<usage type='vtpm'><name>t1</name></usage>", PASSPHRASE),
     )
 
@@ -472,7 +472,7 @@ class LeftTests(SynchronousTestCase):
             [
                 *("sh", "-c"),
                 f"cd {world.folder} && mkdir share tpmlog && "
-                f"{{ [ ! -d /var/log/swtpm ] || mount --bind {world.folder}/tpmlog /var/log/swtpm; }} && "
+                f"mkdir -p /var/log/swtpm && mount --bind {world.folder}/tpmlog /var/log/swtpm && "
                 "ip link add ve0 address 02:00:00:00:00:01 type veth peer name ve1 && "
                 "ip link add br0 type bridge",
             ]

@@ -21,7 +21,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
 from pyvirt.drivers.qemu.capabilities import PROBES, BinaryCapabilities, readCapabilities
-from pyvirt.drivers.qemu.qmp import CommandFailed, QMPProtocol
+from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost, QMPProtocol
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
 from pyvirt.drivers.qemu.store import writeWhole
 from pyvirt.errors import VirtError
@@ -76,18 +76,19 @@ class Binaries:
             others = self._asking[binary] = []
             try:
                 replies = await self._ask(binary)
-            except VirtError as error:
+                found = _understood(binary, replies)
+            except BaseException as error:
+                # Whoever waited is told too, be it that the first who asked gave up.
                 for each in self._asking.pop(binary):
-                    each.errback(error)
+                    each.errback(error if isinstance(error, VirtError) else MonitorLost())
                 raise
-            self._remember(binary, stamp, replies)
             del self._asking[binary]
-            found = readCapabilities(binary, replies)
+            self._remember(binary, stamp, replies)
             self._known[binary] = (stamp, found)
             for each in others:
                 each.callback(found)
             return found
-        found = readCapabilities(binary, replies)
+        found = _understood(binary, replies)
         self._known[binary] = (stamp, found)
         return found
 
@@ -187,3 +188,17 @@ class Binaries:
                 f"Failed to probe QEMU binary with QMP: {binary} does not tell its version"
             )
         return replies
+
+
+def _understood(binary: str, replies: dict[str, Any]) -> BinaryCapabilities:
+    """
+    Read what a binary has answered.
+
+    @raise VirtError: it makes no sense.
+    """
+    try:
+        return readCapabilities(binary, replies)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+        raise internal(
+            f"Failed to probe QEMU binary with QMP: {binary} answers nonsense: {problem!r}"
+        ) from None

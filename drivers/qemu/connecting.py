@@ -93,9 +93,11 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
     cpus = await guest.execute("query-cpus-fast")
     definition = await _learnCPU(guest, definition, cpus)
     guest.vcpuThreads = {
-        int(cpu["cpu-index"]): int(cpu["thread-id"])
-        for cpu in cpus
-        if isinstance(cpu, dict) and "thread-id" in cpu and "cpu-index" in cpu
+        cpu["cpu-index"]: cpu["thread-id"]
+        for cpu in (cpus if isinstance(cpus, list) else ())
+        if isinstance(cpu, dict)
+        and type(cpu.get("thread-id")) is int
+        and type(cpu.get("cpu-index")) is int
     }
     try:
         await guest.execute(

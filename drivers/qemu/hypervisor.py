@@ -180,6 +180,17 @@ class Hypervisor:
 
     def saveStatus(self, domain: Domain) -> None:
         """Write down what a restarted daemon must know of a running domain; failing to is logged."""
+        try:
+            self.requireStatus(domain)
+        except VirtError as error:
+            log.error("the state of {name} was not written: {error}", name=domain.name, error=error)
+
+    def requireStatus(self, domain: Domain) -> None:
+        """
+        Write down what a restarted daemon must know of a running domain.
+
+        @raise VirtError: it cannot be written.
+        """
         guest = domain.guest
         if guest is None or not guest.pid:
             return
@@ -205,10 +216,7 @@ class Hypervisor:
             askedCPU=guest.askedCPU,
             definition=domain.definition,
         )
-        try:
-            self.store.saveStatus(domain.name, status)
-        except VirtError as error:
-            log.error("the state of {name} was not written: {error}", name=domain.name, error=error)
+        self.store.saveStatus(domain.name, status)
 
     # Work that nobody waits for
 

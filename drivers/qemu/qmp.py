@@ -71,15 +71,22 @@ class CommandFailed(InternalError):
 
 
 class MonitorLost(InternalError):
-    """The conversation ended before the answer came; the command may or may not have been done."""
+    """
+    The conversation ended before the answer came; the command may or may not have been done.
 
-    def __init__(self, detail: str = "End of file from qemu monitor") -> None:
+    @ivar nonsense: it ended because of what QEMU said, or did not say; its process may still be there.
+    """
+
+    def __init__(
+        self, detail: str = "End of file from qemu monitor", *, nonsense: bool = False
+    ) -> None:
         super().__init__(
             f"internal error: {detail}",
             domain=ErrorDomain.QEMU,
             str1="internal error: %s",
             str2=detail,
         )
+        self.nonsense = nonsense
 
 
 class _Call:
@@ -379,7 +386,7 @@ class QMPProtocol(Protocol):
     # The end
 
     def _abort(self, detail: str) -> None:
-        self._problem = MonitorLost(detail)
+        self._problem = MonitorLost(detail, nonsense=True)
         log.error("{detail}", detail=detail)
         self._end(self._problem)
         transport: Any = self.transport

@@ -140,7 +140,8 @@ async def start(
             networking.closeAll(connections)
         enterGroup(hypervisor, domain, guest)
         openEvents(domain.definition, guest)
-        hypervisor.saveStatus(domain)
+        # Without this nobody would find the guest again.
+        hypervisor.requireStatus(domain)
         await converse(hypervisor, domain, guest, guestLog)
         checkServed(hypervisor, live, guest)
         domain.definition = await learn(hypervisor, domain, guest)
@@ -148,7 +149,8 @@ async def start(
         hypervisor.saveStatus(domain)
         await hypervisor.hooks.call("qemu", domain.name, "started", "begin", input=xml)
     except BaseException as problem:
-        if guest.monitor is not None and isinstance(problem, MonitorLost) and guestLog is not None:
+        if isinstance(problem, MonitorLost) and not problem.nonsense and guest.monitor is not None:
+            assert guestLog is not None
             problem = unexpectedEnd(hypervisor, guestLog)
         await ending.undo(hypervisor, domain, guest, kept)
         raise problem
@@ -354,8 +356,8 @@ async def converse(
     try:
         await connectMonitor(hypervisor, domain, guest)
     except MonitorLost as lost:
-        if guest.broken:
-            raise lost
+        if lost.nonsense:
+            raise
         # It hung up, so it is ending: wait until all that it prints is there.
         ended.addTimeout(5.0, hypervisor.clock, onTimeoutCancel=lambda result, _: None)
         await ended

@@ -36,6 +36,7 @@ from pyvirt.drivers.qemu.secretvalues import secretPlaces
 from pyvirt.drivers.qemu.taints import findTaints
 from pyvirt.drivers.qemu.variables import makeVariables
 from pyvirt.drivers.qemu.virtiofs import checkServed
+from pyvirt.drivers.qemu.volumes import withVolumes
 from pyvirt.errors import ErrorDomain
 from pyvirt.process import Command
 
@@ -70,7 +71,7 @@ async def start(
     @raise VirtError: it could not be started; all is as it was.
     """
     kept = domain.definition
-    base = definition or kept
+    base = await withVolumes(hypervisor, definition or kept)
     capabilities = await hypervisor.capabilities(base)
     hypervisor.lastID += 1
     id = hypervisor.lastID

@@ -5,9 +5,14 @@ two worlds, events included.
 
 from __future__ import annotations
 
+import os
 import re
 
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
 from tests.interop.hostsessions import HostSessions
+from tests.interop.qemuworld import PyvirtWorld, requireQEMU
+from tests.interop.support import found
 
 _ID = "11111111-2222-3333-4444-55555555555"
 
@@ -521,6 +526,17 @@ nodedev-dumpxml net_br9_52_54_00_99_99_99
 """
 
 
+def requireNetworks() -> None:
+    """Skip where a program is missing that networks are made with."""
+    for program, package in (
+        ("ip", "iproute2"),
+        ("dnsmasq", "dnsmasq-base"),
+        ("iptables-restore", "iptables"),
+    ):
+        if found(program) is None:
+            raise SkipTest(f"{program} is not installed ({package})")
+
+
 class SecretTests(HostSessions):
     """Secrets of the host."""
 
@@ -555,6 +571,10 @@ class NetworkTests(HostSessions):
 
     networks = (0,)
 
+    def setUp(self) -> None:
+        requireNetworks()
+        super().setUp()
+
     def squeezed(self, line: str, text: str) -> str:
         """Take out what depends on how long a bridge is there."""
         return re.sub(r"(valid_lft|preferred_lft) \w+|tentative|,LOWER_UP|state \w+", "", text)
@@ -574,3 +594,68 @@ class DeviceTests(HostSessions):
     def test_session(self) -> None:
         """What the host has is described alike; filters are kept, and refused where they make no sense."""
         self.compare(DEVICES)
+
+
+class GuestTests(SynchronousTestCase):
+    """What guests get of the drivers beside QEMU's."""
+
+    def setUp(self) -> None:
+        requireQEMU()
+        requireNetworks()
+        self.world = PyvirtWorld()
+        self.addCleanup(self.world.stop)
+        os.makedirs(f"{self.world.folder}/pool")
+        network = self.world.write(
+            "n.xml",
+            "<network><name>n</name><bridge name='vbr1'/><ip address='192.168.150.1' prefix='24'/></network>",
+        )
+        self.virsh("pool-define-as", "p", "dir", "--target", f"{self.world.folder}/pool")
+        self.virsh("pool-start", "p")
+        self.virsh("vol-create-as", "p", "v", "8M")
+        self.virsh("net-create", network)
+
+    def virsh(self, *arguments: str, status: int = 0) -> str:
+        """Run virsh, and return what it prints."""
+        outcome = self.world.virsh(*arguments)
+        self.assertEqual(outcome.status, status, outcome.stdout + outcome.stderr)
+        return outcome.stdout + outcome.stderr
+
+    def test_volumes(self) -> None:
+        """A disk that names a volume is the volume's file while the guest runs; one that is not there is refused."""
+        for name, volume in (("g", "v"), ("h", "nope")):
+            xml = (
+                f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>"
+                "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"
+                f"<disk type='volume' device='disk'><source pool='p' volume='{volume}'/>"
+                "<target dev='vda' bus='virtio'/></disk></devices></domain>"
+            )
+            self.virsh("define", self.world.write(f"{name}.xml", xml))
+        self.virsh("start", "g", "--paused")
+        self.assertIn(f"<source file='{self.world.folder}/pool/v'", self.virsh("dumpxml", "g"))
+        inactive = self.virsh("dumpxml", "g", "--inactive")
+        self.assertIn("<source pool='p' volume='v'/>", inactive)
+        self.virsh("destroy", "g")
+        refused = self.virsh("start", "h", status=1)
+        self.assertIn("no storage vol with matching name 'nope'", refused)
+        self.virsh("pool-destroy", "p")
+        self.assertIn("is not active", self.virsh("start", "g", status=1))
+
+    def test_install(self) -> None:
+        """virt-install makes a disk in a pool, and a guest whose card is in a network as long as it runs."""
+        program = found("virt-install")
+        if program is None:
+            raise SkipTest("virt-install is not installed (virtinst)")
+        words = (
+            "--connect qemu:///system --virt-type qemu --name vi --memory 64 --disk size=0.01,pool=p "
+            "--network network=n --import --noautoconsole --osinfo detect=off,require=off "
+            "--graphics none"
+        )
+        # It is Debian's Python that runs it, which warns of what Debian's libraries do.
+        plain = ("env", "-u", "PYTHONWARNINGS", "-u", "PYTHONPATH")
+        outcome = self.world.run([*plain, program, *words.split()])
+        self.assertEqual(outcome.status, 0, outcome.stdout + outcome.stderr)
+        self.assertIn("vi.qcow2", self.virsh("vol-list", "p"))
+        self.assertIn("/pool/vi.qcow2", self.virsh("domblklist", "vi"))
+        self.assertEqual(len(self.virsh("-q", "net-port-list", "n").split()), 1)
+        self.virsh("destroy", "vi")
+        self.assertEqual(self.virsh("-q", "net-port-list", "n").split(), [])

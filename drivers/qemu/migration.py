@@ -89,7 +89,6 @@ class DomainMigration(Leaving, Arriving):
         domain, guest = self._hypervisor.domains.running(dom)
         self._checkPostCopy(domain)
         async with domain.jobs.change("remoteDispatchDomainMigrateStartPostCopy", within=True):
-            guest.pausedReason = c.VIR_DOMAIN_PAUSED_POSTCOPY
             await guest.execute("migrate-start-postcopy")
 
     def _checkPostCopy(self, domain: Domain) -> None:

@@ -123,6 +123,10 @@ async def send(
         )
         if word == "postcopy-active":
             guest.migrated = leaver.rest = Deferred()
+            hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_POSTCOPY)
+            hypervisor.tell(
+                domain, c.VIR_DOMAIN_EVENT_SUSPENDED, c.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY
+            )
         elif outlet is not None:
             await outlet.over
             if job.problem is not None:

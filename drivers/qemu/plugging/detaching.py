@@ -18,10 +18,12 @@ from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.beginning import busy
+from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import giveBack, ownedFiles
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
+from pyvirt.drivers.qemu.networking import disconnect
 from pyvirt.drivers.qemu.plugging.attaching import placeOf
 from pyvirt.drivers.qemu.plugging.commands import plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE, unsupported, withDevice
@@ -189,6 +191,8 @@ async def removed(hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: s
     domain.definition = _without(domain.definition, kind, place, device)
     domain.updated = True
     await letGo(hypervisor, domain, guest, kind, device)
+    if kind == "interfaces" and isTap(device):
+        await disconnect(hypervisor, device)
     hypervisor.saveStatus(domain)
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, alias)
 

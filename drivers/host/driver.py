@@ -23,12 +23,16 @@ from pyvirt.drivers.interfaces.driver import (
 from pyvirt.drivers.interfaces.inside import ICompanionDriver
 from pyvirt.drivers.refusals import internal
 from pyvirt.errors import ErrorDomain
+from pyvirt.pidfile import PidFile
 from pyvirt.process import IProcesses, Processes
 from pyvirt.uri import URI
 
 __all__ = ["HostConnection", "HostDriver"]
 
 log = Logger()
+
+#: What one daemon keeps alone.
+_CLAIMED = ("secrets", "storage", "network")
 
 #: The driver of each scheme, as errors report it.
 _DOMAINS = {
@@ -92,6 +96,7 @@ class HostDriver:
         self.host: Host | None = None
         self._processes = processes
         self._privileged = True
+        self._pidFiles: list[PidFile] = []
 
     def companion(self, interface: InterfaceClass) -> object | None:
         """Return what does the operations of a contract, or None."""
@@ -132,6 +137,7 @@ class HostDriver:
             layout=HostLayout.of(root, privileged, os.environ),
             privileged=privileged and os.geteuid() == 0,
         )
+        self._claim(host)
         for family in FAMILIES.values():
             component: Any = host.component(family[0])
             load = getattr(component, "load", None)
@@ -145,6 +151,25 @@ class HostDriver:
                     log.failure("{family} cannot start", family=family[0].__name__)
         self.host = host
 
+    def _claim(self, host: Host) -> None:
+        """
+        Be the only daemon that keeps this host's secrets, storage and networks; libvirtd claims the same files.
+
+        @raise PidFileError: another one does.
+        """
+        try:
+            for name in _CLAIMED:
+                folder = os.path.join(host.layout.run, name)
+                os.makedirs(folder, exist_ok=True)
+                self._pidFiles.append(PidFile.claim(os.path.join(folder, "driver.pid")))
+        except BaseException:
+            self._release()
+            raise
+
+    def _release(self) -> None:
+        while self._pidFiles:
+            self._pidFiles.pop().release()
+
     async def stateStop(self) -> None:
         """Let go of everything, which goes on."""
         host, self.host = self.host, None
@@ -155,3 +180,4 @@ class HostDriver:
             unload = getattr(host.component(family[0]), "unload", None)
             if unload is not None:
                 await unload()
+        self._release()

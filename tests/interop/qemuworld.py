@@ -58,7 +58,8 @@ _INIT = """\
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox --install -s /bin
 export PATH=/bin
-for module in MODULES; do insmod /modules/$module.ko 2>/dev/null; done
+# Which needs which differs from kernel to kernel: what was too early finds what it needs the next time.
+for turn in 1 2 3 4; do for module in MODULES; do insmod /modules/$module.ko 2>/dev/null; done; done
 printf '#!/bin/sh\\npoweroff -f\\n' > /etc/acpi/PWRF/00000080
 chmod +x /etc/acpi/PWRF/00000080
 echo 'PWRF/00000080' > /dev/null

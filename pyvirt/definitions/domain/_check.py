@@ -187,7 +187,11 @@ def _where(disk: Disk) -> str:
 
 
 def checkAliases(definition: DomainDefinition) -> None:
-    """An alias names one device."""
+    """
+    An alias that somebody chose names one device.
+
+    Those that drivers give need not be looked at, and may be shared: USB controllers and their companions have one.
+    """
     devices = definition.devices
     seen: set[str] = set()
     for group in (
@@ -214,7 +218,7 @@ def checkAliases(definition: DomainDefinition) -> None:
     ):
         for device in group:
             alias = device.alias
-            if alias is not None:
+            if alias is not None and alias.startswith("ua-"):
                 if alias in seen:
                     raise refuse(f"non unique alias detected: {alias}")
                 seen.add(alias)

@@ -19,7 +19,7 @@ from pyvirt.drivers.interfaces.values import (
     DomainRef,
     DomainTime,
 )
-from pyvirt.drivers.qemu.agent import AgentProtocol, unresponsive
+from pyvirt.drivers.qemu.agent import AgentFailed, AgentProtocol, unresponsive
 from pyvirt.drivers.qemu.connecting import agentChannel
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guestinfo import GuestInfo
@@ -143,6 +143,13 @@ class DomainGuestAgent(GuestInfo):
         elif timeout == _DEFAULT:
             limit = 5.0
         reply = await agent.pass_(message, timeout=limit)
+        if isinstance(reply, dict) and "error" in reply:
+            error = reply["error"] if isinstance(reply["error"], dict) else {}
+            raise AgentFailed(
+                str(message.get("execute", "")),
+                str(error.get("class", "")),
+                str(error.get("desc", "unknown error"))[:4096],
+            )
         return None if reply is None else json.dumps(reply, separators=(",", ":"))
 
     def domainAgentSetResponseTimeout(self, dom: DomainRef, timeout: int, flags: int) -> int:
@@ -256,7 +263,7 @@ class DomainGuestAgent(GuestInfo):
         if not isinstance(reply, list):
             raise _malformed("guest-get-fsinfo")
         found = []
-        for each in reply[:256]:
+        for each in reply[:256][::-1]:
             if not isinstance(each, dict):
                 raise _malformed("guest-get-fsinfo")
             found.append(

@@ -18,6 +18,7 @@ from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     internal,
     invalidArgument,
+    operationUnsupported,
 )
 from pyvirt.errors import ErrorDomain, VirtError
 
@@ -115,7 +116,8 @@ def hostnameOf(reply: Any) -> Params:
 
 def fileSystemsOf(reply: Any, domain: Domain) -> Params:
     """Tell which file systems are mounted, and on which disks they are."""
-    entries = _entries(reply, "guest-get-fsinfo")
+    # The guest tells what was mounted last first.
+    entries = _entries(reply, "guest-get-fsinfo")[::-1]
     found: Params = [TypedParam("fs.count", _UINT, len(entries))]
     for number, each in enumerate(entries):
         head = f"fs.{number}."
@@ -159,7 +161,7 @@ def disksOf(reply: Any, domain: Domain) -> Params:
         found.append(TypedParam(head + "name", _STRING, name))
         found.append(TypedParam(head + "partition", _BOOLEAN, partition))
         needed = each.get("dependencies")
-        if isinstance(needed, list):
+        if isinstance(needed, list) and needed:
             found.append(TypedParam(head + "dependency.count", _UINT, len(needed)))
             found += [
                 TypedParam(f"{head}dependency.{place}.name", _STRING, text)
@@ -177,10 +179,6 @@ def disksOf(reply: Any, domain: Domain) -> Params:
         alias = _text(each, "alias")
         if alias is not None:
             found.append(TypedParam(head + "guest_alias", _STRING, alias))
-        if isinstance(address, dict):
-            bus = _text(address, "bus-type")
-            if bus is not None:
-                found.append(TypedParam(head + "guest_bus", _STRING, bus))
     return found
 
 
@@ -195,11 +193,10 @@ def interfacesOf(reply: Any) -> Params:
             raise Malformed("qemu agent didn't provide 'name' field")
         found.append(TypedParam(head + "name", _STRING, name))
         mac = _text(each, "hardware-address")
-        if mac is not None:
-            found.append(TypedParam(head + "hwaddr", _STRING, mac))
+        found.append(TypedParam(head + "hwaddr", _STRING, mac or ""))
         addresses = each.get("ip-addresses")
-        if not isinstance(addresses, list) or not addresses:
-            continue
+        if not isinstance(addresses, list):
+            addresses = []
         found.append(TypedParam(head + "addr.count", _UINT, len(addresses)))
         for place, address in enumerate(addresses[:_MOST]):
             inner = f"{head}addr.{place}."
@@ -355,7 +352,7 @@ class GuestInfo:
                 missing = formatSet(wanted - there)
                 raise invalidArgument(f"guest is missing vCPUs '{missing}'")
             if not state and number not in removable:
-                raise invalidArgument(f"vCPU '{number}' is not offlinable")
+                raise operationUnsupported(f"vCPU '{number}' is not offlinable")
         changes = [{"logical-id": number, "online": bool(state)} for number in sorted(wanted)]
         while changes:
             done = await ask(domain, "guest-set-vcpus", {"vcpus": changes})

@@ -20,10 +20,12 @@ from pyvirt.drivers.devicekinds import everyDevice
 from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.chain import chain, chainsDetected
 from pyvirt.drivers.qemu.command.afterwards import afterwards
+from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import giveBack, takeOver
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.live import channelPlaced, encrypting, learnChardevs, learnMemories
+from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.fitting import (
     CHARDEVS,
@@ -90,8 +92,14 @@ async def attachLive(
     try:
         for each in controllers:
             await run(guest, _steps(hypervisor, guest, changed, "controllers", each), added)
-        async with access(hypervisor, domain, guest, kind, device):
-            await run(guest, _steps(hypervisor, guest, changed, kind, device), added)
+        async with (
+            access(hypervisor, domain, guest, kind, device),
+            _connected(hypervisor, changed, kind, device) as (device, connections),
+        ):
+            host = hostSettings(hypervisor, guest, None, connections.vhost)
+            numbers = connections.numbers
+            steps = plugSteps(changed, kind, device, guest.capabilities, host, numbers)
+            await run(guest, steps, added)
     except BaseException:
         await takeBack(guest, added)
         raise
@@ -122,6 +130,8 @@ async def run(guest: Guest, steps: list[Step], done: list[Step]) -> None:
         fds: list[int] = []
         if step.file is not None:
             fds.append(_open(step.file))
+        elif step.fd is not None:
+            fds.append(os.dup(step.fd))
         try:
             await guest.execute(step.command, step.arguments, fds=fds, timeout=60.0)
         finally:
@@ -142,8 +152,8 @@ def _open(file: Any) -> int:
 async def takeBack(guest: Guest, done: list[Step]) -> None:
     """Take back what has been done for a device, the last of it first; what fails is logged."""
     for step in reversed(done):
-        if step.undo is None or step.command == "getfd":
-            # QEMU closes a descriptor when it has used it.
+        # A descriptor that QEMU has used is closed already.
+        if step.undo is None:
             continue
         try:
             await guest.execute(*step.undo)
@@ -316,6 +326,32 @@ def numbered(hypervisor: Hypervisor, guest: Guest, disk: Any) -> Any:
             guest.takeNode()
     (done,) = chainsDetected(alone, guest.takeNode, owner).devices.disks
     return done
+
+
+@asynccontextmanager
+async def _connected(
+    hypervisor: Hypervisor, definition: DomainDefinition, kind: str, device: Any
+) -> AsyncIterator[tuple[Any, Connections]]:
+    """
+    Make the host's end of a network card, as it is when a guest starts; it is taken back if what follows fails.
+
+    @raise VirtError: it cannot be made.
+    """
+    connections = Connections()
+    if kind != "interfaces":
+        yield device, connections
+        return
+    if device.type == "vdpa":
+        raise unsupported("vDPA devices cannot be plugged into a running guest here")
+    made = await connect(hypervisor, definition, device, connections)
+    try:
+        yield made, connections
+    except BaseException:
+        if isTap(made):
+            await disconnect(hypervisor, made)
+        raise
+    finally:
+        closeAll(connections)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -34,7 +34,7 @@ from pyvirt.drivers.qemu.refusals import failed, unsupportedConfig
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["Step", "chardevOf", "plugSteps", "unplugSteps"]
+__all__ = ["Anything", "Step", "chardevOf", "plugSteps", "unplugSteps"]
 
 Command = tuple[str, dict[str, Any]]
 
@@ -45,12 +45,21 @@ class Step:
     One command, and the one that takes it back.
 
     @ivar file: what is opened and goes with it, None if nothing does.
+    @ivar fd: instead of that, a descriptor that is open already.
     """
 
     command: str
     arguments: dict[str, Any]
     undo: Command | None = None
     file: OpenFile | None = None
+    fd: int | None = None
+
+
+class Anything(dict[str, int]):
+    """Descriptors where only names matter: there is one of any name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
 
 
 _BUILDERS: dict[str, Callable[[Builder], None]] = {
@@ -81,6 +90,7 @@ def plugSteps(
     device: Any,
     capabilities: BinaryCapabilities,
     host: HostSettings,
+    numbers: Mapping[str, int] | None = None,
 ) -> list[Step]:
     """
     Return what plugs a device in, in order.
@@ -88,6 +98,7 @@ def plugSteps(
     @param definition: of the running guest, for the buses that are there.
     @param kind: the attribute that keeps such devices.
     @param device: with its alias and its address.
+    @param numbers: descriptors that are open already, by name.
     @raise VirtError: it cannot be described to QEMU.
     """
     kept = definition.devices
@@ -104,22 +115,24 @@ def plugSteps(
     words = iter(builder.argv)
     for option in words:
         value = next(words)
-        for step in _steps(option, value, files):
+        for step in _steps(option, value, files, {} if numbers is None else numbers):
             (last if step.command == "device_add" else steps).append(step)
     return steps + last
 
 
-def _steps(option: str, value: str, files: dict[str, OpenFile]) -> list[Step]:
+def _steps(
+    option: str, value: str, files: Mapping[str, OpenFile], numbers: Mapping[str, int]
+) -> list[Step]:
     """Return what an argument is on the monitor, with the files that it names before it."""
     found = []
 
     def opened(match: re.Match[str]) -> str:
         name = match[1]
-        if name not in files:
+        if name not in files and name not in numbers:
             raise unsupportedConfig(f"there is nothing to pass as '{name}' to this guest")
-        found.append(
-            Step("getfd", {"fdname": name}, ("closefd", {"fdname": name}), files[name]),
-        )
+        undo = ("closefd", {"fdname": name})
+        file, fd = files.get(name), numbers.get(name)
+        found.append(Step("getfd", {"fdname": name}, undo, file, fd))
         return name
 
     value = _PLACE.sub(opened, value)

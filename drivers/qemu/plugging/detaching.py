@@ -25,7 +25,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
 from pyvirt.drivers.qemu.networking import disconnect
 from pyvirt.drivers.qemu.plugging.attaching import placeOf
-from pyvirt.drivers.qemu.plugging.commands import plugSteps, unplugSteps
+from pyvirt.drivers.qemu.plugging.commands import Anything, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE, unsupported, withDevice
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorEvent, MonitorLost
 from pyvirt.drivers.qemu.refusals import failed, internal
@@ -221,7 +221,12 @@ async def closeBackEnds(
     """Have QEMU close the back ends of a device that it has no more; what fails is logged."""
     try:
         steps = plugSteps(
-            domain.definition, kind, device, guest.capabilities, hostSettings(hypervisor, guest)
+            domain.definition,
+            kind,
+            device,
+            guest.capabilities,
+            hostSettings(hypervisor, guest),
+            Anything(),
         )
     except VirtError as error:
         log.warn("back ends of {alias} are left: {error}", alias=device.alias, error=error)

@@ -21,6 +21,7 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from difflib import unified_diff
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -145,8 +146,12 @@ class SessionCase(SynchronousTestCase):
         with ThreadPoolExecutor(2) as pool:
             waiting = [pool.submit(self.session, world, script) for world in self.worlds]
             (theirs, told), (ours, heard) = (each.result() for each in waiting)
+        differences: list[str] = []
         for one, other in zip(theirs, ours, strict=True):
-            self.assertEqual(other.splitlines(), one.splitlines())
+            if one != other:
+                differences += [one.split("\n", 1)[0]]
+                differences += unified_diff(one.splitlines(), other.splitlines(), lineterm="", n=1)
+        self.assertEqual(differences, [], "\n".join(differences))
         try:
             self.worlds[1]._wait(lambda: heard() == told(), "the events", 30.0)
         except AssertionError:

@@ -19,6 +19,7 @@ from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.qemu.addresses import assignAddresses
+from pyvirt.drivers.qemu.channelpaths import withoutDefaultPath
 from pyvirt.drivers.qemu.defaults import completeDevices
 from pyvirt.drivers.qemu.implicit import builtinControllers, impliedDevices
 
@@ -55,7 +56,8 @@ def complete(
     devices = definition.devices
     hosts = steps.hostdevs(devices)
     controllers = steps.numberedControllers(devices.controllers, hosts)
-    devices = replaced(devices, controllers=controllers, hostdevs=hosts)
+    channels = tuple(map(withoutDefaultPath, devices.channels))
+    devices = replaced(devices, controllers=controllers, hostdevs=hosts, channels=channels)
     _checkControllers(controllers)
     devices = builtinControllers(devices, machine, arch, capabilities)
     definition = replaced(definition, devices=devices)

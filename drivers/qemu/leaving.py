@@ -15,7 +15,6 @@ import attrs
 from twisted.internet.defer import Deferred, succeed
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import checkABIStability
 from pyvirt.drivers.interfaces.streams import IStreamSink
 from pyvirt.drivers.interfaces.values import DomainRef, MigrationBegun, TypedParam
 from pyvirt.drivers.qemu import ending, locks, starting
@@ -24,7 +23,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.leavingchecks import checkMovable, checkTogether
-from pyvirt.drivers.qemu.migratable import formatMigratable
+from pyvirt.drivers.qemu.migratable import checkStable, formatMigratable
 from pyvirt.drivers.qemu.migrationcookie import Cookie, Statistics, readCookie
 from pyvirt.drivers.qemu.migrationdata import Address, checkMigration, given, readAddress
 from pyvirt.drivers.qemu.migrationparams import reset
@@ -125,10 +124,10 @@ class Leaving:
         sent = definition
         if wanted is not None:
             sent = await self._hypervisor.parse(wanted)
-            checkABIStability(definition, sent)
+            checkStable(definition, sent, None if guest is None else guest.askedCPU)
         later = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
         if later is not None:
-            checkABIStability(domain.persistentDefinition, await self._hypervisor.parse(later))
+            checkStable(domain.persistentDefinition, await self._hypervisor.parse(later))
         nbd = None
         copied = [] if guest is None else chosen(definition, flags, asked)
         if guest is not None and copied:

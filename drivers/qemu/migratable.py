@@ -4,18 +4,15 @@ Definitions as other hosts read them: without what older libvirts do not know, a
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
+from pyvirt.definitions.domain import DomainDefinition, checkABIStability, formatDomain, parseDomain
 from pyvirt.definitions.domain._audio import Audio
 from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.channelpaths import withoutDefaultPath
 
-__all__ = ["formatMigratable"]
-
-#: Where sockets of channels lie if nobody says where.
-_DEFAULT_PATH = re.compile(r"/channel/target/([^/]+\.|domain-[^/]+/)[^/]+$")
+__all__ = ["checkStable", "formatMigratable"]
 
 
 def formatMigratable(
@@ -40,7 +37,7 @@ def formatMigratable(
         devices=replaced(
             devices,
             disks=tuple(map(_raw, devices.disks)),
-            channels=tuple(map(_withoutDefaultPath, devices.channels)),
+            channels=tuple(map(withoutDefaultPath, devices.channels)),
             controllers=_controllers(definition),
             inputs=tuple(
                 each for each in devices.inputs if (each.type, each.bus) != ("keyboard", "ps2")
@@ -49,6 +46,23 @@ def formatMigratable(
         ),
     )
     return formatDomain(definition, secure=secure, inactive=True, migratable=True)
+
+
+def checkStable(
+    definition: DomainDefinition, wanted: DomainDefinition, asked: CPU | None = None
+) -> None:
+    """
+    Complain of the first thing in which a guest would notice that it goes on as something else.
+
+    @param definition: what it runs as.
+    @param asked: as with L{formatMigratable}.
+    @raise VirtError: CONFIG_UNSUPPORTED, with what differs.
+    """
+    source, target = (
+        parseDomain(each)
+        for each in (formatMigratable(definition, asked), formatMigratable(wanted))
+    )
+    checkABIStability(source, target)
 
 
 def _controllers(definition: DomainDefinition) -> tuple[Any, ...]:
@@ -77,11 +91,3 @@ def _raw(disk: Any) -> Any:
     if disk.driver is None or disk.driver.type is not None or disk.source is not None:
         return disk
     return replaced(disk, driver=replaced(disk.driver, type="raw"))
-
-
-def _withoutDefaultPath(channel: Any) -> Any:
-    """The socket of a channel is the driver's own, unless somebody chose its place."""
-    path = channel.source.path or ""
-    if channel.source.type != "unix" or not _DEFAULT_PATH.search(path):
-        return channel
-    return replaced(channel, source=replaced(channel.source, path=None, mode=None))

@@ -7,14 +7,14 @@ from __future__ import annotations
 import os
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
+from pyvirt.definitions.domain import formatDomain
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.dumping import DomainDumping
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
-from pyvirt.drivers.qemu.migratable import formatMigratable
+from pyvirt.drivers.qemu.migratable import checkStable, formatMigratable
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     exclusiveFlags,
@@ -77,7 +77,9 @@ async def saveTo(
         ran = domain.state == c.VIR_DOMAIN_RUNNING
         definition = domain.definition
         if changed is not None:
-            definition = compatible(definition, await hypervisor.parse(changed))
+            wanted = await hypervisor.parse(changed)
+            checkStable(definition, wanted, guest.askedCPU)
+            definition = wanted
         xml = formatMigratable(definition, guest.askedCPU if changed is None else None)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -124,36 +126,6 @@ def _remove(path: str) -> None:
         pass
 
 
-def compatible(old: DomainDefinition, new: DomainDefinition) -> DomainDefinition:
-    """
-    Check that the guest sees no difference between two definitions.
-
-    @return: the new one.
-    @raise VirtError: it does.
-    """
-    for what, one, other in (
-        ("name", old.name, new.name),
-        ("uuid", old.uuid, new.uuid),
-        ("virtualization type", old.type, new.type),
-        ("memory", old.memory.amount, new.memory.amount),
-        ("CPU max count", old.vcpu.maximum, new.vcpu.maximum),
-        ("OS type", old.os.type.name, new.os.type.name),
-        ("architecture", old.os.type.arch, new.os.type.arch),
-        ("machine type", old.os.type.machine, new.os.type.machine),
-        ("disk count", len(old.devices.disks), len(new.devices.disks)),
-        ("net card count", len(old.devices.interfaces), len(new.devices.interfaces)),
-        ("controller count", len(old.devices.controllers), len(new.devices.controllers)),
-    ):
-        if one != other:
-            raise unsupportedConfig(
-                f"Target domain {what} {other!r} does not match source {one!r}", ErrorDomain.DOMAIN
-            )
-    for ours, theirs in zip(old.devices.disks, new.devices.disks, strict=True):
-        if (ours.target and ours.target.dev) != (theirs.target and theirs.target.dev):
-            raise unsupportedConfig("Target disk does not match source", ErrorDomain.DOMAIN)
-    return new
-
-
 class DomainLifecycleAndFiles(DomainDumping):
     """Saves and restores guests, besides all that has to do with their lives."""
 
@@ -192,7 +164,9 @@ class DomainLifecycleAndFiles(DomainDumping):
             image = readImage(fd)
             definition = await hypervisor.parse(image.xml)
             if dxml is not None:
-                definition = compatible(definition, await hypervisor.parse(dxml))
+                wanted = await hypervisor.parse(dxml)
+                checkStable(definition, wanted)
+                definition = wanted
             domains = hypervisor.domains
             domain = domains.check(definition, mustBeInactive=True) or domains.add(definition)
             async with domain.jobs.change("remoteDispatchDomainRestoreFlags"):
@@ -219,19 +193,18 @@ class DomainLifecycleAndFiles(DomainDumping):
             raise invalidArgument("missing path to restore from")
         await self.domainRestoreFlags(values["file"], values.get("dxml"), flags)
 
-    def domainSaveImageGetXMLDesc(self, file: str, flags: int) -> str:
+    async def domainSaveImageGetXMLDesc(self, file: str, flags: int) -> str:
         """Describe the guest in a file."""
         checkFlags("qemuDomainSaveImageGetXMLDesc", flags, c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
-        return self._describe(file, bool(flags & c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+        return await self._describe(file, bool(flags & c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
 
-    @staticmethod
-    def _describe(path: str, secure: bool) -> str:
+    async def _describe(self, path: str, secure: bool) -> str:
         fd = openImage(path)
         try:
             image = readImage(fd)
         finally:
             os.close(fd)
-        return formatDomain(parseDomain(image.xml), secure=secure, inactive=True)
+        return formatDomain(await self._hypervisor.parse(image.xml), secure=secure, inactive=True)
 
     async def domainSaveImageDefineXML(self, file: str, dxml: str, flags: int) -> None:
         """Change the definition in a file."""
@@ -247,7 +220,8 @@ class DomainLifecycleAndFiles(DomainDumping):
             xml = image.xml
             if dxml is not None:
                 old = await hypervisor.parse(image.xml)
-                new = compatible(old, await hypervisor.parse(dxml))
+                new = await hypervisor.parse(dxml)
+                checkStable(old, new)
                 xml = formatMigratable(new)
             ran = image.ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
             changed = SaveImage(
@@ -293,10 +267,11 @@ class DomainLifecycleAndFiles(DomainDumping):
         async with domain.jobs.change("remoteDispatchDomainManagedSaveRemove"):
             removeManagedSave(self._hypervisor, self._find(dom))
 
-    def domainManagedSaveGetXMLDesc(self, dom: DomainRef, flags: int) -> str:
+    async def domainManagedSaveGetXMLDesc(self, dom: DomainRef, flags: int) -> str:
         """Describe the guest that was saved."""
         checkFlags("qemuDomainManagedSaveGetXMLDesc", flags, c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
-        return self._describe(self._managed(dom), bool(flags & c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE))
+        secure = bool(flags & c.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE)
+        return await self._describe(self._managed(dom), secure)
 
     def _managed(self, dom: DomainRef) -> str:
         domain = self._find(dom)

@@ -84,4 +84,4 @@ async def _told(guest: Guest) -> dict[int, int]:
     updated = reply.get("last-update") if isinstance(reply, dict) else None
     if type(updated) is int and updated >= 0:
         found[TAGS["last-update"]] = updated
-    return found
+    return {tag: found[tag] for tag in TAGS.values() if tag in found}

@@ -16,6 +16,7 @@ C{IMAGES} and C{FOLDER} stand for the folder of images and that of the world.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -97,7 +98,7 @@ class SessionCase(SynchronousTestCase):
 
         def told() -> list[str]:
             with open(path) as found:
-                return found.read().splitlines()
+                return _inOrder(found.read().splitlines())
 
         said = []
         listen()
@@ -163,3 +164,12 @@ class SessionCase(SynchronousTestCase):
 def disksOf(text: str) -> str:
     """Return the disks of a definition."""
     return "".join(re.findall(r"(?s)    <disk .*?</disk>\n", text))
+
+
+def _inOrder(events: list[str]) -> list[str]:
+    """Sort devices that went one after the other: those that went unheard are told in no order."""
+    found: list[str] = []
+    for gone, group in itertools.groupby(events, lambda each: each.startswith("15 ")):
+        some = list(group)
+        found += sorted(some) if gone else some
+    return found

@@ -149,7 +149,7 @@ def marked(lines: list[str]) -> str:
 
 def split(output: str) -> dict[int, list[str]]:
     """The output of each line of a marked session, sorted, as lists have the order of hash tables."""
-    parts = re.split(r"(?m)^(?:virsh # )?@@(\d+)\n", output)
+    parts = re.split(r"(?m)^(?:virsh # |error: )?@@(\d+)\n", output)
     return {
         int(number): sorted(text.splitlines())
         for number, text in zip(parts[1::2], parts[2::2], strict=True)

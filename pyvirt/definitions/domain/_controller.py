@@ -162,7 +162,7 @@ class Controller(Device):
 
     xmlOrder: ClassVar[str] = (
         "type index model ports vectors maxGrantFrames maxEventChannels driver modelName target "
-        "master alias acpiIndex address pcihole64"
+        "alias master acpiIndex address pcihole64"
     )
 
     @classmethod

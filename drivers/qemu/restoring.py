@@ -35,11 +35,13 @@ async def restore(
     fd: int,
     paused: bool,
     connection: Any = None,
+    detail: int = c.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED,
 ) -> None:
     """
     Start a domain with the memory in a file; the caller holds its job.
 
     @param paused: leave it paused.
+    @param detail: what is told of that.
     @raise VirtError: it could not be started; the file is as it was.
     """
     os.lseek(fd, image.memoryAt, os.SEEK_SET)
@@ -56,9 +58,7 @@ async def restore(
             hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STARTED, c.VIR_DOMAIN_EVENT_STARTED_RESTORED)
             if paused:
                 hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_MIGRATION)
-                hypervisor.tell(
-                    domain, c.VIR_DOMAIN_EVENT_SUSPENDED, c.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED
-                )
+                hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_SUSPENDED, detail)
             else:
                 await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_RESTORED)
         except VirtError as error:
@@ -111,7 +111,12 @@ async def restoreManaged(
             )
         paused = not image.ran or bool(flags & c.VIR_DOMAIN_START_PAUSED)
         owner = connection if flags & c.VIR_DOMAIN_START_AUTODESTROY else None
-        await restore(hypervisor, domain, definition, image, fd, paused, owner)
+        detail = (
+            c.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED
+            if flags & c.VIR_DOMAIN_START_PAUSED
+            else c.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED
+        )
+        await restore(hypervisor, domain, definition, image, fd, paused, owner, detail)
     finally:
         os.close(fd)
     removeManagedSave(hypervisor, domain)

@@ -127,6 +127,9 @@ def _prepare(domain: Domain, snapshot: Snapshot, flags: int) -> None:
     @raise VirtError: it cannot be done.
     """
     definition = domain.definition
+    if domain.guest is not None and domain.guest.askedCPU is not None:
+        # It is started again with what was asked for, not with what became of it.
+        definition = replaced(definition, cpu=domain.guest.askedCPU)
     snapshot.domain = definition
     if domain.pending is not None:
         snapshot.inactive = domain.pending

@@ -149,6 +149,8 @@ def marked(lines: list[str]) -> str:
 
 def split(output: str) -> dict[int, list[str]]:
     """The output of each line of a marked session, sorted, as lists have the order of hash tables."""
+    # Of a file that ends too early, libvirtd tells the last error that its thread has met, of whatever it was.
+    output = re.sub(r"(failed to read metadata length in '[^']*'): .*", r"\1", output)
     parts = re.split(r"(?m)^(?:virsh # |error: )?@@(\d+)\n", output)
     return {
         int(number): sorted(text.splitlines())

@@ -1,9 +1,5 @@
 """
 A guest's life by stock tools, from virt-install to undefine, on both daemons.
-
-Not one of the tests that always run, as it shows differences that are still there and needs virt-install and minutes:
-
-    python -m twisted.trial tests.interop.qemuguestsession
 """
 
 from __future__ import annotations
@@ -26,7 +22,8 @@ from tests.interop.support import found, requireVirsh
 DEADLINE = 120.0
 
 INSTALL = (
-    "!virt-install --connect qemu:///system --name g --memory 128 --vcpus 1 --virt-type qemu --machine pc --import "
+    "!env -u PYTHONWARNINGS -u PYTHONPATH virt-install --connect qemu:///system --name g --memory 128 "
+    "--vcpus 1 --virt-type qemu --machine pc --import "
     "--disk none --network none --graphics vnc --serial pty --osinfo detect=off,require=off "
     "--boot kernel=KERNEL,initrd=INITRD,kernel_args='console=ttyS0 quiet' --noautoconsole"
 )

@@ -18,8 +18,8 @@ CONF = _QEMU_CONF + 'lock_manager = "lockd"\n'
 BUSY = "resource busy: Lockspace resource '<folder>/disk.img' is locked"
 
 
-class LeaseTests(SynchronousTestCase):
-    """Two guests that want one disk."""
+class LeaseCase(SynchronousTestCase):
+    """A world with two guests that want one disk."""
 
     def world(self, make: type[World]) -> World:
         """Start a daemon and the lock daemon in a world, and define two guests with the same disk."""
@@ -79,6 +79,16 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(outcome.status, 1, f"{command} {outcome}")
         self.assertIn(BUSY, outcome.stderr.replace(world.folder, "<folder>"))
 
+    def leased(self, world: World) -> bool:
+        """Whether somebody has the lock that a lease on the disk is."""
+        inode = f":{os.stat(os.path.join(world.folder, 'disk.img')).st_ino} 0 0"
+        with open("/proc/locks") as file:
+            return any("WRITE" in line and line.rstrip().endswith(inode) for line in file)
+
+
+class LeaseTests(LeaseCase):
+    """Two guests that want one disk."""
+
     def exclude(self, world: World) -> None:
         """The second guest starts when the first has ended, and not before."""
         self.done(world, "start", "one")
@@ -98,12 +108,6 @@ class LeaseTests(SynchronousTestCase):
         self.busy(world, "start", "one")
         self.done(world, "destroy", "two")
         self.done(world, "start", "one")
-
-    def leased(self, world: World) -> bool:
-        """Whether somebody has the lock that a lease on the disk is."""
-        inode = f":{os.stat(os.path.join(world.folder, 'disk.img')).st_ino} 0 0"
-        with open("/proc/locks") as file:
-            return any("WRITE" in line and line.rstrip().endswith(inode) for line in file)
 
     def test_libvirts(self) -> None:
         """Libvirt's QEMU driver uses our lock daemon in virtlockd's place, whenever the guest's CPUs run."""

@@ -18,7 +18,7 @@ from tests.interop.qemuworld import PyvirtWorld, World
 from tests.interop.support import _clientEnvironment, requireVirsh
 from tests.interop.test_qemulocks import LeaseCase
 
-KILLS = int(os.environ.get("PYVIRT_KILLS", "8"))
+KILLS = int(os.environ.get("PYVIRT_KILLS", "4"))
 
 #: What is done to the guests; C{FOLDER} is the world's.
 COMMANDS = """

@@ -28,6 +28,7 @@ from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
 from pyvirt.drivers.qemu.storagecopy import abandon
 from pyvirt.drivers.qemu.store import Status
+from pyvirt.drivers.qemu.unclaimed import endUnclaimed
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def loadDefinitions(hypervisor: Hypervisor) -> None:
 async def findAgain(hypervisor: Hypervisor) -> None:
     """Find the guests that an earlier life of the daemon left running, and what happened meanwhile."""
     waiting = []
+    if hypervisor.privileged:
+        endUnclaimed(hypervisor.layout.lib, hypervisor.store.statusNames())
     for name, status in list(hypervisor.store.statuses()):
         try:
             known = hypervisor.domains.check(status.definition)

@@ -171,6 +171,10 @@ class Store:
         self._remove(self.layout.status(name))
         self._remove(self.layout.pid(name))
 
+    def statusNames(self) -> list[str]:
+        """The names of guests of which something is written, whether it makes sense or not."""
+        return self._names(self.layout.run)
+
     def statuses(self) -> Iterator[tuple[str, Status]]:
         """Iterate over what is known of guests that were running."""
         for name in self._names(self.layout.run):

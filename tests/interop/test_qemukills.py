@@ -18,7 +18,7 @@ from tests.interop.qemuworld import PyvirtWorld, World
 from tests.interop.support import _clientEnvironment, requireVirsh
 from tests.interop.test_qemulocks import LeaseCase
 
-KILLS = int(os.environ.get("PYVIRT_KILLS", "4"))
+KILLS = int(os.environ.get("PYVIRT_KILLS", "8"))
 
 #: What is done to the guests; C{FOLDER} is the world's.
 COMMANDS = """
@@ -72,6 +72,19 @@ class KillTests(LeaseCase):
             client.wait(120)
             world.startDaemon()
             self.check(world, f"{number}: {command}")
+
+    def test_unwritten(self) -> None:
+        """A guest of which nothing was written before the daemon died is ended; one that is known goes on."""
+        world = self.world(PyvirtWorld)
+        self.done(world, "start", "one", "--paused")
+        world.stopDaemon(signal.SIGKILL)
+        world.startDaemon()
+        self.assertEqual(len(self.running(world)), 1)
+        world.stopDaemon(signal.SIGKILL)
+        os.unlink(f"{world.folder}/run/libvirt/qemu/one.xml")
+        world.startDaemon()
+        world._wait(lambda: not self.running(world), "the end of the guest", 60.0)
+        self.done(world, "start", "two")
 
     def check(self, world: World, what: str) -> None:
         """Compare what runs with what is listed, defined and leased."""

@@ -10,7 +10,7 @@ import os
 import struct
 from collections.abc import Iterable
 
-from pyvirt.drivers.qemu.capabilities.cpumap import Bits
+from pyvirt.drivers.cpus.cpumap import Bits
 
 __all__ = ["DEVICE", "answers"]
 

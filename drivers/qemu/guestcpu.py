@@ -8,9 +8,9 @@ from typing import Any
 
 from pyvirt.definitions.domain._cpu import CPU, CPUFeature, CPUModel
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.qemu.capabilities.cpumap import Bits, CPUMap
+from pyvirt.drivers.cpus.cpumap import Bits, CPUMap
+from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.hostfacts import cpuMap
 from pyvirt.drivers.qemu.qmp import CommandFailed
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain._top import ARCHITECTURES, DOMAIN_TYPES
+from pyvirt.drivers.cpus.comparing import HostCPU, baseline, compare, parseCPU
+from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.binaries import emulatorFor
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
-from pyvirt.drivers.qemu.capabilities.comparing import HostCPU, baseline, compare, parseCPU
-from pyvirt.drivers.qemu.capabilities.decoding import hostModel
 from pyvirt.drivers.qemu.capabilities.domaincaps import checkKind, domainCapabilities
 from pyvirt.drivers.qemu.capabilities.hostdoc import capabilitiesDocument, decodeHost
-from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares, hostFacts
+from pyvirt.drivers.qemu.capabilities.hostmodel import hostModel
+from pyvirt.drivers.qemu.hostfacts import firmwares, hostFacts
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.refusals import checkFlags, invalidArgument, systemFailure
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError

@@ -6,14 +6,13 @@ All of it is in small files of the kernel or of packages; what packages install 
 
 from __future__ import annotations
 
-import functools
 import glob
 import json
 import os
 import platform
 import uuid
 
-from pyvirt.drivers.qemu.capabilities.cpumap import CPUMap, readMap
+from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.capabilities.hostdoc import (
     CacheBank,
     HostCell,
@@ -23,9 +22,8 @@ from pyvirt.drivers.qemu.capabilities.hostdoc import (
 from pyvirt.drivers.qemu.cpuid import answers
 from pyvirt.drivers.qemu.firmware import FOLDERS, Descriptor, ordered, readDescriptor
 
-__all__ = ["cpuMap", "firmwares", "hostFacts"]
+__all__ = ["firmwares", "hostFacts"]
 
-_CPU_MAP = "/usr/share/libvirt/cpu_map"
 _SYSTEM = "/sys/devices/system"
 
 
@@ -43,20 +41,6 @@ def _number(path: str, default: int = 0) -> int:
         return int(text or "")
     except ValueError:
         return default
-
-
-@functools.cache
-def cpuMap() -> CPUMap:
-    """Return libvirt's tables of processors; empty ones where they are not installed."""
-
-    def read(name: str) -> bytes | None:
-        try:
-            with open(os.path.join(_CPU_MAP, os.path.basename(name)), "rb") as file:
-                return file.read()
-        except OSError:
-            return None
-
-    return readMap(read)
 
 
 def firmwares() -> list[Descriptor]:

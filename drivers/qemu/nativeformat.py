@@ -10,11 +10,12 @@ import re
 import time
 
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
-from pyvirt.drivers.qemu.capabilities.decoding import withHostModel
+from pyvirt.drivers.qemu.capabilities.hostmodel import withHostModel
 from pyvirt.drivers.qemu.command import CommandLine, HostSettings, commandLine
 from pyvirt.drivers.qemu.firmware import chooseFirmware
-from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares
+from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import shortName
 from pyvirt.drivers.qemu.refusals import invalidArgument

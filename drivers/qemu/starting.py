@@ -14,17 +14,17 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.interfaces.locking import Launch
 from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
-from pyvirt.drivers.qemu.capabilities.comparing import requireCPU
-from pyvirt.drivers.qemu.capabilities.decoding import withHostModel
+from pyvirt.drivers.qemu.capabilities.hostmodel import requireCPU, withHostModel
 from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, takeOver
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.hostfacts import cpuMap, firmwares
+from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.labels import labelled
 from pyvirt.drivers.qemu.live import prepareLive, releasePorts
 from pyvirt.drivers.qemu.networkports import listenOnNetworks

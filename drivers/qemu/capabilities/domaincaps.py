@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pyvirt.definitions.kinds import escape
+from pyvirt.drivers.cpus.cpumap import CPUMap
 from pyvirt.drivers.qemu.capabilities.binary import BinaryCapabilities, Machine
-from pyvirt.drivers.qemu.capabilities.cpumap import CPUMap
-from pyvirt.drivers.qemu.capabilities.decoding import hostModel
+from pyvirt.drivers.qemu.capabilities.hostmodel import hostModel
 from pyvirt.drivers.qemu.machine import hasBuiltinIDE, isX86
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 

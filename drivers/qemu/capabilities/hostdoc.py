@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from pyvirt.definitions.kinds import escape
+from pyvirt.drivers.cpus.cpumap import CPUMap
+from pyvirt.drivers.cpus.decoding import Decoded, decode
 from pyvirt.drivers.qemu.capabilities.binary import BinaryCapabilities
-from pyvirt.drivers.qemu.capabilities.cpumap import CPUMap
-from pyvirt.drivers.qemu.capabilities.decoding import Decoded, decode
 from pyvirt.drivers.qemu.machine import isX86
 
 __all__ = [

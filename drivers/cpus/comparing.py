@@ -10,16 +10,13 @@ from typing import Any
 
 import attrs
 
-from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.reader import Node, parseTree, xmlText
-from pyvirt.definitions.schema import Context, writer
-from pyvirt.drivers.qemu.capabilities.binary import BinaryCapabilities
-from pyvirt.drivers.qemu.capabilities.cpumap import Bits, CPUMap
-from pyvirt.drivers.qemu.capabilities.decoding import Decoded, decode, hostModel
+from pyvirt.drivers.cpus.cpumap import Bits, CPUMap
+from pyvirt.drivers.cpus.decoding import Decoded, decode
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["CPUResult", "HostCPU", "baseline", "compare", "parseCPU", "requireCPU"]
+__all__ = ["CPUResult", "HostCPU", "baseline", "compare", "parseCPU"]
 
 
 class CPUResult(enum.IntEnum):
@@ -209,22 +206,6 @@ def compare(table: CPUMap, host: HostCPU, cpu: _CPU, *, fail: bool = False) -> C
             "Host CPU does not strictly match guest CPU: Extra features: " + ", ".join(extra)
         )
     return CPUResult.SUPERSET
-
-
-def requireCPU(table: CPUMap, binary: BinaryCapabilities, cpu: CPU | None) -> None:
-    """
-    Complain of a processor that is to be checked, and that a binary cannot give.
-
-    @raise VirtError: CPU_INCOMPATIBLE.
-    """
-    if cpu is None or cpu.mode != "custom" or cpu.check != "partial" or not table.models:
-        return
-    found = hostModel(table, binary)
-    if found is None:
-        return
-    out: list[str] = []
-    writer(CPU)(cpu, out, "", "cpu", Context())
-    compare(table, HostCPU.of(table, found, binary.arch), parseCPU("".join(out)), fail=True)
 
 
 def _bits(table: CPUMap, cpu: _CPU) -> Bits:

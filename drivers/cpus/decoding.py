@@ -8,14 +8,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._cpu import CPU, CPUFeature, CPUModel
-from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.qemu.capabilities.binary import BinaryCapabilities
-from pyvirt.drivers.qemu.capabilities.cpumap import Bits, CPUMap, Model
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.drivers.cpus.cpumap import Bits, CPUMap, Model
 
-__all__ = ["Decoded", "decode", "hostModel", "withHostModel"]
+__all__ = ["Decoded", "decode"]
 
 
 @attrs.frozen(kw_only=True)
@@ -125,92 +120,4 @@ def _candidate(
         vendor=vendor,
         required=tuple(required),
         disabled=tuple(disabled),
-    )
-
-
-def _checkKnown(cpu: CPU, table: CPUMap) -> None:
-    """Complain of models and features that nobody knows."""
-    if cpu.model is not None and cpu.model.name not in table.models:
-        raise virtError(
-            ErrorCode.INTERNAL_ERROR, f"Unknown CPU model {cpu.model.name}", ErrorDomain.CPU
-        )
-    for each in cpu.features:
-        if each.name not in table.features:
-            raise virtError(
-                ErrorCode.CONFIG_UNSUPPORTED,
-                f"unknown CPU feature: {each.name}",
-                ErrorDomain.CPU,
-            )
-
-
-def withHostModel(
-    definition: DomainDefinition, capabilities: BinaryCapabilities, table: CPUMap
-) -> DomainDefinition:
-    """
-    Name the model of a guest that asks for the host's, or for no less than one.
-
-    @raise VirtError: CONFIG_UNSUPPORTED: no model of the host is known.
-    """
-    cpu = definition.cpu
-    if cpu is not None and cpu.mode == "custom" and table.models:
-        _checkKnown(cpu, table)
-    if cpu is None or not (
-        cpu.mode == "host-model" or (cpu.mode == "custom" and cpu.match == "minimum")
-    ):
-        return definition
-    found = hostModel(table, capabilities)
-    if found is None:
-        raise virtError(
-            ErrorCode.CONFIG_UNSUPPORTED,
-            f"CPU mode '{cpu.mode}' for {capabilities.arch} {definition.type} domain on "
-            f"{capabilities.arch} host is not supported by hypervisor",
-            ErrorDomain.QEMU,
-        )
-    features = {
-        **{name: CPUFeature(policy="require", name=name) for name in found.required},
-        **{name: CPUFeature(policy="disable", name=name) for name in found.disabled},
-    }
-    if cpu.mode == "host-model":
-        for each in cpu.features:
-            features[each.name or ""] = each
-    vendor = cpu.model.vendor_id if cpu.model is not None else None
-    cpu = replaced(
-        cpu,
-        mode="custom",
-        match="exact",
-        vendor=found.vendor if cpu.mode == "host-model" else cpu.vendor,
-        model=CPUModel(name=found.model, fallback="forbid", vendor_id=vendor),
-        features=tuple(features.values()),
-    )
-    return replaced(definition, cpu=cpu)
-
-
-def hostModel(table: CPUMap, capabilities: BinaryCapabilities) -> Decoded | None:
-    """
-    Return what guests of a binary get that ask for the host's model.
-
-    It comes from what QEMU says of its richest model, not from the host itself.
-    """
-    props = capabilities.expansion
-    if not props or not table.models:
-        return None
-    names = [
-        name
-        for each, value in props.items()
-        if value is True and (name := table.known(each)) is not None
-    ]
-    bits = table.bitsOf(names)
-    vendor = table.vendors.get(str(props.get("vendor", "")))
-    signature = (
-        int(props.get("family", 0)),
-        int(props.get("model", 0)),
-        int(props.get("stepping", 0)),
-    )
-    return decode(
-        table,
-        bits,
-        vendor,
-        signature,
-        usable=[each.name for each in capabilities.cpus],
-        blockers={each.name: each.blockers or () for each in capabilities.cpus},
     )

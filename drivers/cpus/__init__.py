@@ -1,0 +1,1 @@
+"""What drivers know of processors: models, features, and what several hosts have in common."""

@@ -13,8 +13,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
+from zope.interface import implementer_only
 
-from pyvirt.drivers.interfaces.streams import IStreamSink
+from pyvirt.drivers.interfaces.streams import IPacedSink, IStreamSink
 from pyvirt.drivers.qemu.refusals import failed
 from pyvirt.drivers.qemu.terminals import Terminal
 from pyvirt.errors import ErrorDomain, VirtError
@@ -33,8 +34,13 @@ def _nothing() -> None:
     """Nobody need be told."""
 
 
+@implementer_only(IPacedSink)
 class Inlet(Terminal):
-    """Takes what comes from the source, and hands it to QEMU at QEMU's pace."""
+    """
+    Takes what comes from the source, and hands it to QEMU at QEMU's pace.
+
+    Nothing is read from QEMU: it closes its end as soon as it has all, which may be before the source has said so.
+    """
 
     def __init__(self, reactor: Any, fd: int) -> None:
         super().__init__(reactor, fd, _nothing)
@@ -67,20 +73,20 @@ class Inlet(Terminal):
 
     def abort(self, error: VirtError | None = None) -> None:
         """There is no more, and what came is not all."""
-        self.close()
-
-    def close(self) -> None:
-        """Let QEMU's end go."""
         self._close()
         self._fire()
 
-    def connectionLost(self, reason: Failure | None = None) -> None:
-        """All was handed over, or QEMU has ended."""
+    def close(self) -> None:
+        """Let QEMU's end go, and take no more."""
         source = self.producer
-        super().connectionLost(reason)
+        self._close()
         if source is not None:
             source.stopProducing()
         self._fire()
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """All was handed over, or QEMU takes no more."""
+        self.close()
 
     def _fire(self) -> None:
         done, self._flushed = self._flushed, None

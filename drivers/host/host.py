@@ -8,13 +8,14 @@ connection.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.drivers.background import Background
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.host.components import componentClass
 from pyvirt.drivers.host.layout import HostLayout
@@ -27,7 +28,7 @@ __all__ = ["Host"]
 log = Logger()
 
 
-class Host:
+class Host(Background):
     """
     One host, seen by the system or by a user.
 
@@ -54,7 +55,7 @@ class Host:
         self.hooks = Hooks(processes, layout.hooks)
         self.stopping = False
         self._made: dict[Any, object] = {}
-        self._background: set[Deferred[Any]] = set()
+        super().__init__()
 
     def component(self, interface: InterfaceClass) -> object | None:
         """Return what does the operations of a contract, None if nothing does."""
@@ -75,27 +76,3 @@ class Host:
         from twisted.internet.threads import deferToThreadPool
 
         return deferToThreadPool(self.clock, self.clock.getThreadPool(), work, *arguments)
-
-    def later(self, work: Coroutine[Deferred[Any], Any, Any]) -> None:
-        """Do something that nobody waits for; if it fails that is logged."""
-        running = Deferred.fromCoroutine(work)
-        self._background.add(running)
-
-        def over(result: Any) -> Any:
-            self._background.discard(running)
-            return result
-
-        running.addBoth(over)
-        running.addErrback(lambda failure: log.failure("Work in the background failed", failure))
-
-    async def idle(self) -> None:
-        """Wait until what was begun with L{later} is over."""
-        while self._background:
-            waiting: Deferred[None] = Deferred()
-            next(iter(self._background)).addBoth(_pass, waiting)
-            await waiting
-
-
-def _pass(result: Any, waiting: Deferred[None]) -> Any:
-    waiting.callback(None)
-    return result

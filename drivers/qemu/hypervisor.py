@@ -8,7 +8,7 @@ which.  What happens to guests by themselves comes in through L{happenings}.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -17,6 +17,7 @@ from zope.interface.interface import InterfaceClass
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, parseDomain
+from pyvirt.drivers.background import Background
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.locking import ILockManager
@@ -47,7 +48,7 @@ __all__ = ["Hypervisor"]
 log = Logger()
 
 
-class Hypervisor:
+class Hypervisor(Background):
     """
     One driver: the system's, or a user's own.
 
@@ -101,7 +102,7 @@ class Hypervisor:
         self._hostUUID: bytes | None = None
         self.cgroups = findCgroups()
         self.lastID = 0
-        self._background: set[Deferred[Any]] = set()
+        super().__init__()
         self.stopping = False
 
     @property
@@ -217,29 +218,3 @@ class Hypervisor:
             definition=domain.definition,
         )
         self.store.saveStatus(domain.name, status)
-
-    # Work that nobody waits for
-
-    def later(self, work: Coroutine[Deferred[Any], Any, Any]) -> None:
-        """Do something that nobody waits for; if it fails that is logged."""
-        running = Deferred.fromCoroutine(work)
-        self._background.add(running)
-
-        def over(result: Any) -> Any:
-            self._background.discard(running)
-            return result
-
-        running.addBoth(over)
-        running.addErrback(lambda failure: log.failure("Work in the background failed", failure))
-
-    async def idle(self) -> None:
-        """Wait until what was begun with L{later} is over."""
-        while self._background:
-            waiting: Deferred[None] = Deferred()
-            next(iter(self._background)).addBoth(_pass, waiting)
-            await waiting
-
-
-def _pass(result: Any, waiting: Deferred[None]) -> Any:
-    waiting.callback(None)
-    return result

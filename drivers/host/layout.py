@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 import attrs
+
+from pyvirt.folders import configFolder, runFolder, under
 
 __all__ = ["HostLayout"]
 
@@ -32,28 +35,19 @@ class HostLayout:
     def of(cls, root: str, privileged: bool, environment: Mapping[str, str]) -> HostLayout:
         """Work the folders out: the system's, or those of a user."""
 
-        def under(path: str) -> str:
-            return path if root == "/" else os.path.join(root, path.lstrip("/"))
-
+        place = partial(under, root)
         if privileged:
             return cls(
                 root=root,
-                config=under("/etc/libvirt"),
-                run=under("/run/libvirt"),
-                lib=under("/var/lib/libvirt"),
+                config=place("/etc/libvirt"),
+                run=place("/run/libvirt"),
+                lib=place("/var/lib/libvirt"),
             )
-        home = environment.get("HOME", "/")
-
-        def user(variable: str, fallback: str) -> str:
-            given = environment.get(variable, "")
-            base = given if given.startswith("/") else os.path.join(home, fallback)
-            return under(os.path.join(base, "libvirt"))
-
-        config = user("XDG_CONFIG_HOME", ".config")
+        config = place(configFolder(environment))
         return cls(
             root=root,
             config=config,
-            run=user("XDG_RUNTIME_DIR", ".cache"),
+            run=place(runFolder(environment)),
             lib=os.path.join(config, "lib"),
         )
 

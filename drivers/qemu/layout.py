@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 import attrs
+
+from pyvirt.folders import cacheFolder, configFolder, runFolder, under
 
 __all__ = ["Layout", "shortName"]
 
@@ -51,31 +54,22 @@ class Layout:
         @param root: the folder that stands for C{/}.
         """
 
-        def under(path: str) -> str:
-            return path if root == "/" else os.path.join(root, path.lstrip("/"))
-
+        place = partial(under, root)
         if privileged:
             return cls(
-                config=under("/etc/libvirt/qemu"),
-                run=under("/run/libvirt/qemu"),
-                lib=under("/var/lib/libvirt/qemu"),
-                logs=under("/var/log/libvirt/qemu"),
-                cache=under("/var/cache/libvirt/qemu"),
-                conf=under("/etc/libvirt/qemu.conf"),
-                hooks=under("/etc/libvirt/hooks"),
+                config=place("/etc/libvirt/qemu"),
+                run=place("/run/libvirt/qemu"),
+                lib=place("/var/lib/libvirt/qemu"),
+                logs=place("/var/log/libvirt/qemu"),
+                cache=place("/var/cache/libvirt/qemu"),
+                conf=place("/etc/libvirt/qemu.conf"),
+                hooks=place("/etc/libvirt/hooks"),
             )
-        home = environment.get("HOME", "/")
-
-        def user(variable: str, fallback: str) -> str:
-            given = environment.get(variable, "")
-            base = given if given.startswith("/") else os.path.join(home, fallback)
-            return under(os.path.join(base, "libvirt"))
-
-        config = user("XDG_CONFIG_HOME", ".config")
-        cache = user("XDG_CACHE_HOME", ".cache")
+        config = place(configFolder(environment))
+        cache = place(cacheFolder(environment))
         return cls(
             config=os.path.join(config, "qemu"),
-            run=os.path.join(user("XDG_RUNTIME_DIR", ".cache"), "qemu", "run"),
+            run=os.path.join(place(runFolder(environment)), "qemu", "run"),
             lib=os.path.join(config, "qemu", "lib"),
             logs=os.path.join(cache, "qemu", "log"),
             cache=os.path.join(cache, "qemu"),

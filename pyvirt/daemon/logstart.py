@@ -12,8 +12,8 @@ from twisted.scripts._twistd_unix import UnixAppLogger
 
 from pyvirt.daemon.config import Config, ConfigError
 from pyvirt.daemon.logsetup import WARNING, Log
-from pyvirt.daemon.paths import under
 from pyvirt.errors import VirtError
+from pyvirt.folders import under
 
 __all__ = ["applyLog", "configuredLog", "isConfigured"]
 

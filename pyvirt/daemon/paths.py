@@ -13,24 +13,14 @@ from collections.abc import Mapping
 import attrs
 
 from pyvirt.daemon.config import Config
+from pyvirt.folders import configFolder, dataFolder, runFolder, under
 
-__all__ = ["Paths", "defaultConfigFile", "under"]
-
-
-def under(root: str, path: str) -> str:
-    """Return where C{path}, an absolute one, lies for a daemon whose C{/} is C{root}."""
-    return path if root == "/" else os.path.join(root, path.lstrip("/"))
-
-
-def _userFolder(environment: Mapping[str, str], variable: str, fallback: str) -> str:
-    given = environment.get(variable, "")
-    base = given if given.startswith("/") else os.path.join(environment.get("HOME", "/"), fallback)
-    return os.path.join(base, "libvirt")
+__all__ = ["Paths", "defaultConfigFile"]
 
 
 def defaultConfigFile(root: str, session: bool, environment: Mapping[str, str]) -> str:
     """Return the file that is read when none is named; it need not exist."""
-    folder = _userFolder(environment, "XDG_CONFIG_HOME", ".config") if session else "/etc/libvirt"
+    folder = configFolder(environment) if session else "/etc/libvirt"
     return under(root, os.path.join(folder, "libvirtd.conf"))
 
 
@@ -73,16 +63,12 @@ class Paths:
             folder = under(root, config.unixSockDir)
             found = os.path.join(folder, "libvirtd.pid")
         elif session:
-            folder = under(root, _userFolder(environment, "XDG_RUNTIME_DIR", ".cache"))
+            folder = under(root, runFolder(environment))
             found = os.path.join(folder, "libvirtd.pid")
         else:
             folder = under(root, "/run/libvirt")
             found = under(root, "/run/libvirtd.pid")
-        state = (
-            under(root, _userFolder(environment, "XDG_DATA_HOME", ".local/share"))
-            if session
-            else under(root, "/var/lib/libvirt")
-        )
+        state = under(root, dataFolder(environment)) if session else under(root, "/var/lib/libvirt")
         return cls(
             root=root,
             configFolder=os.path.dirname(defaultConfigFile(root, session, environment)),

@@ -26,12 +26,13 @@ from pyvirt.daemon.audit import Audit, makeAudit
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.identity import userName
 from pyvirt.daemon.logsetup import Log
-from pyvirt.daemon.paths import Paths, under
+from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.reloading import reload
 from pyvirt.daemon.sasl import makeSASL
 from pyvirt.daemon.server import Limits, Server, SessionFactory
 from pyvirt.daemon.tlsdoor import ServerKeys, homeOf, tlsFactory
 from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
+from pyvirt.folders import under
 from pyvirt.pidfile import PidFile
 from pyvirt.systemd import adoptSockets, notify
 from pyvirt.transports.listeners import Listener, openTCP, openUNIX

@@ -21,8 +21,8 @@ from zope.interface import implementer
 
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.identity import Identity
-from pyvirt.daemon.paths import under
 from pyvirt.daemon.server import Server, SessionFactory
+from pyvirt.folders import under
 from pyvirt.tls.credentials import Credentials
 from pyvirt.tls.places import Places, serverPlaces
 from pyvirt.tls.reasons import failureText

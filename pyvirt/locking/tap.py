@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.threadpool import ThreadPool
 
+from pyvirt import folders
 from pyvirt.confsyntax import ConfigError, parse
 from pyvirt.errors import VirtError
 from pyvirt.locking.server import LockServer
@@ -93,10 +94,7 @@ def runFolder(uid: int, environment: MutableMapping[str, str]) -> str:
     """Where libvirt's QEMU driver looks for the socket: the system's for root, else the user's own."""
     if uid == 0:
         return "/run/libvirt"
-    given = environment.get("XDG_RUNTIME_DIR", "")
-    if given.startswith("/"):
-        return os.path.join(given, "libvirt")
-    return os.path.join(environment.get("HOME", "/"), ".cache", "libvirt")
+    return folders.runFolder(environment)
 
 
 def readConfig(file: str, required: bool) -> tuple[int, list[str]]:

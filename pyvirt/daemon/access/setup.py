@@ -11,7 +11,8 @@ from pyvirt.daemon.access.owners import Owners
 from pyvirt.daemon.access.policies import AllOf, FilePolicy
 from pyvirt.daemon.access.polkit import Polkit, PolkitPolicy, runner
 from pyvirt.daemon.config import Config
-from pyvirt.daemon.paths import Paths, under
+from pyvirt.daemon.paths import Paths
+from pyvirt.folders import under
 from pyvirt.process import Processes
 
 __all__ = ["Access"]

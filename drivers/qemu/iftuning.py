@@ -11,83 +11,29 @@ from collections.abc import Callable
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.netbits import Bandwidth, Limits
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicenames import interfaceOf
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.qemu.changing import IMPACT, READING, keepConfig, keepLive
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.networking import isDirect
+from pyvirt.drivers.qemu.networkports import promise
 from pyvirt.drivers.qemu.refusals import checkFlags, unsupportedConfig
-from pyvirt.params import validateParams
-from pyvirt.process import Command, IProcesses
-
-__all__ = ["InterfaceTuning", "limitTraffic", "trafficCommands"]
-
-_BANDWIDTH = tuple(
-    (f"{direction}.{name}", direction, name)
-    for direction in ("inbound", "outbound")
-    for name in ("average", "peak", "burst", "floor")
-    if (direction, name) != ("outbound", "floor")
+from pyvirt.drivers.traffic import (
+    BANDWIDTH,
+    bandwidthOf,
+    bandwidthParams,
+    limitTraffic,
+    plainQueue,
+    unlimited,
 )
+from pyvirt.params import validateParams
+
+__all__ = ["InterfaceTuning"]
+
 #: Kinds of interfaces that have an end on the host.
 _SHAPED = ("network", "bridge", "ethernet", "direct")
-
-
-def trafficCommands(device: str, bandwidth: Bandwidth | None) -> list[tuple[list[str], bool]]:
-    """
-    Return the commands that give an interface its limits, and whether each must succeed.
-
-    @param device: its end on the host.
-    """
-    found: list[tuple[list[str], bool]] = [
-        (["tc", "qdisc", "del", "dev", device, "root"], False),
-        (["tc", "qdisc", "del", "dev", device, "ingress"], False),
-    ]
-    inbound = bandwidth.inbound if bandwidth is not None else None
-    outbound = bandwidth.outbound if bandwidth is not None else None
-    if inbound is not None and inbound.average:
-        shape = ["rate", f"{inbound.average}kbps"]
-        if inbound.peak:
-            shape += ["ceil", f"{inbound.peak}kbps"]
-        if inbound.burst:
-            shape += ["burst", f"{inbound.burst}kb"]
-        dev = ["dev", device]
-        tails = [
-            ["qdisc", "add", *dev, "root", "handle", "1:", "htb", "default", "1"],
-            ["class", "add", *dev, "parent", "1:", "classid", "1:1", "htb", *shape],
-            ["qdisc", "add", *dev, "parent", "1:1", "handle", "2:", "sfq", "perturb", "10"],
-            [
-                *("filter", "add", *dev, "parent", "1:0", "protocol", "all"),
-                *("prio", "1", "handle", "1", "fw", "flowid", "1"),
-            ],
-        ]
-        found += [(["tc", *tail], True) for tail in tails]
-    if outbound is not None and outbound.average:
-        burst = outbound.burst or outbound.average
-        found.append((["tc", "qdisc", "add", "dev", device, "ingress"], True))
-        police = ["rate", f"{outbound.average}kbps", "burst", f"{burst}kb", "mtu", "64kb"]
-        found.append(
-            (
-                [
-                    *("tc", "filter", "add", "dev", device, "parent", "ffff:", "protocol", "all"),
-                    *("u32", "match", "u32", "0", "0", "police", *police, "drop", "flowid", ":1"),
-                ],
-                True,
-            )
-        )
-    return found
-
-
-async def limitTraffic(processes: IProcesses, device: str, bandwidth: Bandwidth | None) -> None:
-    """
-    Limit the traffic of an interface's end on the host.
-
-    @raise VirtError: the kernel does not want that.
-    """
-    for argv, needed in trafficCommands(device, bandwidth):
-        statuses = frozenset([0]) if needed else None
-        await processes.run(Command(argv=tuple(argv), deadline=30.0, statuses=statuses))
 
 
 class InterfaceTuning:
@@ -102,12 +48,7 @@ class InterfaceTuning:
         """Tell the bounds of an interface's traffic, in KiB."""
         checkFlags("qemuDomainGetInterfaceParameters", flags, READING)
         bandwidth = interfaceOf(self._find(dom).one(flags), device).bandwidth
-        found = []
-        for full, direction, name in _BANDWIDTH:
-            limits = getattr(bandwidth, direction, None)
-            value = getattr(limits, name, None) or 0
-            found.append(TypedParam(full, c.VIR_TYPED_PARAM_UINT, value))
-        return found
+        return bandwidthParams(bandwidth, c.VIR_TYPED_PARAM_UINT)
 
     async def domainSetInterfaceParameters(
         self, dom: DomainRef, device: str, params: list[TypedParam], flags: int
@@ -118,7 +59,7 @@ class InterfaceTuning:
         Those of one direction are replaced together, or taken away, by its average or floor.
         """
         checkFlags("qemuDomainSetInterfaceParameters", flags, IMPACT)
-        validateParams(params, {full: c.VIR_TYPED_PARAM_UINT for full, _, _ in _BANDWIDTH})
+        validateParams(params, dict.fromkeys(BANDWIDTH, c.VIR_TYPED_PARAM_UINT))
         given: dict[str, int] = {param.field: param.value for param in params}
         hypervisor = self._hypervisor
         domain = self._find(dom)
@@ -137,37 +78,24 @@ class InterfaceTuning:
                         "is not implemented yet"
                     )
             if running is not None:
-                bandwidth = _changed(running.bandwidth, given)
+                bandwidth = bandwidthOf(running.bandwidth, given)
+                await promise(hypervisor, running, bandwidth)
                 name = running.target.dev if running.target is not None else None
                 if name and os.path.exists(f"/sys/class/net/{name}"):
-                    await limitTraffic(hypervisor.processes, name, bandwidth)
+                    if bandwidth.inbound is None and bandwidth.outbound is None:
+                        await unlimited(hypervisor.processes, name)
+                        await plainQueue(hypervisor.processes, name)
+                    else:
+                        swapped = isDirect(running)
+                        await limitTraffic(hypervisor.processes, name, bandwidth, swapped=swapped)
                 keepLive(hypervisor, domain, lambda each: _with(each, device, given))
             if config:
                 keepConfig(hypervisor, domain, lambda each: _with(each, device, given))
 
 
-def _changed(old: Bandwidth | None, given: dict[str, int]) -> Bandwidth:
-    bandwidth = old or Bandwidth()
-    for direction in ("inbound", "outbound"):
-        fresh = {
-            name: given[full] or None
-            for full, which, name in _BANDWIDTH
-            if which == direction and full in given
-        }
-        if not fresh:
-            continue
-        limits: Limits | None = None
-        if fresh.get("average") or fresh.get("floor"):
-            limits = replaced(Limits(), **fresh)
-        elif "average" not in fresh and "floor" not in fresh:
-            limits = getattr(bandwidth, direction)
-        bandwidth = replaced(bandwidth, **{direction: limits})
-    return bandwidth
-
-
 def _with(definition: DomainDefinition, device: str, given: dict[str, int]) -> DomainDefinition:
     interface = interfaceOf(definition, device)
-    fixed = replaced(interface, bandwidth=_changed(interface.bandwidth, given))
+    fixed = replaced(interface, bandwidth=bandwidthOf(interface.bandwidth, given))
     devices = definition.devices
     interfaces = tuple(fixed if each is interface else each for each in devices.interfaces)
     return replaced(definition, devices=replaced(devices, interfaces=interfaces))

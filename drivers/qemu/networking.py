@@ -22,11 +22,11 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._net import NetTarget
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu import openvswitch, taps
-from pyvirt.drivers.qemu.bandwidth import limitTraffic, plainQueue
 from pyvirt.drivers.qemu.command.nets import isTap, queuesOf
 from pyvirt.drivers.qemu.networkports import Actual, findActual, releasePort
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.store import writeWhole
+from pyvirt.drivers.traffic import limitTraffic, plainQueue, unlimited
 from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.process import Command, Finished
 
@@ -116,7 +116,7 @@ async def connect(
     if not isTap(nic):
         return nic
     actual = await findActual(hypervisor, definition, nic)
-    made = nic if actual.source is None else replaced(nic, source=actual.source)
+    made = nic if actual.source is None else replaced(nic, source=actual.source, **actual.changes)
     fds: list[int] = []
     try:
         if actual.type == "direct":
@@ -407,7 +407,7 @@ async def _tune(hypervisor: Hypervisor, nic: Any, actual: Actual, name: str) -> 
     if coalesce is not None and coalesce.frames is not None and actual.type == "bridge":
         taps.setCoalesce(name, coalesce.frames)
     await plainQueue(hypervisor.processes, name)
-    limits = nic.bandwidth or actual.bandwidth
+    limits = nic.bandwidth or actual.changes.get("bandwidth")
     if limits is not None:
         swapped = actual.type == "direct"
         await limitTraffic(hypervisor.processes, name, limits, swapped=swapped)
@@ -437,6 +437,8 @@ async def disconnect(hypervisor: Hypervisor, nic: Any) -> None:
                 await runScript(hypervisor, nic.downscript, name)
         else:
             port = nic.virtualport
+            if name is not None and nic.bandwidth is not None:
+                await unlimited(hypervisor.processes, name)
             if name is not None and port is not None and port.type == "openvswitch":
                 await openvswitch.removePort(hypervisor.processes, name)
     except VirtError as error:

@@ -4,12 +4,14 @@ What a guest's card is really connected to: where it names a virtual network, th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.logger import Logger
 
+from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.network import parseNetwork
 from pyvirt.definitions.networkport import (
@@ -22,12 +24,13 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.drivers.qemu.refusals import internal, operationInvalid, unsupportedConfig
+from pyvirt.drivers.traffic import bandwidthParams
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["Actual", "findActual", "listenOnNetworks", "releasePort", "settled"]
+__all__ = ["Actual", "findActual", "listenOnNetworks", "promise", "releasePort", "settled"]
 
 log = Logger()
 
@@ -41,7 +44,7 @@ class Actual:
     @ivar device: the bridge, or the device of the host that is shared.
     @ivar mode: how it is shared.
     @ivar source: what the running definition says instead of what was defined, None: the same.
-    @ivar bandwidth: limits that the network sets.
+    @ivar changes: further fields of the running definition, which the network sets.
     """
 
     type: str
@@ -49,7 +52,7 @@ class Actual:
     mode: str | None = None
     source: Any = None
     virtualport: Any = None
-    bandwidth: Any = None
+    changes: Mapping[str, Any] = attrs.Factory(dict)
 
 
 async def settled(answer: Any) -> Any:
@@ -91,13 +94,22 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
         made = parseNetworkPort(await settled(networks.networkPortGetXMLDesc(ref, 0)))
         plug = made.plug
         source = replaced(source, portid=formatUUID(made.uuid))
+        limits = made.bandwidth
+        changes = {
+            # Its class is the network's affair.
+            "bandwidth": None if limits is None else replaced(limits, classId=None),
+            "vlan": made.vlan,
+            "virtualport": made.virtualport,
+            "portIsolated": made.isolated,
+            "trustGuestRxFilters": made.trustGuestRxFilters,
+        }
         if plug is not None and plug.type in ("network", "bridge"):
             return Actual(
                 type="bridge",
                 device=plug.bridge or "",
                 source=replaced(source, bridge=plug.bridge),
                 virtualport=made.virtualport,
-                bandwidth=made.bandwidth,
+                changes=changes,
             )
         if plug is not None and plug.type == "direct":
             return Actual(
@@ -105,7 +117,7 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
                 device=plug.dev or "",
                 mode=plug.mode,
                 source=replaced(source, dev=plug.dev, mode=plug.mode),
-                bandwidth=made.bandwidth,
+                changes=changes,
             )
         raise unsupportedConfig(f"network '{name}' gives guests devices of the host")
     except BaseException:
@@ -168,6 +180,25 @@ def newUUID(hypervisor: Hypervisor) -> bytes:
 
 def _networks(hypervisor: Hypervisor) -> Any:
     return hypervisor.companion(INetworks)
+
+
+async def promise(hypervisor: Hypervisor, nic: Any, limits: Any) -> None:
+    """
+    Tell a network what a card that is plugged into it is to get and may send.
+
+    @param limits: a C{Bandwidth}.
+    @raise VirtError: the network does not have that much.
+    """
+    if nic.type != "network" or nic.source is None or nic.source.portid is None:
+        return
+    uuid = parseUUID(nic.source.portid)
+    networks = _networks(hypervisor)
+    if networks is None or uuid is None:
+        return
+    network = await settled(networks.networkLookupByName(nic.source.network))
+    ref = await settled(networks.networkPortLookupByUUID(network, uuid))
+    params = bandwidthParams(limits, c.VIR_TYPED_PARAM_UINT)
+    await settled(networks.networkPortSetParameters(ref, params, 0))
 
 
 async def releasePort(hypervisor: Hypervisor, nic: Any) -> None:

@@ -53,16 +53,18 @@ class HostSessions(SynchronousTestCase):
     Compares sessions on libvirtd and ours.
 
     @cvar pools, networks: which events of these kinds are heard.
+    @cvar kinds: what the worlds are.
     """
 
     pools: tuple[int, ...] = ()
     networks: tuple[int, ...] = ()
+    kinds: tuple[type[World], ...] = (LibvirtWorld, PyvirtWorld)
 
     def setUp(self) -> None:
         requireQEMU()
         self.worlds: list[World] = []
         # In this thread: what makes a world ends with the thread that started it.
-        for kind in (LibvirtWorld, PyvirtWorld):
+        for kind in self.kinds:
             world = kind()
             self.addCleanup(world.stop)
             self.worlds.append(world)

@@ -13,13 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.domain import parseDomain
 from pyvirt.drivers.qemu import openvswitch, tpms, virtiofs
-from pyvirt.drivers.qemu.bandwidth import trafficCommands
 from pyvirt.drivers.qemu.command.values import CommandLine, place
 from pyvirt.drivers.qemu.helpers import isListening
 from pyvirt.drivers.qemu.hostends import hugePageMounts, renderNode, usbDevice
 from pyvirt.drivers.qemu.networking import addressCommands
 from pyvirt.drivers.qemu.secretvalues import encrypted
 from pyvirt.drivers.qemu.taps import NameGiver, createTap, tapAddress
+from pyvirt.drivers.traffic import trafficCommands
 from pyvirt.errors import VirtError
 
 

@@ -21,6 +21,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.filestore import DefinitionFolder
+from pyvirt.drivers.host.networks import shares
 from pyvirt.drivers.host.networks.leases import leases
 from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, networkOf
 from pyvirt.drivers.host.networks.running import Runner
@@ -82,6 +83,10 @@ def _passes(network: Network, flags: int) -> bool:
         if flags & (wanted | other) and not flags & wanted:
             return False
     return True
+
+
+def _bridged(definition: NetworkDefinition) -> bool:
+    return definition.bridge is not None and bool(definition.bridge.name)
 
 
 def _withPorts(definition: NetworkDefinition) -> NetworkDefinition:
@@ -210,6 +215,14 @@ class Networks:
         if "\n" in name or name in (".", ".."):
             raise virtError(ErrorCode.XML_ERROR, f"name {name!r} is not allowed", _DOMAIN)
         if modeOf(definition) not in HOSTED:
+            mode = modeOf(definition)
+            if definition.bandwidth is not None and (mode != "bridge" or not _bridged(definition)):
+                raise virtError(
+                    ErrorCode.CONFIG_UNSUPPORTED,
+                    f"Unsupported network-wide <bandwidth> element in network {name} "
+                    f"with forward mode='{mode}'",
+                    _DOMAIN,
+                )
             return definition
         bridge = definition.bridge
         assert bridge is not None
@@ -349,8 +362,15 @@ class Networks:
     # Starting and stopping
 
     def _saveState(self, network: Network) -> None:
-        inner = "".join(f"  {line}\n" for line in formatNetwork(network.definition).splitlines())
-        self._state.save(network.ref.name, f"<networkstatus>\n{inner}</networkstatus>\n")
+        inner = "".join(
+            f"  {line}\n"
+            for line in formatNetwork(
+                network.definition, connections=len(network.ports)
+            ).splitlines()
+        )
+        taken, promised = shares.listed(shares.classes(network)), shares.floors(network)
+        own = f"  <class_id bitmap='{taken}'/>\n  <floor sum='{promised}'/>\n"
+        self._state.save(network.ref.name, f"<networkstatus>\n{own}{inner}</networkstatus>\n")
 
     async def _hook(
         self, network: Network, operation: str, part: str, port: str | None = None

@@ -23,12 +23,15 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.filestore import DefinitionFolder
+from pyvirt.drivers.host.networks import shares
 from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf
 from pyvirt.drivers.host.networks.networks import Networks
-from pyvirt.drivers.interfaces.values import NetworkPortRef, NetworkRef
+from pyvirt.drivers.interfaces.values import NetworkPortRef, NetworkRef, TypedParam
 from pyvirt.drivers.refusals import checkFlags, internal, invalidArgument
 from pyvirt.drivers.refusals import operationInvalid as invalid
+from pyvirt.drivers.traffic import BANDWIDTH, bandwidthOf
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.params import validateParams
 
 __all__ = ["NetworksWithPorts"]
 
@@ -111,13 +114,17 @@ class NetworksWithPorts(Networks):
         if port.plug is None:
             port = _plugged(found, port)
         name = formatUUID(port.uuid)
+        port = await shares.plug(self._host, found, port)
         found.ports[port.uuid] = port
         try:
             self._ports(found).save(name, formatNetworkPort(port))
             await self._hook(found, "port-created", "begin", formatNetworkPort(port))
+            if shares.classed(port):
+                self._saveState(found)
         except BaseException:
             found.ports.pop(port.uuid, None)
             self._ports(found).remove(name)
+            await shares.unplug(self._host, found, port)
             raise
         return NetworkPortRef(found.ref, port.uuid)
 
@@ -128,6 +135,40 @@ class NetworksWithPorts(Networks):
         del found.ports[gone.uuid]
         self._ports(found).remove(formatUUID(gone.uuid))
         await self._hook(found, "port-deleted", "begin", formatNetworkPort(gone))
+        if found.active and shares.classed(gone):
+            await shares.unplug(self._host, found, gone)
+            self._saveState(found)
+
+    def networkPortGetParameters(self, port: NetworkPortRef, flags: int) -> list[TypedParam]:
+        """Tell what a port gets and may send."""
+        checkFlags("networkPortGetParameters", flags, c.VIR_TYPED_PARAM_STRING_OKAY, _DOMAIN)
+        _, found = self._port(port)
+        params = []
+        for direction in ("inbound", "outbound"):
+            limits = getattr(found.bandwidth, direction, None)
+            for name in ("average", "peak", "floor", "burst") if limits is not None else ():
+                if (direction, name) != ("outbound", "floor"):
+                    value = getattr(limits, name) or 0
+                    full = f"{direction}.{name}"
+                    params.append(TypedParam(full, c.VIR_TYPED_PARAM_UINT, value))
+        return params
+
+    async def networkPortSetParameters(
+        self, port: NetworkPortRef, params: list[TypedParam], flags: int
+    ) -> None:
+        """Change what a port gets and may send."""
+        checkFlags("networkPortSetParameters", flags, 0, _DOMAIN)
+        found, there = self._port(port)
+        validateParams(params, dict.fromkeys(BANDWIDTH, c.VIR_TYPED_PARAM_UINT))
+        given = {param.field: param.value for param in params}
+        limits: Any = replaced(bandwidthOf(there.bandwidth, given), classId=None)
+        if limits.inbound is None and limits.outbound is None:
+            limits = None
+        made = await shares.change(self._host, found, there, limits)
+        found.ports[made.uuid] = made
+        self._ports(found).save(formatUUID(made.uuid), formatNetworkPort(made))
+        if shares.classed(there) or shares.classed(made):
+            self._saveState(found)
 
 
 def _plugged(network: Network, port: NetworkPortDefinition) -> NetworkPortDefinition:

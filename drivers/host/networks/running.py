@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 from pyvirt.drivers.filestore import removeFile, writeWhole
-from pyvirt.drivers.host.networks import dnsmasq, firewall
+from pyvirt.drivers.host.networks import dnsmasq, firewall, shares
 from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, networkOf
 from pyvirt.drivers.host.running import found, run
 from pyvirt.drivers.refusals import internal
@@ -79,6 +79,8 @@ class Runner:
         @raise VirtError: it cannot be; nothing of it is left.
         """
         if modeOf(network.definition) not in HOSTED:
+            if network.bridge:
+                await shares.begin(self._host, network)
             return
         self._checkRoutes(network)
         bridge = network.bridge
@@ -93,15 +95,18 @@ class Runner:
                 wanted = firewall.rules(network.definition, bridge, version)
                 await firewall.add(self._host, version, wanted)
             await self.serve(network)
+            await shares.begin(self._host, network)
         except BaseException:
             await self.stop(network)
             raise
 
     async def stop(self, network: Network) -> None:
         """Stop a network; what cannot be taken back is logged."""
+        bridge = network.bridge
+        if bridge:
+            await shares.end(self._host, network)
         if modeOf(network.definition) not in HOSTED:
             return
-        bridge = network.bridge
         await self._endServer(network)
         for version in (4, 6):
             unwanted = firewall.rules(network.definition, bridge, version)

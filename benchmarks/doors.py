@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from OpenSSL import SSL
 
 from benchmarks.raw import RawClient, call
@@ -38,6 +40,8 @@ print(found[len(found) // 2] * 1000)
 CROWD = 16
 """Clients that shake hands at the same time; less than may be unauthenticated at a time."""
 CALLS = 400
+_EXCHANGED = b"\x00\x00\x00\x0c\x0a\x15"
+"""How the packet begins by which a server of SSH says that keys are exchanged."""
 
 
 class Doors:
@@ -140,7 +144,7 @@ def flood(kind: str, port: int) -> Iterator[None]:
 
 def _crowd(kind: str, port: int) -> None:
     """Begin handshakes at the same moment, again and again, and leave once the server has answered."""
-    hello = _tlsHello() if kind == "tls" else b"SSH-2.0-crowd\r\n"
+    hello = _tlsHello() if kind == "tls" else _sshHello()
     while True:
         connections: list[socket.socket] = []
         try:
@@ -149,8 +153,7 @@ def _crowd(kind: str, port: int) -> None:
             for each in connections:
                 each.sendall(hello)
             for each in connections:
-                each.settimeout(10)
-                each.recv(1 << 16)
+                _answered(each, kind)
         except OSError:
             pass  # turned away: that is the daemon's right
         finally:
@@ -171,6 +174,39 @@ def _tlsHello() -> bytes:
         pass
     hello: bytes = connection.bio_read(1 << 16)
     return hello
+
+
+def _sshHello() -> bytes:
+    """All that an SSH client says until the server has exchanged keys and signed that."""
+
+    def packet(payload: bytes) -> bytes:
+        padding = 8 - (len(payload) + 5) % 8
+        padding += 8 if padding < 4 else 0
+        return struct.pack(">IB", len(payload) + padding + 1, padding) + payload + bytes(padding)
+
+    lists = [
+        *(b"curve25519-sha256", b"ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256"),
+        *[b"aes128-ctr,aes256-ctr"] * 2,
+        *[b"hmac-sha2-256,hmac-sha2-512"] * 2,
+        *[b"none"] * 2,
+        *[b""] * 2,
+    ]
+    words = b"".join(struct.pack(">I", len(each)) + each for each in lists)
+    point = X25519PrivateKey.generate().public_key().public_bytes_raw()
+    return (
+        b"SSH-2.0-crowd\r\n"
+        + packet(bytes([20]) + bytes(16) + words + bytes(5))
+        + packet(bytes([30]) + struct.pack(">I", len(point)) + point)
+    )
+
+
+def _answered(connection: socket.socket, kind: str) -> None:
+    """Wait until a server has answered a hello: of SSH until its keys are exchanged."""
+    connection.settimeout(10)
+    answer = piece = connection.recv(1 << 16)
+    while kind == "ssh" and piece and _EXCHANGED not in answer[-64:]:
+        piece = connection.recv(1 << 16)
+        answer += piece
 
 
 if __name__ == "__main__":

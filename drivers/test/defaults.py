@@ -4,8 +4,15 @@ What is on the host of C{test:///default} before anybody changes it.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import NamedTuple
+
 from pyvirt import constants as c
-from pyvirt.definitions.interface import parseInterface
+from pyvirt.definitions.domain import DomainDefinition, check, completed, parseDomain
+from pyvirt.definitions.interface import InterfaceDefinition, parseInterface
+from pyvirt.definitions.network import NetworkDefinition, parseNetwork
+from pyvirt.definitions.network import completed as completedNetwork
+from pyvirt.definitions.storage import PoolDefinition, completedPool, parsePool
 from pyvirt.drivers.test.hostinterfaces import HostInterface
 from pyvirt.drivers.test.networks import Networks
 from pyvirt.drivers.test.nodedevices import FCHost, NodeDevice, SCSIHost, System
@@ -124,16 +131,43 @@ CELLS = (
 )
 
 
+class _Furniture(NamedTuple):
+    """What the texts above say."""
+
+    network: NetworkDefinition
+    interface: InterfaceDefinition
+    pool: PoolDefinition
+    domain: DomainDefinition
+
+
+@cache
+def _furniture() -> _Furniture:
+    """Read the texts, once: this host is made anew whenever the first client comes, which is on the way of each."""
+    domain = completed(parseDomain(DOMAIN), random=_nothing)
+    check(domain)
+    return _Furniture(
+        completedNetwork(parseNetwork(NETWORK), random=_nothing),
+        parseInterface(INTERFACE),
+        completedPool(parsePool(POOL), random=_nothing),
+        domain,
+    )
+
+
+def _nothing(count: int) -> bytes:
+    raise AssertionError("what is always the same leaves nothing to chance")
+
+
 def furnish(world: World) -> None:
     """Put everything in its place."""
+    furniture = _furniture()
     world.cells = CELLS
-    network = Networks(world).add(NETWORK)
+    network = Networks(world).place(furniture.network)
     network.active = network.persistent = True
-    interface = HostInterface(parseInterface(INTERFACE), active=True)
+    interface = HostInterface(furniture.interface, active=True)
     world.interfaces[interface.ref.name] = interface
-    pool = Storage(world).add(POOL)
+    pool = Storage(world).place(furniture.pool)
     pool.active = pool.persistent = True
     world.devices.update((device.name, device) for device in DEVICES)
-    domain, _ = world.domains.add(world.parse(DOMAIN))
+    domain, _ = world.domains.add(furniture.domain)
     domain.persistent = True
     world.start(domain, c.VIR_DOMAIN_RUNNING_UNKNOWN)

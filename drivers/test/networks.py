@@ -108,7 +108,10 @@ class Networks:
         @param live: it is about to be started, so it must not be active.
         @raise VirtError: the definition is wrong or does not fit what is there.
         """
-        definition = completed(parseNetwork(xml), random=self._world.random)
+        return self.place(completed(parseNetwork(xml), random=self._world.random), live=live)
+
+    def place(self, definition: NetworkDefinition, *, live: bool = False) -> Network:
+        """As L{add}, with a definition that has been read and completed."""
         assert definition.uuid is not None
         for network in self._names.values():
             if network.ref.uuid == definition.uuid:

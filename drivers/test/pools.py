@@ -150,7 +150,10 @@ class Pools:
         @param live: it is about to be started, so it must not be active.
         @raise VirtError: the definition is wrong, does not fit what is there or names what another pool has.
         """
-        definition = completedPool(parsePool(xml), random=self._world.random)
+        return self.place(completedPool(parsePool(xml), random=self._world.random), live=live)
+
+    def place(self, definition: PoolDefinition, *, live: bool = False) -> Pool:
+        """As L{add}, with a definition that has been read and completed."""
         assert definition.uuid is not None and definition.name is not None
         for pool in self._names.values():
             if pool.ref.uuid != definition.uuid and conflicting(pool.definition, definition):

@@ -13,6 +13,7 @@ import hashlib
 import os
 import stat
 import struct
+from functools import partial
 from typing import Any
 
 import attrs
@@ -417,9 +418,13 @@ class SSHDoor(SSHServerTransport):
 
     def connectionLost(self, reason: Failure | None = connectionDone) -> None:
         self.alive = False
-        if self._input is not None:
-            self._input.forget()
-            self._input = None
+        waiting, self._input = self._input, None
+        if waiting is None or self._inside:
+            self._left(reason)
+        else:
+            waiting.lost(partial(self._left, reason))
+
+    def _left(self, reason: Failure | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

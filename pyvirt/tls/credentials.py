@@ -33,6 +33,8 @@ NOT_ON_LIST = (
     " 'virt-pki-query-dn clientcert.pem' to view the Distinguished Name field in the client"
     " certificate, or run this daemon with --verbose option."
 )
+_REMEMBERED = 256
+"""Certificates of peers of which it is remembered what they say."""
 _DEPTH = 8
 """The longest chain of certificates that is followed."""
 
@@ -91,6 +93,7 @@ class Credentials:
         loaded = load(places, role)
         self.authorities = loaded.authorities
         self._notes: WeakKeyDictionary[Any, dict[int, int]] = WeakKeyDictionary()
+        self._verdicts: dict[tuple[x509.Certificate, str | None], Verdict] = {}
         self._known = {each.subject for each in loaded.authorities}
         remarks = checkOwn(loaded, role) if sanity else []
         try:
@@ -211,6 +214,20 @@ class Credentials:
         certificate = connection.get_peer_certificate(as_cryptography=True)
         if certificate is None:
             return self._answer("Unable to verify TLS peer: No certificate was found.", None, ())
+        if notes and not any(notes.values()):
+            # Nobody knows anything against it but what it says itself, which is always the same.
+            verdict = self._verdicts.get((certificate, host))
+            if verdict is None:
+                if len(self._verdicts) >= _REMEMBERED:
+                    self._verdicts.clear()
+                verdict = self._judge(certificate, host, notes)
+                self._verdicts[certificate, host] = verdict
+            return verdict
+        return self._judge(certificate, host, notes)
+
+    def _judge(
+        self, certificate: x509.Certificate, host: str | None, notes: dict[int, int]
+    ) -> Verdict:
         try:
             name = distinguishedName(certificate.subject)
         except ValueError as problem:

@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 import stat
+from time import perf_counter
 from typing import Any, Protocol
 
 from twisted.internet.abstract import FileDescriptor
@@ -27,6 +28,8 @@ __all__ = ["ListenError", "Listener", "openTCP", "openUNIX"]
 log = Logger()
 
 _AT_ONCE = 64
+_TURN = 0.0003
+"""Seconds of one turn of the reactor after which no further client is let in: those that are in come first."""
 _PAUSE = 0.5
 """Seconds to wait after the system refused a new connection for want of descriptors or memory."""
 
@@ -97,9 +100,10 @@ class Listener(FileDescriptor):
             self.startReading()
 
     def doRead(self) -> None:
+        began = perf_counter()
         for _ in range(min(_AT_ONCE, self.gate.room)):
             try:
-                accepted, _ = self.socket.accept()
+                accepted, peer = self.socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as problem:
@@ -112,24 +116,13 @@ class Listener(FileDescriptor):
                 return
             accepted.setblocking(False)
             try:
-                self._serve(accepted)
+                adopt(accepted, peer, self.factory, self.reactor)
             except Exception:
                 # It went away at once, or something failed that must not cost the listener.
                 accepted.close()
                 log.failure("cannot serve a client of {address}", address=self.address)
-            if self._suspended or self._stopped:
+            if self._suspended or self._stopped or perf_counter() - began >= _TURN:
                 return
-
-    def _serve(self, accepted: socket.socket) -> None:
-        if accepted.family == socket.AF_UNIX:
-            adopt(accepted, self.factory, self.reactor)
-            return
-        with accepted:
-            transport = self.reactor.adoptStreamConnection(
-                accepted.fileno(), accepted.family, self.factory
-            )
-        if transport is not None:
-            transport.setTcpNoDelay(True)
 
     def _again(self) -> None:
         self._retry = None

@@ -19,7 +19,7 @@ __all__ = ["HandshakeInput", "Turns"]
 
 log = Logger()
 
-BUDGET = 0.002
+BUDGET = 0.0004
 """Seconds of one turn after which no further step is begun."""
 
 
@@ -94,6 +94,7 @@ class HandshakeInput:
         self._take = take
         self._pending: bytes | None = None
         self._paused = False
+        self._leave: Callable[[], object] | None = None
 
     @property
     def isWaiting(self) -> bool:
@@ -113,6 +114,10 @@ class HandshakeInput:
 
     def goOn(self) -> None:
         """Its turn has come."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
+            return
         data, self._pending = self._pending, None
         if data is not None:
             if self._paused:
@@ -124,6 +129,9 @@ class HandshakeInput:
         """End the connection: nobody knows what is the matter."""
         self._transport.abortConnection()
 
-    def forget(self) -> None:
-        """The connection is gone."""
-        self._pending = None
+    def lost(self, leave: Callable[[], object]) -> None:
+        """The connection is gone: what is left to do about it, C{leave}, has its turn as well."""
+        queued, self._pending = self._pending is not None, None
+        self._leave = leave
+        if not queued:
+            self._turns.ask(self)

@@ -20,13 +20,14 @@ from pyvirt.definitions.domain._checkdevices import (
     checkInterface,
 )
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicechanges import updatedConfig, withDevice
 from pyvirt.drivers.devicekinds import KINDS, everyDevice
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.devicenames import diskOf, pathOf
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.test.aliases import aliasOf, newAlias
 from pyvirt.drivers.test.blockjob import checkIdle
-from pyvirt.drivers.test.deviceupdate import changeMedia, updatedConfig, updatedLive
+from pyvirt.drivers.test.deviceupdate import changeMedia, updatedLive
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.iothreads import DomainDevices
 from pyvirt.drivers.test.refusals import (
@@ -39,7 +40,7 @@ from pyvirt.drivers.test.refusals import (
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["AttachableDevices", "withDevice", "withoutDevice"]
+__all__ = ["AttachableDevices", "addedDevice", "withoutDevice"]
 
 _MARK = "ua-<new>"
 #: The most bytes that a size in KiB may come to.
@@ -89,7 +90,7 @@ def _label(kind: str) -> str:
     return "chr" if kind in ("serials", "parallels", "consoles", "channels") else KINDS[kind][0]
 
 
-def withDevice(
+def addedDevice(
     definition: DomainDefinition, kind: str, device: Any, random: Any
 ) -> tuple[DomainDefinition, Any]:
     """
@@ -116,7 +117,7 @@ def withDevice(
     for other, place, each in everyDevice(changed):
         if other == kind and getattr(each, "alias", None) == _MARK:
             found = replaced(each, alias=None)
-            changed = _with(changed, kind, place, found)
+            changed = withDevice(changed, kind, place, found)
             break
         if other == kind and own is not None and each.alias == own:
             found = each
@@ -124,19 +125,9 @@ def withDevice(
     return changed, found
 
 
-def _with(definition: DomainDefinition, kind: str, place: int, device: Any) -> DomainDefinition:
-    """Put a device where another of its kind is; None takes that away."""
-    devices = definition.devices
-    kept = getattr(devices, kind)
-    value: Any = device
-    if isinstance(kept, tuple):
-        value = (*kept[:place], *(() if device is None else (device,)), *kept[place + 1 :])
-    return replaced(definition, devices=replaced(devices, **{kind: value}))
-
-
 def withoutDevice(definition: DomainDefinition, kind: str, place: int) -> DomainDefinition:
     """Take a device away."""
-    return _with(definition, kind, place, None)
+    return withDevice(definition, kind, place, None)
 
 
 def _busy(definition: DomainDefinition, kind: str, device: Any) -> bool:
@@ -205,7 +196,7 @@ class AttachableDevices(DomainDevices):
             raise operationInvalid("domain already has a vsock device")
         if kind in ("hostdevs", "shmems") and _there(devices, kind, device):
             raise operationInvalid("device is already in the domain configuration")
-        return withDevice(definition, kind, device, self._world.random)[0]
+        return addedDevice(definition, kind, device, self._world.random)[0]
 
     def _plug(self, domain: Domain, kind: str, device: Any) -> None:
         """Plug a device into a running guest."""
@@ -246,14 +237,14 @@ class AttachableDevices(DomainDevices):
             raise operationInvalid(
                 f"Lease {device.key} in lockspace {device.lockspace or '(null)'} already exists"
             )
-        changed, added = withDevice(definition, kind, device, self._world.random)
+        changed, added = addedDevice(definition, kind, device, self._world.random)
         if kind == "leases":
             domain.definition = changed
             return
         alias = added.alias or newAlias(changed, kind, added)
         for other, place, each in everyDevice(changed):
             if other == kind and each is added:
-                changed = _with(changed, kind, place, replaced(added, alias=alias))
+                changed = withDevice(changed, kind, place, replaced(added, alias=alias))
         domain.definition = changed
         self._world.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, alias)
 
@@ -367,7 +358,7 @@ class AttachableDevices(DomainDevices):
         kind, device = self._parse(xml)
         pending = None
         if config:
-            pending = updatedConfig(domain.persistentDefinition, kind, device)
+            pending = updatedConfig(domain.persistentDefinition, kind, device, ErrorDomain.TEST)
             pending = completed(pending, random=self._world.random)
             check(pending)
         if live:

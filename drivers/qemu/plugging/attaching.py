@@ -16,6 +16,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._chardev import Console, Target
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicechanges import withDevice
 from pyvirt.drivers.devicekinds import everyDevice
 from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.chain import chain, chainsDetected
@@ -36,7 +37,6 @@ from pyvirt.drivers.qemu.plugging.fitting import (
     fitted,
     newAlias,
     unsupported,
-    withDevice,
 )
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig

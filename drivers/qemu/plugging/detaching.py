@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicechanges import withDevice
 from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.qemu import locks
@@ -26,7 +27,7 @@ from pyvirt.drivers.qemu.happenings import handles
 from pyvirt.drivers.qemu.networking import disconnect
 from pyvirt.drivers.qemu.plugging.attaching import placeOf
 from pyvirt.drivers.qemu.plugging.commands import Anything, plugSteps, unplugSteps
-from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE, unsupported, withDevice
+from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE, unsupported
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorEvent, MonitorLost
 from pyvirt.drivers.qemu.refusals import failed, internal
 from pyvirt.drivers.qemu.starting import hostSettings

@@ -12,6 +12,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, check, parseDevice, steps
 from pyvirt.definitions.domain._checkdevices import checkDevices as checkEach
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicechanges import updatedConfig, withDevice
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.blocks.chain import disksOf
@@ -27,10 +28,9 @@ from pyvirt.drivers.qemu.plugging.fitting import (
     checkCompatible,
     checkStored,
     fitted,
-    withDevice,
 )
 from pyvirt.drivers.qemu.plugging.media import changeMedia
-from pyvirt.drivers.qemu.plugging.updating import updatedConfig, updateLive
+from pyvirt.drivers.qemu.plugging.updating import updateLive
 from pyvirt.drivers.qemu.refusals import checkFlags
 from pyvirt.drivers.qemu.validatedevices import checkDevices
 from pyvirt.errors import ErrorDomain, VirtError
@@ -165,7 +165,7 @@ class DomainDevices(DomainBlockResize):
                 definition = domain.persistentDefinition
                 capabilities = await self._hypervisor.capabilities(definition)
                 checkCompatible(definition, kind, device)
-                pending = updatedConfig(definition, kind, device)
+                pending = updatedConfig(definition, kind, device, ErrorDomain.QEMU)
                 pending = complete(
                     pending, capabilities, self._hypervisor.random, nvramFolder=self._nvram
                 )

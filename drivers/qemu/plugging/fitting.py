@@ -13,6 +13,7 @@ from pyvirt.definitions.domain import DomainDefinition, check, steps
 from pyvirt.definitions.domain._address import DIMMAddress, DriveAddress, VirtioSerialAddress
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.devicechanges import withDevice
 from pyvirt.drivers.devicekinds import KINDS, everyDevice
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.qemu.aliases import controllerAlias, diskAlias
@@ -34,7 +35,6 @@ __all__ = [
     "fitted",
     "newAlias",
     "unsupported",
-    "withDevice",
 ]
 
 _MARK = "ua-<new>"
@@ -65,18 +65,6 @@ CONFIG = LIVE | {"sounds"}
 def unsupported(detail: str, domain: int = ErrorDomain.QEMU) -> VirtError:
     """Make the error of what is not done with such a device."""
     return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, domain)
-
-
-def withDevice(
-    definition: DomainDefinition, kind: str, place: int, device: Any
-) -> DomainDefinition:
-    """Put a device where another of its kind is; None takes that away."""
-    devices = definition.devices
-    kept = getattr(devices, kind)
-    value: Any = device
-    if isinstance(kept, tuple):
-        value = (*kept[:place], *(() if device is None else (device,)), *kept[place + 1 :])
-    return replaced(definition, devices=replaced(devices, **{kind: value}))
 
 
 def there(devices: Any, kind: str, device: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyvirt.definitions.domain import DomainDefinition, pathOf, steps
+from pyvirt.definitions.domain import DomainDefinition, steps
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.devicematch import findInterface
@@ -202,6 +202,10 @@ def _difference(device: Any, old: Any) -> str | None:
     return None
 
 
+#: What of a source says where its data are.
+_PLACES = ("pool", "volume", "protocol", "hosts", "name", "dir", "dev", "file")
+
+
 def sameMedium(one: Any, other: Any) -> bool:
     """Return whether two sources hold the same data, however they are looked after."""
     return bool(_where(one) == _where(other))
@@ -210,7 +214,7 @@ def sameMedium(one: Any, other: Any) -> bool:
 def _where(source: Any) -> Any:
     if source is None or source.isEmpty:
         return None
-    return source.sourceType, pathOf(source), getattr(source, "hosts", None)
+    return source.sourceType, *(getattr(source, name, None) for name in _PLACES)
 
 
 def checkDisk(definition: DomainDefinition, device: Any, domain: int) -> tuple[int, Any]:

@@ -1,17 +1,23 @@
 """
-What drivers of the host say when they refuse: libvirt's texts, codes and reporting parts, made in one place.
+What drivers say when they refuse: libvirt's texts, codes and reporting parts, made in one place.
+
+The functions are told whose refusal it is; a driver that has a reporting part of its own keeps its L{Refusals}.
 """
 
 from __future__ import annotations
 
-from pyvirt.errors import ErrorCode, InvalidArgument, VirtError, virtError
+import attrs
+
+from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
 
 __all__ = [
+    "Refusals",
     "checkFlags",
     "exclusiveFlags",
     "failed",
     "internal",
     "invalidArgument",
+    "notRunning",
     "operationInvalid",
 ]
 
@@ -60,3 +66,67 @@ def operationInvalid(detail: str, domain: int) -> VirtError:
 def failed(detail: str, domain: int) -> VirtError:
     """Make the error of an operation that was tried in vain."""
     return virtError(ErrorCode.OPERATION_FAILED, detail, domain)
+
+
+def notRunning() -> VirtError:
+    """Make the error of an operation that only a running domain takes."""
+    return operationInvalid("domain is not running", ErrorDomain.DOMAIN)
+
+
+@attrs.frozen
+class Refusals:
+    """
+    Refusals of one driver, whose they are unless another part is named.
+
+    @ivar domain: C{ErrorDomain} of the driver.
+    """
+
+    domain: int
+
+    def checkFlags(
+        self, function: str, flags: int, allowed: int = 0, domain: int | None = None
+    ) -> None:
+        """Refuse flags that a function does not know; C{function} is what libvirt's driver calls it."""
+        checkFlags(function, flags, allowed, self._of(domain))
+
+    def exclusiveFlags(
+        self,
+        function: str,
+        flags: int,
+        one: tuple[str, int],
+        other: tuple[str, int],
+        domain: int | None = None,
+    ) -> None:
+        """Refuse two flags that exclude each other, given by name and value."""
+        exclusiveFlags(function, flags, one, other, self._of(domain))
+
+    def internal(self, detail: str, domain: int | None = None) -> VirtError:
+        """Make an internal error."""
+        return internal(detail, self._of(domain))
+
+    def invalidArgument(self, detail: str, domain: int | None = None) -> VirtError:
+        """Make the error of an argument that makes no sense here."""
+        return invalidArgument(detail, self._of(domain))
+
+    def unsupportedArgument(self, detail: str, domain: int | None = None) -> VirtError:
+        """Make the error of an argument that cannot be honoured."""
+        return virtError(ErrorCode.ARGUMENT_UNSUPPORTED, detail, self._of(domain))
+
+    def unsupportedConfig(self, detail: str, domain: int | None = None) -> VirtError:
+        """Make the error of a definition that cannot be honoured."""
+        return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, self._of(domain))
+
+    def operationInvalid(self, detail: str, domain: int | None = None) -> VirtError:
+        """Make the error of an operation that the domain's state does not allow."""
+        return operationInvalid(detail, self._of(domain))
+
+    def operationUnsupported(self, detail: str, domain: int | None = None) -> VirtError:
+        """Make the error of an operation that there is not for a domain or a device like this."""
+        return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, self._of(domain))
+
+    def failed(self, detail: str, domain: int | None = None) -> VirtError:
+        """Make the error of an operation that was tried in vain."""
+        return failed(detail, self._of(domain))
+
+    def _of(self, domain: int | None) -> int:
+        return self.domain if domain is None else domain

@@ -37,6 +37,7 @@ from pyvirt.drivers.test.refusals import (
     internal,
     invalidArgument,
     operationInvalid,
+    operationUnsupported,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -79,11 +80,6 @@ _CHECKS: dict[str, Any] = {
     "inputs": checkInput,
     "filesystems": checkFilesystem,
 }
-
-
-def unsupported(detail: str) -> VirtError:
-    """Make the error of what no driver does with such a device."""
-    return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, ErrorDomain.TEST)
 
 
 def _label(kind: str) -> str:
@@ -175,7 +171,9 @@ class AttachableDevices(DomainDevices):
 
     def _addedConfig(self, domain: Domain, kind: str, device: Any) -> DomainDefinition:
         if kind not in _CONFIG:
-            raise unsupported(f"persistent attach of device '{KINDS[kind][0]}' is not supported")
+            raise operationUnsupported(
+                f"persistent attach of device '{KINDS[kind][0]}' is not supported"
+            )
         definition = domain.persistentDefinition
         devices = definition.devices
         if kind == "disks" and _there(devices, kind, device):
@@ -203,26 +201,26 @@ class AttachableDevices(DomainDevices):
         definition = domain.definition
         devices = definition.devices
         if kind not in _LIVE:
-            raise unsupported(f"live attach of device '{KINDS[kind][0]}' is not supported")
+            raise operationUnsupported(f"live attach of device '{KINDS[kind][0]}' is not supported")
         if kind == "disks":
             if device.device in ("cdrom", "floppy") and _there(devices, kind, device):
                 changeMedia(self._world, domain, device, False)
                 return
             if device.device == "floppy":
-                raise unsupported("floppy device hotplug isn't supported")
+                raise operationUnsupported("floppy device hotplug isn't supported")
             bus = device.target.bus
             if bus is not None and bus not in _HOTPLUG_BUSES:
-                raise unsupported(f"disk bus '{bus}' cannot be hotplugged.")
+                raise operationUnsupported(f"disk bus '{bus}' cannot be hotplugged.")
         elif kind == "controllers":
             if device.type != "scsi":
-                raise unsupported(f"'{device.type}' controller cannot be hot plugged.")
+                raise operationUnsupported(f"'{device.type}' controller cannot be hot plugged.")
             if device.index is not None and _there(devices, kind, device):
                 raise failed(f"target {device.type}:{device.index} already exists")
         elif kind == "inputs" and device.bus not in ("usb", "virtio"):
-            raise unsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
+            raise operationUnsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
         elif kind == "filesystems":
             if getattr(device.driver, "type", None) != "virtiofs":
-                raise unsupported("only virtiofs filesystems can be hotplugged")
+                raise operationUnsupported("only virtiofs filesystems can be hotplugged")
             if _there(devices, kind, device):
                 raise operationInvalid("Target already exists")
         elif kind in ("serials", "parallels", "channels", "consoles"):
@@ -257,7 +255,7 @@ class AttachableDevices(DomainDevices):
         pending = None
         if config:
             if kind not in _CONFIG:
-                raise unsupported(
+                raise operationUnsupported(
                     f"persistent detach of device '{KINDS[kind][0]}' is not supported"
                 )
             definition = domain.persistentDefinition
@@ -273,17 +271,17 @@ class AttachableDevices(DomainDevices):
     @staticmethod
     def _checkDetachable(kind: str) -> None:
         if kind not in _LIVE:
-            raise unsupported(f"live detach of device '{KINDS[kind][0]}' is not supported")
+            raise operationUnsupported(f"live detach of device '{KINDS[kind][0]}' is not supported")
 
     def _unplug(self, domain: Domain, kind: str, place: int, device: Any) -> None:
         definition = domain.definition
         if kind == "disks" and device.device in ("cdrom", "floppy"):
             bus = device.target.bus if device.target is not None else None
             if device.device == "floppy" or bus not in _HOTPLUG_BUSES:
-                raise unsupported(f"disk device type '{device.device}' cannot be detached")
+                raise operationUnsupported(f"disk device type '{device.device}' cannot be detached")
         if kind == "controllers":
             if device.type != "scsi":
-                raise unsupported(f"'{device.type}' controller cannot be hot unplugged.")
+                raise operationUnsupported(f"'{device.type}' controller cannot be hot unplugged.")
             if _busy(definition, kind, device):
                 raise failed("device cannot be detached: device is busy")
         if kind == "disks":
@@ -310,7 +308,7 @@ class AttachableDevices(DomainDevices):
         if found is None:
             raise invalidArgument(f"disk '{disk}' was not found in the domain config")
         if found.source is None or found.source.isEmpty or found.readonly:
-            raise unsupported(f"can't resize empty or readonly disk '{disk}'")
+            raise operationUnsupported(f"can't resize empty or readonly disk '{disk}'")
         checkIdle(domain, found.target.dev)
         domain.extra.sizes[found.target.dev] = size
 
@@ -339,7 +337,7 @@ class AttachableDevices(DomainDevices):
             definition = domain.persistentDefinition
             kind, place, _ = _named(definition, alias, own=True)
             if kind not in _CONFIG:
-                raise unsupported(
+                raise operationUnsupported(
                     f"persistent detach of device '{KINDS[kind][0]}' is not supported"
                 )
             pending = withoutDevice(definition, kind, place)

@@ -240,8 +240,8 @@ class Domain:
         exclusiveFlags(
             "virDomainObjGetOneDefState",
             flags,
-            "VIR_DOMAIN_AFFECT_LIVE",
-            "VIR_DOMAIN_AFFECT_CONFIG",
+            ("VIR_DOMAIN_AFFECT_LIVE", c.VIR_DOMAIN_AFFECT_LIVE),
+            ("VIR_DOMAIN_AFFECT_CONFIG", c.VIR_DOMAIN_AFFECT_CONFIG),
             ErrorDomain.DOMAIN,
         )
         return self.impact(flags)

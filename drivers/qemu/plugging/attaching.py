@@ -36,10 +36,14 @@ from pyvirt.drivers.qemu.plugging.fitting import (
     checkLive,
     fitted,
     newAlias,
-    unsupported,
 )
 from pyvirt.drivers.qemu.qmp import MonitorLost
-from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
+from pyvirt.drivers.qemu.refusals import (
+    internal,
+    operationUnsupported,
+    systemFailure,
+    unsupportedConfig,
+)
 from pyvirt.drivers.qemu.starting import hostSettings
 from pyvirt.errors import ErrorDomain, VirtError
 
@@ -246,7 +250,9 @@ def _checkHost(kind: str, device: Any) -> None:
                 ) from None
     if kind == "disks":
         if device.transient is not None:
-            raise unsupported("transient disks cannot be plugged into a running guest here")
+            raise operationUnsupported(
+                "transient disks cannot be plugged into a running guest here"
+            )
         checkSource(device)
 
 
@@ -342,7 +348,7 @@ async def _connected(
         yield device, connections
         return
     if device.type == "vdpa":
-        raise unsupported("vDPA devices cannot be plugged into a running guest here")
+        raise operationUnsupported("vDPA devices cannot be plugged into a running guest here")
     made = await connect(hypervisor, definition, device, connections)
     try:
         yield made, connections

@@ -27,9 +27,13 @@ from pyvirt.drivers.qemu.happenings import handles
 from pyvirt.drivers.qemu.networking import disconnect
 from pyvirt.drivers.qemu.plugging.attaching import placeOf
 from pyvirt.drivers.qemu.plugging.commands import Anything, plugSteps, unplugSteps
-from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE, unsupported
+from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorEvent, MonitorLost
-from pyvirt.drivers.qemu.refusals import failed, internal
+from pyvirt.drivers.qemu.refusals import (
+    failed,
+    internal,
+    operationUnsupported,
+)
 from pyvirt.drivers.qemu.starting import hostSettings
 from pyvirt.errors import ErrorDomain, VirtError
 
@@ -61,9 +65,11 @@ def checkDetachable(kind: str, live: bool = True) -> None:
     @raise VirtError: such a device stays.
     """
     if live and kind not in LIVE:
-        raise unsupported(f"live detach of device '{KINDS[kind][0]}' is not supported")
+        raise operationUnsupported(f"live detach of device '{KINDS[kind][0]}' is not supported")
     if not live and kind not in LIVE and kind != "sounds":
-        raise unsupported(f"persistent detach of device '{KINDS[kind][0]}' is not supported")
+        raise operationUnsupported(
+            f"persistent detach of device '{KINDS[kind][0]}' is not supported"
+        )
 
 
 async def detachLive(
@@ -86,7 +92,7 @@ async def detachLive(
     """
     checkDetachable(kind)
     if kind == "controllers" and wanted.type != "scsi":
-        raise unsupported(f"'{wanted.type}' controller cannot be hot unplugged.")
+        raise operationUnsupported(f"'{wanted.type}' controller cannot be hot unplugged.")
     definition = domain.definition
     place, device = 0, wanted
     if not known:
@@ -113,12 +119,12 @@ def _checkFree(definition: DomainDefinition, guest: Guest, kind: str, device: An
     if kind == "disks":
         bus = device.target.bus
         if device.device in ("cdrom", "floppy") and bus not in ("usb", "scsi", "virtio"):
-            raise unsupported(f"disk device type '{device.device}' cannot be detached")
+            raise operationUnsupported(f"disk device type '{device.device}' cannot be detached")
         if bus not in _BUSES:
-            raise unsupported("This type of disk cannot be hot unplugged")
+            raise operationUnsupported("This type of disk cannot be hot unplugged")
         busy(guest, device)
     elif kind == "inputs" and device.bus not in ("usb", "virtio") and device.type != "evdev":
-        raise unsupported(f"input device on bus '{device.bus}' cannot be detached")
+        raise operationUnsupported(f"input device on bus '{device.bus}' cannot be detached")
     elif kind == "controllers" and _used(definition, device):
         raise failed("device cannot be detached: device is busy")
 

@@ -18,7 +18,13 @@ from pyvirt.drivers.devicekinds import KINDS, everyDevice
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.qemu.aliases import controllerAlias, diskAlias
 from pyvirt.drivers.qemu.complete import complete
-from pyvirt.drivers.qemu.refusals import failed, internal, operationInvalid, unsupportedConfig
+from pyvirt.drivers.qemu.refusals import (
+    failed,
+    internal,
+    operationInvalid,
+    operationUnsupported,
+    unsupportedConfig,
+)
 from pyvirt.drivers.qemu.usbaddresses import isOnUSB
 from pyvirt.drivers.qemu.validatedevices import checkDevices, checkEnd
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -34,7 +40,6 @@ __all__ = [
     "checkStored",
     "fitted",
     "newAlias",
-    "unsupported",
 ]
 
 _MARK = "ua-<new>"
@@ -60,11 +65,6 @@ LIVE = frozenset(
     ]
 )
 CONFIG = LIVE | {"sounds"}
-
-
-def unsupported(detail: str, domain: int = ErrorDomain.QEMU) -> VirtError:
-    """Make the error of what is not done with such a device."""
-    return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, domain)
 
 
 def there(devices: Any, kind: str, device: Any) -> bool:
@@ -188,7 +188,9 @@ def checkStored(definition: DomainDefinition, kind: str, device: Any) -> None:
     @raise VirtError: in libvirt's words.
     """
     if kind not in CONFIG:
-        raise unsupported(f"persistent attach of device '{KINDS[kind][0]}' is not supported")
+        raise operationUnsupported(
+            f"persistent attach of device '{KINDS[kind][0]}' is not supported"
+        )
     devices: Any = definition.devices
     if kind == "disks" and there(devices, kind, device):
         raise operationInvalid(f"target {device.target.dev} already exists")
@@ -223,28 +225,30 @@ def checkLive(definition: DomainDefinition, kind: str, device: Any) -> None:
     """
     devices: Any = definition.devices
     if kind not in LIVE:
-        raise unsupported(f"live attach of device '{KINDS[kind][0]}' is not supported")
+        raise operationUnsupported(f"live attach of device '{KINDS[kind][0]}' is not supported")
     if kind == "disks":
         for each in devices.disks:
             if each.target.dev == device.target.dev:
                 raise _duplicate(each, device)
         if device.device == "floppy":
-            raise unsupported("floppy device hotplug isn't supported")
+            raise operationUnsupported("floppy device hotplug isn't supported")
         _checkDrive(devices, device)
     elif kind == "controllers":
         if device.type != "scsi":
-            raise unsupported(f"'{device.type}' controller cannot be hot plugged.")
+            raise operationUnsupported(f"'{device.type}' controller cannot be hot plugged.")
         if device.index is not None and there(devices, kind, device):
             raise failed(f"target {device.type}:{device.index} already exists")
     elif kind == "interfaces":
         if device.type not in _NETS:
-            raise unsupported(f"hotplug of interface type of {device.type} is not implemented yet")
+            raise operationUnsupported(
+                f"hotplug of interface type of {device.type} is not implemented yet"
+            )
     elif kind == "inputs":
         if device.bus not in ("usb", "virtio") and device.type != "evdev":
-            raise unsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
+            raise operationUnsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
     elif kind == "filesystems":
         if getattr(device.driver, "type", None) != "virtiofs":
-            raise unsupported("only virtiofs filesystems can be hotplugged")
+            raise operationUnsupported("only virtiofs filesystems can be hotplugged")
         if there(devices, kind, device):
             raise operationInvalid("Target already exists")
     elif kind in CHARDEVS:

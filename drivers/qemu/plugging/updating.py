@@ -20,9 +20,11 @@ from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.qemu.connecting import setPassword
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.plugging.fitting import unsupported
 from pyvirt.drivers.qemu.plugging.media import changeMedia
-from pyvirt.drivers.qemu.refusals import unsupportedConfig
+from pyvirt.drivers.qemu.refusals import (
+    operationUnsupported,
+    unsupportedConfig,
+)
 from pyvirt.errors import ErrorDomain
 
 if TYPE_CHECKING:
@@ -77,9 +79,11 @@ async def _updateInterface(
 ) -> None:
     place, old = checkInterface(domain.definition, device, random, ErrorDomain.QEMU)
     if device.type != old.type or (device.tune is not None and device.tune != old.tune):
-        raise unsupported(f"unable to change config on '{device.type}' network type")
+        raise operationUnsupported(f"unable to change config on '{device.type}' network type")
     if device.bandwidth is not None and device.bandwidth != old.bandwidth:
-        raise unsupported("Unable to set bandwidth for interface because device name is unknown")
+        raise operationUnsupported(
+            "Unable to set bandwidth for interface because device name is unknown"
+        )
     if device.linkState != old.linkState:
         await guest.execute("set_link", {"name": old.alias, "up": device.linkState != "down"})
         domain.definition = withDevice(

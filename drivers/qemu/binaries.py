@@ -177,7 +177,14 @@ class Binaries:
         except VirtError as error:
             os.lseek(said, 0, os.SEEK_SET)
             errors = os.read(said, 4096)
-            detail = errors.decode(errors="replace").strip() or (error.message or "unknown error")
+            detail = errors.decode(errors="replace").strip()
+            lost = isinstance(error, MonitorLost) and not error.nonsense
+            if lost and protocol.version == (0, 0, 0):
+                # It is no QEMU, or one that cannot even start.
+                raise internal(
+                    f"Failed to start QEMU binary {binary} for probing: {detail}"
+                ) from None
+            detail = detail or error.message or "unknown error"
             raise internal(f"Failed to probe QEMU binary with QMP: {detail}") from None
         finally:
             os.close(said)

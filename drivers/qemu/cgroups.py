@@ -163,12 +163,13 @@ class GuestGroup:
             ):
                 log.debug("guests have no groups: {problem}", problem=problem)
                 return None
-            raise systemFailure(
-                problem,
-                f"Failed to create {'v2' if problem.filename and host.unified and problem.filename.startswith(host.unified) else 'v1'} cgroup "
-                f"'{problem.filename}'",
-                ErrorDomain.CGROUP,
-            ) from None
+            place = problem.filename or ""
+            unified = bool(host.unified and place.startswith(host.unified))
+            what = f"{'v2' if unified else 'v1'} cgroup '{place}'"
+            if problem.errno == errno.ENOENT and not unified:
+                root = next((each for each in host.roots() if place.startswith(each)), place)
+                what = f"v1 controller {os.path.basename(root)} for group"
+            raise systemFailure(problem, f"Failed to create {what}", ErrorDomain.CGROUP) from None
         return group
 
     @classmethod

@@ -23,6 +23,7 @@ from pyvirt.drivers.qemu.nativeformat import nativeFormat as writeNative
 from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
 from pyvirt.drivers.qemu.saveimage import removeManagedSave
 from pyvirt.drivers.qemu.tpms import removeState
+from pyvirt.drivers.qemu.variables import variablesPath
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["DomainDefinitions"]
@@ -241,8 +242,7 @@ class DomainDefinitions:
     @staticmethod
     def _checkVariables(domain: Domain, flags: int) -> None:
         """Keep or remove the variables of the guest's firmware, as its owner says."""
-        nvram = domain.persistentDefinition.os.nvram
-        path = getattr(nvram, "path", None)
+        path = variablesPath(domain.persistentDefinition)
         if not path or not os.path.exists(path):
             return
         if flags & c.VIR_DOMAIN_UNDEFINE_NVRAM:

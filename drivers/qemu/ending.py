@@ -182,8 +182,10 @@ async def undo(
             await _goneWithin(hypervisor, guest, KILLING)
     finally:
         if domain.guest is guest:
+            known = domain.pending is not None
             await _clear(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FAILED)
-            domain.definition = definition
+            if not known:
+                domain.definition = definition
 
 
 # What happens by itself

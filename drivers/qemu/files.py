@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.refusals import systemFailure
+from pyvirt.drivers.qemu.variables import variablesPath
 from pyvirt.errors import ErrorDomain
 
 __all__ = [
@@ -94,8 +95,7 @@ def ownedFiles(definition: DomainDefinition) -> Iterator[tuple[str, bool]]:
     for path in (os_.kernel, os_.initrd, os_.dtb):
         if path:
             yield path, True
-    nvram = os_.nvram
-    path = getattr(nvram, "path", None)
+    path = variablesPath(definition)
     if path and os.path.exists(path):
         yield path, True
     ports: list[Any] = [*definition.devices.serials, *definition.devices.parallels]
@@ -207,12 +207,15 @@ class GuestLog:
         except OSError as problem:
             log.warn("{path}: {problem}", path=self.path, problem=problem)
 
-    def said(self, limit: int = 8192) -> str:
-        """Return what QEMU has printed since it was started, the end of it if that is long."""
+    def said(self, limit: int = 1024) -> str:
+        """Return what QEMU has printed since it was started, the last lines of it if that is long."""
         try:
             size = os.fstat(self.fd).st_size
             begin = max(self._mark, size - limit)
-            return os.pread(self.fd, limit, begin).decode(errors="replace").strip()
+            data = os.pread(self.fd, limit, begin)
+            if begin > self._mark and b"\n" in data[:-1]:
+                data = data.partition(b"\n")[2]
+            return data.decode(errors="replace").strip()
         except OSError:
             return ""
 

@@ -4,6 +4,7 @@ What guests need of the host besides files of disks: looked for before anything 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -17,9 +18,18 @@ from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure, unsupp
 from pyvirt.drivers.qemu.virtiofs import chooseShares, vhostUserBinary
 from pyvirt.errors import ErrorDomain, VirtError
 
-__all__ = ["chooseDevices", "hugePageMounts", "openVsock", "renderNode", "usbDevice"]
+__all__ = [
+    "checkAccess",
+    "chooseDevices",
+    "hostNodes",
+    "hugePageMounts",
+    "openVsock",
+    "renderNode",
+    "usbDevice",
+]
 
 _SET_CID = 0x4008AF60  # VHOST_VSOCK_SET_GUEST_CID
+_SOCKET_PATH = 107
 _FIRST_CID, _LAST_CID = 3, 0xFFFFFFFF
 
 
@@ -59,24 +69,63 @@ def _checkFiles(devices: Any) -> None:
     for port in ports:
         source = port.source
         if source.type == "dev" and source.path:
-            _checkAccess(source.path)
+            checkAccess(source.path)
         elif source.type == "file" and source.path:
-            folder = os.path.dirname(source.path) or "/"
-            try:
-                os.stat(folder)
-            except OSError as problem:
-                raise systemFailure(problem, f"Failed to create file '{source.path}'") from None
+            _checkCreation(source.path)
+        elif source.type == "pipe" and source.path:
+            if not (os.path.exists(source.path + ".in") and os.path.exists(source.path + ".out")):
+                _checkPresence(source.path)
+        elif source.type == "unix" and source.path:
+            if source.mode == "bind":
+                _checkBinding(source.path)
+            else:
+                _checkPresence(source.path)
+        if source.log is not None and source.log.file:
+            _checkCreation(source.log.file)
     for item in devices.inputs:
         source = item.source
         path = None if source is None else source.dev or source.evdev
         if path:
-            _checkAccess(path)
+            checkAccess(path)
+    for each in devices.graphics:
+        if each.gl is not None and each.gl.rendernode is not None:
+            checkAccess(each.gl.rendernode)
     for rng in devices.rngs:
         if rng.backend.model == "random" and rng.backend.path:
-            _checkAccess(rng.backend.path)
+            checkAccess(rng.backend.path)
 
 
-def _checkAccess(path: str) -> None:
+def _checkCreation(path: str) -> None:
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, "")
+        os.stat(os.path.dirname(path) or "/")
+    except OSError as problem:
+        raise systemFailure(problem, f"Failed to create file '{path}'") from None
+
+
+def _checkPresence(path: str) -> None:
+    try:
+        os.stat(path)
+    except OSError as problem:
+        raise systemFailure(problem, f"unable to stat: {path}", ErrorDomain.SECURITY) from None
+
+
+def _checkBinding(path: str) -> None:
+    if len(os.fsencode(path)) > _SOCKET_PATH:
+        raise internal(f"UNIX socket path '{path}' too long")
+    try:
+        os.stat(os.path.dirname(path) or "/")
+    except OSError as problem:
+        raise systemFailure(problem, f"Unable to bind to UNIX socket path '{path}'") from None
+
+
+def checkAccess(path: str) -> None:
+    """
+    Look whether a file or device is there that a guest opens.
+
+    @raise VirtError: it is not.
+    """
     try:
         os.stat(path)
     except OSError as problem:
@@ -303,7 +352,18 @@ def _freeCID(fd: int) -> int:
             return number
 
 
-# Large pages
+# Memory
+
+
+def hostNodes(folder: str = "/sys/devices/system/node") -> frozenset[int] | None:
+    """Return the numbers of the host's NUMA nodes; None: it does not say."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return None
+    return frozenset(
+        int(each[4:]) for each in names if each.startswith("node") and each[4:].isdigit()
+    )
 
 
 def hugePageMounts(settings: Mapping[str, object], mounts: str = "/proc/mounts") -> dict[int, str]:

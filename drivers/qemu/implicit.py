@@ -132,13 +132,14 @@ def _checkUSB(devices: Devices) -> None:
             "Can't add host USB device: USB is disabled in this host",
             ErrorDomain.DOMAIN,
         ),
+        ("hubs", "Can't add USB hub: USB is disabled for this domain", ErrorDomain.DOMAIN),
         *(
             (
                 group,
                 "USB is disabled for this domain, but USB devices are present in the domain XML",
                 ErrorDomain.QEMU,
             )
-            for group in ("disks", "sounds", "serials", "redirdevs", "hubs", "smartcards")
+            for group in ("disks", "sounds", "serials", "redirdevs", "smartcards")
         ),
     ):
         if any(group == "smartcards" or isOnUSB(group, each) for each in getattr(devices, group)):

@@ -4,9 +4,14 @@ Security labels of running guests: as whom each runs, and whose its files are.
 
 from __future__ import annotations
 
+import grp
+import pwd
+
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._security import Seclabel
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.refusals import invalidArgument, unsupportedConfig
+from pyvirt.errors import ErrorDomain
 
 __all__ = ["labelled"]
 
@@ -20,6 +25,11 @@ def labelled(
     @param owner: user and group of guests; None where the daemon may not choose.
     @param confined: whether a guest of which nothing is said is labelled (C{security_default_confined}).
     """
+    for label in definition.seclabels:
+        if label.model not in (None, "none", "dac"):
+            raise unsupportedConfig(
+                f"Security driver model '{label.model}' is not available", ErrorDomain.SECURITY
+            )
     if owner is None:
         return definition
     own = "+{}:+{}".format(*owner)
@@ -27,8 +37,13 @@ def labelled(
     for label in definition.seclabels:
         if label.model == "dac" and label.type == "dynamic" and label.label is None:
             label = replaced(label, label=own, imagelabel=own if label.relabel else None)
-        elif label.model == "dac" and label.type == "static" and label.relabel:
-            label = replaced(label, imagelabel=label.label)
+        elif label.model == "dac" and label.type == "static":
+            if label.label is not None and parsed(label.label) != owner:
+                raise unsupportedConfig(
+                    f"guests run as {own} (qemu.conf): label '{label.label}' is not supported"
+                )
+            if label.relabel:
+                label = replaced(label, imagelabel=label.label)
         labels.append(label)
     if confined and not any(label.model == "dac" for label in labels):
         labels.append(
@@ -42,3 +57,32 @@ def labelled(
             )
         )
     return replaced(definition, seclabels=tuple(labels))
+
+
+def parsed(label: str) -> tuple[int, int]:
+    """
+    Read user and group of a label, each a name or a number.
+
+    @raise VirtError: INVALID_ARG: it makes no sense, or there is none of that name.
+    """
+    user, colon, group = label.partition(":")
+    if not colon:
+        raise invalidArgument(f"Failed to parse uid and gid from '{label}'", ErrorDomain.SECURITY)
+    try:
+        uid = _number(user) if _isNumber(user) else pwd.getpwnam(user).pw_uid
+    except (KeyError, ValueError):
+        raise invalidArgument(f"Failed to parse user '{user}'", ErrorDomain.SECURITY) from None
+    try:
+        gid = _number(group) if _isNumber(group) else grp.getgrnam(group).gr_gid
+    except (KeyError, ValueError):
+        raise invalidArgument(f"Failed to parse group '{group}'", ErrorDomain.SECURITY) from None
+    return uid, gid
+
+
+def _isNumber(text: str) -> bool:
+    digits = text.removeprefix("+")
+    return digits.isascii() and digits.isdigit() and len(digits) < 11
+
+
+def _number(text: str) -> int:
+    return int(text.removeprefix("+"))

@@ -17,6 +17,7 @@ from pyvirt.drivers.qemu.blocks.chain import chainsDetected
 from pyvirt.drivers.qemu.busdisplays import busAddress
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.refusals import internal, unsupportedConfig
+from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -38,17 +39,37 @@ _CHARDEVS = ("serials", "parallels", "channels", "consoles")
 
 
 def prepareLive(
-    hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest
+    hypervisor: Hypervisor,
+    definition: DomainDefinition,
+    guest: Guest,
+    *,
+    boots: bool = True,
+    left: list[Any] | None = None,
 ) -> DomainDefinition:
     """
     Decide what only a running guest has: names of devices, sockets of channels, ports of displays.
 
-    @raise VirtError: there is no port left.
+    @param boots: it starts from nothing; else its memory comes from elsewhere.
+    @param left: gets the disks whose images are not there and which may be missing: a drive is empty then, a disk is
+        left out.
+    @raise VirtError: there is no port left, or an image is missing that must be there.
     """
+
+    def missing(disk: Any, problem: VirtError) -> Any:
+        policy = disk.source.startupPolicy
+        if policy != "optional" and (policy != "requisite" or boots):
+            raise problem
+        if left is not None:
+            left.append(disk)
+        if disk.device in ("cdrom", "floppy"):
+            driver = disk.driver and replaced(disk.driver, type=None)
+            return replaced(disk, source=None, driver=driver)
+        return None
+
     definition = named(definition)
     if hypervisor.privileged:
         definition = inPartition(definition)
-    definition = chainsDetected(definition, guest.takeNode, hypervisor.owner or (0, 0))
+    definition = chainsDetected(definition, guest.takeNode, hypervisor.owner or (0, 0), missing)
     devices = definition.devices
     channels = tuple(channelPlaced(channel, guest) for channel in devices.channels)
     displays = tuple(

@@ -27,7 +27,7 @@ from pyvirt.drivers.qemu.networkports import Actual, findActual, releasePort
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.store import writeWhole
 from pyvirt.drivers.traffic import limitTraffic, plainQueue, unlimited
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.process import Command, Finished
 
 if TYPE_CHECKING:
@@ -168,6 +168,13 @@ def checkPort(nic: Any) -> None:
                 f"interface {mac} - vlan tag not supported for this connection type",
                 ErrorDomain.DOMAIN,
             )
+    several = nic.driver is not None and (nic.driver.queues or 0) > 1
+    if several and nic.type not in ("network", "bridge", "direct", "ethernet", "vhostuser", "vdpa"):
+        mac = nic.mac.address if nic.mac is not None else ""
+        raise unsupportedConfig(
+            f"interface {mac} - multiqueue is not supported for network interfaces of type "
+            f"{nic.type}"
+        )
     if nic.type == "direct" and port is not None:
         raise unsupportedConfig(f"virtual ports of type '{port}' are not supported")
 
@@ -228,8 +235,7 @@ async def _bridged(
         taps.setHardwareAddress(name, taps.tapAddress(nic.mac.address))
         port = actual.virtualport
         if port is not None and port.type == "openvswitch":
-            if nic.mtu:
-                taps.setMTU(name, nic.mtu)
+            taps.setMTU(name, nic.mtu or taps.mtuOf(bridge))
             await openvswitch.addPort(hypervisor.processes, definition, bridge, name, nic, port)
         else:
             taps.setMTU(name, nic.mtu or taps.mtuOf(bridge))
@@ -343,15 +349,26 @@ async def _macvtap(hypervisor: Hypervisor, nic: Any, actual: Actual) -> tuple[st
         name = hypervisor.macvtapNames.fresh(nic.target.dev if nic.target is not None else None)
         if taps.exists(name):
             raise systemFailure(OSError(17, ""), f"Unable to create {name} device")
-        await hypervisor.processes.run(
-            Command(
-                argv=(
-                    *("ip", "link", "add", "link", lower, "name", name),
-                    *("address", nic.mac.address, "type", "macvtap"),
-                    *("mode", "passthru" if mode == "passthrough" else mode),
+        try:
+            await hypervisor.processes.run(
+                Command(
+                    argv=(
+                        *("ip", "link", "add", "link", lower, "name", name),
+                        *("address", nic.mac.address, "type", "macvtap"),
+                        *("mode", "passthru" if mode == "passthrough" else mode),
+                    )
                 )
             )
-        )
+        except VirtError as problem:
+            why = (problem.message or "").rpartition("RTNETLINK answers: ")
+            if not why[1]:
+                raise
+            raise virtError(
+                ErrorCode.SYSTEM_ERROR,
+                f"error creating macvtap interface {name}@{lower} ({nic.mac.address}): "
+                + why[2].strip(),
+                ErrorDomain.NONE,
+            ) from None
     except BaseException:
         restoreAddress(hypervisor, lower)
         raise

@@ -95,6 +95,10 @@ def enterGroup(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     definition = domain.definition
     group = None
     if hypervisor.privileged:
+        if not partitionOf(definition).startswith("/"):
+            raise unsupportedConfig(
+                f"Resource partition '{partitionOf(definition)}' must start with '/'"
+            )
         group = GuestGroup.make(
             hypervisor.cgroups, partitionOf(definition), groupName(guest.id, domain.name)
         )

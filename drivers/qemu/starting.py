@@ -13,10 +13,12 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
+from pyvirt.definitions.domain.steps import sortedDisks
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.interfaces.locking import Launch
 from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
+from pyvirt.drivers.qemu.blocks.chain import chain, localPath, pathOf
 from pyvirt.drivers.qemu.capabilities.hostmodel import requireCPU, withHostModel
 from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
@@ -82,24 +84,42 @@ async def start(
     guest.autodestroy = autodestroy
     guest.agentTimeout = domain.agentTimeout
     descriptors = firmwares()
-    base = chooseFirmware(
-        withHostModel(base, capabilities, cpuMap()),
-        descriptors,
-        nvramFolder=os.path.join(layout.lib, "nvram"),
-    )
-    requireCPU(cpuMap(), capabilities, base.cpu)
+    boots = incoming is None and incomingURI is None
+    left: list[Any] = []
     try:
+        base = chooseFirmware(
+            withHostModel(base, capabilities, cpuMap()),
+            descriptors,
+            nvramFolder=os.path.join(layout.lib, "nvram"),
+        )
+        requireCPU(cpuMap(), capabilities, base.cpu)
         live = labelled(
-            prepareLive(hypervisor, base, guest),
+            prepareLive(hypervisor, base, guest, boots=boots, left=left),
             hypervisor.owner,
             bool(hypervisor.config["security_default_confined"]),
         )
     except BaseException:
         releasePorts(hypervisor, guest)
+        domain.reason = c.VIR_DOMAIN_SHUTOFF_FAILED
         raise
+    finally:
+        for disk in left:
+            gone = disk.device in ("cdrom", "floppy")
+            change = (
+                c.VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START
+                if gone
+                else c.VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START
+            )
+            hypervisor.tellDomain(
+                domain,
+                c.VIR_DOMAIN_EVENT_ID_DISK_CHANGE,
+                *(pathOf(disk.source), None, disk.alias, change),
+            )
     if domain.persistent and domain.pending is None:
         # Written and read again, as libvirt copies definitions: its devices come in their order.
-        domain.pending = parseDomain(formatDomain(kept, secure=True, inactive=True))
+        pending = parseDomain(formatDomain(kept, secure=True, inactive=True))
+        devices = replaced(pending.devices, disks=sortedDisks(pending.devices.disks))
+        domain.pending = replaced(pending, devices=devices)
     domain.definition = live
     findTaints(hypervisor, live, guest)
     domain.guest = guest
@@ -109,14 +129,16 @@ async def start(
     try:
         xml = formatDomain(live, id=id, secure=True)
         await hypervisor.hooks.call("qemu", domain.name, "prepare", "begin", input=xml)
-        checkFiles(hypervisor, live)
-        live = await listenOnNetworks(hypervisor, hostends.chooseDevices(live))
-        domain.definition = live
         owner = hypervisor.owner
         makeFolder(guest.folder, owner, 0o700)
         makeFolder(guest.channels, owner, 0o700)
+        checkFiles(hypervisor, live)
+        live = await listenOnNetworks(hypervisor, hostends.chooseDevices(live))
+        domain.definition = live
         writeKey(hypervisor, guest)
         makeVariables(live, descriptors, owner, reset=resetVariables)
+        if live.os.loader is not None and live.os.loader.path:
+            hostends.checkAccess(live.os.loader.path)
         if owner is not None and hypervisor.config["dynamic_ownership"]:
             takeOver(live, owner, guest.restored)
         guestLog = GuestLog(layout.log(domain.name))
@@ -182,23 +204,17 @@ def checkFiles(hypervisor: Hypervisor, definition: DomainDefinition) -> None:
 
     @raise VirtError: something is not.
     """
-    disks = []
     for disk in definition.devices.disks:
-        path = getattr(disk.source, "file", None) or getattr(disk.source, "dev", None)
-        if not path or not path.startswith("/"):
-            continue
-        try:
-            os.stat(path)
-        except OSError as problem:
-            policy = getattr(disk.source, "startupPolicy", None)
-            if policy in ("optional", "requisite") and disk.device in ("cdrom", "floppy"):
-                disks.append(replaced(disk, source=None))
-                continue
-            raise systemFailure(
-                problem, f"Cannot access storage file '{path}'", ErrorDomain.STORAGE
-            ) from None
+        for image in chain(disk):
+            path = localPath(image.source)
+            if path is not None:
+                hostends.checkAccess(path)
     os_ = definition.os
-    for path in (os_.kernel, os_.initrd, os_.dtb):
+    paths = [os_.kernel, os_.initrd, os_.dtb]
+    for info in definition.sysinfos:
+        if info.type == "fwcfg":
+            paths += [file for _, _, file in info.entries]
+    for path in paths:
         if path:
             try:
                 os.stat(path)
@@ -242,6 +258,7 @@ def hostSettings(
         settings={
             **hypervisor.config.values,
             "hugetlbfs_mounts": hostends.hugePageMounts(hypervisor.config.values),
+            "host_nodes": hostends.hostNodes(),
         },
     )
 

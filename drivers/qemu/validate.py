@@ -40,13 +40,18 @@ def validate(
     @raise VirtError: CONFIG_UNSUPPORTED mostly.
     """
     settings = settings or {}
+    emulator, kind = definition.devices.emulator, definition.os.type
+    if kind.name != "hvm":
+        raise refuse(f"Emulator '{emulator}' does not support os type '{kind.name}'")
+    if kind.arch not in _arches(capabilities.arch):
+        raise refuse(f"Emulator '{emulator}' does not support arch '{kind.arch}'")
     if definition.type not in ("qemu", "kvm") or (
         definition.type == "kvm" and not capabilities.kvm
     ):
-        raise refuse(
-            f"Emulator '{definition.devices.emulator}' does not support virt type "
-            f"'{definition.type}'"
-        )
+        raise refuse(f"Emulator '{emulator}' does not support virt type '{definition.type}'")
+    machine = capabilities.machine(kind.machine or "")
+    if capabilities.machines and (machine is None or machine.name == "none"):
+        raise refuse(f"Emulator '{emulator}' does not support machine type '{kind.machine}'")
     _memory(definition)
     _boot(definition)
     _processors(definition, capabilities)
@@ -58,6 +63,11 @@ def validate(
     _beforehand(definition)
     check(definition)
     checkDevices(definition, capabilities, settings)
+
+
+def _arches(own: str) -> tuple[str, ...]:
+    """Return the architectures of whose guests a binary runs some."""
+    return {"x86_64": ("x86_64", "i686"), "aarch64": ("aarch64", "armv7l")}.get(own, (own,))
 
 
 def _generic(detail: str, code: int = ErrorCode.CONFIG_UNSUPPORTED) -> VirtError:
@@ -308,7 +318,8 @@ def _firmware(definition: DomainDefinition) -> None:
     features = definition.features
     loader = os.loader
     machine, arch = os.type.machine or "", os.type.arch
-    if os.firmware == "efi" and isX86(arch) and (features is None or not features.acpi):
+    flash = loader is not None and loader.type == "pflash" and loader.readonly
+    if (os.firmware == "efi" or flash) and isX86(arch) and (features is None or not features.acpi):
         raise refuse("UEFI requires ACPI on this architecture")
     if loader is not None and loader.secure:
         if not isQ35(machine, arch):

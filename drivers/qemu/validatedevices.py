@@ -157,6 +157,8 @@ def _disk(disk: Any, definition: DomainDefinition) -> None:
     _diskAddress(disk, definition)
     if disk.type == "vhostuser" and not sharesMemory(definition):
         raise refuse("'vhostuser' requires shared memory")
+    if disk.type == "dir" and (driver is None or driver.type != "fat"):
+        raise refuse("storage type 'dir' requires use of storage format 'fat'")
     if disk.type == "dir" and not disk.readonly:
         raise refuse("virtual FAT storage can't be accessed in read-write mode")
     form = driver.type if driver is not None else None

@@ -5,7 +5,6 @@ Files in which firmwares keep their variables: made from a template when a guest
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 
 from pyvirt.definitions.domain import DomainDefinition
@@ -14,7 +13,15 @@ from pyvirt.drivers.qemu.firmware import Descriptor
 from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["makeVariables"]
+__all__ = ["makeVariables", "variablesPath"]
+
+
+def variablesPath(definition: DomainDefinition) -> str | None:
+    """Return the file on this host in which a guest's firmware keeps its variables; None: there is none."""
+    nvram = definition.os.nvram
+    if nvram is None or not isinstance(nvram.source, FileSource):
+        return None
+    return nvram.source.file
 
 
 def makeVariables(
@@ -49,24 +56,35 @@ def makeVariables(
         )
     made = f"{path}.new"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
-        source = os.open(template, os.O_RDONLY | os.O_CLOEXEC)
+        source = os.open(template, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as problem:
         raise systemFailure(problem, f"Failed to open file '{template}'") from None
+    failure = f"Failed to create file '{made}'"
     try:
-        with open(source, "rb") as read:
-            fd = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            with open(fd, "wb") as write:
-                shutil.copyfileobj(read, write)
-                write.flush()
-                os.fsync(write.fileno())
-                if owner is not None:
-                    os.fchown(write.fileno(), *owner)
+        fd = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        try:
+            while True:
+                failure = f"Unable to read from file '{template}'"
+                data = os.read(source, 1 << 20)
+                failure = f"Unable to write to file '{made}'"
+                if not data:
+                    break
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(fd, view) :]
+            os.fsync(fd)
+            if owner is not None:
+                os.fchown(fd, *owner)
+        finally:
+            os.close(fd)
+        failure = f"Unable to rename file '{made}' to '{path}'"
         os.rename(made, path)
     except OSError as problem:
         try:
             os.unlink(made)
         except OSError:
             pass
-        raise systemFailure(problem, f"Failed to create file '{path}'") from None
+        raise systemFailure(problem, failure) from None
+    finally:
+        os.close(source)
     return path

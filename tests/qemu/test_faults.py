@@ -243,6 +243,8 @@ class StartTests(FaultCase):
                 self.hung = (step,) if fault == "hang" else ()
                 error = await self.outcome(self.definitions.domainDefineXMLFlags(self.xml, 0))
                 said = "internal error: Failed to probe QEMU binary with QMP: "
+                if step in ("start", "greeting") and fault in ("die", "vanish", "crash", "cut"):
+                    said = f"internal error: Failed to start QEMU binary {self.fake.path} for probing: "
                 self.assertTrue(error.startswith(said), f"{step} {fault}: {error}")
                 await self.until(lambda: not self.fake.processes())
         self.fake.plan()

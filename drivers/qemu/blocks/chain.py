@@ -18,12 +18,12 @@ import attrs
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._disk import BackingFormat, BackingStore, DiskDriver
-from pyvirt.definitions.domain._source import BlockSource, DiskSource, FileSource
+from pyvirt.definitions.domain._source import BlockSource, DiskSource, FileSource, NVMeSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.imageheaders import HEADER, ImageHeader, probedFormat, readHeader
 from pyvirt.drivers.qemu.command.blockdevs import Node
 from pyvirt.drivers.qemu.refusals import invalidArgument, operationInvalid, systemFailure
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = [
     "Image",
@@ -33,6 +33,7 @@ __all__ = [
     "disksOf",
     "find",
     "headerOf",
+    "localPath",
     "pathOf",
     "withChain",
     "withDisk",
@@ -215,7 +216,7 @@ def headerOf(source: Any, format: str) -> ImageHeader:
         return ImageHeader(format="raw" if format == "auto" else format)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     try:
-        data = os.pread(fd, HEADER, 0) if not stat.S_ISDIR(os.fstat(fd).st_mode) else b""
+        data = os.pread(fd, HEADER, 0)
     finally:
         os.close(fd)
     return readHeader(data, probedFormat(data) if format == "auto" else format)
@@ -280,13 +281,18 @@ def _fromJSON(text: str) -> DiskSource | None:
 
 
 def chainsDetected(
-    definition: DomainDefinition, take: Callable[[], int], ids: tuple[int, int] = (0, 0)
+    definition: DomainDefinition,
+    take: Callable[[], int],
+    ids: tuple[int, int] = (0, 0),
+    missing: Callable[[Any, VirtError], Any] | None = None,
 ) -> DomainDefinition:
     """
     Give every image of a guest that is to start its number, and add those images that headers name.
 
     @param take: C{()} to the next number.
     @param ids: user and group of the guest, for errors.
+    @param missing: is told of a disk whose images are not there and why, and returns what becomes of it: another
+        disk, or None: it is left out; or raises. Without it, that is an error.
     @raise VirtError: an image that another needs is missing, or says nothing of its format.
     """
     disks: list[Any] = []
@@ -298,7 +304,15 @@ def chainsDetected(
                 disk = replaced(disk, driver=replaced(disk.driver, type=None))
             disks.insert(0, disk)
             continue
-        disks.insert(0, _detected(disk, take, ids))
+        try:
+            disk = _detected(disk, take, ids)
+        except VirtError as problem:
+            if missing is None:
+                raise
+            disk = missing(disk, problem)
+            if disk is None:
+                continue
+        disks.insert(0, disk)
     return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))
 
 
@@ -330,11 +344,18 @@ def _checkNamed(disk: Any, images: Sequence[Image], terminated: bool, ids: tuple
 
     @raise VirtError: one is not.
     """
-    if disk.device not in ("disk", "lun") or disk.source.startupPolicy is not None:
-        return
     for place, image in enumerate(images):
-        path = getattr(image.source, "file", None) or getattr(image.source, "dev", None)
-        if not path or not path.startswith("/"):
+        if isinstance(image.source, NVMeSource):
+            config = f"/sys/bus/pci/devices/{_address(image.source)}/config"
+            try:
+                os.stat(config)
+            except OSError as problem:
+                detail = f"Device {_address(image.source)} not found: could not access {config}"
+                raise systemFailure(problem, detail, ErrorDomain.NONE) from None
+        path = localPath(image.source)
+        alone = not place and image.format not in LAYERED
+        if not path or (terminated and not alone and place == len(images) - 1):
+            # Below the last one there is nothing: nobody looks into it.
             continue
         try:
             os.stat(path)
@@ -342,8 +363,24 @@ def _checkNamed(disk: Any, images: Sequence[Image], terminated: bool, ids: tuple
             what = f"storage file '{path}'"
             if place and (terminated or place < len(images) - 1):
                 what = f"backing file '{path}' of storage file '{images[0].path}'"
-            detail = f"Cannot access {what} (as uid:{ids[0]}, gid:{ids[1]})"
-            raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
+            if not alone:
+                # It is looked at with the eyes of the guest.
+                what += f" (as uid:{ids[0]}, gid:{ids[1]})"
+            raise systemFailure(problem, f"Cannot access {what}", ErrorDomain.STORAGE) from None
+
+
+def _address(source: NVMeSource) -> str:
+    at = source.address
+    return f"{at.domain or 0:04x}:{at.bus or 0:02x}:{at.slot or 0:02x}.{at.function or 0}"
+
+
+def localPath(source: Any) -> str | None:
+    """Return the file, device or folder of this host that a source is; None: it is elsewhere."""
+    for name in ("file", "dev", "dir"):
+        path = getattr(source, name, None)
+        if path:
+            return str(path)
+    return None
 
 
 def _open(store: BackingStore) -> BackingStore | None:
@@ -367,6 +404,9 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
         try:
             header = headerOf(last.source, last.format)
         except OSError as problem:
+            if os.path.exists(last.path):
+                detail = f"cannot read header '{last.path}'"
+                raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
             if len(images) == 1 and not last.detected:
                 # Whoever starts the guest complains in other words.
                 return True

@@ -10,9 +10,11 @@ from pyvirt.definitions.domain._address import VirtioSerialAddress
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.secretobjects import addTLS
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["addChannels", "addConsoles", "addParallels", "addSerials", "addSource"]
+
+_ISA_PORTS = 4
 
 
 def addSource(
@@ -117,6 +119,12 @@ def addSerials(b: Builder) -> None:
             b.add("-serial", f"chardev:{name}")
             continue
         if kind == "isa-serial":
+            if (port.target.port or 0) >= _ISA_PORTS:
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR,
+                    f"Maximum supported number of ISA serial ports is '{_ISA_PORTS}'",
+                    ErrorDomain.QEMU,
+                )
             values["index"] = port.target.port
         else:
             values |= b.address(port)

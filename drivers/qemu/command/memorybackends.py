@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from pyvirt.drivers.qemu.command.arguments import Builder
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["backend"]
 
@@ -101,6 +102,8 @@ def backend(
     if kind == "memfd" and path is None:
         qom = "memory-backend-memfd"
         if huge is not None:
+            # Nothing is made there, but that there is none is refused all the same.
+            _hugeFolder(b, huge)
             values["hugetlb"] = True
             if huge:
                 values["hugetlbsize"] = huge * 1024
@@ -144,6 +147,14 @@ def backend(
         values["pmem"] = True
     policy, nodes = _policy(b, cell, source.nodemask if source is not None else None)
     if policy is not None:
+        known = b.host.settings.get("host_nodes")
+        for node in sorted(nodes):
+            if known is not None and node not in known:  # type: ignore[operator]
+                raise virtError(
+                    ErrorCode.CONFIG_UNSUPPORTED,
+                    f"NUMA node {node} is unavailable",
+                    ErrorDomain.NONE,
+                )
         values["host-nodes"] = sorted(nodes)
         values["policy"] = policy
     return {"qom-type": qom, "id": name, **values}
@@ -170,8 +181,6 @@ def _hugeFolder(b: Builder, size: int) -> str:
             return str(mounts[size])
         if not size:
             return str(next(iter(mounts.values())))
-    from pyvirt.errors import ErrorCode, ErrorDomain, virtError
-
     if not size or not mounts:
         raise virtError(
             ErrorCode.INTERNAL_ERROR,

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from twisted.trial.unittest import SkipTest
 
 from benchmarks.doors import Doors
+from benchmarks.logins import Logins
 from benchmarks.raw import RawClient, eventsDelivered, subscribers
 from benchmarks.scale import EVENTS, Scale
 from pyvirt.errors import VirtError
@@ -174,6 +175,7 @@ LIMITS = ["max_clients = 6000", "max_anonymous_clients = 1000"]
 
 _SCALE = Scale(LIMITS)
 _DOORS = Doors()
+_LOGINS = Logins()
 
 MEASURES = [
     Measure("synchronous calls, stock binding", "calls/s", stock("call"), 1.2),
@@ -208,6 +210,8 @@ MEASURES = [
     Measure("the same, our SSH door", "ms", _DOORS.sshDoor, 0.3, less=True, rounds=3),
     Measure("calls beside TLS handshakes", "ms", _DOORS.delay("tls"), less=True),
     Measure("calls beside SSH handshakes", "ms", _DOORS.delay("ssh"), less=True),
+    Measure("calls beside failing SCRAM logins", "ms", _LOGINS.delay("SCRAM"), less=True),
+    Measure("calls beside failing PLAIN logins", "ms", _LOGINS.delay("PLAIN"), less=True),
 ]
 
 
@@ -338,6 +342,7 @@ def main() -> int:
         finally:
             daemon.stop()
             _DOORS.stop()
+            _LOGINS.stop()
     finally:
         reference.stop()
     show("Daemons, each with the same clients", ("libvirtd", "pyvirt"), rows)

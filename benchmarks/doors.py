@@ -103,7 +103,7 @@ class Doors:
         port = self.world.tlsPorts[daemon.label] if kind == "tls" else self.world.sshPort
         if kind == "ssh" and daemon.label != "pyvirt":
             port = self.world.sshd.port
-        with flood(kind, port):
+        with flood(kind, str(port)):
             yield
 
     def stop(self) -> None:
@@ -126,10 +126,10 @@ def worst(client: RawClient, calls: int = CALLS) -> float:
 
 
 @contextmanager
-def flood(kind: str, port: int) -> Iterator[None]:
+def flood(kind: str, *where: str, module: str = "benchmarks.doors") -> Iterator[None]:
     """Have a crowd come and go meanwhile, in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.doors", kind, str(port)],
+        [sys.executable, "-m", module, kind, *where],
         stdout=subprocess.PIPE,
         cwd=CHECKOUT,
     )

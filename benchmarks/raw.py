@@ -38,12 +38,12 @@ def call(name: str, *arguments: Any, serial: int = 0) -> bytes:
 class RawClient:
     """An open connection to C{test:///default}."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, readOnly: bool = False) -> None:
         self.socket = connection
         self._serial = 0
         self._rest = b""
         self.ask("authList")
-        self.ask("connectOpen", "test:///default", 0)
+        self.ask("connectOpen", "test:///default", int(readOnly))
 
     def close(self) -> None:
         """Hang up."""

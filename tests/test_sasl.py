@@ -12,6 +12,7 @@ from typing import Any
 
 from scramp import ScramClient
 from twisted.internet.defer import Deferred, execute
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.authfile import findAuthFile, readCredentials
@@ -31,6 +32,7 @@ from pyvirt.sasl.client import MechanismError, Plain, Scram, chooseMechanism
 from pyvirt.sasl.kerberos import isAvailable
 from pyvirt.sasl.layer import LayerError, SecurityLayer
 from pyvirt.transports.endpoints import Address
+from pyvirt.transports.turns import Turns
 from tests.daemonfixture import Peer, World, error
 
 FAILED = error(
@@ -190,6 +192,66 @@ class ServerTests(Base):
         waiting.pop().callback(True)
         self.assertEqual((self.world.server.anonymous, len(self.world.server.sessions)), (0, 0))
 
+    def test_onePasswordAtATime(self) -> None:
+        """Passwords are hashed one after the other; who leaves while it waits gives up its place, and no more."""
+        working: list[Deferred[Any]] = []
+
+        def later(function: Any, *arguments: Any) -> Deferred[Any]:
+            working.append(Deferred())
+            return working[-1]
+
+        self.sasl.inThread = later
+        peers = [self.peer(TLS) for _ in range(4)]
+        for peer in peers:
+            peer.call("authSASLInit")
+            peer.send(peer.packet("authSASLStart", "PLAIN", 0, b"\0joe\0secret"))
+        first, second, third, fourth = peers
+        self.assertEqual(len(working), 1)
+        third.lose()
+        # What is under way for one that left is gone on with: nobody may have two hashed by leaving.
+        first.lose()
+        self.assertEqual(len(working), 1)
+        working[0].callback(True)
+        self.assertEqual(len(working), 2)
+        working[1].callback(False)
+        (answer,) = second.received()
+        self.assertEqual(answer.error, FAILED)
+        self.assertEqual(len(working), 3)
+        working[2].callback(True)
+        (answer,) = fourth.received()
+        self.assertTrue(answer.result.complete)
+        self.assertEqual((len(working), self.world.server.anonymous), (3, 1))
+        self.assertEqual(self.world.server.counters.failedLogins, 1)
+
+    def test_floodOfLogins(self) -> None:
+        """Of the steps of many logins that come at once one or two are taken in a turn, and each is answered."""
+        now = [0.0]
+        pending = Clock()
+        turns = self.world.server.turns = Turns(pending, timer=lambda: now[0])
+        peers = [self.peer() for _ in range(10)]
+        passwords = self.sasl.passwords
+        find = passwords.find
+
+        def slow(user: str, mechanism: str) -> Any:
+            now[0] += 0.0003
+            return find(user, mechanism)
+
+        passwords.find = slow  # type: ignore[method-assign]
+        clients = [Scram("SCRAM-SHA-256", "joe", "secret", None) for _ in peers]
+        for peer, client in zip(peers, clients, strict=True):
+            peer.call("authSASLInit")
+            peer.send(peer.packet("authSASLStart", "SCRAM-SHA-256", 0, client.first()))
+        self.assertEqual([len(peer.received()) for peer in peers], [1, 1] + [0] * 8)
+        self.assertEqual(turns.waiting, 8)
+        peers[3].lose()
+        while turns.waiting:
+            (call,) = pending.getDelayedCalls()
+            call.cancel()
+            began = now[0]
+            turns._next()
+            self.assertLess(now[0] - began, 0.0007)
+        self.assertEqual([len(peer.received()) for peer in peers], [0, 0, 1, 0, 1, 1, 1, 1, 1, 1])
+
     def test_outOfTurn(self) -> None:
         """Every call out of turn is refused, and too many of them end the connection."""
         peer = self.peer()
@@ -263,6 +325,7 @@ class ServerTests(Base):
             peer.lose()
             self.assertEqual(len(self.world.server.sessions), 0)
         self.assertEqual(self.world.server.anonymous, 0)
+        self.world.clock.advance(0)
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_aThousandFailures(self) -> None:

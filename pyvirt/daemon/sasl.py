@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -66,6 +67,8 @@ class SASL:
     @ivar keytab: the file of the daemon's Kerberos keys, None: the system's.
     @ivar minimumSSF: bits of the key that has to encrypt what a plain TCP socket carries.
     @ivar inThread: calls a function in a thread.
+    @ivar checks: lets one password be hashed at a time: that is made to cost much, and threads and CPUs are there for
+        those who are inside as well.
     """
 
     passwords: PasswordFile
@@ -74,6 +77,7 @@ class SASL:
     keytab: str | None = None
     minimumSSF: int = 112
     inThread: Callable[..., Deferred[Any]]
+    checks: DeferredSemaphore = attrs.Factory(lambda: DeferredSemaphore(1))
 
     def offered(self, identity: Identity, binding: Any) -> list[str]:
         """The mechanisms for a client that came by some door, the best first."""
@@ -91,6 +95,27 @@ class SASL:
             ):
                 found.append(each)
         return found
+
+    def check(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """
+        Call what costs much, when it is its turn.
+
+        A client that goes away gives up its place in the queue; what is being worked at for it is worked at to its end
+        before the next begins.
+        """
+
+        def begin(_: object) -> Deferred[Any]:
+            answer: Deferred[Any] = Deferred()
+
+            def ended(result: Any) -> None:
+                self.checks.release()
+                if not answer.called:
+                    answer.callback(result)
+
+            self.inThread(function, *arguments).addBoth(ended)
+            return answer
+
+        return self.checks.acquire().addCallback(begin)
 
     def permits(self, name: str) -> bool:
         """Whether somebody of this name may come in."""
@@ -216,7 +241,7 @@ class _Plain:
                 raise Refused(f"wrong name or password (user {user!r})")
             return None, user
 
-        return self._sasl.inThread(verify, mechanism, verifier, password).addCallback(checked)
+        return self._sasl.check(verify, mechanism, verifier, password).addCallback(checked)
 
 
 class _Kerberos:
@@ -275,7 +300,13 @@ class Login:
         self._offered: list[str] | None = None
         self._mechanism: Any = None
         self._busy = False
+        self._waiting: Deferred[Any] | None = None
         self._failures = 0
+
+    def forget(self) -> None:
+        """The client has gone: do not wait for its turn any longer."""
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def _refuse(self, reason: str) -> VirtError:
         session = self.session
@@ -341,20 +372,23 @@ class Login:
         if data is not None and len(data) > _DATA:
             raise self._refuse(f"an answer of {len(data)} bytes")
         try:
-            answer = self._mechanism.step(data)
+            answer = self.session.server.turns.run(partial(self._mechanism.step, data))
         except Refused as problem:
             raise self._refuse(str(problem)) from None
         if isinstance(answer, Deferred):
             self._busy = True
+            self._waiting = answer
             return answer.addCallbacks(self._later, self._laterFailed)
         return self._answered(*answer)
 
     def _later(self, answer: tuple[bytes | None, str | None]) -> Step:
-        self._busy = False
+        self._busy, self._waiting = False, None
         return self._answered(*answer)
 
     def _laterFailed(self, failure: Failure) -> Any:
-        self._busy = False
+        self._busy, self._waiting = False, None
+        if failure.check(CancelledError):
+            raise failed()
         if failure.check(Refused):
             raise self._refuse(str(failure.value))
         return failure

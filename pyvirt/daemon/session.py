@@ -159,6 +159,8 @@ class Session(RPCServer):
             self._deadline = None
         if self._opening is not None:
             self._opening.cancel()
+        if self.login is not None:
+            self.login.forget()
         self.closeConnection()
         self.server.sessionEnded(self)
 

@@ -1,6 +1,6 @@
 """
-Handshakes share the time of the reactor with everybody else: no more of them are gone on with in one turn than take
-a few milliseconds, however many have something to say.
+Handshakes and logins share the time of the reactor with everybody else: about one step of one of them is gone on with
+in a turn, however many have something to say.
 
 A step of a handshake costs what a signature or an exchange of keys costs, a hundred calls.  Twenty that come at once
 would keep all clients waiting for all of them.
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 __all__ = ["HandshakeInput", "Turns"]
@@ -23,6 +23,29 @@ BUDGET = 0.0004
 """Seconds of one turn after which no further step is begun."""
 
 
+class IWaits(Protocol):
+    """Something that has a step to do."""
+
+    def goOn(self) -> None:
+        """Do it."""
+
+    def fail(self) -> None:
+        """It cannot be gone on with: nobody knows why."""
+
+
+class _Waiting:
+    """A piece of a login."""
+
+    def __init__(self, waiting: Deferred[None]) -> None:
+        self._waiting = waiting
+
+    def goOn(self) -> None:
+        self._waiting.callback(None)
+
+    def fail(self) -> None:
+        """What went wrong is for whom the Deferred was given to."""
+
+
 class Turns:
     """
     Who is next.
@@ -31,18 +54,18 @@ class Turns:
     """
 
     def __init__(
-        self, clock: Any, *, timer: Callable[[], float] = perf_counter, budget: float = BUDGET
+        self, clock: Any, *, timer: Callable[[], float] | None = None, budget: float = BUDGET
     ) -> None:
         """
         @param clock: calls what is due in the next turn.
-        @param timer: seconds of some clock, for what work costs.
+        @param timer: seconds of some clock, for what work costs; None: C{clock} tells.
         """
         self.longest = 0.0
         self._clock = clock
-        self._timer = timer
+        self._timer: Callable[[], float] = clock.seconds if timer is None else timer
         self._budget = budget
         self._used = 0.0
-        self._queue: deque[HandshakeInput] = deque()
+        self._queue: deque[IWaits] = deque()
         self._turn: Any = None
 
     @property
@@ -50,7 +73,30 @@ class Turns:
         """How many connections wait for their turn."""
         return len(self._queue)
 
-    def ask(self, one: HandshakeInput) -> None:
+    def run(self, work: Callable[[], Any]) -> Any:
+        """
+        Do a piece of a login, in its turn.
+
+        @return: what C{work} returns, or a Deferred of it: it had to wait.
+        """
+        if self._queue or self._used >= self._budget:
+            waiting: Deferred[None] = Deferred()
+            done = waiting.addCallback(lambda _: work())
+            self.ask(_Waiting(waiting))
+            return done
+        if self._turn is None:
+            self._turn = self._clock.callLater(0, self._next)
+        began = self._timer()
+        try:
+            return work()
+        finally:
+            self._charge(began)
+
+    def _charge(self, began: float) -> None:
+        self._used += max(self._timer() - began, 0.0)
+        self.longest = max(self.longest, self._used)
+
+    def ask(self, one: IWaits) -> None:
         """Let C{one} go on: now, if there is time left in this turn, else behind the others."""
         if self._queue or self._used >= self._budget:
             self._queue.append(one)
@@ -59,7 +105,7 @@ class Turns:
         if self._turn is None:
             self._turn = self._clock.callLater(0, self._next)
 
-    def _work(self, one: HandshakeInput) -> None:
+    def _work(self, one: IWaits) -> None:
         began = self._timer()
         try:
             one.goOn()
@@ -67,8 +113,7 @@ class Turns:
             log.failure("a handshake failed unexpectedly")
             one.fail()
         finally:
-            self._used += self._timer() - began
-            self.longest = max(self.longest, self._used)
+            self._charge(began)
 
     def _next(self) -> None:
         self._turn = None

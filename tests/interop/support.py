@@ -16,6 +16,7 @@ import ctypes
 import difflib
 import functools
 import os
+import random
 import re
 import shutil
 import signal
@@ -108,12 +109,26 @@ def requireBinding() -> str:
     return BINDING_PYTHON
 
 
+_given: set[int] = set()
+
+
 def freePort() -> int:
-    """A loopback TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """
+    A loopback TCP port that nobody uses now, and nobody was given before: who knew a server by it would take the next
+    for an impostor.  The kernel gives it to no client either, for it is below those that it gives away.
+    """
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(12000, 32000)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
         return port
+    raise AssertionError("there is no free port")
 
 
 @functools.cache

@@ -425,7 +425,7 @@ class DoorTests(TestCase):
                     )
                 outcome = await names(
                     f"test+ssh://{user}@127.0.0.1:{far.port}/default?keyfile={here.key}"
-                    f"{here.ours()}{more}"
+                    f"&known_hosts={far.folder}/known&known_hosts_verify=auto{more}"
                 )
                 self.assertIn(expected, outcome, str((helper, forwarding, more, outcome)))
             finally:

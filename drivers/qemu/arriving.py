@@ -67,7 +67,7 @@ class Arrival:
 
     @ivar guest: its run, None if it does not run.
     @ivar known: whether it was defined here before.
-    @ivar later: what it is to be when it is started again, None: what it is.
+    @ivar sent: what the source says that it is.
     @ivar origin: its name at the source.
     @ivar ports: those that are taken for it.
     @ivar come: fires when it has come, or its process has ended.
@@ -76,12 +76,14 @@ class Arrival:
     @ivar inlet: where its memory comes in through the daemon, None if it comes straight.
     @ivar finishing: somebody has said that it is to run.
     @ivar defined: it was defined for the first time, for this.
+    @ivar told: an event has told of it.
+    @ivar over: it does not come.
     """
 
     domain: Domain
     guest: Guest | None
     known: bool
-    later: DomainDefinition | None
+    sent: DomainDefinition
     origin: str
     flags: int
     held: AbstractAsyncContextManager[Any] | None = None
@@ -92,6 +94,8 @@ class Arrival:
     inlet: Inlet | None = None
     finishing: bool = False
     defined: bool = False
+    told: bool = False
+    over: bool = False
 
 
 class Arriving:
@@ -187,8 +191,9 @@ class Arriving:
         disks = chosen(definition, flags, asked)
         if disks:
             checkDisksAddress(asked, asked.get(c.VIR_MIGRATE_PARAM_URI))
-        persistent = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
-        later = None if persistent is None else await hypervisor.parse(persistent)
+        where = None
+        if flags & c.VIR_MIGRATE_OFFLINE:
+            _, where, _ = self._listen(asked)
         if definition.name in hypervisor.arriving:
             raise failed(f"domain '{definition.name}' is already being migrated here")
         domains = hypervisor.domains
@@ -197,11 +202,12 @@ class Arriving:
         if domain is None:
             domain = domains.add(definition)
         hypervisor.migrationErrors.pop(definition.name, None)
-        arrival = Arrival(domain, None, known, later, origin, flags)
+        arrival = Arrival(domain, None, known, definition, origin, flags)
         hypervisor.arriving[domain.name] = arrival
         if flags & c.VIR_MIGRATE_OFFLINE:
             self._expire(arrival)
-            return arrival, (self._answer(arrival), None)
+            # Nothing comes there, but clients want to be told where to.
+            return arrival, (self._answer(arrival), where)
         try:
             sizes = cookie.nbd.disks if cookie is not None and cookie.nbd is not None else {}
             arrival.made = await precreate(hypervisor, disks, sizes, flags)
@@ -210,6 +216,7 @@ class Arriving:
             await self._gone(arrival)
             raise
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STARTED, c.VIR_DOMAIN_EVENT_STARTED_MIGRATED)
+        arrival.told = True
         return arrival, (self._answer(arrival, nbd=nbd), told)
 
     async def _start(
@@ -310,15 +317,19 @@ class Arriving:
     async def _gone(self, arrival: Arrival) -> None:
         """It does not come after all."""
         hypervisor, domain, guest = self._hypervisor, arrival.domain, arrival.guest
+        if arrival.over:
+            return
+        arrival.over = True
         if arrival.inlet is not None:
             arrival.inlet.close()
         try:
             if guest is not None and domain.guest is guest:
                 ref = domain.ref
                 await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FAILED)
-                hypervisor.tell(
-                    domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_FAILED, ref
-                )
+                if arrival.told:
+                    hypervisor.tell(
+                        domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_FAILED, ref
+                    )
         finally:
             removePrecreated(arrival.made)
             self._undefine(arrival)
@@ -471,12 +482,11 @@ class Arriving:
     async def _persist(self, arrival: Arrival, cookie: Cookie | None) -> None:
         """Define the domain here."""
         hypervisor, domain = self._hypervisor, arrival.domain
-        definition = arrival.later
-        if definition is None and cookie is not None and cookie.persistent is not None:
+        definition = arrival.sent if arrival.guest is None else domain.persistentDefinition
+        if arrival.guest is not None and cookie is not None and cookie.persistent is not None:
+            # Whatever else it says that the domain is to be, it is this one.
             definition = await hypervisor.parse(cookie.persistent)
-        definition = definition or domain.persistentDefinition
-        if definition.name != domain.name:
-            definition = replaced(definition, name=domain.name)
+            definition = replaced(definition, name=domain.name, uuid=domain.uuid)
         hypervisor.store.saveDefinition(definition)
         old, domain.persistent = domain.persistent, True
         arrival.defined = not old

@@ -32,6 +32,9 @@ __all__ = ["Domain", "DomainTable"]
 
 _LIVE, _CONFIG = c.VIR_DOMAIN_AFFECT_LIVE, c.VIR_DOMAIN_AFFECT_CONFIG
 
+#: As fast as it goes: MiB a second.
+FASTEST = ((1 << 63) - 1) >> 20
+
 
 class Domain:
     """
@@ -46,6 +49,7 @@ class Domain:
     @ivar agentTimeout: how long its agent may take, in seconds, or C{VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_*}.
     @ivar jobs: the changes made to it.
     @ivar managedSave: whether it was saved where the driver keeps it.
+    @ivar migrationSpeed: the limit of its migrations, whenever it runs: MiB a second.
     @ivar updated: its running definition was changed.
     @ivar snapshots, checkpoints: what is kept of it.
     @ivar ref: what others know it by; made anew whenever its name or id changes.
@@ -61,6 +65,7 @@ class Domain:
         "jobs",
         "lastDefined",
         "managedSave",
+        "migrationSpeed",
         "name",
         "pending",
         "persistent",
@@ -86,6 +91,7 @@ class Domain:
         self.persistent = False
         self.autostart = False
         self.managedSave = False
+        self.migrationSpeed = FASTEST
         self.updated = False
         self.removed = False
         self.guest: Guest | None = None

@@ -28,10 +28,9 @@ __all__ = ["Guest", "MigrationLimits"]
 
 @attrs.frozen(kw_only=True)
 class MigrationLimits:
-    """Limits of a guest's migrations: milliseconds, MiB a second (0: none), bytes."""
+    """Limits of a guest's migrations: milliseconds, MiB a second after the switch (0: none), bytes."""
 
     downtime: int = 300
-    speed: int = ((1 << 63) - 1) >> 20
     postcopySpeed: int = 0
     cache: int = 64 << 20
 

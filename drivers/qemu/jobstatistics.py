@@ -87,6 +87,27 @@ def jobParams(
             _param(c.VIR_DOMAIN_JOB_DISK_PROCESSED, "ullong", copied),
             _param(c.VIR_DOMAIN_JOB_DISK_REMAINING, "ullong", whole - copied),
         ]
+    return out + _effort(statistics)
+
+
+def _effort(statistics: dict[str, Any]) -> list[TypedParam]:
+    """Write what was done so that the migration comes to an end: compression, and a slower guest."""
+    out: list[TypedParam] = []
+    cache = statistics.get("xbzrle-cache")
+    if isinstance(cache, dict):
+        out += [
+            _param(name, "ullong", _number(cache, key) or 0)
+            for name, key in (
+                (c.VIR_DOMAIN_JOB_COMPRESSION_CACHE, "cache-size"),
+                (c.VIR_DOMAIN_JOB_COMPRESSION_BYTES, "bytes"),
+                (c.VIR_DOMAIN_JOB_COMPRESSION_PAGES, "pages"),
+                (c.VIR_DOMAIN_JOB_COMPRESSION_CACHE_MISSES, "cache-miss"),
+                (c.VIR_DOMAIN_JOB_COMPRESSION_OVERFLOW, "overflow"),
+            )
+        ]
+    throttle = _number(statistics, "cpu-throttle-percentage")
+    if throttle:
+        out.append(_param(c.VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE, "int", throttle))
     return out
 
 

@@ -102,7 +102,7 @@ class Leaving:
         checkMigration(function, flags)
         asked = given(params)
         domain = self._hypervisor.domains.find(dom)
-        checkTogether(function, flags, asked)
+        checkTogether(function, flags, asked, destination=None)
         if domain.uuid in self._hypervisor.leaving:
             raise operationInvalid(
                 f"another migration job is already running for domain '{domain.name}'"
@@ -125,9 +125,6 @@ class Leaving:
         if wanted is not None:
             sent = await self._hypervisor.parse(wanted)
             checkStable(definition, sent, None if guest is None else guest.askedCPU)
-        later = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
-        if later is not None:
-            checkStable(domain.persistentDefinition, await self._hypervisor.parse(later))
         nbd = None
         copied = [] if guest is None else chosen(definition, flags, asked)
         if guest is not None and copied:
@@ -279,6 +276,13 @@ class Leaving:
         """
         hypervisor, domain, guest = self._hypervisor, leaver.domain, leaver.guest
         was = domain.state
+        persistent = None
+        if leaver.flags & c.VIR_MIGRATE_PERSIST_DEST:
+            wanted = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
+            if wanted is not None:
+                persistent = formatMigratable(await hypervisor.parse(wanted), None)
+            elif domain.persistent:
+                persistent = formatMigratable(domain.persistentDefinition, None)
         try:
             await send(hypervisor, leaver, asked, cookie, where)
         except BaseException:
@@ -295,11 +299,6 @@ class Leaving:
             leaver.paused = True
         leaver.statistics = await statisticsOf(hypervisor, leaver)
         await locks.release(hypervisor, domain, guest)
-        persistent = None
-        if leaver.flags & c.VIR_MIGRATE_PERSIST_DEST:
-            persistent = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
-            if persistent is None and domain.persistent:
-                persistent = formatMigratable(domain.persistentDefinition, None)
         return self._cookie(
             domain,
             paused=was != c.VIR_DOMAIN_RUNNING,
@@ -421,15 +420,12 @@ class Leaving:
         self._hypervisor.tellDomain(leaver.domain, c.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, params)
 
     def _removed(self, domain: Domain, flags: int) -> None:
-        """Forget a domain that lives elsewhere now, if nothing defines it here."""
+        """Forget a domain that lives elsewhere now, if nothing defines it here; no event tells of that."""
         hypervisor = self._hypervisor
-        if flags & c.VIR_MIGRATE_UNDEFINE_SOURCE and domain.persistent:
+        if flags & c.VIR_MIGRATE_UNDEFINE_SOURCE and domain.persistent and not domain.active:
             try:
                 hypervisor.store.removeDefinition(domain.name)
             except VirtError:
                 return
             domain.persistent = False
-            hypervisor.tell(
-                domain, c.VIR_DOMAIN_EVENT_UNDEFINED, c.VIR_DOMAIN_EVENT_UNDEFINED_REMOVED
-            )
         ending.forget(hypervisor, domain)

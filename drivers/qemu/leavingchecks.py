@@ -45,12 +45,13 @@ _SHARED = frozenset(
 
 
 def checkTogether(
-    function: str, flags: int, asked: dict[str, Any], *, destination: bool = False
+    function: str, flags: int, asked: dict[str, Any], *, destination: bool | None = False
 ) -> None:
     """
     Refuse flags and parameters that do not go together.
 
-    @param destination: which end it is; what is about the source's way of sending is not told to the other.
+    @param destination: which end it is; what is about the source's way of sending is not told to the other.  None:
+        how memory is sent is looked at in a later step.
     @raise VirtError: they do not.
     """
     if flags & c.VIR_MIGRATE_OFFLINE:
@@ -83,7 +84,8 @@ def checkTogether(
         raise invalidArgument(
             "Both port and URI requested for disk migration while being mutually exclusive"
         )
-    tuningOf(flags, asked, destination=destination)
+    if destination is not None:
+        tuningOf(flags, asked, destination=destination)
 
 
 def checkWay(flags: int, asked: dict[str, Any]) -> None:

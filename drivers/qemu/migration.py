@@ -40,28 +40,30 @@ class DomainMigration(Leaving, Arriving):
             guest.migration = attrs.evolve(guest.migration, downtime=downtime)
 
     def domainMigrateGetMaxSpeed(self, dom: DomainRef, flags: int) -> int:
-        """Tell the limit of the speed."""
+        """Tell the limit of the speed; only that after the switch of post-copy is the run's."""
         checkFlags("qemuDomainMigrateGetMaxSpeed", flags, c.VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY)
-        _, guest = self._hypervisor.domains.running(dom)
-        if flags:
-            return guest.migration.postcopySpeed
-        return guest.migration.speed
+        domain = self._hypervisor.domains.find(dom)
+        return domain.checkActive().migration.postcopySpeed if flags else domain.migrationSpeed
 
     async def domainMigrateSetMaxSpeed(self, dom: DomainRef, bandwidth: int, flags: int) -> None:
         """Limit the speed."""
         checkFlags("qemuDomainMigrateSetMaxSpeed", flags, c.VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY)
-        domain, guest = self._hypervisor.domains.running(dom)
+        domain = self._hypervisor.domains.find(dom)
         if bandwidth > FASTEST:
             raise virtError(
                 ErrorCode.OVERFLOW, f"bandwidth must be less than {FASTEST + 1}", ErrorDomain.QEMU
             )
+        if not domain.active and not flags:
+            domain.migrationSpeed = bandwidth
+            return
+        guest = domain.checkActive()
+        name = "max-postcopy-bandwidth" if flags else "max-bandwidth"
         async with domain.jobs.change("remoteDispatchDomainMigrateSetMaxSpeed", within=True):
-            if flags:
-                name, changed = "max-postcopy-bandwidth", {"postcopySpeed": bandwidth}
-            else:
-                name, changed = "max-bandwidth", {"speed": bandwidth}
             await guest.execute("migrate-set-parameters", {name: bandwidth << 20})
-            guest.migration = attrs.evolve(guest.migration, **changed)
+            if flags:
+                guest.migration = attrs.evolve(guest.migration, postcopySpeed=bandwidth)
+            else:
+                domain.migrationSpeed = bandwidth
 
     def domainMigrateGetCompressionCache(self, dom: DomainRef, flags: int) -> int:
         """Tell how much memory is used to find repeated pages."""
@@ -75,7 +77,7 @@ class DomainMigration(Leaving, Arriving):
         """Say how much memory is used to find repeated pages."""
         checkFlags("qemuDomainMigrateSetCompressionCache", flags)
         domain, guest = self._hypervisor.domains.running(dom)
-        if not 4096 <= cacheSize < 1 << 63:
+        if cacheSize >= 1 << 63:  # QEMU says of all others what is wrong with them
             raise invalidArgument(f"compression cache of {cacheSize} bytes")
         async with domain.jobs.change(
             "remoteDispatchDomainMigrateSetCompressionCache", within=True

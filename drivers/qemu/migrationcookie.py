@@ -44,6 +44,12 @@ _NUMBERS = (
     c.VIR_DOMAIN_JOB_DISK_PROCESSED,
     c.VIR_DOMAIN_JOB_DISK_REMAINING,
     c.VIR_DOMAIN_JOB_DISK_BPS,
+    c.VIR_DOMAIN_JOB_COMPRESSION_CACHE,
+    c.VIR_DOMAIN_JOB_COMPRESSION_BYTES,
+    c.VIR_DOMAIN_JOB_COMPRESSION_PAGES,
+    c.VIR_DOMAIN_JOB_COMPRESSION_CACHE_MISSES,
+    c.VIR_DOMAIN_JOB_COMPRESSION_OVERFLOW,
+    c.VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE,
 )
 _NUMBER = re.compile(r"\d{1,20}")
 
@@ -113,11 +119,15 @@ class Statistics:
         ):
             out.append(TypedParam(name, kind, values.get(memory, 0) + values.get(disk, 0)))
         disks = bool(values.get(c.VIR_DOMAIN_JOB_DISK_TOTAL))
+        throttle = values.pop(c.VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE, 0)
         out += [
             TypedParam(name, kind, value)
             for name, value in values.items()
             if disks or not name.startswith("disk_")
         ]
+        if 0 < throttle <= 100:
+            name = c.VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE
+            out.append(TypedParam(name, c.VIR_TYPED_PARAM_INT, throttle))
         return out
 
 

@@ -34,8 +34,8 @@ _METHODS = {"xbzrle": "xbzrle", "mt": "compress"}
 _TUNED: dict[str, tuple[str, str | None, bool]] = {
     c.VIR_MIGRATE_PARAM_AUTO_CONVERGE_INITIAL: ("cpu-throttle-initial", "auto-converge", False),
     c.VIR_MIGRATE_PARAM_AUTO_CONVERGE_INCREMENT: ("cpu-throttle-increment", "auto-converge", False),
-    c.VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL: ("compress-level", "compress", False),
-    c.VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS: ("compress-threads", "compress", False),
+    c.VIR_MIGRATE_PARAM_COMPRESSION_MT_LEVEL: ("compress-level", "compress", True),
+    c.VIR_MIGRATE_PARAM_COMPRESSION_MT_THREADS: ("compress-threads", "compress", True),
     c.VIR_MIGRATE_PARAM_COMPRESSION_MT_DTHREADS: ("decompress-threads", "compress", True),
     c.VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE: ("xbzrle-cache-size", "xbzrle", True),
     c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: ("multifd-channels", "multifd", True),

@@ -5,11 +5,13 @@ A guest's memory, and its disks, on their way to another host: L{send}.
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.streams import IStreamSink
@@ -25,10 +27,14 @@ from pyvirt.drivers.qemu.tunnel import Outlet, startOutlet
 from pyvirt.errors import ErrorDomain, VirtError
 
 if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.domain import Domain
+    from pyvirt.drivers.qemu.guest import Guest
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
     from pyvirt.drivers.qemu.leaving import Leaver
 
 __all__ = ["send", "statisticsOf"]
+
+log = Logger()
 
 #: Seconds within which the destination's QEMU must take a connection.
 _CONNECTING = 30.0
@@ -51,7 +57,7 @@ async def send(
     domain, guest, job, flags = leaver.domain, leaver.guest, leaver.job, leaver.flags
     assert job is not None
     address = where if isinstance(where, Address) else None
-    speed = min(asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH) or guest.migration.speed, FASTEST)
+    speed = min(asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH) or domain.migrationSpeed, FASTEST)
     hypervisor.saveStatus(domain)
     tuning = tuningOf(flags, asked, destination=False)
     await tuning.apply(guest)
@@ -74,6 +80,9 @@ async def send(
         leaver.paused = True
         await guest.execute("stop")
         guest.pausedReason = c.VIR_DOMAIN_PAUSED_MIGRATION
+    locked: tuple[int, int] | None = None
+    if flags & (c.VIR_MIGRATE_ZEROCOPY | c.VIR_MIGRATE_RDMA_PIN_ALL):
+        locked = _mayLock(domain, guest)
     outlet: Outlet | None = None
     # If it fails late, QEMU lets the guest go on by itself.
     guest.runningReason = c.VIR_DOMAIN_RUNNING_MIGRATION_CANCELED
@@ -139,6 +148,37 @@ async def send(
         raise job.problem or error from None
     finally:
         job.look = None
+        if locked is not None:
+            _limitLocked(guest, locked)
+
+
+def _mayLock(domain: Domain, guest: Guest) -> tuple[int, int] | None:
+    """
+    Have QEMU's process lock all of the guest's memory if it likes.
+
+    @return: what the limits were, None if they are high enough.
+    @raise VirtError: the system does not allow that.
+    """
+    definition = domain.definition
+    tune = definition.memtune
+    wanted = (tune.hardLimit if tune is not None else None) or definition.memory.amount
+    size = int(wanted) << 10
+    try:
+        before = resource.prlimit(guest.pid, resource.RLIMIT_MEMLOCK)
+        if before[1] == resource.RLIM_INFINITY or before[0] >= size:
+            return None
+        resource.prlimit(guest.pid, resource.RLIMIT_MEMLOCK, (size, size))
+    except OSError as problem:
+        detail = f"cannot limit locked memory of process {guest.pid} to {size}"
+        raise systemFailure(problem, detail, ErrorDomain.NONE) from None
+    return before
+
+
+def _limitLocked(guest: Guest, limits: tuple[int, int]) -> None:
+    try:
+        resource.prlimit(guest.pid, resource.RLIMIT_MEMLOCK, limits)
+    except OSError as problem:
+        log.debug("{pid}: {problem}", pid=guest.pid, problem=problem)
 
 
 def _parameters(leaver: Leaver, asked: dict[str, Any], speed: int, tuning: Any) -> dict[str, Any]:

@@ -182,6 +182,14 @@ class FixtureConnection:
     def nodeDeviceEventSubscribe(self, eventID: int, dev: Any, listener: Any) -> Subscription:
         return self._subscribe(EventKind.NODE_DEVICE, eventID, dev, listener)
 
+    def secretEventSubscribe(self, eventID: int, secret: Any, listener: Any) -> Subscription:
+        return self._subscribe(EventKind.SECRET, eventID, secret, listener)
+
+    def monitorEventSubscribe(
+        self, dom: Any, event: str | None, flags: int, listener: Any
+    ) -> Subscription:
+        return self._subscribe(EventKind.MONITOR, 0, dom, listener)
+
 
 class FixtureDriver:
     """

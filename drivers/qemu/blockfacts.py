@@ -114,9 +114,10 @@ class BlockFacts:
         image = inserted.get("image") if isinstance(inserted, dict) else None
         return image if isinstance(image, dict) else {}
 
-    def capacity(self, alias: str) -> int:
-        """Tell the size that the guest sees, 0 if it is not known."""
-        return _number(self._image(alias).get("virtual-size"))
+    def capacity(self, alias: str) -> int | None:
+        """Tell the size that the guest sees, None if it is not known."""
+        size = self._image(alias).get("virtual-size")
+        return None if size is None else _number(size)
 
     def actual(self, alias: str) -> int:
         """Tell the bytes that the file takes, 0 if it is not known."""

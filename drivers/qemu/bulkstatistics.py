@@ -135,8 +135,9 @@ def _blocks(domain: Domain, facts: BlockFacts | None) -> Params:
                 yield TypedParam(f"{head}.{field}", _ULLONG, counters[name])
         if path:
             yield TypedParam(f"{head}.allocation", _ULLONG, facts.highest(alias))
-            if facts.capacity(alias):
-                yield TypedParam(f"{head}.capacity", _ULLONG, facts.capacity(alias))
+            capacity = facts.capacity(alias)
+            if capacity:
+                yield TypedParam(f"{head}.capacity", _ULLONG, capacity)
             yield TypedParam(f"{head}.physical", _ULLONG, facts.actual(alias))
 
 

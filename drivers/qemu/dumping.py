@@ -89,6 +89,7 @@ async def _memoryOnly(hypervisor: Hypervisor, guest: Guest, fd: int, format: int
     arguments: dict[str, object] = {"paging": False, "protocol": "fd:dump", "detach": True}
     if format:
         arguments["format"] = _FORMATS[format]
+    guest.dumpProblem = None
     try:
         await guest.execute("dump-guest-memory", arguments)
     except VirtError:
@@ -103,7 +104,8 @@ async def _memoryOnly(hypervisor: Hypervisor, guest: Guest, fd: int, format: int
         if word == "completed":
             return
         if word != "active":
-            raise failed("memory-only dump job: unexpectedly failed")
+            why = guest.dumpProblem or "unexpectedly failed"
+            raise failed(f"memory-only dump job: {why}")
         wait: Deferred[None] = Deferred()
         hypervisor.clock.callLater(0.05, wait.callback, None)
         await wait

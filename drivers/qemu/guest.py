@@ -60,6 +60,7 @@ class Guest:
     @ivar blockJobs: by target of the disk, what QEMU is doing to disks.
     @ivar jobWaits: by name, jobs of QEMU that somebody waits for.
     @ivar backup: the backup under way, None if none is.
+    @ivar dumpProblem: what QEMU said of the last dump, None if it complained of nothing.
     @ivar unplugging: by name, devices whose going somebody waits for.
     @ivar group: where the kernel counts and limits what it uses, None if it does not.
     @ivar perf: by event that is counted, the descriptor that tells it.
@@ -102,6 +103,7 @@ class Guest:
         self.jobWaits: dict[str, Deferred[None]] = {}
         self.unplugging: dict[str, Deferred[str]] = {}
         self.backup: Backup | None = None
+        self.dumpProblem: str | None = None
 
     def takeNode(self) -> int:
         """Take the next number for an image."""

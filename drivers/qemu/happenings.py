@@ -295,6 +295,12 @@ def _pass(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEv
 _TURNS = frozenset(("completed", "failed", "cancelled", "pre-switchover", "postcopy-active"))
 
 
+@handles("DUMP_COMPLETED")
+def _dumped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    problem = event.data.get("error")
+    guest.dumpProblem = problem[:4096] if isinstance(problem, str) else None
+
+
 @handles("MIGRATION")
 def _migration(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     status = event.data.get("status")

@@ -229,7 +229,7 @@ class DomainLifecycle(Messages):
         """Ask the guest to end: through its agent where it has one, else by its power button."""
         checkFlags("qemuDomainShutdownFlags", flags, _SHUTDOWN_FLAGS)
         domain = self._find(dom)
-        if domain.state in (c.VIR_DOMAIN_SHUTOFF, c.VIR_DOMAIN_SHUTDOWN):
+        if domain.state != c.VIR_DOMAIN_RUNNING:
             raise operationInvalid("domain is not running")
         useAgent, force = self._ways(
             domain,
@@ -238,8 +238,6 @@ class DomainLifecycle(Messages):
             c.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
             c.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
         )
-        if domain.state != c.VIR_DOMAIN_RUNNING:
-            raise operationInvalid("domain is not running")
         if useAgent and await self._askAgent(domain, "powerdown", force):
             return
         async with domain.jobs.change("remoteDispatchDomainShutdownFlags"):

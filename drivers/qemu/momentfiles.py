@@ -75,6 +75,11 @@ def removeMoment(hypervisor: Hypervisor, domain: Domain, kind: str, name: str) -
         pass
     except OSError as problem:
         log.warn("{name} cannot be removed: {problem}", name=name, problem=problem)
+    try:
+        # Whatever is in it keeps it.
+        os.rmdir(_folder(hypervisor, kind, domain.name))
+    except OSError:
+        pass
 
 
 def removeMoments(hypervisor: Hypervisor, domain: Domain) -> None:

@@ -16,8 +16,14 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.memorystream import readMemory, waitForIncoming
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal
-from pyvirt.drivers.qemu.saveimage import SaveImage, openImage, readImage, removeManagedSave
-from pyvirt.errors import ErrorCode, VirtError
+from pyvirt.drivers.qemu.saveimage import (
+    NoImage,
+    SaveImage,
+    openImage,
+    readImage,
+    removeManagedSave,
+)
+from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -96,9 +102,7 @@ async def restoreManaged(
     try:
         try:
             image = readImage(fd)
-        except VirtError as error:
-            if error.code != ErrorCode.OPERATION_FAILED:
-                raise
+        except NoImage as error:
             # What is no whole image is of no use, and must not keep the guest from booting.
             log.warn("Ignoring incomplete managed state {path}: {error}", path=path, error=error)
             removeManagedSave(hypervisor, domain)

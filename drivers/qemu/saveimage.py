@@ -16,6 +16,7 @@ import attrs
 from twisted.logger import Logger
 
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
+from pyvirt.errors import OperationFailed
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.domain import Domain
@@ -35,6 +36,14 @@ _LONGEST = 16 << 20
 
 #: How memory may be compressed, in the order of their numbers.
 COMPRESSIONS = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")
+
+
+class NoImage(OperationFailed):
+    """What is in a file is no saved guest, or one whose saving was never finished."""
+
+    def __init__(self, detail: str) -> None:
+        made = failed(detail)
+        super().__init__(made.message, domain=made.domain, str1=made.str1, str2=made.str2)
 
 
 @attrs.frozen(kw_only=True)
@@ -96,30 +105,37 @@ def readImage(fd: int) -> SaveImage:
     """
     Read the head of a file.
 
-    @raise VirtError: it is no such file, or not complete.
+    @raise NoImage: it is no such file, or one that was never finished.
+    @raise VirtError: it is one, and cannot be read.
     """
-    head = os.pread(fd, _HEADER.size, 0)
+    try:
+        head = os.pread(fd, _HEADER.size, 0)
+    except OSError:
+        head = b""
     if len(head) < _HEADER.size:
-        raise failed("failed to read qemu header")
+        raise NoImage("failed to read qemu header")
     magic, version, length, ran, compressed, cookie = _HEADER.unpack(head)
     if magic not in (_WHOLE, _PART):
-        if magic in (_WHOLE[::-1], _PART[::-1]):
-            raise failed("image magic is incorrect")
-        raise failed("image magic is incorrect")
+        raise NoImage("image magic is incorrect")
     if version != _VERSION:
         raise failed(f"image version is not supported ({version} > {_VERSION})")
-    if not 0 < length <= _LONGEST:
+    if not length:
         raise failed(f"invalid header data length: {length}")
     if magic == _PART:
-        raise failed("save image is incomplete")
+        raise NoImage("save image is incomplete")
+    room = cookie if 0 < cookie <= length else length
+    try:
+        body = os.pread(fd, min(length, _LONGEST), _HEADER.size)
+    except OSError:
+        body = b""
+    if len(body) < room:
+        raise failed("failed to read domain XML")
+    if len(body) < length:
+        raise failed("failed to read cookie")
     if compressed >= len(COMPRESSIONS):
         raise failed(f"Invalid compressed save format {compressed}")
-    body = os.pread(fd, length, _HEADER.size)
-    if len(body) < length:
-        raise failed("failed to read domain XML")
-    xml = body[:cookie] if 0 < cookie <= length else body
     try:
-        text = xml.split(b"\0", 1)[0].decode()
+        text = body[:room].split(b"\0", 1)[0].decode()
     except UnicodeDecodeError:
         raise failed("failed to read domain XML") from None
     extra = b""

@@ -7,6 +7,7 @@ Whatever fails on the way, chains are as they were, no file is left that was mad
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 import attrs
@@ -163,6 +164,11 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
         name = wish.name
         if wish.location == "internal":
             inside = True
+            if wish.source is not None and pathOf(wish.source):
+                raise unsupportedConfig(
+                    f"file '{pathOf(wish.source)}' for disk '{name}' requires use of external "
+                    "snapshot mode"
+                )
             if domain.active and snapshot.state == "disk-snapshot":
                 raise unsupportedConfig(
                     "active qemu domains require external disk snapshots; "
@@ -216,6 +222,12 @@ def _checkTarget(wish: SnapshotDisk, reuse: bool) -> None:
         return
     except OSError as problem:
         raise systemFailure(problem, f"unable to stat for disk {wish.name}: {path}") from None
+    kind = stat.S_IFMT(found.st_mode)
+    if isinstance(wish.source, FileSource) and kind not in (stat.S_IFREG, stat.S_IFBLK):
+        raise unsupportedConfig(
+            f"mismatch between configured type for snapshot disk '{wish.name}' and the type of "
+            f"existing file '{path}'"
+        )
     if isinstance(wish.source, FileSource) and found.st_size and not reuse:
         raise unsupportedConfig(
             f"external snapshot file for disk {wish.name} already exists and is not "

@@ -111,7 +111,8 @@ class DomainStatistics(PerfEvents, BulkStatistics):
         guest = domain.guest
         if guest is not None and guest.monitor is not None:
             facts = await BlockFacts.ask(guest)
-            capacity = facts.capacity(disk.alias or "") or capacity
+            known = facts.capacity(disk.alias or "")
+            capacity = capacity if known is None else known
         elif disk.driver is not None and disk.driver.type not in (None, "raw"):
             capacity = await self._imageCapacity(source, disk.driver.type, capacity)
         return BlockInfo(sizes.allocation, capacity, sizes.physical)

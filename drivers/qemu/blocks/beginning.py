@@ -303,6 +303,8 @@ async def copy(
     disk = diskFor(domain, path)
     busy(guest, disk)
     target = disk.target.dev
+    if isinstance(source, FileSource) and not (source.file or "").startswith("/"):
+        raise invalidArgument("absolute path must be used as block copy target")
     if domain.persistent and not flags & c.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB:
         raise operationInvalid("domain is not transient")
     images = chain(disk)

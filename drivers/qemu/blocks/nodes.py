@@ -15,7 +15,7 @@ from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image
 from pyvirt.drivers.qemu.command.blockdevs import Options, nodesOf
 from pyvirt.drivers.qemu.command.disks import optionsOf
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure
+from pyvirt.drivers.qemu.refusals import failed, systemFailure
 from pyvirt.errors import ErrorDomain, VirtError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ async def _run(guest: Guest, name: str, options: dict[str, Any]) -> None:
     finally:
         guest.jobWaits.pop(name, None)
     if problem is not None:
-        raise internal(f"failed to format image: '{problem}'")
+        raise failed(f"failed to format image: '{problem}'")
 
 
 class NewImage:

@@ -19,7 +19,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import withDevice
 from pyvirt.drivers.devicekinds import everyDevice
 from pyvirt.drivers.qemu import locks
-from pyvirt.drivers.qemu.blocks.chain import chain, chainsDetected
+from pyvirt.drivers.qemu.blocks.chain import LAYERED, chain, chainsDetected
 from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.domain import Domain
@@ -270,6 +270,9 @@ def checkSource(disk: Any) -> None:
         try:
             os.stat(path)
         except OSError as problem:
+            if chain(disk)[0].format in LAYERED:
+                # Whoever looks into it says that it is not there.
+                return
             detail = f"Cannot access storage file '{path}'"
             raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
 

@@ -19,6 +19,8 @@ from typing import NamedTuple
 from twisted.trial.unittest import SkipTest
 
 from benchmarks.doors import Doors
+from benchmarks.guests import GUESTS, Guests
+from benchmarks.guests import MEASURES as MACHINES
 from benchmarks.logins import Logins
 from benchmarks.raw import RawClient, eventsDelivered, subscribers
 from benchmarks.scale import EVENTS, Scale
@@ -267,6 +269,38 @@ def compareClients(daemon: Daemon, rounds: int) -> list[Row]:
     ]
 
 
+def compareGuests(only: str, rounds: int) -> list[Row]:
+    """Both daemons, each with the same real guests."""
+    measures = [each for each in MACHINES if only in each.name]
+    if not measures:
+        return []
+    try:
+        guests = Guests()
+    except SkipTest as missing:
+        print(f"No guests: {missing}", file=sys.stderr)
+        return []
+    found: dict[tuple[int, int], list[float]] = {}
+    try:
+        for turn in range(rounds):
+            for number, measure in enumerate(measures):
+                print(f"measuring: {measure.name}", file=sys.stderr, flush=True)
+                for side in (0, 1) if turn % 2 == 0 else (1, 0):
+                    try:
+                        figure = guests.measure(measure, guests.worlds[side])
+                    except (RuntimeError, OSError, AssertionError) as error:
+                        print(f"{guests.worlds[side].label} failed: {error}", file=sys.stderr)
+                        figure = math.nan
+                    found.setdefault((number, side), []).append(figure)
+    finally:
+        guests.stop()
+    rows = []
+    for number, measure in enumerate(measures):
+        one, other = (statistics.median(found[number, side]) for side in (0, 1))
+        ratio = one / other if measure.less else other / one
+        rows.append(Row(measure.name, measure.unit, one, other, ratio, measure.required))
+    return rows
+
+
 class Population:
     """Keeps a number of domains running on both sides, by connections that hold them."""
 
@@ -316,6 +350,9 @@ def main() -> int:
     parser.add_argument(
         "--long", action="store_true", help=f"storms of {EVENTS:,} events, not a tenth of that"
     )
+    parser.add_argument(
+        "--guests", action="store_true", help="measure only what is done with real guests"
+    )
     options = parser.parse_args()
     if options.long:
         _SCALE.events = EVENTS
@@ -334,22 +371,27 @@ def main() -> int:
             population = Population(sides)
             rows = []
             for measure in MEASURES:
-                if options.only in measure.name:
+                if options.only in measure.name and not options.guests:
                     print(f"measuring: {measure.name}", file=sys.stderr, flush=True)
                     rows.append(compare(measure, sides, options.rounds, population))
             population.end()
-            own = [] if options.only else compareClients(reference, options.rounds)
+            selected = options.only or options.guests
+            own = [] if selected else compareClients(reference, options.rounds)
         finally:
             daemon.stop()
             _DOORS.stop()
             _LOGINS.stop()
     finally:
         reference.stop()
-    show("Daemons, each with the same clients", ("libvirtd", "pyvirt"), rows)
+    machines = compareGuests(options.only, options.rounds)
+    if rows:
+        show("Daemons, each with the same clients", ("libvirtd", "pyvirt"), rows)
+    if machines:
+        show(f"Daemons with {GUESTS} guests of QEMU", ("libvirtd", "pyvirt"), machines)
     if own:
         show("Clients, both on libvirtd", ("stock binding", "pyvirt"), own)
-    missed = [row.name for row in rows + own if row.missed]
-    print(f"\n{len(rows) + len(own)} compared in {time.monotonic() - started:.0f} seconds")
+    missed = [row.name for row in rows + machines + own if row.missed]
+    print(f"\n{len(rows + machines + own)} compared in {time.monotonic() - started:.0f} seconds")
     if missed:
         print("below what is required: " + ", ".join(missed))
     return 1 if missed else 0

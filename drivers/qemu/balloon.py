@@ -12,13 +12,16 @@ __all__ = ["balloonPath", "setPeriod"]
 
 
 async def balloonPath(guest: Guest) -> str | None:
-    """Find where QEMU keeps the balloon, None if there is none."""
+    """Find where QEMU keeps the balloon, None if there is none.  It stays there as long as the guest runs."""
+    if guest.balloon is not None:
+        return guest.balloon
     for folder in ("/machine/peripheral", "/machine/peripheral-anon"):
         for each in await guest.execute("qom-list", {"path": folder}):
             if isinstance(each, dict) and str(each.get("type", "")).startswith(
                 "child<virtio-balloon"
             ):
-                return f"{folder}/{each['name']}"
+                guest.balloon = f"{folder}/{each['name']}"
+                return guest.balloon
     return None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.qmp import CommandFailed
 from pyvirt.drivers.qemu.refusals import systemFailure
 
 __all__ = ["BlockFacts", "FileSizes", "fileSizes", "pathOf"]
@@ -62,10 +63,18 @@ class BlockFacts:
         self._blocks = self._byName(blocks)
 
     @classmethod
-    async def ask(cls, guest: Guest) -> BlockFacts:
-        """Ask a guest."""
-        stats = await guest.execute("query-blockstats")
-        return cls(stats, await guest.execute("query-block"))
+    async def ask(cls, guest: Guest, *, stats: bool = True, blocks: bool = True) -> BlockFacts:
+        """
+        Ask a guest.
+
+        @param stats: what was read and written; C{blocks}: what there is and how it is.
+        """
+        questions = (("query-blockstats", stats), ("query-block", blocks))
+        replies = await guest.askAll(*[(name, None) for name, wanted in questions if wanted])
+        for each in replies:
+            if isinstance(each, CommandFailed):
+                raise each
+        return cls(replies[0] if stats else None, replies[-1] if blocks else None)
 
     @staticmethod
     def _byName(reply: Any) -> dict[str, Mapping[str, Any]]:

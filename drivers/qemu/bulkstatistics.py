@@ -1,15 +1,16 @@
 """
 Statistics of many domains at once.
 
-Each group of them is written by a function of its own; what QEMU must be asked for is asked once per domain, and
-not at all of one that is busy when the caller does not want to wait.
+Each group of them is written by a function of its own; what QEMU must be asked for is asked once per domain, of all
+at the same time, and not at all of one that is busy when the caller does not want to wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from pyvirt import constants as c
@@ -24,6 +25,7 @@ from pyvirt.drivers.qemu.netfacts import interfaceCounters
 from pyvirt.drivers.qemu.perfevents import perfStatistics
 from pyvirt.drivers.qemu.procfs import cpuTimes, threadTimes
 from pyvirt.drivers.qemu.refusals import checkFlags, unsupportedArgument
+from pyvirt.drivers.qemu.together import allOf
 from pyvirt.errors import VirtError
 
 __all__ = ["BulkStatistics"]
@@ -215,6 +217,10 @@ _GROUPS = (
 )
 
 
+async def _reply(guest: Guest, question: str) -> Any:
+    return await guest.execute(question)
+
+
 class BulkStatistics:
     """Answers for many domains at once."""
 
@@ -240,7 +246,9 @@ class BulkStatistics:
         test = domainFilter(flags & LIST_FLAGS)
         if test is not None:
             found = [domain for domain in found if test(domain)]
-        return [await self._record(domain, wanted, bool(flags & _NOWAIT)) for domain in found]
+        noWait = bool(flags & _NOWAIT)
+        # Whoever waits for its QEMU does not keep the others waiting.
+        return await allOf(self._record(each, wanted, noWait) for each in found)
 
     async def _record(self, domain: Domain, wanted: int, noWait: bool) -> DomainStatsRecord:
         guest = domain.guest
@@ -279,13 +287,13 @@ class BulkStatistics:
     @staticmethod
     async def _ask(domain: Domain, guest: Guest, wanted: int) -> dict[str, Any]:
         """Ask QEMU for what only it knows."""
-        found: dict[str, Any] = {}
+        asked: dict[str, Coroutine[Deferred[Any], Any, Any]] = {}
         if wanted & c.VIR_DOMAIN_STATS_BALLOON:
-            found["memory"] = await memoryStatistics(domain, guest)
+            asked["memory"] = memoryStatistics(domain, guest)
         if wanted & c.VIR_DOMAIN_STATS_BLOCK and domain.definition.devices.disks:
-            found["blocks"] = await BlockFacts.ask(guest)
+            asked["blocks"] = BlockFacts.ask(guest)
         if wanted & c.VIR_DOMAIN_STATS_IOTHREAD and domain.definition.iothreads:
-            found["iothreads"] = await guest.execute("query-iothreads")
+            asked["iothreads"] = _reply(guest, "query-iothreads")
         if wanted & c.VIR_DOMAIN_STATS_DIRTYRATE:
-            found["dirtyrate"] = await guest.execute("query-dirty-rate")
-        return found
+            asked["dirtyrate"] = _reply(guest, "query-dirty-rate")
+        return dict(zip(asked, await allOf(asked.values()), strict=True))

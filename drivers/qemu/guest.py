@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred, DeferredLock
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain._cpu import CPU
-from pyvirt.drivers.qemu.qmp import MonitorLost, QMPProtocol
+from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost, QMPProtocol
 from pyvirt.drivers.qemu.refusals import notActive
+from pyvirt.drivers.qemu.together import allOf
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.agent import AgentProtocol
@@ -55,6 +56,7 @@ class Guest:
     @ivar autodestroy: the connection with which it ends, None if it does not.
     @ivar migration: limits of its migrations.
     @ivar askedCPU: the processor that it was started with, if QEMU made another of it.
+    @ivar balloon: where QEMU keeps the balloon, None while that is not known.
     @ivar leased: it has its leases; C{leasing}: held while that changes.
     @ivar lastNode: the number of the image that came last.
     @ivar blockJobs: by target of the disk, what QEMU is doing to disks.
@@ -92,6 +94,7 @@ class Guest:
         self.autodestroy: Any = None
         self.migrated: Deferred[str] | None = None
         self.taints: list[str] = []
+        self.balloon: str | None = None
         self.leased = False
         self.migration = MigrationLimits()
         self.leasing = DeferredLock()
@@ -128,6 +131,21 @@ class Guest:
                 raise MonitorLost()
             raise notActive()
         return self.monitor.execute(command, arguments, timeout=timeout, fds=fds)
+
+    async def askAll(self, *questions: tuple[str, Mapping[str, Any] | None]) -> list[Any]:
+        """
+        Ask QEMU several things in one breath.
+
+        @return: what it says to each; for one that it refuses, the L{CommandFailed} itself.
+        @raise VirtError: there is no conversation, or it ends.
+        """
+        return await allOf(self._ask(*each) for each in questions)
+
+    async def _ask(self, command: str, arguments: Mapping[str, Any] | None) -> Any:
+        try:
+            return await self.execute(command, arguments)
+        except CommandFailed as refused:
+            return refused
 
     def hmp(self, line: str, *, timeout: float | None = 30.0) -> Deferred[Any]:
         """Say a line to the monitor for people; fires with what it prints."""

@@ -57,23 +57,24 @@ async def memoryStatistics(domain: Domain, guest: Guest) -> dict[int, int]:
     }
     balloon = definition.devices.memballoon
     if balloon is not None and balloon.model not in (None, "none"):
-        reply = await guest.execute("query-balloon")
+        path = await balloonPath(guest)
+        questions: list[tuple[str, dict[str, Any] | None]] = [("query-balloon", None)]
+        if path is not None:
+            questions.append(("qom-get", {"path": path, "property": "guest-stats"}))
+        reply, *told = await guest.askAll(*questions)
+        if isinstance(reply, CommandFailed):
+            raise reply
         actual = reply.get("actual") if isinstance(reply, dict) else None
         if type(actual) is int and actual >= 0:
             found[c.VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON] = actual // 1024
-        found.update(await _told(guest))
+        for each in told:
+            found.update(_told(each))
     found[c.VIR_DOMAIN_MEMORY_STAT_RSS] = residentKiB(guest.pid)
     return found
 
 
-async def _told(guest: Guest) -> dict[int, int]:
-    path = await balloonPath(guest)
-    if path is None:
-        return {}
-    try:
-        reply = await guest.execute("qom-get", {"path": path, "property": "guest-stats"})
-    except CommandFailed:
-        return {}
+def _told(reply: Any) -> dict[int, int]:
+    """Read what a guest has told its balloon; nothing, if there is none to be asked."""
     stats: Any = reply.get("stats") if isinstance(reply, dict) else None
     found: dict[int, int] = {}
     for theirs, ours, inBytes in _TOLD:

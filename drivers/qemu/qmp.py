@@ -1,9 +1,9 @@
 """
 QEMU's monitor protocol: L{QMPProtocol}.
 
-One command is under way at a time, as QEMU does them in order and hands descriptors to whichever runs; others wait
-their turn.  A command with a deadline that passes fails alone: its late reply is recognised and dropped, and until
-it comes nothing else can be said.  What QEMU says is bounded and never trusted: a message that makes no sense ends
+QEMU does commands in order and hands descriptors to whichever runs: a command that changes something is under way
+alone, while up to eight questions may be asked in one breath; what else there is waits its turn.  A command with a
+deadline that passes fails alone: its late reply is recognised and dropped, and until it comes nothing is changed.  What QEMU says is bounded and never trusted: a message that makes no sense ends
 the conversation, and with it every command that waits.
 
 Source: QEMU's documentation, "QEMU Machine Protocol Specification".
@@ -34,6 +34,10 @@ log = Logger()
 MAXIMUM = 16 << 20
 #: How many commands may wait; a caller that has more is out of its mind.
 BACKLOG = 4096
+#: How many questions may be asked at once: as many as QEMU queues.
+QUESTIONS = 8
+#: What questions are called.
+_QUESTION = ("query-", "qom-get", "qom-list")
 
 
 class MonitorEvent(NamedTuple):
@@ -92,7 +96,7 @@ class MonitorLost(InternalError):
 class _Call:
     """A command that waits for its turn or its reply."""
 
-    __slots__ = ("answer", "command", "deadline", "fds", "id", "message", "raw")
+    __slots__ = ("answer", "asks", "command", "deadline", "fds", "id", "message", "raw")
 
     def __init__(self, id: str, command: str, message: bytes, fds: Sequence[int]) -> None:
         self.id = id
@@ -102,6 +106,7 @@ class _Call:
         self.answer: Deferred[Any] | None = Deferred(self._cancelled)
         self.deadline: Any = None
         self.raw = False
+        self.asks = not fds and command.startswith(_QUESTION)
 
     def _cancelled(self, _: Deferred[Any]) -> None:
         self.answer = None
@@ -161,10 +166,20 @@ class QMPProtocol(Protocol):
         self._offered: frozenset[str] = frozenset()
         self._lastID = 0
         self._waiting: deque[_Call] = deque()
-        self._current: _Call | None = None
+        self._current: deque[_Call] = deque()
         self._urgent: dict[str, _Call] = {}
+        self._direct = False
         self._over: VirtError | None = None
         self._problem: VirtError | None = None
+
+    def makeConnection(self, transport: Any) -> None:
+        """Look at how to speak to QEMU."""
+        self._direct = (
+            hasattr(transport, "writeSomeData")
+            and hasattr(transport, "dataBuffer")
+            and hasattr(transport, "_tempDataBuffer")
+        )
+        super().makeConnection(transport)
 
     # What we say
 
@@ -284,11 +299,15 @@ class QMPProtocol(Protocol):
         )
 
     def _next(self) -> None:
-        while self._current is None and self._waiting:
-            call = self._waiting.popleft()
+        current, waiting = self._current, self._waiting
+        while waiting:
+            call = waiting[0]
             if call.answer is None:
-                continue  # nobody waits for it any more, and QEMU has not heard of it
-            self._current = call
+                waiting.popleft()  # nobody waits for it any more, and QEMU has not heard of it
+                continue
+            if current and not (call.asks and current[-1].asks and len(current) < QUESTIONS):
+                return
+            current.append(waiting.popleft())
             self._send(call)
 
     def _send(self, call: _Call) -> None:
@@ -296,6 +315,19 @@ class QMPProtocol(Protocol):
         if call.fds:
             for fd in call.fds:
                 transport.sendFileDescriptor(fd)
+        elif (
+            self._direct
+            and not transport.dataBuffer
+            and not transport._tempDataBuffer
+            and transport.connected
+            and not transport.disconnecting
+        ):
+            # Now, and not in the reactor's next turn: whoever asks waits.
+            sent = transport.writeSomeData(call.message)
+            if sent == len(call.message):
+                return
+            transport.write(call.message[sent:] if sent.__class__ is int else call.message)
+            return
         transport.write(call.message)
 
     # What QEMU says
@@ -358,9 +390,9 @@ class QMPProtocol(Protocol):
         id = message.get("id")
         current = self._current
         call: _Call | None
-        if current is not None and (id == current.id or (id is None and "error" in message)):
+        if current and (id == current[0].id or (id is None and "error" in message)):
             # A command that could not be read is refused without its number.
-            call, self._current = current, None
+            call = current.popleft()
         else:
             call = self._urgent.pop(id, None) if isinstance(id, str) else None
         if call is None:
@@ -414,11 +446,11 @@ class QMPProtocol(Protocol):
             return
         self._over = error
         calls = [
-            *([self._current] if self._current else ()),
+            *self._current,
             *self._waiting,
             *self._urgent.values(),
         ]
-        self._current = None
+        self._current.clear()
         self._waiting.clear()
         self._urgent.clear()
         waiting, self._greeting = self._greeting, None

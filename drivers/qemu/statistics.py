@@ -69,7 +69,7 @@ class DomainStatistics(PerfEvents, BulkStatistics):
             disk = self._disk(domain, path)
             if disk is None:
                 raise invalidArgument(f"invalid path: {path}")
-        facts = await BlockFacts.ask(guest)
+        facts = await BlockFacts.ask(guest, blocks=False)
         if disk is not None:
             return facts.counters(disk.alias or "")
         total: dict[str, int] = {}
@@ -110,7 +110,7 @@ class DomainStatistics(PerfEvents, BulkStatistics):
         capacity = sizes.physical
         guest = domain.guest
         if guest is not None and guest.monitor is not None:
-            facts = await BlockFacts.ask(guest)
+            facts = await BlockFacts.ask(guest, stats=False)
             known = facts.capacity(disk.alias or "")
             capacity = capacity if known is None else known
         elif disk.driver is not None and disk.driver.type not in (None, "raw"):
@@ -137,7 +137,7 @@ class DomainStatistics(PerfEvents, BulkStatistics):
         """List the disks that fail."""
         checkFlags("qemuDomainGetDiskErrors", flags)
         domain, guest = self._running(dom)
-        facts = await BlockFacts.ask(guest)
+        facts = await BlockFacts.ask(guest, stats=False)
         kinds = {
             "failed": c.VIR_DOMAIN_DISK_ERROR_UNSPEC,
             "nospace": c.VIR_DOMAIN_DISK_ERROR_NO_SPACE,

@@ -13,6 +13,7 @@ import pwd
 import socket
 import struct
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -123,7 +124,7 @@ class Identity:
             **said,
         )
 
-    @property
+    @cached_property
     def user(self) -> str | None:
         """The name of the UNIX user, or the number if it has none."""
         if self.userName is not None or self.userID is None:

@@ -298,8 +298,12 @@ class World:
         """What its environment has besides ours."""
         return {}
 
-    def startDaemon(self) -> None:
-        """Start the daemon, and return once it answers."""
+    def startDaemon(self, settled: bool = True) -> None:
+        """
+        Start the daemon, and return once it answers.
+
+        @param settled: and once it has found its guests again; False: return at once.
+        """
         with open(self.folder + "/output", "ab") as output:
             self.daemon = subprocess.Popen(
                 self.inside(self.command()),
@@ -310,6 +314,8 @@ class World:
                 env={**os.environ, **self.environment()},
                 preexec_fn=_diesWithParent,
             )
+        if not settled:
+            return
         self._wait(lambda: self.virsh("version").status == 0, self.label)
         # Guests are found again one by one, after the daemon answers; questions to the guest itself wait for that.
         for name in self.virsh("list", "--name").stdout.split():

@@ -166,10 +166,20 @@ def disksOf(text: str) -> str:
     return "".join(re.findall(r"(?s)    <disk .*?</disk>\n", text))
 
 
+def _together(event: str) -> str:
+    """Return what is told in no order with others of its kind: devices gone unheard, stages of jobs side by side."""
+    kind, _, rest = event.partition(" ")
+    if kind == "15":
+        return kind
+    if kind in ("8", "16"):
+        return "job " + " ".join(rest.split()[-2:])
+    return ""
+
+
 def _inOrder(events: list[str]) -> list[str]:
-    """Sort devices that went one after the other: those that went unheard are told in no order."""
+    """Sort what comes from several sources at once, whose order is left to chance."""
     found: list[str] = []
-    for gone, group in itertools.groupby(events, lambda each: each.startswith("15 ")):
+    for chance, group in itertools.groupby(events, _together):
         some = list(group)
-        found += sorted(some) if gone else some
+        found += sorted(some) if chance else some
     return found

@@ -8,11 +8,12 @@ drivers are asked first, the remote one last; the first that accepts a URI opens
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from inspect import isawaitable
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface.interface import InterfaceClass
@@ -38,12 +39,14 @@ _BUILT_IN = {
 _log = Logger()
 
 
-def loadFactories() -> list[IDriverFactory]:
+def loadFactories(*, remote: bool = True) -> list[IDriverFactory]:
     """
     Load every driver that is installed, and make a factory of each.
 
     One that cannot be loaded is logged and left out: the others go on.  C{PYVIRT_WITHOUT_DRIVERS} in the
     environment names those that are left alone.
+
+    @param remote: also the client's side of the wire, which a daemon has no use for.
     """
     found = {each.name: each for each in entry_points(group=GROUP)}
     for name, value in _BUILT_IN.items():
@@ -51,7 +54,7 @@ def loadFactories() -> list[IDriverFactory]:
     without = os.environ.get("PYVIRT_WITHOUT_DRIVERS", "").split()
     factories: list[IDriverFactory] = []
     for name in sorted(found):
-        if name in without:
+        if name in without or (name == "remote" and not remote):
             continue
         try:
             make: Callable[[], IDriverFactory] = found[name].load()
@@ -90,7 +93,7 @@ class DriverTable:
     def factories(self) -> list[IDriverFactory]:
         """The factories in the order in which they are asked."""
         if self._ordered is None:
-            found = loadFactories() if self._given is None else self._given
+            found = loadFactories(remote=self._remote) if self._given is None else self._given
             if not self._remote:
                 found = [each for each in found if each.local]
             self._ordered = sorted(found, key=lambda each: not each.local)
@@ -99,6 +102,7 @@ class DriverTable:
     def context(self, **details: Any) -> OpenContext:
         """Make the context for L{open}: this table's reactor, and what C{details} say."""
         details.setdefault("companion", self.companion)
+        details.setdefault("callNames", _callNames)
         return OpenContext(reactor=self.reactor, **details)
 
     def companion(self, interface: InterfaceClass) -> object | None:
@@ -119,9 +123,11 @@ class DriverTable:
         @return: fires with the driver's connection.  Fails with L{VirtError}: the URI is none
             (C{INTERNAL_ERROR}), no driver takes it (C{NO_CONNECT}), or the driver cannot open it.
         """
-        return Deferred.fromCoroutine(
-            self._open(uri or None, self.context() if context is None else context)
-        )
+        if context is None:
+            context = self.context()
+        elif context.callNames is None:
+            context = attrs.evolve(context, callNames=_callNames)
+        return Deferred.fromCoroutine(self._open(uri or None, context))
 
     async def _open(self, text: str | None, context: OpenContext) -> IConnection:
         uri: URI | None = None
@@ -136,6 +142,12 @@ class DriverTable:
                 opened = factory.open(uri, context)
                 return await opened if isawaitable(opened) else opened
         raise noDriver(text or "<null>")
+
+
+def _callNames() -> Collection[str]:
+    from pyvirt.routes.names import callNames  # only drivers that test others ask
+
+    return callNames()
 
 
 def noDriver(detail: str) -> VirtError:

@@ -4,9 +4,25 @@ Scenarios of the test driver, through the real client and the real daemon in mem
 
 from __future__ import annotations
 
+import copy
 import os
+from collections.abc import Iterator
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis.strategies import (
+    DataObject,
+    booleans,
+    data,
+    dictionaries,
+    floats,
+    integers,
+    lists,
+    none,
+    one_of,
+    sampled_from,
+    text,
+)
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
@@ -14,11 +30,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import constants as c
 from pyvirt.client.opening import connectTable
+from pyvirt.confsyntax import ConfigError
+from pyvirt.daemon.testmode import testFactories
 from pyvirt.drivers.interfaces.driver import OpenContext
 from pyvirt.drivers.test import TestDriver
 from pyvirt.drivers.test.scenario.reading import readScenario, readText
 from pyvirt.drivertable import DriverTable
 from pyvirt.errors import ErrorCode, ErrorDomain, OutcomeUnknown, VirtError
+from pyvirt.routes.names import callNames
 from pyvirt.testing import memoryConnection
 
 
@@ -654,6 +673,92 @@ class HappeningTests(SynchronousTestCase):
         self.assertEqual(len(heard), 3)
 
 
+_EVERYTHING: dict[str, Any] = {
+    "seed": 5,
+    "base": "empty",
+    "keep": True,
+    "time": {"mode": "virtual", "start": 1893456000},
+    "domains": [
+        {
+            "name": "web-{n:03}",
+            "count": 3,
+            "first": 7,
+            "state": {"running": 2, "paused": 0.5},
+            "autostart": True,
+            "transient": True,
+            "memory": "512 MiB",
+            "vcpus": 2,
+        }
+    ],
+    "networks": [{"name": "net-{n}", "count": 2, "state": "inactive"}],
+    "pools": [{"name": "p", "volumes": [{"name": "v-{n}", "count": 4, "capacity": "1 GiB"}]}],
+    "latency": [
+        {"calls": "virDomain*", "objects": ["web-*", "!web-007"], "time": "normal:50ms,10ms"}
+    ],
+    "faults": [
+        {
+            "name": "a",
+            "calls": ["virDomainCreate*"],
+            "code": "VIR_ERR_NO_MEMORY",
+            "domain": "VIR_FROM_QEMU",
+        },
+        {
+            "name": "b",
+            "action": "cut",
+            "share": 0.1,
+            "skip": 2,
+            "times": 3,
+            "probability": 0.5,
+            "armed": False,
+        },
+        {"name": "c", "action": "delay", "time": "exponential:2s", "when": "after"},
+    ],
+    "jobs": [
+        {
+            "calls": "virDomainSave*",
+            "time": "10s",
+            "total": "1 GiB",
+            "fail_at": 0.5,
+            "code": 9,
+            "text": "x",
+        }
+    ],
+    "storms": [
+        {"name": "s", "events": ["reboot"], "at": 5, "rate": 100.0, "count": 10, "burst": 2}
+    ],
+    "changes": [
+        {"at": "30s", "action": "crash", "objects": "web-*", "every": "5s", "times": 2},
+        {"action": "arm", "target": "b"},
+    ],
+}
+"""A scenario that says everything that can be said."""
+
+_ANYTHING = one_of(
+    none(),
+    booleans(),
+    integers(),
+    floats(),
+    text(max_size=12),
+    lists(text(max_size=4), max_size=3),
+    dictionaries(text(max_size=4), integers(), max_size=2),
+    sampled_from(
+        [
+            "!",
+            "*",
+            "",
+            "\0",
+            "virDomainCreate",
+            "1e9",
+            "-1",
+            "9" * 40,
+            "uniform:1,2",
+            1 << 64,
+            -(1 << 64),
+        ]
+    ),
+)
+
+
 class MistakeTests(SynchronousTestCase):
     """What no scenario can say."""
 
@@ -718,6 +823,133 @@ class MistakeTests(SynchronousTestCase):
         ):
             self.assertIn(expected, self.complaint(value), value)
 
+    def test_calls(self) -> None:
+        """A pattern that fits no call is refused, wherever it stands, and what is nearly called so is named."""
+        for calls in (
+            "virDomainCrate",
+            ["virDomainCreate", "virDomainCrate"],
+            "!virDomainCrate",
+            "VIRDOMAINCRATE*",
+        ):
+            for kind in ("faults", "latency", "jobs"):
+                with self.assertRaises(VirtError) as caught:
+                    memoryConnection(scenario={kind: [{"calls": calls, "time": 1}]})
+                said = str(caught.exception)
+                self.assertIn(f"{kind}[0].calls: there is no call '", said)
+                self.assertIn("is it virDomainCreate", said)
+        for calls in (
+            "domainLookupById",
+            "virDomainXX*",
+            "[a-",
+            "virStreamSend",
+            "authList",
+            "domainEventLifecycle",
+        ):
+            with self.assertRaises(VirtError) as caught:
+                memoryConnection(scenario={"faults": [{"calls": calls + "?"}]})
+            self.assertIn(f"there is no call '{calls}?'", str(caught.exception))
+        memory = memoryConnection(scenario={})
+        with self.assertRaises(VirtError) as caught:
+            memory.scenario.inject(calls="virDomainShutdwn")
+        self.assertIn(
+            "inject.calls: there is no call 'virDomainShutdwn'; is it virDomainShutdown",
+            str(caught.exception),
+        )
+        path = os.path.abspath(self.mktemp()) + ".toml"
+        with open(path, "w") as file:
+            file.write("[[faults]]\ncalls = 'virDomainCreat'\n")
+        with self.assertRaises(VirtError) as caught:
+            memoryConnection().connect(f"test://{path}")
+        self.assertIn("is it virDomainCreate", str(caught.exception))
+        with self.assertRaises(ConfigError) as wrong:
+            testFactories(None, path, None)
+        self.assertIn("there is no call 'virDomainCreat'", str(wrong.exception))
+
+    def test_knownCalls(self) -> None:
+        """Calls may be called as the wire, the contract or the C library calls them, in any case."""
+        memory = memoryConnection(
+            scenario={
+                "faults": [
+                    {
+                        "calls": [
+                            "virDomainCreate",
+                            "DOMAINRESUME",
+                            "domainGetXMLDesc",
+                            "!virDomain*Info",
+                        ]
+                    },
+                    {"calls": "connectOpen", "armed": False},
+                    {
+                        "calls": ["domainEventSubscribe", "virConnectDomainEventRegisterAny"],
+                        "armed": False,
+                    },
+                    {"calls": "*[Mm]igrate*", "armed": False},
+                ]
+            }
+        )
+        domain = memory.result(memory.connect().lookupByName("test"))
+        with self.assertRaises(VirtError):
+            memory.result(domain.XMLDesc())
+        memory.result(domain.info())
+
+    @given(data())
+    @settings(max_examples=60, deadline=None)
+    def test_anything(self, source: DataObject) -> None:
+        """Whatever is changed in a good scenario, it is read or refused with the place of the mistake."""
+        scenario: Any = copy.deepcopy(_EVERYTHING)
+        for _ in range(source.draw(integers(1, 3))):
+            place = scenario
+            while True:
+                keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+                if not keys:
+                    break
+                key = source.draw(sampled_from(keys))
+                if isinstance(place[key], dict | list) and source.draw(booleans()):
+                    place = place[key]
+                    continue
+                if source.draw(booleans()):
+                    place[key] = source.draw(_ANYTHING)
+                elif isinstance(place, dict):
+                    place[source.draw(text(max_size=8))] = place.pop(key)
+                else:
+                    del place[key]
+                break
+        try:
+            readScenario(scenario, callNames=callNames)
+        except VirtError as error:
+            self.assertEqual(error.code, ErrorCode.INVALID_ARG)
+            self.assertRegex(str(error.str2), "^scenario: .+: .+")
+
+    def test_unknownKeys(self) -> None:
+        """No table takes a key that it does not know."""
+        readScenario(_EVERYTHING, callNames=callNames)
+
+        def tables(value: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+            if isinstance(value, dict):
+                yield value, path
+                for key, each in value.items():
+                    yield from tables(each, f"{path}.{key}" if path else key)
+            elif isinstance(value, list):
+                for number, each in enumerate(value):
+                    yield from tables(each, f"{path}[{number}]")
+
+        scenario = copy.deepcopy(_EVERYTHING)
+        for table, path in tables(scenario, ""):
+            table["colour"] = "red"
+            self.assertIn(
+                f"{path}.colour".lstrip(".") + ": there is no such key", self.complaint(scenario)
+            )
+            del table["colour"]
+
+    def test_noError(self) -> None:
+        """An error has a code above 0."""
+        for code in (0, "VIR_ERR_OK", "OK", -1, 1 << 31):
+            self.assertIn("is no code of an error", self.complaint({"faults": [{"code": code}]}))
+        self.assertIn(
+            "is it OPERATION_FAILED",
+            self.complaint({"faults": [{"code": "VIR_ERR_OPERATION_FAILD"}]}),
+        )
+
     def test_mistakesInDefinitions(self) -> None:
         """A definition that is wrong says which template it came from."""
         for scenario, expected in (
@@ -745,7 +977,10 @@ class MistakeTests(SynchronousTestCase):
         """Parameters of a URI are checked one by one."""
         memory = memoryConnection()
         for query, expected in (
-            ("seed=1&domain=5", "domain: there is no such parameter; there are seed, domains"),
+            (
+                "seed=1&domain=5",
+                "domain: there is no such parameter; is it domains?; there are seed, domains",
+            ),
             ("domains=", "domains: '' is no whole number"),
             ("domains=-1", "is not in range"),
             ("domains=1000000000", "is not in range"),

@@ -6,7 +6,7 @@ A driver is found through the entry-point group C{pyvirt.drivers}, which names o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
@@ -32,6 +32,7 @@ class OpenContext:
         daemon that is run by the daemon's own user.  Only then may a URI name files to be read for its sake.
     @ivar companion: returns what does the operations of a contract on this host beside a hypervisor (storage,
         networks, secrets and so on), or None.
+    @ivar callNames: returns the names that clients' calls go by, for drivers whose users may name some; None: not known.
     """
 
     reactor: Any
@@ -41,6 +42,7 @@ class OpenContext:
     inDaemon: bool = False
     trusted: bool = True
     companion: Callable[[InterfaceClass], object | None] = lambda interface: None
+    callNames: Callable[[], Collection[str]] | None = None
 
     @property
     def clock(self) -> IReactorTime:

@@ -9,7 +9,7 @@ its client calls; any other costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -54,6 +54,13 @@ class BrokenReply(NamedTuple):
 
 Handler = Callable[..., Any]
 """Is called with the arguments of a call and the descriptors that came with it; answers or raises as a router's."""
+
+
+CallNames = Callable[[], Collection[str]]
+"""
+Returns every name by which L{IInterceptor.intercept} and subscribing may be told of a call, for drivers that are told by
+their users which calls are meant; C{OpenContext.callNames} is one.
+"""
 
 
 class IInterceptor(Interface):

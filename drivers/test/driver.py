@@ -262,7 +262,11 @@ class TestDriver:
         from pyvirt.drivers.test.scenario.making import ScenarioWorld
         from pyvirt.drivers.test.scenario.model import Scenario
 
-        scenario = (self._scenario or Scenario()) if given else asked.read()
+        scenario = (
+            (self._scenario or Scenario(callNames=context.callNames))
+            if given
+            else asked.read(context.callNames)
+        )
         # The operator's hosts are there as long as the daemon, as a hypervisor's would be.
         operators = given and (self._scenario is not None or asked.uri.scheme != "test")
         kept = scenario.keep or operators

@@ -31,6 +31,7 @@ def testFactories(
     from pyvirt.drivers.test.scenario.reading import readFile
     from pyvirt.drivertable import loadFactories
     from pyvirt.errors import VirtError
+    from pyvirt.routes.names import callNames
 
     names = [] if schemes is None else [each.strip() for each in schemes.split(",")]
     for name in names:
@@ -40,9 +41,9 @@ def testFactories(
     if folder is not None and not os.path.isdir(folder):
         raise ConfigError(f"--scenarios {folder}", 0, "there is no such folder")
     try:
-        read = None if scenario is None else readFile(scenario)
+        read = None if scenario is None else readFile(scenario, callNames)
     except VirtError as problem:
         raise ConfigError("--scenario", 0, str(problem.str2)) from None
     driver = TestDriver(scenario=read, schemes=names, folder=folder)
-    others = [each for each in loadFactories() if each.name not in ("test", *names)]
+    others = [each for each in loadFactories(remote=False) if each.name not in ("test", *names)]
     return [driver, *others]

@@ -211,10 +211,13 @@ def memoryConnection(
 def _scenario(given: Scenario | Mapping[str, Any] | str | os.PathLike[str]) -> Scenario:
     from pyvirt.drivers.test.scenario.model import Scenario
     from pyvirt.drivers.test.scenario.reading import readFile, readScenario, readText
+    from pyvirt.routes.names import callNames
 
     if isinstance(given, Scenario):
         return given
     if isinstance(given, Mapping):
-        return readScenario(given)
+        return readScenario(given, callNames=callNames)
     text = os.fspath(given)
-    return readText(text) if "\n" in text or "=" in text else readFile(text)
+    if "\n" in text or "=" in text:
+        return readText(text, callNames=callNames)
+    return readFile(text, callNames)

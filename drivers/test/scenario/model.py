@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from pyvirt.drivers.interfaces.faults import CallNames
 from pyvirt.drivers.test.scenario.values import Duration, Patterns
 
 __all__ = ["ACTIONS", "Change", "Fault", "Job", "Latency", "Scenario", "Storm", "Template"]
@@ -164,8 +165,10 @@ class Scenario:
     @ivar keep: whether the world outlives its last connection.
     @ivar virtual: whether its time stands still until it is moved.
     @ivar start: of virtual time, seconds since 1970.
+    @ivar callNames: tells what calls there are, for faults that are added later; None: not known.
     """
 
+    callNames: CallNames | None = attrs.field(default=None, eq=False, repr=False)
     seed: int = 0
     base: str = "default"
     keep: bool = False

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from pyvirt.drivers.interfaces.faults import CallNames
 from pyvirt.drivers.test.scenario.model import Scenario
 from pyvirt.drivers.test.scenario.reading import CONTROLS, MAKERS, readFile, readParameters
 from pyvirt.drivers.test.scenario.values import LONGEST, duration, wrong
@@ -55,15 +56,16 @@ class Wanted:
         """Whether the connection is to tell what the scenario has done."""
         return any(name == "report" for name, _ in self.controls)
 
-    def read(self) -> Scenario:
+    def read(self, callNames: CallNames | None = None) -> Scenario:
         """
         Read the scenario; files are read now.
 
+        @param callNames: tells what calls there are.
         @raise VirtError: it says something impossible.
         """
         if self.path is None:
-            return readParameters(self.parameters)
-        scenario = readFile(self.path)
+            return attrs.evolve(readParameters(self.parameters), callNames=callNames)
+        scenario = readFile(self.path, callNames)
         if self.parameters:
             said = readParameters(self.parameters)
             scenario = attrs.evolve(

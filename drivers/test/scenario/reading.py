@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from pyvirt.definitions.units import scale
+from pyvirt.drivers.interfaces.faults import CallNames
 from pyvirt.drivers.test.scenario.model import (
     ACTIONS,
     Change,
@@ -28,6 +29,7 @@ from pyvirt.drivers.test.scenario.values import (
     Patterns,
     Table,
     duration,
+    near,
     numbered,
     wrong,
 )
@@ -50,6 +52,8 @@ MAKERS = (
 
 CONTROLS = ("advance", "arm", "disarm", "storm", "forget", "report")
 """Parameters of a URI that do something with a world, rather than say what it is."""
+
+_PARAMETERS = (*MAKERS, *CONTROLS, "scenario")
 
 LARGEST = 1 << 20
 """The size of a scenario file, in bytes, that is still read."""
@@ -87,10 +91,11 @@ CHANGES = {
 TARGETED = ("arm", "disarm", "storm")
 
 
-def readFile(path: str) -> Scenario:
+def readFile(path: str, callNames: CallNames | None = None) -> Scenario:
     """
     Read a scenario file.
 
+    @param callNames: tells what calls there are; None: calls may be called anything.
     @raise VirtError: it cannot be read, or says something impossible.
     """
     try:
@@ -104,10 +109,10 @@ def readFile(path: str) -> Scenario:
             data = file.read(LARGEST + 1)
     except OSError as problem:
         raise wrong(path, problem.strerror or "the file cannot be read") from None
-    return readText(data, path)
+    return readText(data, path, callNames)
 
 
-def readText(text: str | bytes, name: str = "") -> Scenario:
+def readText(text: str | bytes, name: str = "", callNames: CallNames | None = None) -> Scenario:
     """
     Read a scenario written in TOML.
 
@@ -119,18 +124,21 @@ def readText(text: str | bytes, name: str = "") -> Scenario:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as problem:
         reason = str(problem) if isinstance(problem, tomllib.TOMLDecodeError) else "this is no TOML"
         raise wrong(name or "the text", reason) from None
-    return readScenario(value, name)
+    return readScenario(value, name, callNames)
 
 
-def readScenario(value: Mapping[str, Any], name: str = "") -> Scenario:
+def readScenario(
+    value: Mapping[str, Any], name: str = "", callNames: CallNames | None = None
+) -> Scenario:
     """
     Read a scenario from what its TOML says.
 
     @raise VirtError: it says something impossible; the error names the key.
     """
-    top = Table(name, value)
+    top = Table(name, value, callNames)
     virtual, start = top.take("time", _time, (False, 0.0))
     scenario = Scenario(
+        callNames=callNames,
         seed=top.count("seed", 0, -(1 << 63), 1 << 63),
         base=top.text("base", "default"),
         keep=top.flag("keep"),
@@ -264,7 +272,7 @@ def _checkName(table: Table, name: str, count: int) -> None:
 
 def _latency(table: Table) -> Latency:
     latency = Latency(
-        calls=table.patterns("calls", fold=True),
+        calls=table.calls("calls"),
         objects=table.patterns("objects"),
         time=table.time("time", Duration("constant", 0.0)),
     )
@@ -272,23 +280,28 @@ def _latency(table: Table) -> Latency:
     return latency
 
 
-def _number(enumeration: Any, what: str) -> Any:
+def _number(enumeration: Any, what: str, lowest: int) -> Any:
     def read(where: str, value: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31:
+        if isinstance(value, int) and not isinstance(value, bool) and lowest <= value < 1 << 31:
             return value
         name = value.upper() if isinstance(value, str) else ""
         for prefix in ("VIR_ERR_", "VIR_WAR_", "VIR_FROM_"):
             name = name.removeprefix(prefix)
         try:
-            return int(enumeration[name])
+            found = int(enumeration[name])
         except KeyError:
-            raise wrong(where, f"{value!r} is no {what}") from None
+            raise wrong(
+                where, f"{value!r} is no {what}{near(name, (each.name for each in enumeration))}"
+            ) from None
+        if found < lowest:
+            raise wrong(where, f"{value!r} is no {what}")
+        return found
 
     return read
 
 
-_code = _number(ErrorCode, "code of an error (VIR_ERR_OPERATION_FAILED)")
-_domain = _number(ErrorDomain, "reporting part (VIR_FROM_QEMU)")
+_code = _number(ErrorCode, "code of an error (VIR_ERR_OPERATION_FAILED)", 1)
+_domain = _number(ErrorDomain, "reporting part (VIR_FROM_QEMU)", 0)
 
 
 def readFault(table: Table, name: str) -> Fault:
@@ -305,7 +318,7 @@ def readFault(table: Table, name: str) -> Fault:
     errors = action == "error"
     fault = Fault(
         name=table.text("name", name),
-        calls=table.patterns("calls", fold=True),
+        calls=table.calls("calls"),
         objects=table.patterns("objects"),
         action=action,
         code=table.take("code", _code, 1) if errors else 1,
@@ -330,7 +343,7 @@ def readFault(table: Table, name: str) -> Fault:
 
 def _job(table: Table) -> Job:
     job = Job(
-        calls=table.patterns("calls", fold=True) or Patterns(JOB_CALLS, True),
+        calls=table.calls("calls") or Patterns(JOB_CALLS, True),
         objects=table.patterns("objects"),
         time=table.time("time", Duration("constant", 10.0)),
         total=table.take("total", _size(1, 1 << 62), 1 << 30),
@@ -401,7 +414,9 @@ def readParameters(parameters: Sequence[tuple[str, str]]) -> Scenario:
     for name, value in parameters:
         if name not in MAKERS:
             raise wrong(
-                name, f"there is no such parameter; there are {', '.join((*MAKERS, *CONTROLS))}"
+                name,
+                f"there is no such parameter{near(name, _PARAMETERS)}; "
+                f"there are {', '.join(_PARAMETERS)}",
             )
         if name in said:
             raise wrong(name, "the parameter is given twice")

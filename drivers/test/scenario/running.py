@@ -150,7 +150,9 @@ class Running:
         @return: what it has done so far.
         @raise VirtError: it says something impossible, or its name is taken.
         """
-        read = readFault(Table("inject", fault), f"fault{len(self.faults) + 1}")
+        read = readFault(
+            Table("inject", fault, self.scenario.callNames), f"fault{len(self.faults) + 1}"
+        )
         if read.name in self.faults:
             raise wrong("inject.name", f"there is a fault called '{read.name}' already")
         state = self.faults[read.name] = FaultState(read)
@@ -170,7 +172,7 @@ class Running:
             if found is None:
                 raise wrong("storm", f"there is no storm called '{name}'")
         else:
-            found = readStorm(Table("storm", storm), name or "storm")
+            found = readStorm(Table("storm", storm, self.scenario.callNames), name or "storm")
         self._storm(found, 0)
 
     def _storm(self, storm: Storm, sent: int) -> None:

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any, NoReturn, TypeVar
 
 import attrs
 
+from pyvirt.drivers.interfaces.faults import CallNames
 from pyvirt.drivers.test.refusals import invalidArgument
 from pyvirt.errors import VirtError
 
-__all__ = ["Duration", "Patterns", "Table", "duration", "numbered", "wrong"]
+__all__ = ["Duration", "Patterns", "Table", "duration", "near", "numbered", "wrong"]
 
 _T = TypeVar("_T")
 
@@ -162,10 +163,12 @@ class Table:
     @ivar where: what it is called in errors.
     """
 
-    def __init__(self, where: str, value: Any) -> None:
+    def __init__(self, where: str, value: Any, callNames: CallNames | None = None) -> None:
+        """@param callNames: what patterns of calls may mean; None: anything."""
         if not isinstance(value, Mapping):
             raise wrong(where, "a table is expected")
         self.where = where
+        self.callNames = callNames
         self._rest = dict(value)
         self._known: list[str] = []
 
@@ -237,9 +240,30 @@ class Table:
             values = [value] if isinstance(value, str) else value
             if not isinstance(values, list | tuple) or not values:
                 raise wrong(where, "a pattern or a list of patterns is expected")
-            return Patterns(tuple(_text(where, each) for each in values), fold)
+            for each in values:
+                if _text(where, each).strip() in ("", "!"):
+                    raise wrong(where, f"'{each}' is no pattern")
+            return Patterns(tuple(values), fold)
 
         return self.take(key, read, None)
+
+    def calls(self, key: str) -> Patterns | None:
+        """
+        Read patterns of names of calls; case makes no difference.
+
+        @raise VirtError: one fits no call that there is.
+        """
+        found = self.patterns(key, fold=True)
+        if found is not None and self.callNames is not None:
+            names = {each.lower(): each for each in self.callNames()}
+            for text in found.texts:
+                pattern = text.removeprefix("!").lower()
+                if pattern not in names and not any(fnmatchcase(each, pattern) for each in names):
+                    self.refuse(
+                        key,
+                        f"there is no call '{text.removeprefix('!')}'{near(text, names.values())}",
+                    )
+        return found
 
     def tables(self, key: str) -> list[Table]:
         """Read a list of tables."""
@@ -247,7 +271,10 @@ class Table:
         def read(where: str, value: Any) -> list[Table]:
             if not isinstance(value, list | tuple):
                 raise wrong(where, f"a list of tables is expected, [[{key}]]")
-            return [Table(f"{where}[{number}]", each) for number, each in enumerate(value)]
+            return [
+                Table(f"{where}[{number}]", each, self.callNames)
+                for number, each in enumerate(value)
+            ]
 
         return self.take(key, read, [])
 
@@ -258,7 +285,22 @@ class Table:
         @raise VirtError: there is a key that means nothing.
         """
         for key in self._rest:
-            self.refuse(key, f"there is no such key; there are {', '.join(sorted(self._known))}")
+            name = key if isinstance(key, str) and key.isprintable() and key else repr(key)
+            self.refuse(
+                name[:64], f"there is no such key; there are {', '.join(sorted(self._known))}"
+            )
+
+
+def near(text: str, names: Iterable[str]) -> str:
+    """Return what to add to a complaint that nothing is called C{text}: what was perhaps meant, or nothing."""
+    from difflib import get_close_matches  # only for those who have made a mistake
+
+    plain = {each.lower(): each for each in names}
+    core = re.sub(r"\[[^]]*\]|[*?!]", "", text).lower()
+    found = get_close_matches(core, plain, 3, 0.75)
+    if not found and len(core) > 3:
+        found = sorted(each for each in plain if core in each)[:3]
+    return f"; is it {' or '.join(plain[each] for each in found)}?" if found else ""
 
 
 def _text(where: str, value: Any) -> str:

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.process import systemError
 
-__all__ = ["DefinitionFolder", "banner", "removeFile", "writeWhole"]
+__all__ = ["DefinitionFolder", "banner", "holdsDefinitions", "removeFile", "writeWhole"]
 
 log = Logger()
 
@@ -68,6 +68,22 @@ def removeFile(path: str) -> None:
         pass
     except OSError as problem:
         log.warn("{path} cannot be removed: {problem}", path=path, problem=problem)
+
+
+def holdsDefinitions(*folders: str) -> bool:
+    """
+    Whether any folder has something that a driver would read when it starts.
+
+    A driver that finds nothing loads the code that reads and runs it when it is first asked for something.
+    """
+    for folder in folders:
+        try:
+            with os.scandir(folder) as entries:
+                if any(each.name.endswith(".xml") for each in entries):
+                    return True
+        except OSError:
+            continue
+    return False
 
 
 class DefinitionFolder:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from twisted.logger import Logger
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.drivers.filestore import holdsDefinitions
 from pyvirt.drivers.host.components import FAMILIES
 from pyvirt.drivers.host.host import Host
 from pyvirt.drivers.host.layout import HostLayout
@@ -28,8 +28,6 @@ from pyvirt.process import IProcesses, Processes
 from pyvirt.uri import URI
 
 __all__ = ["HostConnection", "HostDriver"]
-
-log = Logger()
 
 #: What one daemon keeps alone.
 _CLAIMED = ("secrets", "storage", "network")
@@ -128,7 +126,11 @@ class HostDriver:
         return HostConnection(f"{scheme}://{expected}", scheme, self.host)
 
     async def stateInitialize(self, context: OpenContext, root: str, privileged: bool) -> None:
-        """Read what is on disk, find again what runs, start what starts with the host."""
+        """
+        Find again what runs, start what starts with the host.
+
+        What only lies on disk, such as secrets, is read when somebody first asks for it.
+        """
         reactor: Any = context.reactor
         self._privileged = privileged
         host = Host(
@@ -138,17 +140,9 @@ class HostDriver:
             privileged=privileged and os.geteuid() == 0,
         )
         self._claim(host)
-        for family in FAMILIES.values():
-            component: Any = host.component(family[0])
-            load = getattr(component, "load", None)
-            if load is not None:
-                # One that cannot start leaves the others alone, as in libvirt each has a daemon of its own.
-                try:
-                    answer = load()
-                    if answer is not None:
-                        await answer
-                except Exception:
-                    log.failure("{family} cannot start", family=family[0].__name__)
+        for scheme, folders in host.layout.active.items():
+            if holdsDefinitions(*folders):
+                await host.start(FAMILIES[scheme][0])
         self.host = host
 
     def _claim(self, host: Host) -> None:
@@ -176,8 +170,8 @@ class HostDriver:
         if host is None:
             return
         host.stopping = True
-        for family in FAMILIES.values():
-            unload = getattr(host.component(family[0]), "unload", None)
+        for component in host.made():
+            unload = getattr(component, "unload", None)
             if unload is not None:
                 await unload()
         self._release()

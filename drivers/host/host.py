@@ -55,17 +55,36 @@ class Host(Background):
         self.hooks = Hooks(processes, layout.hooks)
         self.stopping = False
         self._made: dict[Any, object] = {}
+        self._loading: dict[Any, Deferred[None]] = {}
         super().__init__()
 
     def component(self, interface: InterfaceClass) -> object | None:
-        """Return what does the operations of a contract, None if nothing does."""
+        """
+        Return what does the operations of a contract, None if nothing does.
+
+        What it has on disk is read when it is made.
+        """
         found = componentClass(interface)
         if found is None:
             return None
         made = self._made.get(found)
         if made is None:
             made = self._made[found] = found(self)
+            load = getattr(made, "load", None)
+            if load is not None:
+                self._loading[found] = Deferred.fromCoroutine(_loaded(found.__name__, load))
         return made
+
+    async def start(self, interface: InterfaceClass) -> None:
+        """Make what does the operations of a contract, and wait until it has read what it has on disk."""
+        self.component(interface)
+        loading = self._loading.pop(componentClass(interface), None)
+        if loading is not None:
+            await loading
+
+    def made(self) -> list[Any]:
+        """What there is, in the order in which it was made."""
+        return list(self._made.values())
 
     def tell(self, kind: EventKind, eventID: int, ref: Any, key: Any, *details: Any) -> None:
         """Tell an event about what is known by C{key}."""
@@ -76,3 +95,13 @@ class Host(Background):
         from twisted.internet.threads import deferToThreadPool
 
         return deferToThreadPool(self.clock, self.clock.getThreadPool(), work, *arguments)
+
+
+async def _loaded(name: str, load: Callable[[], Any]) -> None:
+    # One that cannot start leaves the others alone, as in libvirt each has a daemon of its own.
+    try:
+        answer = load()
+        if answer is not None:
+            await answer
+    except Exception:
+        log.failure("{family} cannot start", family=name)

@@ -74,6 +74,14 @@ class HostLayout:
         return os.path.join(self.run, "network")
 
     @property
+    def active(self) -> dict[str, tuple[str, ...]]:
+        """Where definitions are of what runs, or starts with the host: folders by the scheme of the driver."""
+        return {
+            "storage": (self.storage, self.storageState),
+            "network": (self.networks, self.networkState),
+        }
+
+    @property
     def dnsmasq(self) -> str:
         """Configurations of name servers, and the addresses they have lent."""
         return os.path.join(self.lib, "dnsmasq")

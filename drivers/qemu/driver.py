@@ -5,13 +5,15 @@ Opening C{qemu:///system} and C{qemu:///session}, and the driver's state in a da
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.confsyntax import ConfigError
+from pyvirt.drivers.filestore import holdsDefinitions
 from pyvirt.drivers.interfaces.driver import (
     IConnection,
     IDriverFactory,
@@ -21,15 +23,17 @@ from pyvirt.drivers.interfaces.driver import (
 from pyvirt.drivers.interfaces.locking import ILockManager
 from pyvirt.drivers.qemu.components import componentClass
 from pyvirt.drivers.qemu.conf import loadQEMUConfig
-from pyvirt.drivers.qemu.connecting import connectorFor
-from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.refusals import internal
+from pyvirt.drivers.qemu.unclaimed import endUnclaimed, firstSinceBoot
 from pyvirt.errors import VirtError
-from pyvirt.locking.plugin import lockManager
+from pyvirt.hooks import Hooks
 from pyvirt.pidfile import PidFile
 from pyvirt.process import IProcesses, Processes
 from pyvirt.uri import URI
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
 __all__ = ["QEMUConnection", "QEMUDriver"]
 
@@ -95,7 +99,7 @@ class QEMUDriver:
 
     Guests belong to a daemon, which keeps an eye on them; elsewhere the URI is the remote driver's.
 
-    @ivar hypervisor: what connections share, None before the daemon has initialised it.
+    Where nothing is defined and nothing runs, most of it is loaded only when somebody opens it.
     """
 
     name = "QEMU"
@@ -106,15 +110,25 @@ class QEMUDriver:
         @param processes: runs commands; None: on this machine.
         @param connect: opens conversations with guests; None: on this machine.
         """
-        self.hypervisor: Hypervisor | None = None
+        self._hypervisor: Hypervisor | None = None
+        self._make: Callable[[], Hypervisor] | None = None
+        self._hooks: Hooks | None = None
         self._processes = processes
         self._connect = connect
         self._privileged = True
         self._pidFile: PidFile | None = None
 
+    @property
+    def hypervisor(self) -> Hypervisor | None:
+        """What connections share, None before the daemon has initialised it."""
+        make, self._make = self._make, None
+        if make is not None:
+            self._hypervisor = make()
+        return self._hypervisor
+
     def accepts(self, uri: URI | None) -> bool:
         """Accept URIs of the scheme, in a daemon."""
-        return self.hypervisor is not None and (
+        return (self._hypervisor is not None or self._make is not None) and (
             uri is None or (uri.scheme == "qemu" and not uri.isRemote)
         )
 
@@ -142,40 +156,70 @@ class QEMUDriver:
 
         @raise ConfigError: qemu.conf is wrong.
         """
-        from pyvirt.drivers.qemu.reconnecting import autostart, findAgain, loadDefinitions
-
         reactor = context.reactor
         layout = Layout.of(root, privileged, os.environ)
         config = loadQEMUConfig(
             layout.conf, privileged=privileged and os.geteuid() == 0, ids=(os.getuid(), os.getgid())
         )
         self._privileged = privileged
-        hypervisor = Hypervisor(
-            reactor=reactor,
-            processes=self._processes or Processes(reactor),
-            layout=layout,
-            config=config,
-            privileged=privileged and os.geteuid() == 0,
-            connect=self._connect or connectorFor(reactor),
-            locks=_locks(reactor, config["lock_manager"], root, privileged),
-            companion=context.companion,
-        )
-        layout.make(hypervisor.owner)
+        isRoot = privileged and os.geteuid() == 0
+        processes = self._processes or Processes(reactor)
+        locks = _locks(reactor, config["lock_manager"], root, privileged)
+        self._hooks = Hooks(processes, layout.hooks)
+
+        def make() -> Hypervisor:
+            from pyvirt.drivers.qemu.connecting import connectorFor
+            from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+            return Hypervisor(
+                reactor=reactor,
+                processes=processes,
+                layout=layout,
+                config=config,
+                privileged=isRoot,
+                connect=self._connect or connectorFor(reactor),
+                locks=locks,
+                companion=context.companion,
+            )
+
+        layout.make((config.user, config.group) if isRoot else None)
         self._pidFile = PidFile.claim(os.path.join(layout.run, "driver.pid"))
-        loadDefinitions(hypervisor)
-        await findAgain(hypervisor)
-        self.hypervisor = hypervisor
+        if holdsDefinitions(layout.config, layout.run):
+            from pyvirt.drivers.qemu.reconnecting import autostart, findAgain, loadDefinitions
+
+            hypervisor = make()
+            loadDefinitions(hypervisor)
+            await findAgain(hypervisor)
+            self._hypervisor = hypervisor
+            await self._callHook("start")
+            hypervisor.later(autostart(hypervisor))
+        else:
+            if isRoot:
+                endUnclaimed(layout.lib, ())
+            self._make = make
+            await self._callHook("start")
+            firstSinceBoot(layout.run)
+
+    async def _callHook(self, what: str) -> None:
+        """Tell the administrator's script; it cannot prevent anything."""
         try:
-            await hypervisor.hooks.call("daemon", "-", "start", "-", "start")
+            if self._hooks is not None:
+                await self._hooks.call("daemon", "-", what, "-", what)
         except VirtError as error:
             log.warn("{error}", error=error)
-        hypervisor.later(autostart(hypervisor))
 
     async def stateStop(self) -> None:
         """Let go of guests, which go on."""
-        hypervisor, self.hypervisor = self.hypervisor, None
-        if hypervisor is None:
-            return
+        hypervisor, self._hypervisor, self._make = self._hypervisor, None, None
+        if hypervisor is not None:
+            self._letGo(hypervisor)
+        pidFile, self._pidFile = self._pidFile, None
+        if pidFile is not None:
+            pidFile.release()
+            await self._callHook("shutdown")
+
+    @staticmethod
+    def _letGo(hypervisor: Hypervisor) -> None:
         hypervisor.stopping = True
         for domain in hypervisor.domains:
             guest = domain.guest
@@ -189,13 +233,6 @@ class QEMUDriver:
                 guest.agent.close()
             if guest.process is not None:
                 guest.process.forget()
-        pidFile, self._pidFile = self._pidFile, None
-        if pidFile is not None:
-            pidFile.release()
-        try:
-            await hypervisor.hooks.call("daemon", "-", "shutdown", "-", "shutdown")
-        except VirtError as error:
-            log.warn("{error}", error=error)
 
 
 def _locks(reactor: Any, name: str | None, root: str, privileged: bool) -> ILockManager | None:
@@ -206,6 +243,8 @@ def _locks(reactor: Any, name: str | None, root: str, privileged: bool) -> ILock
     """
     if name in (None, "none", "nop"):
         return None
+    from pyvirt.locking.plugin import lockManager
+
     try:
         return lockManager(name, reactor, root, privileged, "qemu")
     except LookupError as problem:

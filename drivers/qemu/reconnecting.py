@@ -28,7 +28,7 @@ from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
 from pyvirt.drivers.qemu.storagecopy import abandon
 from pyvirt.drivers.qemu.store import Status
-from pyvirt.drivers.qemu.unclaimed import endUnclaimed
+from pyvirt.drivers.qemu.unclaimed import endUnclaimed, firstSinceBoot
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
@@ -241,18 +241,10 @@ async def _giveUpJob(guest: Guest) -> None:
 async def autostart(hypervisor: Hypervisor) -> None:
     """
     Start what starts with the host, one after the other, once since the host booted.
-
-    That it was done is remembered where the host forgets when it boots.
     """
     from pyvirt.drivers.qemu.lifecycle import startDefined
 
-    mark = os.path.join(hypervisor.layout.run, "autostarted")
-    try:
-        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    except FileExistsError:
-        return
-    except OSError as problem:
-        log.error("{mark} cannot be made: {problem}", mark=mark, problem=problem)
+    if not firstSinceBoot(hypervisor.layout.run):
         return
     for domain in hypervisor.domains:
         if domain.autostart and not domain.active and not hypervisor.stopping:

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -30,12 +30,14 @@ from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.reloading import reload
 from pyvirt.daemon.sasl import makeSASL
 from pyvirt.daemon.server import Limits, Server, SessionFactory
-from pyvirt.daemon.tlsdoor import ServerKeys, homeOf, tlsFactory
 from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
 from pyvirt.folders import under
 from pyvirt.pidfile import PidFile
 from pyvirt.systemd import adoptSockets, notify
 from pyvirt.transports.listeners import Listener, openTCP, openUNIX
+
+if TYPE_CHECKING:
+    from pyvirt.daemon.tlsdoor import ServerKeys
 
 __all__ = ["DaemonService", "StartError"]
 
@@ -347,6 +349,9 @@ class DaemonService(Service):
         )
 
     def _addTLS(self, listening: socket.socket) -> None:
+        # Most daemons listen for no TLS, and OpenSSL is large.
+        from pyvirt.daemon.tlsdoor import ServerKeys, homeOf, tlsFactory
+
         if self.tls is None:
             home = None if self.privileged else homeOf(self.environment)
             try:

@@ -5,6 +5,7 @@ Network filters as libvirt's driver keeps them: L{FilterBook}, which drivers sha
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain._net import FilterRef
@@ -84,8 +85,12 @@ class FilterBook:
         checkFlags("nwfilterGetXMLDesc", flags, 0, _DOMAIN)
         return formatFilter(self._byUUID(nwfilter.uuid))
 
-    def nwfilterDefineXMLFlags(self, xml: str, flags: int) -> NWFilterRef:
-        """Define a filter, or change one."""
+    def _checked(self, xml: str, flags: int) -> FilterDefinition:
+        """
+        Read a definition.
+
+        @raise VirtError: it is none, or cannot be among the others.
+        """
         checkFlags("nwfilterDefineXMLFlags", flags, c.VIR_NWFILTER_DEFINE_VALIDATE, _DOMAIN)
         if flags & c.VIR_NWFILTER_DEFINE_VALIDATE:
             validate("nwfilter", xml)
@@ -105,6 +110,11 @@ class FilterBook:
             )
         if self._reaches(definition, definition.name):
             raise failed("filter would introduce a loop", _DOMAIN)
+        return definition
+
+    def nwfilterDefineXMLFlags(self, xml: str, flags: int) -> Any:
+        """Define a filter, or change one."""
+        definition = self._checked(xml, flags)
         self._keep(definition)
         self._filters[definition.name] = definition
         return _ref(definition)

@@ -23,6 +23,7 @@ from pyvirt.definitions.domain._net import NetTarget
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu import openvswitch, taps
 from pyvirt.drivers.qemu.command.nets import isTap, queuesOf
+from pyvirt.drivers.qemu.netfilters import bindFilter, unbindFilter
 from pyvirt.drivers.qemu.networkports import Actual, findActual, releasePort
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.store import writeWhole
@@ -129,13 +130,14 @@ async def connect(
         made = replaced(made, target=replaced(target, dev=name))
         connections.keep(f"tap-{nic.alias}", fds)
         fds = []
-        checkFilter(nic)
+        await bindFilter(hypervisor, definition, made)
         await _tune(hypervisor, nic, actual, name)
         openVhost(definition, nic, connections)
     except BaseException:
         for fd in fds:
             os.close(fd)
-        await disconnect(hypervisor, made)
+        # Its device is going, limits and all.
+        await disconnect(hypervisor, replaced(made, bandwidth=None))
         raise
     return made
 
@@ -177,18 +179,6 @@ def checkPort(nic: Any) -> None:
         )
     if nic.type == "direct" and port is not None:
         raise unsupportedConfig(f"virtual ports of type '{port}' are not supported")
-
-
-def checkFilter(nic: Any) -> None:
-    """
-    Complain of a filter of packets.
-
-    @raise VirtError: there is none of any name.
-    """
-    if nic.filterref is not None:
-        raise internal(
-            f"referenced filter '{nic.filterref.filter}' is missing", ErrorDomain.NWFILTER
-        )
 
 
 def openVhost(definition: DomainDefinition, nic: Any, connections: Connections) -> None:
@@ -460,6 +450,7 @@ async def disconnect(hypervisor: Hypervisor, nic: Any) -> None:
                 await openvswitch.removePort(hypervisor.processes, name)
     except VirtError as error:
         log.warn("{name}: {error}", name=name, error=error)
+    await unbindFilter(hypervisor, nic)
     await releasePort(hypervisor, nic)
 
 

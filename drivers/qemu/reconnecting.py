@@ -20,6 +20,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, named, reclaimPorts
 from pyvirt.drivers.qemu.momentfiles import loadMoments
+from pyvirt.drivers.qemu.netfilters import bindFilters
 from pyvirt.drivers.qemu.networking import reserveNames
 from pyvirt.drivers.qemu.perfevents import openEvents
 from pyvirt.drivers.qemu.placement import adoptGroup
@@ -120,6 +121,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     running.whenEnded().addCallback(lambda _: ending.processEnded(hypervisor, domain, guest))
     if hypervisor.hasLocks:
         await locks.adopt(hypervisor, domain, guest, state != c.VIR_DOMAIN_PAUSED)
+    await bindFilters(hypervisor, definition)
     try:
         await connectMonitor(hypervisor, domain, guest)
         reply = await guest.execute("query-status")

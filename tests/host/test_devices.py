@@ -9,6 +9,7 @@ import os
 import struct
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.nodedev import formatNodeDevice
@@ -129,24 +130,28 @@ class FilterTests(SynchronousTestCase):
         """
         root = self.mktemp()
         filters = NWFilters(makeHost(root))
-        filters.load()
+        self.successResultOf(Deferred.fromCoroutine(filters.load()))
         folder = makeHost(root).layout.filters
         with open(os.path.join(folder, "given.xml"), "w") as file:
             file.write("<filter name='given'/>")
         with open(os.path.join(folder, "bad.xml"), "w") as file:
             file.write("<filter")
-        ref = filters.nwfilterDefineXMLFlags("<filter name='mine'/>", 0)
+
+        def define(xml: str) -> Deferred[Any]:
+            return Deferred.fromCoroutine(filters.nwfilterDefineXMLFlags(xml, 0))
+
+        ref = self.successResultOf(define("<filter name='mine'/>"))
         found = []
         for _ in range(2):
             again = NWFilters(makeHost(root))
-            again.load()
+            self.successResultOf(Deferred.fromCoroutine(again.load()))
             found.append(again.connectListAllNWFilters(0))
         self.assertEqual(found[0], found[1])
         self.assertIn(ref, found[0])
         self.assertEqual(len(found[0]), 2)
         for name in ("a/b", ".."):
             xml = f"<filter name='{name}'/>"
-            self.assertRaises(VirtError, filters.nwfilterDefineXMLFlags, xml, 0)
+            self.failureResultOf(define(xml), VirtError)
         filters.nwfilterUndefine(ref)
         self.assertEqual(sorted(os.listdir(folder)), ["bad.xml", "given.xml"])
         self.flushLoggedErrors()

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 
+from twisted.trial.unittest import SkipTest
+
 from tests.interop.hostsessions import HostSessions
 from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World
-from tests.interop.support import requireBinding
+from tests.interop.support import found, requireBinding
 from tests.interop.test_hostdrivers import requireNetworks
 
 SETTING = """
@@ -119,6 +121,115 @@ net-destroy n6
 !cat FOLDER/said; : > FOLDER/said
 """
 
+FILTERS = r"""
+!ip link add v0 type veth peer name v1 address 52:54:00:7b:35:93; ip link set v0 up; ip link set v1 up
+<f1.xml <filter name='mine' chain='mac' priority='-800'><uuid>11111111-1111-4111-8111-111111111111</uuid><rule action='return' direction='out' priority='500'><mac srcmacaddr='$MAC'/></rule><rule action='drop' direction='out' priority='500'><mac/></rule></filter>
+<f2.xml <filter name='ip' chain='ipv4-ip' priority='-710'><uuid>11111111-1111-4111-8111-111111111112</uuid><rule action='return' direction='out' priority='100'><ip srcipaddr='0.0.0.0' protocol='udp'/></rule><rule action='return' direction='out'><ip srcipaddr='$IP'/></rule><rule action='drop' direction='out' priority='1000'/></filter>
+<f3.xml <filter name='arp' chain='arp-ip' priority='-510'><uuid>11111111-1111-4111-8111-111111111113</uuid><rule action='return' direction='out'><arp arpsrcipaddr='$IP' gratuitous='true'/></rule><rule action='drop' direction='inout'><arp match='no' arpsrcmacaddr='$MAC' hwtype='12' protocoltype='34' opcode='Request'/></rule></filter>
+<f4.xml <filter name='clean' chain='root'><uuid>11111111-1111-4111-8111-111111111114</uuid><filterref filter='mine'/><filterref filter='ip'/><rule action='accept' direction='out' priority='-650'><mac protocolid='ipv4'/></rule><filterref filter='arp'/><rule action='accept' direction='inout' priority='-500'><mac protocolid='arp'/></rule><rule action='drop' direction='inout' priority='1000'/></filter>
+<f5.xml <filter name='mine' chain='mac' priority='-800'><uuid>11111111-1111-4111-8111-111111111111</uuid><rule action='drop' direction='in'><mac/></rule></filter>
+<f6.xml <filter name='mine' chain='mac' priority='-800'><uuid>11111111-1111-4111-8111-111111111111</uuid><filterref filter='gone'/></filter>
+<f7.xml <filter name='packets' chain='ipv4'><uuid>11111111-1111-4111-8111-111111111117</uuid><rule action='accept' direction='in'><tcp srcmacaddr='1:2:3:4:5:6' srcipaddr='10.1.2.3' srcipmask='255.255.255.0' dstipaddr='10.1.2.4' dstipmask='22' dscp='33' srcportstart='20' srcportend='22' dstportstart='100' flags='SYN/ALL'/></rule><rule action='accept' direction='out'><udp match='no' srcmacaddr='1:2:3:4:5:6' srcipfrom='10.1.2.3' srcipto='10.1.2.13' dstipfrom='1.2.3.4' dstipto='1.2.3.7' dscp='0x20' dstportstart='7'/></rule><rule action='accept' direction='inout'><sctp srcipaddr='$L' dstportstart='$P[@1]' comment='it is `id` $x'/></rule><rule action='accept' direction='in'><icmp type='8' code='0'/></rule><rule action='drop' direction='inout'><icmp type='8' code='0'/></rule><rule action='drop' direction='out' priority='-3'><tcp connlimit-above='4'/></rule><rule action='accept' direction='inout'><tcp state='NEW,ESTABLISHED' dstportstart='5'/></rule><rule action='accept' direction='out' statematch='false'><esp/></rule><rule action='reject' direction='inout' priority='1000'><all/></rule></filter>
+<f8.xml <filter name='packets6'><uuid>11111111-1111-4111-8111-111111111118</uuid><rule action='accept' direction='in'><udp-ipv6 srcipaddr='a:b:c::d:e:f' srcipmask='120' dstportstart='100' dstportend='111'/></rule><rule action='accept' direction='out'><icmpv6 type='128'/></rule><rule action='drop' direction='inout'><all-ipv6 state='NONE' srcipfrom='::1' srcipto='::9'/></rule><rule action='reject' direction='inout'><ipv6 protocol='icmpv6' type='1' typeend='3' code='2'/></rule><rule action='accept' direction='out'><ipv6 srcmacaddr='1:2:3:4:5:6' srcmacmask='ff:ff:ff:ff:ff:80' dstipaddr='::1.2.4.5' dstipmask='128' protocol='tcp' dstportstart='100' dstportend='0xff'/></rule></filter>
+<f9.xml <filter name='frames'><uuid>11111111-1111-4111-8111-111111111119</uuid><rule action='accept' direction='inout'><vlan srcmacaddr='1:2:3:4:5:6' dstmacaddr='a:b:c:d:e:f' vlanid='0x123' encap-protocol='arp'/></rule><rule action='drop' direction='inout'><rarp opcode='Reply' arpdstipaddr='5.6.7.8' arpsrcmacaddr='$MAC'/></rule><rule action='drop' direction='out'><ip srcipaddr='$L[1]' dstipaddr='10.1.2.4' dstipmask='22' protocol='udp' srcportstart='20' srcportend='22' dscp='0x3f'/></rule><rule action='reject' direction='in'><mac match='no' protocolid='0x1234'/></rule><rule action='continue' direction='in'><mac protocolid='rarp'/></rule></filter>
+<f10.xml <filter name='tree' chain='stp-t'><uuid>11111111-1111-4111-8111-11111111111a</uuid><rule action='drop' direction='out'><stp srcmacaddr='1:2:3:4:5:6' type='0x12' root-priority='3' root-priority-hi='0x2345' root-address='06:05:04:03:02:01' root-cost='4' sender-priority='4' port='123' port-hi='234' age='5' forward-delay='7'/></rule></filter>
+<f11.xml <filter name='tree2' chain='stp-t'><uuid>11111111-1111-4111-8111-11111111111b</uuid><rule action='drop' direction='inout'><stp srcmacaddr='1:2:3:4:5:6'/></rule></filter>
+<f12.xml <filter name='wrong'><uuid>11111111-1111-4111-8111-11111111111c</uuid><rule action='accept' direction='inout'><mac protocolid='arp'/></rule><rule action='accept' direction='out'><tcp dstportstart='22'/></rule><rule action='continue' direction='inout'><tcp comment='a b'/></rule></filter>
+<f13.xml <filter name='uneven'><uuid>11111111-1111-4111-8111-11111111111d</uuid><rule action='drop' direction='in'><ip srcipaddr='$L' protocol='tcp' srcportstart='$P'/></rule></filter>
+<f14.xml <filter name='few'><uuid>11111111-1111-4111-8111-11111111111e</uuid><rule action='drop' direction='in'><ip srcipaddr='$L[7]'/></rule></filter>
+!for each in 1 2 3 4 7 8 9 10 11 12 13 14; do virsh -q -c qemu:///system nwfilter-define FOLDER/f$each.xml; done
+!for each in mine clean packets packets6 frames tree tree2 uneven few gone wrong; do for more in "" "<parameter name='IP' value='10.0.0.5'/>" "<parameter name='CTRL_IP_LEARNING' value='none'/>" "<parameter name='CTRL_IP_LEARNING' value='odd'/>" "<parameter name='CTRL_IP_LEARNING' value='dhcp'/>" "<parameter name='CTRL_IP_LEARNING' value='dhcp'/><parameter name='DHCPSERVER' value='1.2.3.4'/>"; do if [ -n "$more" ] && [ $each != clean ]; then continue; fi; echo "<filterbinding><owner><name>g</name><uuid>d54df46f-1ab5-4a22-8618-4560ef5fac2c</uuid></owner><portdev name='v0'/><mac address='52:54:00:7b:35:93'/><filterref filter='$each'><parameter name='L' value='10.0.0.1'/><parameter name='L' value='10.0.0.2'/><parameter name='L' value='10.0.0.3'/><parameter name='P' value='80'/><parameter name='P' value='81'/>$more</filterref></filterbinding>" > FOLDER/b.xml; if [ $each$more = clean ]; then cp FOLDER/b.xml FOLDER/learning.xml; continue; fi; echo "== $each $more"; virsh -q -c qemu:///system nwfilter-binding-create FOLDER/b.xml 2>&1 && { ebtables -t nat -L; iptables-save | grep -- '^-A.*v0'; ip6tables-save | grep -- '^-A.*v0'; virsh -q -c qemu:///system nwfilter-binding-delete v0; }; done; done
+!ebtables -t nat -L; ip6tables-save | grep v0
+<b1.xml <filterbinding><owner><name>g</name><uuid>d54df46f-1ab5-4a22-8618-4560ef5fac2c</uuid></owner><portdev name='v0'/><mac address='52:54:00:7b:35:93'/><filterref filter='mine'/></filterbinding>
+<b2.xml <filterbinding><owner><name>g</name><uuid>d54df46f-1ab5-4a22-8618-4560ef5fac2c</uuid></owner><portdev name='nope'/><mac address='52:54:00:7b:35:93'/><filterref filter='clean'/></filterbinding>
+<b3.xml <filterbinding><owner><name>g</name></owner><portdev name='nope'/><mac address='52:54:00:7b:35:93'/><filterref filter='clean'/></filterbinding>
+nwfilter-binding-create FOLDER/b1.xml
+nwfilter-binding-create FOLDER/b2.xml
+nwfilter-binding-create FOLDER/b1.xml
+nwfilter-binding-create FOLDER/b3.xml
+nwfilter-binding-list
+nwfilter-binding-dumpxml nope
+!cat /run/libvirt/nwfilter-binding/v0.xml
+nwfilter-undefine mine
+nwfilter-undefine frames
+nwfilter-define FOLDER/f5.xml
+!ebtables -t nat -L
+RESTART
+!ebtables -t nat -L
+nwfilter-binding-list
+nwfilter-define FOLDER/f1.xml
+!ebtables -t nat -L
+nwfilter-binding-delete v0
+nwfilter-binding-delete nope
+nwfilter-binding-delete nope
+!ebtables -t nat -L; ls /run/libvirt/nwfilter-binding
+nwfilter-binding-create FOLDER/learning.xml
+nwfilter-binding-delete v0
+nwfilter-define FOLDER/f6.xml
+nwfilter-binding-create FOLDER/b1.xml
+nwfilter-undefine mine
+"""
+
+GUEST = r"""
+<n9.xml <network><name>n9</name><uuid>11111111-2222-3333-4444-5555555555d9</uuid><bridge name='vbr9'/><mac address='52:54:00:11:22:39'/><bandwidth><inbound average='1000'/></bandwidth><ip address='192.168.159.1' netmask='255.255.255.0'/></network>
+<g.xml <domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-5555555555f1</uuid><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices><interface type='network'><mac address='52:54:00:00:00:01'/><source network='n9'/><filterref filter='clean'><parameter name='IP' value='192.168.159.9'/></filterref><bandwidth><inbound average='5'/></bandwidth></interface><interface type='network'><mac address='52:54:00:00:00:02'/><source network='n9'/><model type='virtio'/></interface></devices></domain>
+<h.xml <domain type='qemu'><name>h</name><uuid>11111111-2222-3333-4444-5555555555f2</uuid><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices><interface type='network'><mac address='52:54:00:00:00:11'/><source network='n9'/><filterref filter='nope'/></interface></devices></domain>
+<i1.xml <interface type='network'><mac address='52:54:00:00:00:01'/><source network='n9'/><filterref filter='mine'/><bandwidth><inbound average='5'/></bandwidth></interface>
+<i2.xml <interface type='network'><mac address='52:54:00:00:00:01'/><source network='n9'/><bandwidth><inbound average='5'/></bandwidth></interface>
+<i3.xml <interface type='network'><mac address='52:54:00:00:00:01'/><source network='n9'/><filterref filter='nope'/><bandwidth><inbound average='5'/></bandwidth></interface>
+<i4.xml <interface type='network'><mac address='52:54:00:00:00:01'/><source network='n9'/><filterref filter='mine'/><bandwidth><inbound average='7' peak='9'/><outbound average='3'/></bandwidth></interface>
+<i5.xml <interface type='network'><mac address='52:54:00:00:00:01'/><source network='n9'/><filterref filter='mine'/></interface>
+<i6.xml <interface type='network'><mac address='52:54:00:00:00:04'/><source network='n9'/><filterref filter='mine'/></interface>
+<i7.xml <interface type='network'><mac address='52:54:00:00:00:05'/><source network='n9'/><filterref filter='nope'/></interface>
+<i8.xml <interface type='network'><mac address='52:54:00:00:00:06'/><source network='n9'/><bandwidth><inbound average='9' floor='500000'/></bandwidth></interface>
+<i9.xml <interface type='network'><mac address='52:54:00:00:00:01'/><source network='n9'/><filterref filter='mine'/><bandwidth><inbound average='7' floor='100'/><outbound average='3'/></bandwidth></interface>
+nwfilter-define FOLDER/f1.xml
+net-create FOLDER/n9.xml
+define FOLDER/g.xml
+define FOLDER/h.xml
+start g --paused
+start h
+!ebtables -t nat -L; iptables-save | grep -- '^-A.*vnet'; ip6tables-save | grep -- '^-A.*vnet'
+!cat FOLDER/said; : > FOLDER/said
+nwfilter-binding-list
+nwfilter-binding-dumpxml vnet0
+update-device g FOLDER/i1.xml --live
+nwfilter-binding-dumpxml vnet0
+!ebtables -t nat -L; iptables-save | grep -- '^-A.*vnet'; ip6tables-save | grep -- '^-A.*vnet'
+update-device g FOLDER/i2.xml --live
+nwfilter-binding-list
+update-device g FOLDER/i3.xml --live
+nwfilter-binding-list
+update-device g FOLDER/i1.xml --live
+nwfilter-binding-list
+update-device g FOLDER/i3.xml --live
+nwfilter-binding-list
+!cat FOLDER/said; : > FOLDER/said
+update-device g FOLDER/i4.xml --live
+!cat FOLDER/said; : > FOLDER/said
+!virsh dumpxml g | grep -A12 "<interface" | grep -v "source"
+update-device g FOLDER/i9.xml --live
+!cat FOLDER/said; : > FOLDER/said
+update-device g FOLDER/i5.xml --live
+!cat FOLDER/said; : > FOLDER/said
+!virsh dumpxml g | grep -A12 "<interface" | grep -v "source"
+attach-device g FOLDER/i6.xml --live
+attach-device g FOLDER/i7.xml --live
+attach-device g FOLDER/i8.xml --live
+nwfilter-binding-list
+nwfilter-binding-delete vnet0
+nwfilter-binding-list
+RESTART
+nwfilter-binding-list
+!ebtables -t nat -L | grep -v -- '-i vnet'; iptables-save | grep -- '^-A.*vnet'; ip6tables-save | grep -- '^-A.*vnet'
+detach-interface g network 52:54:00:00:00:04 --live
+nwfilter-binding-list
+destroy g
+nwfilter-binding-list
+!ebtables -t nat -L | grep -v -- '-i vnet'; iptables-save | grep -- '^-A.*vnet'; ip6tables-save | grep -- '^-A.*vnet'
+net-port-list n9
+"""
+
 
 def said(world: World) -> dict[str, str]:
     """Return what makes a daemon's C{tc} write down what it is told, and do nothing."""
@@ -147,18 +258,23 @@ class DryPyvirt(PyvirtWorld):
         return {**super().environment(), **said(self)}
 
 
-class ShareTests(HostSessions):
-    """What networks promise."""
+class NetworkGuestTests(HostSessions):
+    """What networks promise, and what filters let pass."""
 
     kinds = (DryLibvirt, DryPyvirt)
 
     def setUp(self) -> None:
         requireNetworks()
         requireBinding()
+        if found("ebtables") is None:
+            raise SkipTest("ebtables is not installed (ebtables or iptables)")
         super().setUp()
         for world in self.worlds:
             world.write("setting.py", SETTING)
 
-    def test_shares(self) -> None:
-        """Bridges are limited, ports get classes of their own and give them back, over a restart too."""
-        self.compare(SHARES)
+    def test_session(self) -> None:
+        """
+        Bridges are limited, ports get classes of their own and give them back; filters are in force for devices as
+        long as they are bound; guests' cards have both, and get others while they run.  All over restarts.
+        """
+        self.compare(SHARES + FILTERS.lstrip() + GUEST.lstrip())

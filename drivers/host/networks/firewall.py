@@ -141,8 +141,6 @@ async def add(host: Host, version: int, wanted: list[Rule]) -> None:
 
     @raise VirtError: they cannot be made, and none is.
     """
-    if not wanted:
-        return
     present = await _present(host, version)
     lines: list[tuple[str, str]] = []
     for table, origin, chain in _CHAINS:
@@ -151,8 +149,9 @@ async def add(host: Host, version: int, wanted: list[Rule]) -> None:
         if (table, f"-A {origin} -j {chain}") not in present:
             lines.append((table, f"-I {origin} -j {chain}"))
     lines += [(table, f"-I {chain} {words}") for table, chain, words in reversed(wanted)]
-    restore = _program(version, "restore")
-    await run(host, restore, "--noflush", "--wait", input=_script(lines))
+    if lines:
+        restore = _program(version, "restore")
+        await run(host, restore, "--noflush", "--wait", input=_script(lines))
 
 
 async def remove(host: Host, version: int, unwanted: list[Rule]) -> None:

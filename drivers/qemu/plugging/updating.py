@@ -4,14 +4,12 @@ Changing devices that stay: media, links, passwords; what else differs is refuse
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import (
     checkDisk,
     checkGraphics,
-    checkInterface,
     findMemory,
     sameMedium,
     withDevice,
@@ -20,9 +18,9 @@ from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.qemu.connecting import setPassword
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.plugging.interfaces import updateInterface
 from pyvirt.drivers.qemu.plugging.media import changeMedia
 from pyvirt.drivers.qemu.refusals import (
-    operationUnsupported,
     unsupportedConfig,
 )
 from pyvirt.errors import ErrorDomain
@@ -47,7 +45,7 @@ async def updateLive(
     if kind == "disks":
         await _updateDisk(hypervisor, domain, guest, device, force)
     elif kind == "interfaces":
-        await _updateInterface(domain, guest, device, hypervisor.random)
+        await updateInterface(hypervisor, domain, guest, device)
     elif kind == "graphics":
         await _updateGraphics(domain, guest, device)
     elif kind == "memories":
@@ -69,26 +67,6 @@ async def _updateDisk(
         return
     changed = replaced(old, startup=device.startup)
     domain.definition = withDevice(domain.definition, "disks", place, changed)
-
-
-# Interfaces
-
-
-async def _updateInterface(
-    domain: Domain, guest: Guest, device: Any, random: Callable[[int], bytes]
-) -> None:
-    place, old = checkInterface(domain.definition, device, random, ErrorDomain.QEMU)
-    if device.type != old.type or (device.tune is not None and device.tune != old.tune):
-        raise operationUnsupported(f"unable to change config on '{device.type}' network type")
-    if device.bandwidth is not None and device.bandwidth != old.bandwidth:
-        raise operationUnsupported(
-            "Unable to set bandwidth for interface because device name is unknown"
-        )
-    if device.linkState != old.linkState:
-        await guest.execute("set_link", {"name": old.alias, "up": device.linkState != "down"})
-        domain.definition = withDevice(
-            domain.definition, "interfaces", place, replaced(old, linkState=device.linkState)
-        )
 
 
 # Displays

@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pyvirt.tls.issuing import Issued, authority, issue, revocations
@@ -48,6 +48,7 @@ def certificate(
     hosts: tuple[str, ...] = (),
     start: float = -1,
     end: float = 365,
+    key: Any = None,
 ) -> Issued:
     """
     Make any certificate.
@@ -55,10 +56,11 @@ def certificate(
     @param signer: None: itself.
     @param ca: None: without basic constraints.
     @param start: days from now from which on it is valid, and C{end} until when.
+    @param key: its private key, None: one of EC is made.
     """
     from pyvirt.tls.issuing import _alternative, subjectName
 
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = subjectName(name) if isinstance(name, str) else name
     now = datetime.datetime.now(datetime.UTC)
     builder = (
@@ -80,7 +82,9 @@ def certificate(
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_alternative(each) for each in hosts]), False
         )
-    return Issued(builder.sign(key if signer is None else signer.key, hashes.SHA256()), key)
+    signing = key if signer is None else signer.key
+    digest = None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return Issued(builder.sign(signing, digest), key)
 
 
 class Pki:

@@ -12,7 +12,9 @@ import os
 from random import Random
 from typing import Any
 
+import attrs
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
@@ -335,6 +337,55 @@ class HandshakeTests(SynchronousTestCase):
             self.assertFalse(pipe.server.connected, said)
             self.assertEqual(len(world.server.sessions), 0)
 
+    def meet(self, authority: Any, server: Any, client: Any) -> tuple[Any, ServerKeys]:
+        """Have a client meet a server, both with these; return what came of it, and the server's credentials."""
+        world = Doors(self)
+        writePlaces(world.folder, ca=authority, server=server)
+        os.unlink(world.paths["cacrl"])
+        keys = ServerKeys(attrs.evolve(world.config, crlFile=None))
+        world.factory = tlsFactory(world.server, keys, auth="none")
+        pipe, _, outcome = world.join(world.client(self, client, ca=authority))
+        world.run(pipe)
+        pipe.cut()
+        return outcome[0], keys
+
+    def test_kindsOfKeys(self) -> None:
+        """
+        Keys of every kind and length that libvirt takes are taken; of the weak ones there is a remark.
+        """
+        for make, remark in (
+            (functools.partial(ec.generate_private_key, ec.SECP384R1()), None),
+            (functools.partial(ec.generate_private_key, ec.SECP521R1()), None),
+            (functools.partial(rsa.generate_private_key, 65537, 2048), None),
+            (
+                functools.partial(rsa.generate_private_key, 65537, 1024),
+                "has 1024 bits, which is weak",
+            ),
+            (ed25519.Ed25519PrivateKey.generate, "libvirt's clients show no certificates"),
+        ):
+            ca = certificate(None, "CN=ca", ca=True, key=make())
+            server = certificate(ca, "CN=localhost", hosts=("localhost",), key=make())
+            outcome, keys = self.meet(ca, server, certificate(ca, "CN=joe", key=make()))
+            self.assertIsInstance(outcome, RemoteProtocol)
+            remarks = keys.credentials.remarks
+            self.assertEqual(bool(remarks), remark is not None, remarks)
+            for each in remarks:
+                self.assertIn(remark, each)
+
+    def test_middleAuthority(self) -> None:
+        """
+        Who is named in the file of authorities is one, whether another has signed for it and is there or not.
+        """
+        root = certificate(None, "CN=root", ca=True)
+        middle = certificate(root, "CN=middle", ca=True)
+        server = certificate(middle, "CN=localhost", hosts=("localhost",))
+        client = certificate(middle, "CN=joe")
+        outcome, _ = self.meet(middle, server, client)
+        self.assertIsInstance(outcome, RemoteProtocol)
+        other = certificate(certificate(root, "CN=middle", ca=True), "CN=joe")
+        outcome, _ = self.meet(middle, server, other)
+        outcome.trap(VirtError)
+
     def test_slowServer(self) -> None:
         """
         A server that says nothing is given up after 30 seconds.
@@ -624,6 +675,7 @@ class OwnCertificateTests(SynchronousTestCase):
             clientPlaces(None, home=None, root=root).authority, f"{root}/etc/pki/CA/cacert.pem"
         )
         self.assertEqual(clientPlaces("/p", home=home).authority, "/p/cacert.pem")
+        self.assertEqual(clientPlaces("", home=home).authority, "/cacert.pem")
         self.assertEqual(
             serverPlaces(home=None, root="/r").key, "/r/etc/pki/libvirt/private/serverkey.pem"
         )
@@ -722,7 +774,9 @@ class PriorityTests(SynchronousTestCase):
         self.assertEqual(parsePriority("NORMAL").versions, both)
         self.assertEqual(parsePriority("@LIBVIRT,SYSTEM"), parsePriority("NORMAL"))
         only = parsePriority("NORMAL:-VERS-ALL:+VERS-TLS1.3")
-        self.assertEqual((only.versions, only.ciphers), (frozenset(("VERS-TLS1.3",)), ""))
+        self.assertEqual(
+            (only.versions, only.ciphers), (frozenset(("VERS-TLS1.3",)), "DEFAULT:@SECLEVEL=1")
+        )
         self.assertNotIn("AES128", parsePriority("SECURE256").ciphers)
         self.assertEqual(
             parsePriority("NONE:+VERS-TLS1.2:+AES-128-GCM:+ECDHE-ECDSA:+AEAD").ciphers,

@@ -7,6 +7,7 @@ Source: observed on libvirt 9.0.0.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 import attrs
@@ -42,6 +43,10 @@ _OURS = frozenset(
     )
 )
 """Parameters that are for this side; the daemon does not see them."""
+
+_NUMBERS = frozenset(("no_sanity", "no_tty", "no_verify"))
+"""Those that are numbers, 0 or not."""
+_NUMBER = re.compile(r"\s*[+-]?[0-9]+", re.ASCII)
 
 SYSTEM_FOLDER = "/var/run/libvirt"
 
@@ -84,12 +89,20 @@ def findTarget(uri: URI | None, flags: int, environment: Mapping[str, str], user
             "tls|unix|ssh|ext|tcp|libssh2|libssh)"
         )
     parameters = {name: value for name, value in uri.parameters if name in _OURS}
+    for key, value in uri.parameters:
+        if key in _NUMBERS and not (_NUMBER.fullmatch(value) and abs(int(value)) < 1 << 31):
+            raise _invalid(f"Failed to parse value of URI component {key}")
     name = parameters.get("name")
     if name is None:
         name = _stripped(uri)
     mode = parameters.get("mode", "auto")
     if mode not in ("auto", "legacy", "direct"):
         raise _invalid(f"Unknown remote mode '{mode}'")
+    proxy = parameters.get("proxy", "auto")
+    if proxy not in ("auto", "netcat", "native"):
+        raise _invalid(
+            f"Unnkown proxy type '{proxy}'"
+        )  # in libvirt's words, whoever looks for them
     if transport == "ext" and "command" not in parameters:
         raise _invalid("remote_open: for 'ext' transport, command is required")
     if transport == "unix":

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
 from OpenSSL import SSL, crypto
 
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -33,6 +34,8 @@ NOT_ON_LIST = (
     " 'virt-pki-query-dn clientcert.pem' to view the Distinguished Name field in the client"
     " certificate, or run this daemon with --verbose option."
 )
+_WEAK = 2048
+"""Bits that a key of RSA should have."""
 _REMEMBERED = 256
 """Certificates of peers of which it is remembered what they say."""
 _DEPTH = 8
@@ -98,7 +101,7 @@ class Credentials:
         remarks = checkOwn(loaded, role) if sanity else []
         try:
             # Also without a string: GnuTLS's default versions and ciphers.
-            self._priority: Priority = parsePriority(priority or "NORMAL")
+            self._priority: Priority = parsePriority("NORMAL" if priority is None else priority)
             self._context = self._makeContext(loaded)
         except (PriorityError, SSL.Error) as problem:
             raise systemError(
@@ -115,6 +118,16 @@ class Credentials:
             remarks.append(
                 f"tls_priority {priority} leaves TLS 1.3 alone: libvirt's clients cannot connect"
             )
+        for shown in (*loaded.authorities, *loaded.chain[:1]):
+            key = shown.public_key()
+            name = f"'{shown.subject.rfc4514_string()}'"
+            if isinstance(key, rsa.RSAPublicKey) and key.key_size < _WEAK:
+                remarks.append(f"the key of {name} has {key.key_size} bits, which is weak")
+            if self.server and isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+                remarks.append(
+                    f"the key of {name} is of a kind of which libvirt's clients show no certificates in TLS 1.2:"
+                    " theirs must have EC or RSA keys"
+                )
         for each in loaded.revocations:
             if each.issuer not in self._known:
                 remarks.append(
@@ -143,10 +156,13 @@ class Credentials:
             store.add_cert(crypto.X509.from_cryptography(each))
             if self.server:
                 context.add_client_ca(each)
+        # An authority is trusted because it is in the file, whoever else has signed for it.
+        flags = crypto.X509StoreFlags.PARTIAL_CHAIN
         if loaded.revocations:
             for found in loaded.revocations:
                 store.add_crl(found)
-            store.set_flags(crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL)
+            flags |= crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL
+        store.set_flags(flags)
         context.set_verify_depth(_DEPTH)
         context.set_verify(SSL.VERIFY_PEER, self._note)
         return context
@@ -179,6 +195,7 @@ class Credentials:
     def _checkPair(self, loaded: Loaded) -> str | None:
         """Check that peers with the same authorities would take our certificate."""
         store = crypto.X509Store()
+        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
         for each in loaded.authorities:
             store.add_cert(crypto.X509.from_cryptography(each))
         certificate, *others = (crypto.X509.from_cryptography(each) for each in loaded.chain)

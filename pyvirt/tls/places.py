@@ -29,10 +29,10 @@ class Places:
 
 def _flat(folder: str, role: str) -> tuple[str, str, str, str]:
     return (
-        os.path.join(folder, "cacert.pem"),
-        os.path.join(folder, "cacrl.pem"),
-        os.path.join(folder, f"{role}cert.pem"),
-        os.path.join(folder, f"{role}key.pem"),
+        f"{folder}/cacert.pem",
+        f"{folder}/cacrl.pem",
+        f"{folder}/{role}cert.pem",
+        f"{folder}/{role}key.pem",
     )
 
 
@@ -71,7 +71,7 @@ def clientPlaces(pkipath: str | None, *, home: str | None, root: str = "/") -> P
     @param pkipath: the folder that the URI names, None: the usual places.
     @param home: of a user other than root, None: only the system's places count.
     """
-    files = _flat(pkipath, "client") if pkipath else _found("client", root=root, home=home)
+    files = _found("client", root=root, home=home) if pkipath is None else _flat(pkipath, "client")
     authority, revocations, certificate, key = files
     both = os.path.exists(certificate) and os.path.exists(key)
     return Places(

@@ -65,10 +65,10 @@ _LEVELS = {"LOW": 1, "LEGACY": 1, "MEDIUM": 2, "HIGH": 3, "FUTURE": 3, "ULTRA": 
 _STRONG = frozenset(each for each in _CIPHERS if "128" not in each)
 _FORWARD = frozenset(("ECDHE-ECDSA", "ECDHE-RSA", "DHE-RSA"))
 _BASES: dict[str, tuple[frozenset[str], frozenset[str], int]] = {
-    "NORMAL": (frozenset(_CIPHERS), frozenset(_EXCHANGES), 0),
-    "PERFORMANCE": (frozenset(_CIPHERS), frozenset(_EXCHANGES), 0),
-    "PFS": (frozenset(_CIPHERS), _FORWARD, 0),
-    "LEGACY": (frozenset(_CIPHERS), frozenset(_EXCHANGES), 0),
+    "NORMAL": (frozenset(_CIPHERS), frozenset(_EXCHANGES), 1),
+    "PERFORMANCE": (frozenset(_CIPHERS), frozenset(_EXCHANGES), 1),
+    "PFS": (frozenset(_CIPHERS), _FORWARD, 1),
+    "LEGACY": (frozenset(_CIPHERS), frozenset(_EXCHANGES), 1),
     "SECURE128": (frozenset(_CIPHERS), frozenset(_EXCHANGES), 2),
     "SECURE192": (_STRONG, frozenset(_EXCHANGES), 3),
     "SECURE256": (_STRONG, frozenset(_EXCHANGES), 3),

@@ -692,7 +692,23 @@ class RefusalTests(TestCase):
                 here.tls(daemon, here.good, host="127.0.0.2"),
                 here.tls(daemon, here.good, more="&tls_priority=NORMAL:-VERS-TLS1.3"),
                 here.tls(daemon, here.good, more="&tls_priority=BOGUS"),
-                here.tls(daemon, here.good, more="&no_verify=x"),
+                *(
+                    here.tls(daemon, here.good, more=f"&{each}")
+                    for each in (
+                        *(
+                            "no_verify=x",
+                            "no_verify=",
+                            "no_verify=-1",
+                            "no_sanity=x",
+                            "no_tty=%201",
+                        ),
+                        *("no_tty=1x", "no_verify=4294967296", "tls_priority=", "mode=x", "mode="),
+                        *("proxy=x", "proxy=", "proxy=x&mode=x", "proxy=x&no_tty=x", "mode=direct"),
+                        *("unknown=1", "name=", "name=qemu:///system", "socket=/x", "auth=none"),
+                    )
+                ),
+                here.tls(daemon, "relative/folder"),
+                here.tls(daemon, ""),
                 here.tls(daemon, clients["authority"], more="&no_verify=1"),
             ]
             done = run([requireBinding(), "-c", OPEN, HERE], json.dumps(uris))

@@ -1,22 +1,28 @@
 """
-Whether a host can be a given processor, and which processor all of some hosts can be.
+Whether a host can be a given processor.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
-from typing import Any
 
 import attrs
 
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.reader import Node, parseTree, xmlText
-from pyvirt.drivers.cpus.cpumap import Bits, CPUMap
-from pyvirt.drivers.cpus.decoding import Decoded, decode
+from pyvirt.drivers.cpus.cpumap import CPUMap
+from pyvirt.drivers.cpus.decoding import Decoded
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["CPUResult", "HostCPU", "baseline", "compare", "parseCPU"]
+__all__ = [
+    "CPUResult",
+    "DescribedCPU",
+    "HostCPU",
+    "compare",
+    "knownFeature",
+    "modelFeatures",
+    "parseCPU",
+]
 
 
 class CPUResult(enum.IntEnum):
@@ -50,7 +56,7 @@ class HostCPU:
 
 
 @attrs.frozen(kw_only=True)
-class _CPU:
+class DescribedCPU:
     """A processor as a document describes it; features by policy."""
 
     guest: bool
@@ -66,36 +72,26 @@ class _CPU:
 _POLICIES = ("force", "require", "optional", "disable", "forbid")
 
 
-def parseCPU(xml: str, *, host: bool = False) -> _CPU:
+def parseCPU(xml: str) -> DescribedCPU:
     """
-    Read a processor.
+    Read a processor, of a host or of a guest.
 
-    @param host: it is that of a host: it has an architecture and no mode.
     @raise VirtError: it is not one.
     """
     node = parseTree(xml, None, label="(CPU_definition)", domain=ErrorDomain.CPU)
     if node.tag != "cpu":
         raise _xml("XML does not contain expected 'cpu' element")
-    return _read(node, host)
+    return _read(node)
 
 
 def _xml(detail: str) -> VirtError:
     return xmlError(detail, ErrorDomain.CPU)
 
 
-def _read(node: Node, host: bool) -> _CPU:
+def _read(node: Node) -> DescribedCPU:
     mode, match = node.get("mode"), node.get("match")
-    guest = not host and (mode is not None or match is not None or node.find("arch") is None)
+    guest = mode is not None or match is not None or node.find("arch") is None
     arch = node.findtext("arch")
-    if host:
-        if mode is not None:
-            raise virtError(
-                ErrorCode.CONFIG_UNSUPPORTED,
-                "Attribute mode is only allowed for guest CPU",
-                ErrorDomain.CPU,
-            )
-        if not arch:
-            raise _xml("Missing CPU architecture")
     found = node.find("model")
     model = (xmlText(found) if found is not None else "") or None
     features: list[tuple[str, str]] = []
@@ -119,9 +115,7 @@ def _read(node: Node, host: bool) -> _CPU:
             if features
             else "CPU vendor specified without CPU model"
         )
-    if host and model is None:
-        raise _xml("Missing CPU model name")
-    return _CPU(
+    return DescribedCPU(
         guest=guest,
         arch=arch,
         mode=mode,
@@ -133,21 +127,20 @@ def _read(node: Node, host: bool) -> _CPU:
     )
 
 
-def _modelFeatures(table: CPUMap, name: str) -> frozenset[str]:
+def modelFeatures(table: CPUMap, name: str) -> frozenset[str]:
     model = table.models.get(name)
     if model is None:
         raise virtError(ErrorCode.INTERNAL_ERROR, f"Unknown CPU model {name}", ErrorDomain.CPU)
     return model.features
 
 
-def _known(table: CPUMap, name: str) -> str:
-    found = table.known(name)
-    if found is None:
+def knownFeature(table: CPUMap, name: str) -> str:
+    if name not in table.features:
         raise virtError(ErrorCode.INTERNAL_ERROR, f"Unknown CPU feature {name}", ErrorDomain.CPU)
-    return found
+    return name
 
 
-def compare(table: CPUMap, host: HostCPU, cpu: _CPU, *, fail: bool = False) -> CPUResult:
+def compare(table: CPUMap, host: HostCPU, cpu: DescribedCPU, *, fail: bool = False) -> CPUResult:
     """
     Tell whether a host can be a processor.
 
@@ -174,11 +167,11 @@ def compare(table: CPUMap, host: HostCPU, cpu: _CPU, *, fail: bool = False) -> C
         return incompatible(f"host CPU vendor does not match required CPU vendor {cpu.vendor}")
     if cpu.model is None:
         return CPUResult.SUPERSET
-    wanted = set(_modelFeatures(table, cpu.model))
+    wanted = set(modelFeatures(table, cpu.model))
     unwanted: list[str] = []
     ignored: set[str] = set()
     for name, policy in cpu.features:
-        known = _known(table, name)
+        known = knownFeature(table, name)
         if policy in ("require",):
             wanted.add(known)
         elif policy == "forbid":
@@ -206,117 +199,3 @@ def compare(table: CPUMap, host: HostCPU, cpu: _CPU, *, fail: bool = False) -> C
             "Host CPU does not strictly match guest CPU: Extra features: " + ", ".join(extra)
         )
     return CPUResult.SUPERSET
-
-
-def _bits(table: CPUMap, cpu: _CPU) -> Bits:
-    """Return the bits of a processor of a document."""
-    assert cpu.model is not None
-    found = dict(table.bitsOf(_modelFeatures(table, cpu.model)))
-    for name, policy in cpu.features:
-        known = _known(table, name)
-        for leaf, mask in table.features[known].items():
-            if policy in ("disable", "forbid"):
-                found[leaf] = found.get(leaf, 0) & ~mask
-            else:
-                found[leaf] = found.get(leaf, 0) | mask
-    return found
-
-
-def baseline(
-    table: CPUMap,
-    documents: Sequence[str],
-    *,
-    hypervisor: bool = False,
-    usable: Iterable[str] | None = None,
-    blockers: dict[str, tuple[str, ...]] | None = None,
-    expand: bool = False,
-    migratable: bool = False,
-) -> str:
-    """
-    Return the processor that all of some hosts can be.
-
-    @param documents: one for each host.
-    @param hypervisor: for what the hypervisor gives: of C{usable} models, without what C{blockers} tell.
-    @param expand: name every feature of the model too.
-    @param migratable: leave out features that keep a guest from moving.
-    @raise VirtError: there is none, or a document is wrong.
-    """
-    if not documents:
-        raise virtError(ErrorCode.INVALID_ARG, "no CPUs given", ErrorDomain.CPU)
-    cpus = [parseCPU(each, host=not hypervisor) for each in documents]
-    for number, cpu in enumerate(cpus):
-        if cpu.model is None:
-            raise virtError(
-                ErrorCode.INVALID_ARG,
-                f"no CPU model specified at index {number}",
-                ErrorDomain.CPU,
-            )
-    arches = {cpu.arch for cpu in cpus if cpu.arch is not None}
-    if len(arches) > 1:
-        raise virtError(
-            ErrorCode.INTERNAL_ERROR,
-            "CPUs are incompatible: architectures differ",
-            ErrorDomain.CPU,
-        )
-    common = _bits(table, cpus[0])
-    for cpu in cpus[1:]:
-        other = _bits(table, cpu)
-        common = {leaf: value & other.get(leaf, 0) for leaf, value in common.items()}
-    vendor, told = _vendor(cpus)
-    common = {leaf: value for leaf, value in common.items() if value}
-    if not common:
-        raise virtError(ErrorCode.OPERATION_FAILED, "CPUs are incompatible", ErrorDomain.CPU)
-    names = [cpu.model or "" for cpu in cpus]
-    found = decode(
-        table,
-        common,
-        vendor,
-        (0, 0, 0),
-        usable=usable if hypervisor else None,
-        blockers=blockers,
-        preferred=names[0] if len(names) == 1 else None,
-    )
-    if found is None:
-        raise virtError(
-            ErrorCode.INTERNAL_ERROR,
-            "Cannot find suitable CPU model for given data",
-            ErrorDomain.CPU,
-        )
-    single = len(names) == 1
-    return _text(
-        table, found, told, single=single or hypervisor, expand=expand, migratable=migratable
-    )
-
-
-def _vendor(cpus: list[_CPU]) -> tuple[str | None, bool]:
-    """Return the vendor of all, and whether a document told it."""
-    vendors = {cpu.vendor for cpu in cpus if cpu.vendor is not None}
-    if len(vendors) > 1:
-        raise virtError(ErrorCode.OPERATION_FAILED, "CPU vendors do not match", ErrorDomain.CPU)
-    told = all(cpu.vendor is not None for cpu in cpus)
-    vendor = next(iter(vendors), None)
-    return vendor, told
-
-
-def _text(
-    table: CPUMap, found: Decoded, told: bool, *, single: bool, expand: bool, migratable: bool
-) -> str:
-    """Write the processor as guests name it."""
-    out = ["<cpu mode='custom' match='exact'>"]
-    out.append(f"  <model fallback='{'forbid' if single else 'allow'}'>{found.model}</model>")
-    if told and found.vendor is not None:
-        out.append(f"  <vendor>{found.vendor}</vendor>")
-    required, disabled = list(found.required), list(found.disabled)
-    if migratable:
-        required = [name for name in required if name not in table.unmigratable]
-    if expand:
-        own = set(table.models[found.model].features) - set(disabled)
-        policies: dict[str, Any] = dict.fromkeys([*own, *required], "require")
-        policies |= dict.fromkeys(disabled, "disable")
-        pairs = sorted(policies.items())
-    else:
-        pairs = [(name, "require") for name in required]
-        pairs += [(name, "disable") for name in disabled]
-    out += [f"  <feature policy='{policy}' name='{name}'/>" for name, policy in pairs]
-    out.append("</cpu>")
-    return "\n".join(out) + "\n"

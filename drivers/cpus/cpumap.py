@@ -115,7 +115,7 @@ def _number(text: str | None) -> int:
 
 def _read(found: CPUMap, node: Any) -> None:
     if node.tag == "vendor":
-        found.vendors[node.get("string")] = node.get("name")
+        found.vendors[node.get("string", node.get("name"))] = node.get("name")
     elif node.tag == "feature":
         _readFeature(found, node)
     elif node.tag == "model":

@@ -28,9 +28,24 @@ class Decoded:
     disabled: tuple[str, ...] = ()
 
     @property
-    def count(self) -> int:
-        """How many differences there are."""
-        return len(self.required) + len(self.disabled)
+    def _punished(self) -> int:
+        # Libvirt counts features off its list while it goes through the list, and so sees half of these.
+        return (len(self.disabled) + 1) // 2
+
+    @property
+    def penalty(self) -> int:
+        """How bad it is what the model has and the processor lacks: each feature is worse than the one before."""
+        count = self._punished
+        return 2 * count + count * (count - 1) // 2
+
+    def betterThan(self, other: Decoded) -> bool:
+        """Tell whether this model is closer to the processor than another."""
+        mine, theirs = self._added, other._added
+        return (mine + self.penalty, -mine) < (theirs + other.penalty, -theirs)
+
+    @property
+    def _added(self) -> int:
+        return len(self.required) + len(self.disabled) - self._punished
 
 
 def _without(bits: Bits, other: Bits) -> Bits:
@@ -59,7 +74,7 @@ def decode(
     usable: Iterable[str] | None = None,
     blockers: dict[str, tuple[str, ...]] | None = None,
     host: bool = False,
-    preferred: str | None = None,
+    preferred: Iterable[str] = (),
 ) -> Decoded | None:
     """
     Find the model that a processor is closest to.
@@ -68,10 +83,11 @@ def decode(
     @param signature: family, model and stepping.
     @param usable: the models to choose from; None for all.
     @param blockers: by model, the features that the hypervisor says are missing.
-    @param preferred: the model to take if it can be, however far off.
+    @param preferred: models to take where they have to be told less that they lack; a single one, whatever it takes.
     @param host: the processor is the host's own: models that it lacks something of are out.
     """
     names = None if usable is None else set(usable)
+    favourites = set(preferred)
     best: Decoded | None = None
     bestModel: Model | None = None
     for model in reversed(table.models.values()):
@@ -84,7 +100,7 @@ def decode(
         candidate = _candidate(table, model, bits, vendor, (blockers or {}).get(model.name, ()))
         if host and candidate.disabled:
             continue
-        if model.name == preferred:
+        if favourites == {model.name}:
             return candidate
         if best is None or bestModel is None:
             best, bestModel = candidate, model
@@ -95,7 +111,9 @@ def decode(
         if mine and not theirs:
             best, bestModel = candidate, model
             continue
-        if best.count > candidate.count:
+        if candidate.betterThan(best) or (
+            model.name in favourites and candidate.penalty < best.penalty
+        ):
             best, bestModel = candidate, model
     return best
 

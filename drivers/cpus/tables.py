@@ -15,8 +15,8 @@ _FOLDER = "/usr/share/libvirt/cpu_map"
 
 
 @functools.cache
-def cpuMap() -> CPUMap:
-    """Return the tables of x86 processors; empty ones where they are not installed."""
+def cpuMap(arch: str = "x86") -> CPUMap:
+    """Return the tables of an architecture's processors; empty ones where they are not installed."""
 
     def read(name: str) -> bytes | None:
         try:
@@ -25,4 +25,4 @@ def cpuMap() -> CPUMap:
         except OSError:
             return None
 
-    return readMap(read)
+    return readMap(read, arch)

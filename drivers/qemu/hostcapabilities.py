@@ -11,7 +11,8 @@ from typing import Any
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain._top import ARCHITECTURES, DOMAIN_TYPES
-from pyvirt.drivers.cpus.comparing import HostCPU, baseline, compare, parseCPU
+from pyvirt.drivers.cpus.baseline import baseline, hypervisorBaseline
+from pyvirt.drivers.cpus.comparing import HostCPU, compare, parseCPU
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.binaries import emulatorFor
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
@@ -156,7 +157,6 @@ class HostCapabilities:
         """Make the processor that all of some hosts can be."""
         checkFlags("qemuConnectBaselineCPU", flags, _BASELINE)
         return baseline(
-            cpuMap(),
             xmlCPUs,
             expand=bool(flags & c.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES),
             migratable=bool(flags & c.VIR_CONNECT_BASELINE_CPU_MIGRATABLE),
@@ -199,10 +199,9 @@ class HostCapabilities:
         checkFlags("qemuConnectBaselineHypervisorCPU", flags, _BASELINE)
         binary = await self._binary(emulator, arch, virttype)
         checkKind(binary, machine or binary.defaultMachine() or "", virttype or _virtType(binary))
-        return baseline(
+        return hypervisorBaseline(
             cpuMap(),
             xmlCPUs,
-            hypervisor=True,
             usable=[each.name for each in binary.cpus],
             blockers={each.name: each.blockers or () for each in binary.cpus},
             expand=bool(flags & c.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES),

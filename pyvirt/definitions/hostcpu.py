@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pyvirt.definitions.domain._cpu import CPU, MaxPhysAddr, Topology
+from pyvirt.definitions.domain._cpu import CPU, CPUCache, MaxPhysAddr, Topology, checkCaches
 from pyvirt.definitions.domain._top import ARCHITECTURES
-from pyvirt.definitions.kinds import BOOLEAN, FILLED, UINT, ULONG, integer, xmlError
-from pyvirt.definitions.reader import Node, parseDocument, xmlText
+from pyvirt.definitions.kinds import BOOLEAN, FILLED, SWITCH, UINT, ULONG, integer, xmlError
+from pyvirt.definitions.reader import Node, parseDocument, parseTree, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -24,11 +24,13 @@ from pyvirt.definitions.schema import (
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["HostCPU", "HostFeature", "formatHostCPU", "parseCPU"]
+__all__ = ["HostCPU", "HostFeature", "formatHostCPU", "parseCPU", "parseHostCPU"]
 
 _DOMAIN = ErrorDomain.CPU
-#: What the context says of processors that are compared: those have a model.
+#: What the context says of processors that are compared: those have a model; and of those that are a host's without
+#: a doubt, so that what only guests have is passed over.
 _COMPARED = "compared"
+_HOSTS = "hosts"
 
 
 def _refused(detail: str) -> VirtError:
@@ -96,7 +98,7 @@ class HostCPU:
     """
 
     xmlOrder: ClassVar[str] = (
-        "arch modes model vendor microcode signature counters topology maxphysaddr features pages"
+        "arch modes model vendor microcode signature counters topology cache maxphysaddr features pages"
     )
 
     arch: str | None = element(FILLED)
@@ -120,6 +122,8 @@ class HostCPU:
         default=(),
     )
     topology: Topology | None = element(Topology)
+    cached: None = special(tags="cache", read=lambda node, kids, context: checkCaches(kids))
+    cache: CPUCache | None = element(CPUCache)
     maxphysaddr: MaxPhysAddr | None = element(MaxPhysAddr)
     features: tuple[HostFeature, ...] = elements(HostFeature, "feature")
     pages: tuple[Pages, ...] = elements(Pages, "pages")
@@ -127,7 +131,7 @@ class HostCPU:
     @classmethod
     def prepare(cls, node: Node, context: Context) -> None:
         """What says how a guest's processors are chosen does not belong here."""
-        if node.get("match") is not None:
+        if node.get("match") is not None and context.extra != _HOSTS:
             raise xmlError(
                 "'arch' element cannot be used inside 'cpu' element with 'match' attribute'",
                 _DOMAIN,
@@ -135,14 +139,17 @@ class HostCPU:
         if node.get("mode") is not None:
             raise _refused("Attribute mode is only allowed for guest CPU")
         if node.get("migratable") is not None:
+            SWITCH.read(node.get("migratable", ""), node, "migratable")
             raise _refused(
                 "Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode"
             )
         arch = next((child for child in node if child.tag == "arch"), None)
+        if context.extra == _HOSTS and (arch is None or not xmlText(arch)):
+            raise xmlError("Missing CPU architecture", _DOMAIN)
         if arch is not None and xmlText(arch) not in ARCHITECTURES:
             raise _refused(f"Unknown architecture {xmlText(arch)}")
         model = next((child for child in node if child.tag == "model"), None)
-        if context.extra == _COMPARED and (model is None or not xmlText(model)):
+        if context.extra in (_COMPARED, _HOSTS) and (model is None or not xmlText(model)):
             raise xmlError("Missing CPU model name", _DOMAIN)
 
     def settle(self, node: Node, context: Context) -> HostCPU:
@@ -170,6 +177,19 @@ def parseCPU(xml: str) -> HostCPU | CPU:
         if child.tag == "numa":
             node.remove(child)
     found: HostCPU | CPU = reader(HostCPU if host else CPU)(node, Context(extra=_COMPARED))
+    return found
+
+
+def parseHostCPU(xml: str) -> HostCPU:
+    """
+    Parse a processor that is a host's, and names its architecture and model.
+
+    @raise VirtError: as libvirt says it.
+    """
+    node = parseTree(xml, None, label="(CPU_definition)", domain=_DOMAIN)
+    if node.tag != "cpu":
+        raise xmlError("XML does not contain expected 'cpu' element", _DOMAIN)
+    found: HostCPU = reader(HostCPU)(node, Context(extra=_HOSTS))
     return found
 
 

@@ -397,21 +397,21 @@ class CPU:
 
     xmlOmitEmpty: ClassVar[bool] = True
     xmlReadOrder: ClassVar[str] = (
-        "mode movable migratable match check model vendorCheck vendor topology cached cache"
+        "mode migratable movable match check model vendorCheck vendor topology cached cache"
     )
 
     mode: str | None = attribute(choice(MODES, error=fromCPU("Invalid mode attribute '{text}'")))
     match: str | None = attribute(choice("minimum exact strict"))
     check: str | None = attribute(choice("default none partial full", absent="default"))
-    movable: None = special(read=lambda node, kids, context: _checkMigratable(node))
     migratable: bool | None = attribute(SWITCH)
+    movable: None = special(read=lambda node, kids, context: _checkMigratable(node))
     model: CPUModel | None = element(CPUModel)
     vendorCheck: None = special(
         tags="vendor model", read=lambda node, kids, context: _checkVendor(kids)
     )
     vendor: str | None = element()
     topology: Topology | None = element(Topology)
-    cached: None = special(tags="cache", read=lambda node, kids, context: _checkCaches(kids))
+    cached: None = special(tags="cache", read=lambda node, kids, context: checkCaches(kids))
     cache: CPUCache | None = element(CPUCache)
     maxphysaddr: MaxPhysAddr | None = element(MaxPhysAddr)
     features: tuple[CPUFeature, ...] = elements(CPUFeature, "feature")
@@ -468,7 +468,7 @@ def _checkMigratable(node: Node) -> None:
         )
 
 
-def _checkCaches(kids: dict[str, list[Node]]) -> None:
+def checkCaches(kids: dict[str, list[Node]]) -> None:
     if len(kids.get("cache", ())) > 1:
         raise xmlError("at most one CPU cache element may be specified", ErrorDomain.CPU)
 

@@ -401,7 +401,6 @@ ARCHITECTURES = frozenset(
         "i686",
         "ia64",
         "lm32",
-        "loongarch64",
         "m68k",
         "microblaze",
         "microblazeel",

@@ -36,11 +36,7 @@ class Hooks:
         main = os.path.join(self._folder, driver)
         found = [main]
         try:
-            found += sorted(
-                os.path.join(f"{main}.d", name)
-                for name in os.listdir(f"{main}.d")
-                if not name.startswith(".")
-            )
+            found += sorted(os.path.join(f"{main}.d", name) for name in os.listdir(f"{main}.d"))
         except OSError:
             pass
         return [path for path in found if os.path.isfile(path) and os.access(path, os.X_OK)]

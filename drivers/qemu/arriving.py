@@ -29,8 +29,10 @@ from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.blocks.chain import disksOf
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hookscripts import rewritten
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.leavingchecks import checkTogether
+from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.migrationcookie import NBD, Cookie, Statistics, readCookie
 from pyvirt.drivers.qemu.migrationdata import (
     Address,
@@ -187,6 +189,8 @@ class Arriving:
                     ErrorCode.XML_ERROR, f"name {name} cannot contain '/'", ErrorDomain.DOMAIN
                 )
             definition = replaced(definition, name=name)
+        changed = await rewritten(hypervisor, "migrate", definition, formatMigratable(definition))
+        definition = changed or definition
         checkChosen(definition, flags, asked)
         disks = chosen(definition, flags, asked)
         if disks:

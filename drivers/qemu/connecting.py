@@ -106,6 +106,8 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
         )
     except CommandFailed as error:
         log.debug("{error}", error=error)
+    if definition.onReboot == "destroy" and "set-action" in guest.capabilities.commands:
+        await guest.execute("set-action", {"reboot": "shutdown"})
     for name, arguments in afterwards(definition):
         await guest.execute(name, arguments)
     if definition.devices.memories:

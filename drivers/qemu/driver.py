@@ -187,11 +187,11 @@ class QEMUDriver:
         if holdsDefinitions(layout.config, layout.run):
             from pyvirt.drivers.qemu.reconnecting import autostart, findAgain, loadDefinitions
 
+            await self._callHook("start")
             hypervisor = make()
             loadDefinitions(hypervisor)
             await findAgain(hypervisor)
             self._hypervisor = hypervisor
-            await self._callHook("start")
             hypervisor.later(autostart(hypervisor))
         else:
             if isRoot:

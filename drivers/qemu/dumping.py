@@ -111,16 +111,32 @@ async def _memoryOnly(hypervisor: Hypervisor, guest: Guest, fd: int, format: int
         await wait
 
 
-async def automaticDump(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
-    """Write the memory of a guest that has crashed to where the configuration says; failing to is logged."""
+async def automaticDump(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, memoryOnly: bool = True
+) -> None:
+    """
+    Write the memory of a guest that is in trouble to where the configuration says; failing to is logged.
+
+    @param memoryOnly: as debuggers like it; else as migrations write it.
+    """
     folder = hypervisor.config["auto_dump_path"] or os.path.join(hypervisor.layout.lib, "dump")
     moment = time.strftime("%Y-%m-%d-%H:%M:%S", time.gmtime())
     path = os.path.join(folder, f"{domain.id}-{domain.name[:20]}-{moment}")
     job = LongJob("dump", c.VIR_DOMAIN_JOB_OPERATION_DUMP, hypervisor.clock.seconds())
     try:
-        await writeDump(hypervisor, domain, guest, job, path, 0, True)
+        await writeDump(hypervisor, domain, guest, job, path, 0, memoryOnly)
     except VirtError as error:
         log.error("{name} was not dumped: {error}", name=domain.name, error=error)
+
+
+async def dumpAndGoOn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Write the memory of a guest whose watchdog has paused it, and let it go on."""
+    async with domain.jobs.longer("watchdog", c.VIR_DOMAIN_JOB_OPERATION_DUMP):
+        if domain.guest is not guest:
+            return
+        await automaticDump(hypervisor, domain, guest, False)
+        if domain.guest is guest and guest.monitor is not None:
+            await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_UNPAUSED)
 
 
 class DomainDumping(DomainLifecycle):

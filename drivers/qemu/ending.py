@@ -12,10 +12,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, formatDomain
+from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import appendLog, giveBack, removeFolder
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hookscripts import ended
 from pyvirt.drivers.qemu.live import releasePorts
 from pyvirt.drivers.qemu.networking import disconnectAll
 from pyvirt.drivers.qemu.perfevents import closeEvents
@@ -143,14 +144,7 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     ram = str(base or os.path.join(os.path.dirname(guest.folder), "ram"))
     removeFolder(os.path.join(ram, os.path.basename(guest.folder).removeprefix("domain-")))
     hypervisor.store.removeStatus(domain.name)
-    if hypervisor.hooks.present("qemu"):
-        xml = formatDomain(live, id=guest.id, secure=True)
-        for operation in ("stopped", "release"):
-            try:
-                await hypervisor.hooks.call("qemu", domain.name, operation, "end", input=xml)
-            except VirtError as error:
-                # What has ended has ended, whatever a script thinks of it.
-                log.warn("{error}", error=error)
+    await ended(hypervisor, domain, live)
 
 
 async def stopQuietly(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: int) -> None:

@@ -18,6 +18,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.networking import switchDirect
 from pyvirt.drivers.qemu.qmp import MonitorEvent
+from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -59,7 +60,7 @@ def _stopped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
     reason, guest.pausedReason = guest.pausedReason, c.VIR_DOMAIN_PAUSED_UNKNOWN
     switchDirect(domain.definition, False)
     guest.stoppedAt = hypervisor.clock.seconds()
-    if domain.state != c.VIR_DOMAIN_RUNNING:
+    if domain.state != c.VIR_DOMAIN_RUNNING or guest.wasShutDown:
         return
     hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, reason)
     details = {
@@ -78,7 +79,7 @@ def _stopped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
 def _resumed(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     reason, guest.runningReason = guest.runningReason, c.VIR_DOMAIN_RUNNING_UNPAUSED
     switchDirect(domain.definition, True)
-    if domain.state not in (c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_CRASHED):
+    if domain.state == c.VIR_DOMAIN_RUNNING:
         return
     hypervisor.setState(domain, c.VIR_DOMAIN_RUNNING, reason)
     details = {
@@ -93,10 +94,15 @@ def _resumed(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
 
 @handles("SHUTDOWN")
 def _shutDown(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
-    if domain.state == c.VIR_DOMAIN_SHUTDOWN:
+    if domain.state == c.VIR_DOMAIN_SHUTDOWN or guest.wasShutDown:
         return
     guest.wasShutDown = True
     reason = event.data.get("reason")
+    if guest.fakeReboot or domain.definition.onPoweroff == "restart":
+        # It is to start again at once: nobody is told that it has shut down.
+        if not guest.dying:
+            hypervisor.later(_startAgain(hypervisor, domain, guest))
+        return
     hypervisor.setState(domain, c.VIR_DOMAIN_SHUTDOWN, c.VIR_DOMAIN_SHUTDOWN_UNKNOWN)
     detail = c.VIR_DOMAIN_EVENT_SHUTDOWN_FINISHED
     if "guest" in event.data:
@@ -109,11 +115,7 @@ def _shutDown(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monit
     hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_SHUTDOWN, detail)
     if guest.dying:
         return
-    if guest.fakeReboot:
-        guest.fakeReboot = False
-        hypervisor.later(_startAgain(hypervisor, domain, guest))
-    else:
-        hypervisor.later(_endQuietly(hypervisor, guest))
+    hypervisor.later(_endQuietly(hypervisor, guest))
 
 
 async def _endQuietly(hypervisor: Hypervisor, guest: Guest) -> None:
@@ -127,15 +129,15 @@ async def _startAgain(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> N
         if domain.guest is not guest:
             return
         await guest.execute("system_reset")
-        guest.wasShutDown = False
-        reason = (
+        guest.runningReason = (
             c.VIR_DOMAIN_RUNNING_CRASHED
             if domain.state == c.VIR_DOMAIN_CRASHED
             else c.VIR_DOMAIN_RUNNING_BOOTED
         )
-        hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_STARTING_UP)
-        guest.runningReason = reason
-        await guest.execute("cont")
+        await locks.lease(hypervisor, domain, guest)
+        await guest.execute("cont", timeout=60.0)
+        guest.wasShutDown = False
+        guest.runningReason = c.VIR_DOMAIN_RUNNING_UNPAUSED
 
 
 @handles("RESET")
@@ -155,6 +157,14 @@ async def _panic(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     """Do what the definition says about a guest that has crashed."""
     async with domain.jobs.change("crash", within=True):
         if domain.guest is not guest or domain.state == c.VIR_DOMAIN_CRASHED:
+            return
+        try:
+            # Once it answers, it has told that its CPUs have stopped.
+            await guest.execute("query-status")
+        except VirtError as error:
+            log.warn("{name} has crashed for good: {error}", name=domain.name, error=error)
+            return
+        if domain.guest is not guest:
             return
         action = domain.definition.onCrash
         hypervisor.setState(domain, c.VIR_DOMAIN_CRASHED, c.VIR_DOMAIN_CRASHED_PANICKED)
@@ -180,30 +190,30 @@ async def _panic(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
 
 @handles("SUSPEND")
 def _asleep(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMSUSPEND, 0)
     if domain.state == c.VIR_DOMAIN_RUNNING:
         hypervisor.setState(domain, c.VIR_DOMAIN_PMSUSPENDED, 0)
         hypervisor.tell(
             domain, c.VIR_DOMAIN_EVENT_PMSUSPENDED, c.VIR_DOMAIN_EVENT_PMSUSPENDED_MEMORY
         )
-    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMSUSPEND, 0)
 
 
 @handles("SUSPEND_DISK")
 def _asleepOnDisk(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent
 ) -> None:
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK, 0)
     if domain.state == c.VIR_DOMAIN_RUNNING:
         hypervisor.setState(domain, c.VIR_DOMAIN_PMSUSPENDED, 0)
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_PMSUSPENDED, c.VIR_DOMAIN_EVENT_PMSUSPENDED_DISK)
-    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK, 0)
 
 
 @handles("WAKEUP")
 def _awake(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMWAKEUP, 0)
     if domain.state == c.VIR_DOMAIN_PMSUSPENDED:
         hypervisor.setState(domain, c.VIR_DOMAIN_RUNNING, c.VIR_DOMAIN_RUNNING_WAKEUP)
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STARTED, c.VIR_DOMAIN_EVENT_STARTED_WAKEUP)
-    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMWAKEUP, 0)
 
 
 _WATCHDOG = ["none", "pause", "reset", "poweroff", "shutdown", "debug", "inject-nmi"]
@@ -216,6 +226,11 @@ def _watchdog(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monit
     if word == "pause":
         guest.pausedReason = c.VIR_DOMAIN_PAUSED_WATCHDOG
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_WATCHDOG, action)
+    watchdogs = domain.definition.devices.watchdogs
+    if word == "pause" and any(each.action == "dump" for each in watchdogs):
+        from pyvirt.drivers.qemu.dumping import dumpAndGoOn
+
+        hypervisor.later(dumpAndGoOn(hypervisor, domain, guest))
 
 
 @handles("BLOCK_IO_ERROR")

@@ -13,7 +13,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.refusals import invalidArgument, unsupportedConfig
 from pyvirt.errors import ErrorDomain
 
-__all__ = ["labelled"]
+__all__ = ["labelled", "unlabelled"]
 
 
 def labelled(
@@ -86,3 +86,12 @@ def _isNumber(text: str) -> bool:
 
 def _number(text: str) -> int:
     return int(text.removeprefix("+"))
+
+
+def unlabelled(definition: DomainDefinition) -> DomainDefinition:
+    """Take back what L{labelled} has said where nobody else had said it."""
+    labels = tuple(
+        replaced(label, label=None, imagelabel=None) if label.type == "dynamic" else label
+        for label in definition.seclabels
+    )
+    return replaced(definition, seclabels=labels)

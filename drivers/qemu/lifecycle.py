@@ -21,8 +21,10 @@ from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     operationInvalid,
     unsupportedArgument,
+    unsupportedConfig,
 )
 from pyvirt.drivers.qemu.taints import Messages
+from pyvirt.drivers.qemu.validate import checkActions
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["DomainLifecycle", "autodestroy", "startDefined"]
@@ -43,6 +45,16 @@ _LONGEST_NAMES = {
     c.VIR_NODE_SUSPEND_TARGET_DISK: "guest-suspend-disk",
     c.VIR_NODE_SUSPEND_TARGET_HYBRID: "guest-suspend-hybrid",
 }
+
+_LIFECYCLES = (("poweroff", "onPoweroff"), ("reboot", "onReboot"), ("crash", "onCrash"))
+_ACTIONS = (
+    "destroy",
+    "restart",
+    "rename-restart",
+    "preserve",
+    "coredump-destroy",
+    "coredump-restart",
+)
 
 
 async def boot(hypervisor: Hypervisor, domain: Domain, flags: int, connection: Any = None) -> Guest:
@@ -218,9 +230,6 @@ class DomainLifecycle(Messages):
                 domain.state == c.VIR_DOMAIN_CRASHED
                 and domain.reason == c.VIR_DOMAIN_CRASHED_PANICKED
             ) or domain.state in (c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_CRASHED):
-                reset = (await guest.execute("query-status")).get("status")
-                if reset in ("guest-panicked", "shutdown"):
-                    raise operationInvalid("Resetting the Virtual Machine is required")
                 await starting.goOn(self._hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_UNPAUSED)
 
     # Ending
@@ -238,11 +247,13 @@ class DomainLifecycle(Messages):
             c.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
             c.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
         )
-        if useAgent and await self._askAgent(domain, "powerdown", force):
+        again = domain.definition.onPoweroff == "restart"
+        if useAgent and await self._askAgent(domain, "reboot" if again else "powerdown", force):
             return
         async with domain.jobs.change("remoteDispatchDomainShutdownFlags"):
             guest = domain.checkActive()
-            guest.fakeReboot = False
+            guest.fakeReboot = again
+            self._hypervisor.saveStatus(domain)
             await guest.execute("system_powerdown")
 
     async def domainReboot(self, dom: DomainRef, flags: int) -> None:
@@ -256,11 +267,12 @@ class DomainLifecycle(Messages):
             c.VIR_DOMAIN_REBOOT_GUEST_AGENT,
             c.VIR_DOMAIN_REBOOT_ACPI_POWER_BTN,
         )
-        if useAgent and await self._askAgent(domain, "reboot", force):
+        again = domain.definition.onReboot not in ("destroy", "preserve")
+        if useAgent and await self._askAgent(domain, "reboot" if again else "powerdown", force):
             return
         async with domain.jobs.change("remoteDispatchDomainReboot"):
             guest = domain.checkActive()
-            guest.fakeReboot = True
+            guest.fakeReboot = again
             self._hypervisor.saveStatus(domain)
             await guest.execute("system_powerdown")
 
@@ -408,35 +420,23 @@ class DomainLifecycle(Messages):
             flags,
             c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG,
         )
-        words = [
-            "destroy",
-            "restart",
-            "rename-restart",
-            "preserve",
-            "coredump-destroy",
-            "coredump-restart",
-        ]
-        fields = ("onPoweroff", "onReboot", "onCrash")
+        what, field = _LIFECYCLES[type]
+        word = _ACTIONS[action]
+        if word.startswith("coredump") and what != "crash":
+            raise unsupportedConfig(
+                f"Lifecycle event '{what}' doesn't support '{word}' action", ErrorDomain.DOMAIN
+            )
         hypervisor = self._hypervisor
         domain = self._find(dom)
         async with domain.jobs.change("remoteDispatchDomainSetLifecycleAction"):
             live, config = domain.impact(flags)
-            word = words[action]
             for definition in (
                 *((domain.definition,) if live else ()),
                 *((domain.persistentDefinition,) if config else ()),
             ):
-                changed = replaced(definition, **{fields[type]: word})
-                if (
-                    word == "rename-restart"
-                    or (changed.onPoweroff == "restart" and changed.onReboot == "destroy")
-                    or (type == 0 and word == "preserve")
-                ):
-                    raise unsupportedArgument(
-                        "lifecycle actions are not supported in this combination"
-                    )
+                checkActions(replaced(definition, **{field: word}))
             if live:
-                if type == 1:
+                if what == "reboot":
                     reboot = "shutdown" if word == "destroy" else "reset"
                     try:
                         await domain.checkActive().execute("set-action", {"reboot": reboot})
@@ -445,10 +445,10 @@ class DomainLifecycle(Messages):
                             "cannot update lifecycle action because QEMU was started with "
                             "incompatible -no-reboot setting"
                         ) from None
-                domain.definition = replaced(domain.definition, **{fields[type]: word})
+                domain.definition = replaced(domain.definition, **{field: word})
                 hypervisor.saveStatus(domain)
             if config:
-                pending = replaced(domain.persistentDefinition, **{fields[type]: word})
+                pending = replaced(domain.persistentDefinition, **{field: word})
                 hypervisor.store.saveDefinition(pending)
                 if domain.pending is not None:
                     domain.pending = pending

@@ -75,8 +75,17 @@ def prepareLive(
     displays = tuple(
         _withPorts(hypervisor, definition.name, each, guest) for each in devices.graphics
     )
-    devices = replaced(devices, channels=channels, graphics=displays)
+    disks = tuple(uncached(disk) for disk in devices.disks)
+    devices = replaced(devices, disks=disks, channels=channels, graphics=displays)
     return replaced(definition, devices=devices)
+
+
+def uncached(disk: Any) -> Any:
+    """See to it that what one guest writes to a disk that it shares the others read."""
+    driver = disk.driver
+    if not disk.shareable or disk.readonly or driver is None or driver.cache is not None:
+        return disk
+    return replaced(disk, driver=replaced(driver, cache="none"))
 
 
 def channelPlaced(channel: Any, guest: Guest) -> Any:

@@ -17,6 +17,7 @@ from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
 from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, named, reclaimPorts
 from pyvirt.drivers.qemu.momentfiles import loadMoments
@@ -136,6 +137,8 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
             return
         await _settle(hypervisor, domain, guest, status, reply)
         if domain.guest is guest:
+            await _welcome(hypervisor, domain, guest)
+        if domain.guest is guest:
             await refreshJobs(hypervisor, domain, guest)
             await noticeGone(hypervisor, domain, guest)
     except VirtError as error:
@@ -205,6 +208,19 @@ async def _settle(
     domain.definition = learnChardevs(domain.definition, await guest.execute("query-chardev"))
     domain.definition = learnTrays(domain.definition, await guest.execute("query-block"))
     await connectAgent(hypervisor, domain, guest)
+
+
+async def _welcome(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Let scripts hear of a guest that was found again; one that they do not want ends."""
+    try:
+        await announce(hypervisor, domain, "reconnect", domain.definition)
+    except VirtError as error:
+        log.error("{name} is not wanted: {error}", name=domain.name, error=error)
+        ref = domain.ref
+        await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_DAEMON)
+        stopped = c.VIR_DOMAIN_EVENT_STOPPED_FAILED
+        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, stopped, ref)
+        ending.forget(hypervisor, domain)
 
 
 def _restoreJobs(hypervisor: Hypervisor, domain: Domain, guest: Guest, status: Status) -> None:

@@ -13,6 +13,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.hookscripts import rewritten
 from pyvirt.drivers.qemu.memorystream import readMemory, waitForIncoming
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal
@@ -23,6 +24,7 @@ from pyvirt.drivers.qemu.saveimage import (
     readImage,
     removeManagedSave,
 )
+from pyvirt.drivers.qemu.taints import taint
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ async def restoreManaged(
                 f"cannot restore domain '{domain.name}' from a file which belongs to domain "
                 f"'{definition.name}'"
             )
+        changed = await rewritten(hypervisor, "restore", definition, image.xml)
         paused = not image.ran or bool(flags & c.VIR_DOMAIN_START_PAUSED)
         owner = connection if flags & c.VIR_DOMAIN_START_AUTODESTROY else None
         detail = (
@@ -120,7 +123,9 @@ async def restoreManaged(
             if flags & c.VIR_DOMAIN_START_PAUSED
             else c.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED
         )
-        await restore(hypervisor, domain, definition, image, fd, paused, owner, detail)
+        await restore(hypervisor, domain, changed or definition, image, fd, paused, owner, detail)
+        if changed is not None:
+            taint(hypervisor, domain, "hook-script")
     finally:
         os.close(fd)
     removeManagedSave(hypervisor, domain)

@@ -12,6 +12,7 @@ from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.dumping import DomainDumping
+from pyvirt.drivers.qemu.hookscripts import rewritten
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
 from pyvirt.drivers.qemu.migratable import checkStable, formatMigratable
@@ -32,6 +33,7 @@ from pyvirt.drivers.qemu.saveimage import (
     removeManagedSave,
     writeHeader,
 )
+from pyvirt.drivers.qemu.taints import taint
 from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.params import validateParams
 
@@ -167,6 +169,8 @@ class DomainLifecycleAndFiles(DomainDumping):
                 wanted = await hypervisor.parse(dxml)
                 checkStable(definition, wanted)
                 definition = wanted
+            changed = await rewritten(hypervisor, "restore", definition, dxml or image.xml)
+            definition = changed or definition
             domains = hypervisor.domains
             domain = domains.check(definition, mustBeInactive=True) or domains.add(definition)
             async with domain.jobs.change("remoteDispatchDomainRestoreFlags"):
@@ -177,6 +181,8 @@ class DomainLifecycleAndFiles(DomainDumping):
                 runs = image.ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
                 try:
                     await restore(hypervisor, domain, definition, image, fd, not runs)
+                    if changed is not None:
+                        taint(hypervisor, domain, "hook-script")
                 except VirtError:
                     ending.forget(hypervisor, domain)
                     raise

@@ -26,6 +26,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, takeOver
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.labels import labelled
 from pyvirt.drivers.qemu.live import prepareLive, releasePorts
@@ -127,8 +128,7 @@ async def start(
     domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_STARTING_UP
     guestLog: GuestLog | None = None
     try:
-        xml = formatDomain(live, id=id, secure=True)
-        await hypervisor.hooks.call("qemu", domain.name, "prepare", "begin", input=xml)
+        await announce(hypervisor, domain, "prepare", definition or kept)
         owner = hypervisor.owner
         makeFolder(guest.folder, owner, 0o700)
         makeFolder(guest.channels, owner, 0o700)
@@ -142,7 +142,6 @@ async def start(
         if owner is not None and hypervisor.config["dynamic_ownership"]:
             takeOver(live, owner, guest.restored)
         guestLog = GuestLog(layout.log(domain.name))
-        await hypervisor.hooks.call("qemu", domain.name, "start", "begin", input=xml)
         # A guest that comes from another host gets its leases when it has come.
         how = await locks.launch(hypervisor, domain, guest, live, incomingURI is None)
         connections = networking.Connections()
@@ -156,6 +155,8 @@ async def start(
                 incoming=incoming is not None or incomingURI is not None,
             )
             live = await networking.connectAll(hypervisor, domain, connections)
+            unplaced = replaced(live, resource=base.resource)
+            await announce(hypervisor, domain, "start", unplaced)
             await spawn(
                 hypervisor, domain, guest, live, guestLog, incoming, incomingURI, how, connections
             )
@@ -170,7 +171,7 @@ async def start(
         domain.definition = await learn(hypervisor, domain, guest)
         await placeThreads(hypervisor, domain, guest)
         hypervisor.saveStatus(domain)
-        await hypervisor.hooks.call("qemu", domain.name, "started", "begin", input=xml)
+        await announce(hypervisor, domain, "started", domain.definition)
     except BaseException as problem:
         if isinstance(problem, MonitorLost) and not problem.nonsense and guest.monitor is not None:
             assert guestLog is not None

@@ -20,7 +20,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["validate"]
+__all__ = ["checkActions", "validate"]
 
 
 def refuse(detail: str) -> VirtError:
@@ -57,7 +57,7 @@ def validate(
     _processors(definition, capabilities)
     _features(definition)
     _timers(definition)
-    _actions(definition)
+    checkActions(definition)
     _firmware(definition)
     _launch(definition)
     _beforehand(definition)
@@ -296,7 +296,12 @@ def _timers(definition: DomainDefinition) -> None:
             )
 
 
-def _actions(definition: DomainDefinition) -> None:
+def checkActions(definition: DomainDefinition) -> None:
+    """
+    Look whether what is to happen at the end of a guest can be done.
+
+    @raise VirtError: it cannot.
+    """
     actions = (definition.onPoweroff, definition.onReboot)
     if "preserve" in actions:
         raise refuse(

@@ -381,7 +381,7 @@ class Networks:
                 f"  {line}\n"
                 for line in (formatNetwork(network.definition) + (port or "")).splitlines()
             )
-            xml = f"<hookData>\n{inner}</hookData>\n"
+            xml = f"<hookData>\n{inner}</hookData>"
             await self._host.hooks.call("network", network.ref.name, operation, part, "-", xml)
 
     async def _start(self, network: Network) -> None:

@@ -13,7 +13,12 @@ from typing import Any
 from zope.interface import classImplements
 from zope.interface.interface import InterfaceClass
 
-from pyvirt.drivers.interfaces.events import INetworkEvents, ISecretEvents, IStoragePoolEvents
+from pyvirt.drivers.interfaces.events import (
+    INetworkEvents,
+    INodeDeviceEvents,
+    ISecretEvents,
+    IStoragePoolEvents,
+)
 from pyvirt.drivers.interfaces.hostinterfaces import IHostInterfaces
 from pyvirt.drivers.interfaces.inside import ISecretValues
 from pyvirt.drivers.interfaces.networks import INetworks
@@ -42,6 +47,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     INetworks: _later("networks.ports", "NetworksWithPorts"),
     INetworkEvents: _EVENTS,
     IHostInterfaces: _later("interfaces", "HostInterfaces"),
+    INodeDeviceEvents: _EVENTS,
     INodeDevices: _later("nodedevices", "NodeDevices"),
     INWFilters: _later("nwfilters", "NWFilters"),
 }
@@ -52,7 +58,7 @@ FAMILIES: dict[str, tuple[InterfaceClass, ...]] = {
     "storage": (IStorage, IStoragePoolEvents),
     "network": (INetworks, INetworkEvents),
     "interface": (IHostInterfaces,),
-    "nodedev": (INodeDevices,),
+    "nodedev": (INodeDevices, INodeDeviceEvents),
     "nwfilter": (INWFilters,),
 }
 

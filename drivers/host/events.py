@@ -4,19 +4,21 @@ Hearing of what happens on the host.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
 
 from pyvirt.drivers.interfaces.events import (
     EventKind,
     INetworkEvents,
+    INodeDeviceEvents,
     ISecretEvents,
     IStoragePoolEvents,
     ISubscription,
     Listener,
 )
-from pyvirt.drivers.interfaces.values import NetworkRef, SecretRef, StoragePoolRef
+from pyvirt.drivers.interfaces.nodedevices import INodeDevices
+from pyvirt.drivers.interfaces.values import NetworkRef, NodeDeviceRef, SecretRef, StoragePoolRef
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["Events"]
 
 
-@implementer(INetworkEvents, ISecretEvents, IStoragePoolEvents)
+@implementer(INetworkEvents, INodeDeviceEvents, ISecretEvents, IStoragePoolEvents)
 class Events:
     """Subscribes to what the host's drivers tell."""
 
     def __init__(self, host: Host) -> None:
+        self._host = host
         self._hub = host.hub
 
     def secretEventSubscribe(
@@ -48,3 +51,11 @@ class Events:
     ) -> ISubscription:
         """Hear of networks."""
         return self._hub.subscribe(EventKind.NETWORK, eventID, net and net.uuid, listener)
+
+    def nodeDeviceEventSubscribe(
+        self, eventID: int, dev: NodeDeviceRef | None, listener: Listener
+    ) -> ISubscription:
+        """Hear of devices, which nobody watches before somebody wants to hear of them."""
+        devices: Any = self._host.component(INodeDevices)
+        devices.watch()
+        return self._hub.subscribe(EventKind.NODE_DEVICE, eventID, dev and dev.name, listener)

@@ -518,6 +518,15 @@ nodedev-list --cap system
 nodedev-list --cap nope
 nodedev-list --inactive
 nodedev-info computer
+<d1.xml <device><parent>computer</parent><capability type='mdev'><type id='x'/></capability></device>
+<d2.xml <device><parent>scsi_host1</parent><capability type='scsi_host'><capability type='fc_host'><wwnn>2001001b32a9da4e</wwnn><wwpn>2101001b32a90002</wwpn></capability></capability></device>
+<d3.xml <device><parent>computer</parent><capability type='scsi_host'><capability type='fc_host'><wwnn>2001001b32a9da4e</wwnn><wwpn>2101001b32a90002</wwpn></capability></capability></device>
+<d4.xml <device><name>x</name><capability type='net'><interface>e</interface></capability></device>
+<d5.xml <device><capability type='mdev'/></device>
+<d6.xml <device><parent>nope</parent><capability type='mdev'><type id='x'/></capability></device>
+<d7.xml <device><capability type='scsi_host'><capability type='fc_host'><wwnn>2001001b32a9da4e</wwnn><wwpn>2101001b32a90002</wwpn></capability></capability></device>
+!for each in 1 2 3 4 5 6 7; do for what in create define; do virsh nodedev-$what FOLDER/d$each.xml 2>&1; done; done
+!for each in computer nope net_lo_00_00_00_00_00_00; do for what in destroy undefine start autostart detach reattach reset "detach --driver vfio" "detach --driver kvm" "detach --driver xen" "autostart --disable"; do virsh nodedev-$what $each 2>&1; done; done
 nodedev-dumpxml nope
 nodedev-dumpxml net_lo_00_00_00_00_00_00
 nodedev-dumpxml net_br9_52_54_00_99_99_99

@@ -55,6 +55,9 @@ __all__ = [
 
 log = Logger()
 
+#: Seconds that QEMU may take to be done with a copy that has failed.
+_ENDING = 30.0
+
 COPIES = c.VIR_MIGRATE_NON_SHARED_DISK | c.VIR_MIGRATE_NON_SHARED_INC
 
 
@@ -330,7 +333,21 @@ class Copying:
                 domain.checkActive()
             if self._interrupted:
                 return
+            # It may have failed just now, and not be over yet for others.
+            if job.state == "running":
+                await self._failed(job)
             self.check()
+
+    async def _failed(self, job: BlockJob) -> None:
+        """Wait until a job that does not get ready is over."""
+        clock = self._hypervisor.clock
+        end = clock.seconds() + _ENDING
+        while self._guest.blockJobs.get(job.disk) is job and clock.seconds() < end:
+            pause: Deferred[None] = Deferred()
+            clock.callLater(0.02, pause.callback, None)
+            await pause
+        if not job.over:
+            raise failed(f"migration of disk {job.disk} failed")
 
     async def _mirror(self, disk: Any, address: Address, speed: int, flags: int) -> None:
         guest, target = self._guest, disk.target.dev
@@ -382,7 +399,8 @@ class Copying:
         """
         for job in self._jobs:
             if job.over:
-                raise failed(f"migration of disk {job.disk} failed")
+                why = f": {job.problem}" if job.problem else ""
+                raise failed(f"migration of disk {job.disk} failed{why}")
 
     async def progress(self) -> dict[str, int]:
         """Return how far it is: C{done} and C{whole}, in bytes, of all disks."""

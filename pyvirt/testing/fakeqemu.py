@@ -16,11 +16,14 @@ from collections.abc import Mapping
 __all__ = ["FakeQEMU"]
 
 _SCRIPT = r'''#!PYTHON -IS
-import json, os, signal, socket, sys, time
+import json, os, signal, socket, sys, threading, time
 here = os.path.realpath(sys.argv[0])
 words = " ".join(sys.argv)
 kind = "probe" if "none,accel" in words else "guest"
-state = {"status": "prelaunch"}
+state = {"status": "inmigrate" if "-incoming" in sys.argv else "prelaunch"}
+# How far a migration is; the descriptor that it goes to or comes from, and what was switched on for it.
+moving = {"status": "none", "fd": None, "on": set(), "goes": threading.Event()}
+talking = threading.RLock()
 
 def fault(at):
     try:
@@ -55,7 +58,8 @@ for word in sys.argv:
 monitor = given.accept()[0] if listens else given
 
 def say(message):
-    monitor.sendall(json.dumps(message).encode() + b"\r\n")
+    with talking:
+        monitor.sendall(json.dumps(message).encode() + b"\r\n")
 
 def event(name, **data):
     now = time.time()
@@ -99,9 +103,100 @@ def spoil(action, id):
         return True
     return False
 
+def reach(status):
+    """Go on with a migration, and say so; one that was given up does not."""
+    note("@" + status)
+    spoil(fault("@" + status), None)
+    with talking:
+        if moving["status"] in ("cancelled", "failed"):
+            raise EOFError
+        moving["status"] = status
+        if "events" in moving["on"]:
+            event("MIGRATION", status=status)
+
+def over(status):
+    with talking:
+        if moving["status"] in ("none", "cancelled", "failed", "completed"):
+            return
+        moving["status"] = status
+        if status != "completed" and state["status"] == "finish-migrate":
+            state["status"] = "running"
+            event("RESUME")
+        if "events" in moving["on"]:
+            event("MIGRATION", status=status)
+
+def send(out):
+    try:
+        reach("setup")
+        reach("active")
+        os.write(out, b"memory")
+        if state["status"] == "running":
+            state["status"] = "finish-migrate"
+            event("STOP")
+        if "pause-before-switchover" in moving["on"]:
+            reach("pre-switchover")
+            moving["goes"].wait()
+            reach("device")
+        os.write(out, b"devices")
+        os.close(out)
+        with talking:
+            reach("completed")
+            state["status"] = "postmigrate"
+    except (OSError, EOFError):
+        os.close(out)
+        over("failed")
+
+def receive(source):
+    try:
+        if not isinstance(source, int):
+            source = source.accept()[0].detach()
+        reach("active")
+        come = b""
+        while not come.endswith(b"devices"):
+            data = os.read(source, 65536)
+            if not data:
+                raise EOFError
+            come += data
+        os.close(source)
+        with talking:
+            state["status"] = "paused"
+            reach("completed")
+    except (OSError, EOFError):
+        os.write(2, b"qemu-system-x86_64: load of migration failed: Input/output error\n")
+        os._exit(1)
+
+def opened(uri, listens):
+    if uri.startswith("fd:"):
+        fd, moving["fd"] = moving["fd"], None
+        return fd
+    made = socket.socket(socket.AF_UNIX)
+    if listens:
+        made.bind(uri.removeprefix("unix:"))
+        made.listen(1)
+        return made
+    made.connect(uri.removeprefix("unix:"))
+    return made.detach()
+
 def answer(command, arguments):
     if command in REPLIES:
         return REPLIES[command]
+    if command == "migrate-set-capabilities":
+        for each in arguments["capabilities"]:
+            (moving["on"].add if each["state"] else moving["on"].discard)(each["capability"])
+    elif command in ("migrate", "migrate-incoming"):
+        work = receive if command == "migrate-incoming" else send
+        moving["status"] = "none"
+        moving["goes"].clear()
+        end = opened(arguments["uri"], work is receive)
+        threading.Thread(target=work, args=(end,), daemon=True).start()
+    elif command == "migrate-continue":
+        moving["goes"].set()
+    elif command == "migrate_cancel":
+        over("cancelled")
+        moving["goes"].set()
+    elif command == "query-migrate":
+        ram = {"transferred": 6, "remaining": 0, "total": 13}
+        return {} if moving["status"] == "none" else {"status": moving["status"], "ram": ram}
     if command == "query-status":
         return {"status": state["status"], "running": state["status"] == "running", "singlestep": False}
     if command == "query-cpus-fast":
@@ -151,9 +246,11 @@ def talk():
         say({"QMP": {"version": QEMU, "capabilities": []}})
     pending = b""
     while True:
-        data = monitor.recv(65536)
+        data, brought, _, _ = socket.recv_fds(monitor, 65536, 4)
         if not data:
             return
+        if brought:
+            moving["fd"] = brought[-1]
         pending += data
         while b"\n" in pending:
             line, _, pending = pending.partition(b"\n")
@@ -163,8 +260,9 @@ def talk():
             command = message.get("execute") or message.get("exec-oob")
             note(command)
             if not spoil(fault(command), message.get("id")):
-                reply = answer(command, message.get("arguments", {}))
-                say({"return": reply, "id": message.get("id")})
+                with talking:
+                    reply = answer(command, message.get("arguments", {}))
+                    say({"return": reply, "id": message.get("id")})
             if command == "quit":
                 os._exit(0)
 
@@ -193,6 +291,9 @@ class FakeQEMU:
         C{cut}: half a message, then it exits;
       - C{wrong}: an answer of another kind; C{stranger}: an answer that nobody asked for, then the right one;
         C{twice}: two answers; C{refuse}: an error.
+
+    It migrates to another such program through a UNIX socket or a descriptor, and notes how far it is as
+    C{"@active"}, C{"@pre-switchover"} and so on, where it can C{die}, C{vanish} or C{crash} too.
 
     @ivar path: what domains name as their emulator.
     """

@@ -65,6 +65,7 @@ class BlockJob:
     @ivar delete: remove files whose data is elsewhere now.
     @ivar done, whole: how far it came, in bytes, once it is over.
     @ivar ready: fires once it is ready, or over.
+    @ivar problem: what QEMU complained of in the end.
     @ivar waiting: fires once QEMU is done, for somebody who then calls L{concluded}.
     """
 
@@ -81,6 +82,7 @@ class BlockJob:
     done: int = 0
     whole: int = 0
     ready: Deferred[None] | None = None
+    problem: str | None = None
 
     def attributes(self) -> dict[str, str]:
         """Write down what a restarted daemon must know."""
@@ -150,7 +152,7 @@ def whenReady(job: BlockJob) -> Deferred[None]:
 
 def _fireReady(job: BlockJob) -> None:
     waiting, job.ready = job.ready, None
-    if waiting is not None:
+    if waiting is not None and not waiting.called:  # whoever waited may have been interrupted
         waiting.callback(None)
 
 
@@ -184,7 +186,7 @@ def statusChanged(
     elif status == "concluded" and not job.over:
         _fireReady(job)
         waiting, job.waiting = job.waiting, None
-        if waiting is not None:
+        if waiting is not None and not waiting.called:
             waiting.callback(None)
         else:
             hypervisor.later(_conclude(hypervisor, domain, guest, job))
@@ -222,6 +224,7 @@ async def concluded(
     else:
         problem = "it is gone"
     status = COMPLETED
+    job.problem = problem
     if job.state == "aborting" or problem == "Operation canceled":
         status = CANCELED
     elif problem is not None:

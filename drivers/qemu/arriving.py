@@ -421,7 +421,10 @@ class Arriving:
                 await self._restFollows(arrival, guest, rest)
         guest.autodestroy = None
         hypervisor.saveStatus(domain)
-        return self._accountIn(arrival, cookie)
+        done = self._accountIn(arrival, cookie)
+        if not paused and following:
+            domain.jobs.completed = None  # it tells of the time before the guest ran here
+        return done
 
     async def _restFollows(self, arrival: Arrival, guest: Guest, rest: Deferred[str]) -> None:
         """Wait for memory that follows; what goes wrong now is told as the guest's state."""

@@ -32,6 +32,8 @@ class DomainJobs:
 
     async def _look(self, domain: Domain, job: LongJob) -> tuple[dict[str, Any], int]:
         guest = domain.guest
+        if job.operation == c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN:
+            raise operationUnsupported("migration statistics are available only on the source host")
         if guest is not None and job.look is not None:
             job.statistics = await job.look()
         elif guest is not None and job.cancel is not None:
@@ -107,11 +109,20 @@ class DomainJobs:
 
     async def domainAbortJobFlags(self, dom: DomainRef, flags: int) -> None:
         """Give up what a domain is busy with."""
-        checkFlags("qemuDomainAbortJobFlags", flags, 1)
+        checkFlags("qemuDomainAbortJobFlags", flags, c.VIR_DOMAIN_ABORT_JOB_POSTCOPY)
         domain, _ = self._running(dom)
         job = domain.jobs.long
         if job is None:
             raise operationInvalid("no job is active on the domain")
+        leaver = self._hypervisor.leaving.get(domain.uuid)
+        following = leaver is not None and leaver.rest is not None
+        if flags & c.VIR_DOMAIN_ABORT_JOB_POSTCOPY:
+            if leaver is None or not following:
+                raise operationInvalid("current job is not outgoing migration in post-copy mode")
+            await leaver.guest.execute("migrate-pause")
+            return
+        if following:
+            raise operationInvalid("cannot abort migration in post-copy mode")
         if job.cancel is None:
             raise operationInvalid(f"cannot abort {job.what} job")
         job.aborted = True

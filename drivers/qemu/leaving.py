@@ -379,11 +379,26 @@ class Leaving:
             leaver.rest = guest.migrated = Deferred()
             await self._follows(leaver)
             return
+        if word == "completed":
+            await self._counted(leaver)
         if word == "completed" or domain.guest is not guest:
             return
         self._halfGone(leaver)
         await self._forget(leaver)
         raise failed("job 'migration out' failed in post-copy phase")
+
+    async def _counted(self, leaver: Leaver) -> None:
+        """Count what has followed."""
+        if leaver.job is None or leaver.statistics is None or leaver.guest.monitor is None:
+            return
+        try:
+            status = await leaver.guest.execute("query-migrate")
+        except VirtError:
+            return
+        if isinstance(status, dict):
+            leaver.job.statistics = {**leaver.job.statistics, **status}
+            numbers = (await statisticsOf(self._hypervisor, leaver)).numbers
+            leaver.statistics = attrs.evolve(leaver.statistics, numbers=numbers)
 
     def _halfGone(self, leaver: Leaver) -> None:
         """What is here is not the whole guest any more, and must not go on."""

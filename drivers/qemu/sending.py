@@ -74,7 +74,7 @@ async def send(
         job.look = _looking(leaver)
         await copying.begin(disks, asked, nbd, address, speed, flags)
     if job.aborted:
-        raise job.problem or canceled(_WHAT)
+        raise job.problem or canceled("migration out" if disks else _WHAT)
     guest.pausedReason = c.VIR_DOMAIN_PAUSED_MIGRATION
     if not flags & c.VIR_MIGRATE_LIVE and domain.state == c.VIR_DOMAIN_RUNNING:
         leaver.paused = True

@@ -225,7 +225,10 @@ async def concluded(
         problem = "it is gone"
     status = COMPLETED
     job.problem = problem
-    if job.state == "aborting" or problem == "Operation canceled":
+    if job.kind == "migration":
+        # That somebody gives it up is not told in other words.
+        status = COMPLETED if problem is None else FAILED
+    elif job.state == "aborting" or problem == "Operation canceled":
         status = CANCELED
     elif problem is not None:
         status = FAILED

@@ -160,24 +160,24 @@ class AgentProtocol(Protocol):
     def _synchronise(self) -> None:
         self._sync = self._random()
         transport: Any = self.transport
+        self._timer = self._clock.callLater(SYNC_TIMEOUT, self._late)
         # The byte that no JSON has makes the agent forget a command that was cut off.
         transport.write(
             b"\xff" + encode({"execute": "guest-sync-delimited", "arguments": {"id": self._sync}})
         )
-        self._timer = self._clock.callLater(SYNC_TIMEOUT, self._late)
 
     def _say(self) -> None:
         call = self._current
         assert call is not None
         transport: Any = self.transport
+        if call.timeout:
+            self._timer = self._clock.callLater(call.timeout, self._late)
         transport.write(call.message)
         if call.timeout == 0:
             # Its answer, if one comes, is met by the next synchronisation.
             self._current, self._synced = None, False
             call.succeed(None)
             self._next()
-        elif call.timeout is not None:
-            self._timer = self._clock.callLater(call.timeout, self._late)
 
     def _late(self) -> None:
         self._timer = None

@@ -107,8 +107,12 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     """Remove all that belongs to a run whose process is gone."""
     live = domain.definition
     domain.guest = None
-    if guest.backup is not None and guest.backup.job is not None:
-        domain.jobs.finish(guest.backup.job)
+    if guest.backup is not None:
+        from pyvirt.drivers.qemu.blocks.backups import dropScratch
+
+        dropScratch(guest.backup)
+        if guest.backup.job is not None:
+            domain.jobs.finish(guest.backup.job)
     waits: list[Deferred[Any]] = [*guest.jobWaits.values(), *guest.unplugging.values()]
     guest.jobWaits, guest.unplugging = {}, {}
     for waiting in waits:

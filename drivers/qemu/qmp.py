@@ -39,6 +39,24 @@ QUESTIONS = 8
 #: What questions are called.
 _QUESTION = ("query-", "qom-get", "qom-list")
 
+#: Commands that return lists of objects.
+_LISTS = frozenset(
+    (
+        "qom-list",
+        "query-block",
+        "query-block-jobs",
+        "query-blockstats",
+        "query-chardev",
+        "query-cpus-fast",
+        "query-hotpluggable-cpus",
+        "query-iothreads",
+        "query-jobs",
+        "query-memory-devices",
+        "query-migrate-capabilities",
+        "query-named-block-nodes",
+    )
+)
+
 
 class MonitorEvent(NamedTuple):
     """
@@ -401,7 +419,12 @@ class QMPProtocol(Protocol):
         if call.raw:
             call.succeed(message)
         elif "return" in message:
-            call.succeed(message["return"])
+            value = message["return"]
+            if call.command in _LISTS:
+                # What is no list of objects has none of those that are looked for.
+                found = value if isinstance(value, list) else ()
+                value = [each for each in found if isinstance(each, dict)]
+            call.succeed(value)
         else:
             error = message["error"]
             if not isinstance(error, dict):

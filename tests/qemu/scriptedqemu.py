@@ -7,6 +7,7 @@ where a test wants that.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from typing import Any
@@ -185,6 +186,14 @@ class Ledger:
         """Nothing is to be done."""
 
 
+_binary = functools.cache(capabilities)
+
+
+@functools.cache
+def _completed(xml: str) -> Any:
+    return complete(parseDomain(xml), _binary(), lambda count: b"\x01" * count)
+
+
 class PluggedGuest:
     """
     A running guest on a QEMU in memory.
@@ -193,10 +202,12 @@ class PluggedGuest:
     @ivar told: the events that were told: number and details.
     """
 
+    qemuClass: Any = ScriptedQEMU
+
     def __init__(self, folder: str, xml: str, owner: tuple[int, int]) -> None:
         self.clock = Clock()
         self.locks = Ledger()
-        self.qemu = ScriptedQEMU()
+        self.qemu = self.qemuClass()
         self.hypervisor = Hypervisor(
             reactor=self.clock,
             processes=None,  # type: ignore[arg-type]
@@ -206,8 +217,8 @@ class PluggedGuest:
             connect=lambda path, protocol: Deferred(),
             locks=self.locks,
         )
-        binary = capabilities()
-        definition = complete(parseDomain(xml), binary, lambda count: b"\x01" * count)
+        binary = _binary()
+        definition = _completed(xml)
         self.domain = self.hypervisor.domains.add(definition)
         self.guest = Guest(1, f"{folder}/domain-1", f"{folder}/channels", binary)
         self.guest.starting = False

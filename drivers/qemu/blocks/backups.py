@@ -479,20 +479,28 @@ async def diskDone(
     tellJob(hypervisor, domain, job, status)
 
 
+def dropScratch(backup: Backup) -> None:
+    """Remove the files that QEMU wrote what changed meanwhile to: with the backup they are of no use."""
+    if not backup.pull:
+        return
+    for disk in backup.definition.disks:
+        store = backup.image(disk.name)
+        if store is not None and disk.backup and isinstance(store.source, FileSource):
+            try:
+                os.unlink(store.path)
+            except OSError as error:
+                log.warn("{error}", error=error)
+
+
 async def _end(hypervisor: Hypervisor, domain: Domain, guest: Guest, backup: Backup) -> None:
     """Tell that a backup is over, and let go of the domain."""
     if backup.pull:
         # Only now does nobody read them any more.
         for disk in backup.definition.disks:
             store = backup.image(disk.name)
-            if store is None or not disk.backup:
-                continue
-            await removeImages(guest, store)
-            if isinstance(store.source, FileSource):
-                try:
-                    os.unlink(store.path)
-                except OSError as error:
-                    log.warn("{error}", error=error)
+            if store is not None and disk.backup:
+                await removeImages(guest, store)
+        dropScratch(backup)
     guest.backup = None
     long = backup.job
     started = long.started if long is not None else backup.began

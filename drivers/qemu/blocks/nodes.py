@@ -99,6 +99,8 @@ async def _run(guest: Guest, name: str, options: dict[str, Any]) -> None:
         await guest.execute("job-dismiss", {"id": name})
     finally:
         guest.jobWaits.pop(name, None)
+        # Where the command failed nobody listens to how the guest ended.
+        done.addErrback(lambda _: None)
     if problem is not None:
         raise failed(f"failed to format image: '{problem}'")
 

@@ -182,6 +182,8 @@ async def waitGone(hypervisor: Hypervisor, guest: Guest, alias: str) -> str | No
         raise
     finally:
         guest.unplugging.pop(alias, None)
+        # Where the command failed nobody listens to how the guest ended.
+        waiting.addErrback(lambda _: None)
 
 
 async def removed(hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: str) -> None:

@@ -241,6 +241,7 @@ class KeyTests(SynchronousTestCase):
             ),
             ('log_outputs="1:file:x"', "the file of log output '1:file:x' is no absolute path"),
             ('unix_sock_dir="run"', "'run' for 'unix_sock_dir' is no absolute path"),
+            ("max_workers=0", "'max_workers' must be greater than 0"),
             ("max_clients=0", "value for 'max_clients' parameter must be greater than 0"),
             ('access_drivers=["x"]', "Cannot find security driver 'x'"),
         ):

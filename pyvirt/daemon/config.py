@@ -70,6 +70,12 @@ def _positive(key: str, value: Value) -> int:
     return _unsigned(key, value)
 
 
+def _workers(key: str, value: Value) -> int:
+    if _unsigned(key, value) == 0:
+        raise _Wrong(f"'{key}' must be greater than 0")
+    return _unsigned(key, value)
+
+
 def _signed(key: str, value: Value) -> int:
     if not isinstance(value, int):
         raise _Wrong(f"expected an integer for '{key}' parameter")
@@ -256,7 +262,7 @@ class Config:
     maxQueuedClients: int = _key("max_queued_clients", _unsigned, 1000)
     maxAnonymousClients: int = _key("max_anonymous_clients", _unsigned, 20)
     minWorkers: int = _key("min_workers", _unsigned, 5)
-    maxWorkers: int = _key("max_workers", _unsigned, 20)
+    maxWorkers: int = _key("max_workers", _workers, 20)
     prioWorkers: int = _key("prio_workers", _unsigned, 5)
     maxRequests: int = _key("max_requests", _unsigned, 20, _RETIRED)
     maxClientRequests: int = _key("max_client_requests", _positive, 5)

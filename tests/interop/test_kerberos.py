@@ -365,6 +365,7 @@ class MemoryTests(SynchronousTestCase):
                 peer.lose()
                 self.work()
         self.assertEqual((self.world.server.anonymous, len(self.world.server.sessions)), (0, 0))
+        self.world.clock.advance(0)
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_offers(self) -> None:

@@ -8,7 +8,7 @@ import socket
 
 from pyvirt.drivers.interfaces.values import SecurityModel
 from pyvirt.drivers.qemu.binaries import emulatorFor
-from pyvirt.drivers.qemu.hostnumbers import HostNumbers
+from pyvirt.drivers.qemu.hostmemory import HostMemory
 
 __all__ = ["Host"]
 
@@ -21,7 +21,7 @@ LIBRARY_VERSION = 9000000
 _FEATURES = frozenset([4, 6, 7, 11, 12, 13])
 
 
-class Host(HostNumbers):
+class Host(HostMemory):
     """Answers for the host."""
 
     def connectGetType(self) -> str:

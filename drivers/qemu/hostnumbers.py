@@ -11,7 +11,8 @@ from pyvirt import constants as c
 from pyvirt.drivers.interfaces.values import NodeCPUMap, NodeCPUStat, NodeInfo, NodeMemoryStat
 from pyvirt.drivers.qemu.hostcapabilities import HostCapabilities
 from pyvirt.drivers.qemu.hostfacts import hostFacts
-from pyvirt.drivers.qemu.refusals import checkFlags, internal, invalidArgument
+from pyvirt.drivers.qemu.refusals import checkFlags, internal
+from pyvirt.errors import ErrorDomain, InvalidArgument
 
 __all__ = ["HostNumbers"]
 
@@ -99,7 +100,7 @@ class HostNumbers(HostCapabilities):
         cells = self._cells()
         last = max(cells, default=0)
         if startCell > last:
-            raise internal(f"start cell {startCell} out of range (0-{last})")
+            raise internal(f"start cell {startCell} out of range (0-{last})", ErrorDomain.NONE)
         found = []
         for cell in range(startCell, min(last, startCell + maxcells - 1) + 1):
             try:
@@ -110,7 +111,7 @@ class HostNumbers(HostCapabilities):
 
     def nodeGetMemoryStats(self, cellNum: int, flags: int) -> list[NodeMemoryStat]:
         """Tell how memory is used, KiB."""
-        checkFlags("nodeGetMemoryStats", flags)
+        checkFlags("virHostMemGetStats", flags, 0, ErrorDomain.NONE)
         if cellNum == c.VIR_NODE_MEMORY_STATS_ALL_CELLS:
             names = {"MemTotal": "total", "MemFree": "free", "Buffers": "buffers"}
             amounts = _amounts(_read("/proc/meminfo"))
@@ -118,8 +119,12 @@ class HostNumbers(HostCapabilities):
         else:
             last = max(self._cells(), default=0)
             if not 0 <= cellNum <= last:
-                raise invalidArgument(
-                    f"cellNum in nodeGetMemoryStats must be less than or equal to {last}"
+                raise InvalidArgument(
+                    f"cellNum in virHostMemGetStats must be less than or equal to {last}",
+                    str1="virHostMemGetStats",
+                    str2="cellNum",
+                    int1=0,
+                    int2=0,
                 )
             names = {"MemTotal": "total", "MemFree": "free"}
             amounts = _amounts(_read(f"{_NODES}/node{cellNum}/meminfo"))
@@ -129,7 +134,7 @@ class HostNumbers(HostCapabilities):
 
     def nodeGetCPUStats(self, cpuNum: int, flags: int) -> list[NodeCPUStat]:
         """Tell what processors spent their time on, nanoseconds."""
-        checkFlags("nodeGetCPUStats", flags)
+        checkFlags("virHostCPUGetStats", flags, 0, ErrorDomain.NONE)
         name = "cpu" if cpuNum == c.VIR_NODE_CPU_STATS_ALL_CPUS else f"cpu{cpuNum}"
         tick = 10**9 // os.sysconf("SC_CLK_TCK")
         for line in _read("/proc/stat").splitlines():
@@ -142,4 +147,10 @@ class HostNumbers(HostCapabilities):
                     NodeCPUStat(c.VIR_NODE_CPU_STATS_IDLE, idle * tick),
                     NodeCPUStat(c.VIR_NODE_CPU_STATS_IOWAIT, iowait * tick),
                 ]
-        raise invalidArgument("Invalid cpuNum in virHostCPUGetStatsLinux")
+        raise InvalidArgument(
+            "Invalid cpuNum in virHostCPUGetStatsLinux",
+            str1="virHostCPUGetStatsLinux",
+            str2="cpuNum",
+            int1=0,
+            int2=0,
+        )

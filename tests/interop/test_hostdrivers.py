@@ -531,6 +531,15 @@ nodedev-dumpxml nope
 nodedev-dumpxml net_lo_00_00_00_00_00_00
 nodedev-dumpxml net_br9_52_54_00_99_99_99
 !for d in $(virsh -q nodedev-list --cap pci); do virsh nodedev-info $d; virsh nodedev-dumpxml $d | grep -E '<(name|path|parent|class|domain|bus|slot|function|product|vendor|driver)'; done
+freepages --all --pagesize 9
+freepages 0 99
+freepages 9 4
+allocpages 4 10
+allocpages 9 1
+allocpages 2M 1 --cellno 5
+!virsh node-memory-tune | sed 's/[0-9]*$//'
+node-memory-tune --shm-merge-across-nodes 5
+nodememstats --cell 9
 !for s in interface nodedev nwfilter; do virsh -c $s:///system uri; done
 """
 

@@ -8,7 +8,6 @@ import os
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import formatDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainRef
@@ -106,12 +105,8 @@ class DomainDefinitions:
             if domain.guest is not None and definition is domain.definition:
                 asked = domain.guest.askedCPU
             return formatMigratable(definition, asked, secure=secure)
-        return formatDomain(
-            definition,
-            id=None if inactive else domain.id,
-            secure=secure,
-            inactive=inactive,
-        )
+        id = None if inactive else domain.id
+        return self._hypervisor.texts.of(definition, id=id, secure=secure, inactive=inactive)
 
     def domainGetMetadata(self, dom: DomainRef, type: int, uri: str | None, flags: int) -> str:
         """Tell the title, the description, or an application's element."""

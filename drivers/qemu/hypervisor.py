@@ -33,6 +33,7 @@ from pyvirt.drivers.qemu.migrationdata import hostUUID
 from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
 from pyvirt.drivers.qemu.store import Status, Store
 from pyvirt.drivers.qemu.taps import NameGiver
+from pyvirt.drivers.qemu.texts import Texts
 from pyvirt.drivers.qemu.validate import validate
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.hooks import Hooks
@@ -60,6 +61,7 @@ class Hypervisor(Background):
     @ivar locks: gives guests leases on what they write to; C{hasLocks}: it is not the one that gives none.
     @ivar companion: returns what does the operations of a contract beside this driver: storage, networks, secrets.
     @ivar tapNames, macvtapNames: name devices of the host that guests' cards end in.
+    @ivar texts: definitions as text, for those who ask often.
     @ivar cgroups: what guests can be limited by.
     @ivar owner: user and group of guests' processes, None if they are ours.
     """
@@ -90,6 +92,7 @@ class Hypervisor(Background):
         self.hasLocks = locks is not None
         self.locks: ILockManager = NoLocks() if locks is None else locks
         self.hub = EventHub()
+        self.texts = Texts()
         self.store = Store(layout)
         self.domains = DomainTable(reactor)
         self.hooks = Hooks(processes, layout.hooks)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.network import parseNetwork
@@ -99,7 +100,8 @@ class LeaseTests(SynchronousTestCase):
 
 class DefinitionTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.host = makeHost(self.mktemp())
+        self.root = self.mktemp()
+        self.host = makeHost(self.root)
         networks: Any = self.host.component(INetworks)
         self.networks = networks
 
@@ -136,3 +138,34 @@ class DefinitionTests(SynchronousTestCase):
         self.networks.networkUndefine(ref)
         self.assertFalse(os.path.lexists(path) or os.path.lexists(link))
         self.assertRaises(VirtError, self.networks.networkLookupByName, "n")
+
+    def load(self) -> Any:
+        """A daemon starts on the same host."""
+        networks: Any = makeHost(self.root).component(INetworks)
+        self.successResultOf(Deferred.fromCoroutine(networks.load()))
+        return networks
+
+    def test_fromPackages(self) -> None:
+        """
+        A file that came with a package, without UUID and address, is a network like any other, and the same next time.
+        """
+        folder = self.host.layout.networks
+        os.makedirs(os.path.join(folder, "autostart"))
+        path = os.path.join(folder, "default.xml")
+        with open(path, "w") as file:
+            file.write(
+                "<network><name>default</name><bridge name='virbr0'/><forward/>"
+                "<ip address='192.168.122.1' netmask='255.255.255.0'><dhcp>"
+                "<range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip></network>"
+            )
+        for name, text in (("other", "<network><name>n</name></network>"), ("no", "<network/>")):
+            with open(os.path.join(folder, f"{name}.xml"), "w") as file:
+                file.write(text)
+        networks = self.load()
+        (ref,) = networks.connectListAllNetworks(0)
+        text = networks.networkGetXMLDesc(ref, 0)
+        self.assertEqual(ref.name, "default")
+        self.assertIn("<mac address='52:54:00:", text)
+        again = self.load()
+        self.assertEqual(again.connectListAllNetworks(0), [ref])
+        self.assertEqual(again.networkGetXMLDesc(ref, 0), text)

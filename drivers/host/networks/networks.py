@@ -127,10 +127,16 @@ class Networks:
                 self._state.remove(network.ref.name)
                 self._dropPorts(network)
         for name, definition in self._folder.load(parseNetwork):
-            if definition.name != name or definition.uuid is None:
+            if definition.name != name:
                 log.error("{path} is of another network", path=self._folder.file(name))
                 continue
             known = self._names.get(name)
+            if definition.uuid is None:
+                try:
+                    definition = self._finished(definition, known)
+                except VirtError as problem:
+                    log.error("{path}: {problem}", path=self._folder.file(name), problem=problem)
+                    continue
             if known is None:
                 known = self._names[name] = Network(definition)
             elif known.ref.uuid != definition.uuid:
@@ -147,6 +153,18 @@ class Networks:
                 except VirtError as error:
                     log.error("network {name}: {error}", name=network.ref.name, error=error)
         await self._autostart()
+
+    def _finished(self, definition: NetworkDefinition, known: Network | None) -> NetworkDefinition:
+        """
+        Say once and for all what a file leaves open, as those do that come with packages.
+
+        @param known: the network of that name that is active already.
+        """
+        if known is not None:
+            definition = replaced(definition, uuid=known.ref.uuid)
+        definition = self._settled(completed(definition, random=self._host.random))
+        self._folder.save(definition.name, formatNetwork(definition))
+        return definition
 
     async def _autostart(self) -> None:
         done = os.path.join(self._state.path, "autostarted")
@@ -210,7 +228,14 @@ class Networks:
     def _parsed(self, xml: str, checked: int) -> NetworkDefinition:
         if checked:
             validate("network", xml)
-        definition = completed(parseNetwork(xml), random=self._host.random)
+        return self._settled(completed(parseNetwork(xml), random=self._host.random))
+
+    def _settled(self, definition: NetworkDefinition) -> NetworkDefinition:
+        """
+        Give a definition its bridge and address, if it has to have them.
+
+        @raise VirtError: it cannot have them.
+        """
         name = definition.name
         if "\n" in name or name in (".", ".."):
             raise virtError(ErrorCode.XML_ERROR, f"name {name!r} is not allowed", _DOMAIN)

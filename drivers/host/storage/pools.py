@@ -88,10 +88,17 @@ class Pools:
             else:
                 self._state.remove(pool.ref.name)
         for name, definition in self._folder.load(parsePool):
-            if definition.name != name or definition.uuid is None:
+            if definition.name != name:
                 log.error("{path} is of another pool", path=self._folder.file(name))
                 continue
             known = self._names.get(name)
+            if definition.uuid is None:
+                # Its file was not written here; what it is known by is made up once.
+                uuid = None if known is None else known.ref.uuid
+                definition = completedPool(
+                    replaced(definition, uuid=uuid), random=self._host.random
+                )
+                self._folder.save(name, formatPool(definition))
             if known is None:
                 known = self._names[name] = Pool(definition)
             elif known.ref.uuid != definition.uuid:

@@ -14,6 +14,7 @@ from pyvirt import constants as c
 from pyvirt.drivers.qemu import ending, happenings, locks
 from pyvirt.drivers.qemu.blocks.backups import Backup, watch
 from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
+from pyvirt.drivers.qemu.blocks.recognizing import recognize
 from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
@@ -206,7 +207,9 @@ async def _settle(
         }.get(word, c.VIR_DOMAIN_PAUSED_UNKNOWN)
         domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, reason
     domain.definition = learnChardevs(domain.definition, await guest.execute("query-chardev"))
-    domain.definition = learnTrays(domain.definition, await guest.execute("query-block"))
+    blocks = await guest.execute("query-block")
+    domain.definition = learnTrays(domain.definition, blocks)
+    recognize(hypervisor, domain, guest, blocks)
     await connectAgent(hypervisor, domain, guest)
 
 

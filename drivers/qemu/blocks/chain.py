@@ -34,6 +34,7 @@ __all__ = [
     "find",
     "headerOf",
     "localPath",
+    "localSource",
     "pathOf",
     "withChain",
     "withDisk",
@@ -253,10 +254,11 @@ def backingSource(text: str, above: Any) -> DiskSource | None:
         return None
     if not text.startswith("/"):
         text = os.path.join(os.path.dirname(pathOf(above)), text)
-    return _local(text)
+    return localSource(text)
 
 
-def _local(path: str) -> DiskSource:
+def localSource(path: str) -> DiskSource:
+    """Return a file or a block device of this host as a source."""
     try:
         block = stat.S_ISBLK(os.stat(path).st_mode)
     except OSError:
@@ -277,7 +279,7 @@ def _fromJSON(text: str) -> DiskSource | None:
             break
         found = inner
     name = found.get("filename", found.get("file.filename"))
-    return _local(name) if isinstance(name, str) and name.startswith("/") else None
+    return localSource(name) if isinstance(name, str) and name.startswith("/") else None
 
 
 def chainsDetected(

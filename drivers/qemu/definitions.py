@@ -23,6 +23,7 @@ from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
 from pyvirt.drivers.qemu.saveimage import removeManagedSave
 from pyvirt.drivers.qemu.tpms import removeState
 from pyvirt.drivers.qemu.variables import variablesPath
+from pyvirt.drivers.qemu.volumes import shown
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["DomainDefinitions"]
@@ -100,9 +101,12 @@ class DomainDefinitions:
         definition = domain.definition
         if inactive:
             definition = domain.pending or domain.lastDefined or definition
+        running = domain.guest is not None and definition is domain.definition
+        if domain.guest is not None and running:
+            definition = shown(definition, domain.guest.volumes)
         if flags & c.VIR_DOMAIN_XML_MIGRATABLE:
             asked = None
-            if domain.guest is not None and definition is domain.definition:
+            if domain.guest is not None and running:
                 asked = domain.guest.askedCPU
             return formatMigratable(definition, asked, secure=secure)
         id = None if inactive else domain.id

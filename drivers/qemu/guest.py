@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.blocks.jobs import BlockJob
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
     from pyvirt.drivers.qemu.cgroups import GuestGroup
+    from pyvirt.drivers.qemu.volumes import Volume
     from pyvirt.process import IRunning
 
 __all__ = ["Guest", "MigrationLimits"]
@@ -49,6 +50,7 @@ class Guest:
     @ivar pausedReason, runningReason: C{VIR_DOMAIN_PAUSED_*} and C{VIR_DOMAIN_RUNNING_*} that hold once QEMU says
         that it has stopped, or goes on.
     @ivar stoppedAt: when QEMU stopped last, in seconds since 1970; 0: never.
+    @ivar volumes: disks that are volumes of pools, by what the guest calls them.
     @ivar fakeReboot: it is to start again when it has shut down.
     @ivar wasShutDown: it said that it has shut down.
     @ivar dying: somebody ends it, and tells what that was.
@@ -101,6 +103,7 @@ class Guest:
         self.restored: list[tuple[str, int, int]] = []
         self.group: GuestGroup | None = None
         self.perf: dict[str, int] = {}
+        self.volumes: dict[str, Volume] = {}
         self.lastNode = 0
         self.blockJobs: dict[str, BlockJob] = {}
         self.jobWaits: dict[str, Deferred[None]] = {}

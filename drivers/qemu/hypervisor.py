@@ -215,6 +215,7 @@ class Hypervisor(Background):
             job=None if long is None else long.what,
             restored=tuple(guest.restored),
             lastNode=guest.lastNode,
+            volumes=tuple(guest.volumes.items()),
             blockJobs=tuple(each.attributes() for each in guest.blockJobs.values()),
             backup=None if guest.backup is None else guest.backup.written(),
             askedCPU=guest.askedCPU,

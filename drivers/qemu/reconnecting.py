@@ -101,6 +101,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.agentTimeout = domain.agentTimeout = status.agentTimeout
     guest.fakeReboot = status.fakeReboot
     guest.restored = list(status.restored)
+    guest.volumes = dict(status.volumes)
     guest.askedCPU = status.askedCPU
     _restoreJobs(hypervisor, domain, guest, status)
     if domain.persistent:

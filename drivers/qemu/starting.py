@@ -39,7 +39,7 @@ from pyvirt.drivers.qemu.secretvalues import secretPlaces
 from pyvirt.drivers.qemu.taints import findTaints
 from pyvirt.drivers.qemu.variables import makeVariables
 from pyvirt.drivers.qemu.virtiofs import checkServed
-from pyvirt.drivers.qemu.volumes import withVolumes
+from pyvirt.drivers.qemu.volumes import volumesOf, withVolumes
 from pyvirt.errors import ErrorDomain
 from pyvirt.process import Command
 
@@ -75,6 +75,7 @@ async def start(
     """
     kept = domain.definition
     base = await withVolumes(hypervisor, definition or kept)
+    volumes = volumesOf(definition or kept, base)
     capabilities = await hypervisor.capabilities(base)
     hypervisor.lastID += 1
     id = hypervisor.lastID
@@ -83,6 +84,7 @@ async def start(
         id, layout.guestFolder(id, domain.name), layout.channelFolder(id, domain.name), capabilities
     )
     guest.autodestroy = autodestroy
+    guest.volumes = volumes
     guest.agentTimeout = domain.agentTimeout
     descriptors = firmwares()
     boots = incoming is None and incomingURI is None

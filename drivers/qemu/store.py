@@ -23,6 +23,7 @@ from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.filestore import banner, writeWhole
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.refusals import systemFailure
+from pyvirt.drivers.qemu.volumes import Volume
 from pyvirt.errors import VirtError
 
 __all__ = ["Status", "Store", "writeWhole"]
@@ -39,6 +40,7 @@ class Status:
     @ivar pid: its process, and when that started, in ticks since the machine did; 0 where that is not told.
     @ivar definition: what it runs as.
     @ivar askedCPU: the processor that it was started with, if it has become another.
+    @ivar volumes: disks that are volumes of pools, by what the guest calls them.
     @ivar fakeReboot: it is to start again when it has shut down.
     """
 
@@ -57,6 +59,7 @@ class Status:
     job: str | None
     restored: tuple[tuple[str, int, int], ...]
     lastNode: int
+    volumes: tuple[tuple[str, Volume], ...]
     blockJobs: tuple[Mapping[str, str], ...]
     backup: str | None
     askedCPU: CPU | None
@@ -148,6 +151,12 @@ class Store:
         out.append(f"  <agentTimeout>{status.agentTimeout}</agentTimeout>\n")
         out.append(f"  <startTime>{status.started}</startTime>\n")
         out.append(f"  <nodename index='{status.lastNode}'/>\n")
+        for target, (where, pool, volume, mode) in status.volumes:
+            more = f" mode='{escape(mode)}'" if mode is not None else ""
+            out.append(
+                f"  <volume target='{escape(target)}' path='{escape(where)}' pool='{escape(pool)}' "
+                f"volume='{escape(volume)}'{more}/>\n"
+            )
         if status.blockJobs:
             out.append("  <blockjobs active='yes'>\n")
             for each in status.blockJobs:
@@ -251,6 +260,18 @@ def readStatus(text: str) -> Status:
             for each in tree.iterfind("owner")
         ),
         lastNode=int(node.get("index", "0")) if (node := tree.find("nodename")) is not None else 0,
+        volumes=tuple(
+            (
+                str(each.get("target", "")),
+                Volume(
+                    each.get("path", ""),
+                    each.get("pool", ""),
+                    each.get("volume", ""),
+                    each.get("mode"),
+                ),
+            )
+            for each in tree.iterfind("volume")
+        ),
         blockJobs=tuple(
             {str(k): str(v) for k, v in each.items()}
             for each in tree.iterfind("blockjobs/blockjob")

@@ -1,11 +1,14 @@
 """
 Disks that name a volume of a pool: where it is, the driver of storage is asked when a guest starts.
+
+A running guest has the volume's file, and is shown with the volume as long as the disk is that file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
@@ -18,7 +21,19 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["withVolumes"]
+__all__ = ["Volume", "placed", "shown", "volumesOf", "withVolumes"]
+
+#: What every source has, whatever it is of.
+_COMMON = ("startupPolicy", "index", "labels", "slice", "encryption", "reservations", "auth")
+
+
+class Volume(NamedTuple):
+    """A volume that a disk is, and its file."""
+
+    path: str
+    pool: str
+    volume: str
+    mode: str | None
 
 
 async def _settled(answer: Any) -> Any:
@@ -34,11 +49,18 @@ async def withVolumes(hypervisor: Hypervisor, definition: DomainDefinition) -> D
     """
     if not any(isinstance(disk.source, VolumeSource) for disk in definition.devices.disks):
         return definition
-    disks = [await _placed(hypervisor, disk) for disk in definition.devices.disks]
+    # The last one is looked for first, as libvirt does: that is the one which is complained of.
+    disks = [await placed(hypervisor, disk) for disk in reversed(definition.devices.disks)]
+    disks.reverse()
     return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))
 
 
-async def _placed(hypervisor: Hypervisor, disk: Any) -> Any:
+async def placed(hypervisor: Hypervisor, disk: Any) -> Any:
+    """
+    Give a disk that names a volume the file that this is.
+
+    @raise VirtError: there is no such pool or volume, or the pool is not active.
+    """
     source = disk.source
     if not isinstance(source, VolumeSource) or source.isEmpty:
         return disk
@@ -60,14 +82,56 @@ async def _placed(hypervisor: Hypervisor, disk: Any) -> Any:
     info = await _settled(storage.storageVolGetInfoFlags(volume, 0))
     path = await _settled(storage.storageVolGetPath(volume))
     made: Any
+    common = {name: getattr(source, name) for name in _COMMON}
     if info.type == c.VIR_STORAGE_VOL_BLOCK:
-        kind, made = "block", BlockSource(dev=path)
+        kind, made = "block", BlockSource(dev=path, **common)
     elif info.type == c.VIR_STORAGE_VOL_DIR:
-        kind, made = "dir", DirSource(dir=path)
+        kind, made = "dir", DirSource(dir=path, **common)
     else:
-        kind, made = "file", FileSource(file=path)
+        kind, made = "file", FileSource(file=path, **common)
     # Headers are the guest's to write: what is not said to be another format is raw.
     driver = disk.driver
     if driver is not None and driver.type is None:
         driver = replaced(driver, type="raw")
     return replaced(disk, type=kind, source=made, driver=driver)
+
+
+def volumesOf(asked: DomainDefinition, placed: DomainDefinition) -> dict[str, Volume]:
+    """
+    Return which disks are volumes, by what the guest calls them.
+
+    @param placed: what L{withVolumes} has made of C{asked}.
+    """
+    found: dict[str, Volume] = {}
+    for disk, made in zip(asked.devices.disks, placed.devices.disks, strict=True):
+        source: Any = disk.source
+        if made is not disk and isinstance(source, VolumeSource) and disk.target is not None:
+            path = _path(made.source)
+            found[disk.target.dev or ""] = Volume(
+                path or "", source.pool or "", source.volume or "", source.mode
+            )
+    return found
+
+
+def _path(source: Any) -> str | None:
+    for name in ("file", "dev", "dir"):
+        found = getattr(source, name, None)
+        if found is not None:
+            return str(found)
+    return None
+
+
+def shown(definition: DomainDefinition, volumes: Mapping[str, Volume]) -> DomainDefinition:
+    """Have disks that still are their volumes name these."""
+    if not volumes:
+        return definition
+    disks = []
+    for disk in definition.devices.disks:
+        volume = volumes.get(disk.target.dev or "") if disk.target is not None else None
+        source = disk.source
+        if volume is not None and source is not None and _path(source) == volume.path:
+            common = {name: getattr(source, name) for name in _COMMON}
+            named = VolumeSource(pool=volume.pool, volume=volume.volume, mode=volume.mode, **common)
+            disk = replaced(disk, type="volume", source=named)
+        disks.append(disk)
+    return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))

@@ -643,7 +643,7 @@ class GuestTests(SynchronousTestCase):
         return outcome.stdout + outcome.stderr
 
     def test_volumes(self) -> None:
-        """A disk that names a volume is the volume's file while the guest runs; one that is not there is refused."""
+        """A disk that names a volume is that while the guest runs, over a restart too; one that is not there is refused."""
         for name, volume in (("g", "v"), ("h", "nope")):
             xml = (
                 f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>"
@@ -653,7 +653,11 @@ class GuestTests(SynchronousTestCase):
             )
             self.virsh("define", self.world.write(f"{name}.xml", xml))
         self.virsh("start", "g", "--paused")
-        self.assertIn(f"<source file='{self.world.folder}/pool/v'", self.virsh("dumpxml", "g"))
+        self.assertIn("<source pool='p' volume='v' index='1'/>", self.virsh("dumpxml", "g"))
+        self.assertIn(" v\n", self.virsh("domblklist", "g"))
+        self.world.stopDaemon(9)
+        self.world.startDaemon()
+        self.assertIn("<source pool='p' volume='v' index='1'/>", self.virsh("dumpxml", "g"))
         inactive = self.virsh("dumpxml", "g", "--inactive")
         self.assertIn("<source pool='p' volume='v'/>", inactive)
         self.virsh("destroy", "g")

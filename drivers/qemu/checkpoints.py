@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from twisted.logger import Logger
+
 from pyvirt import constants as c
 from pyvirt.definitions.checkpoint import (
     CheckpointDefinition,
@@ -29,6 +31,8 @@ from pyvirt.drivers.qemu.refusals import checkFlags, invalidArgument, unsupporte
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["DomainCheckpoints", "begun", "prepared", "remember"]
+
+log = Logger()
 
 _LIST_FLAGS = 0xF
 _TEMPORARY = "libvirt-tmp-size-xml"
@@ -91,7 +95,13 @@ def remember(hypervisor: Hypervisor, domain: Domain, checkpoint: Checkpoint) -> 
     """Write a checkpoint down, as the current one."""
     domain.checkpoints.add(checkpoint)
     domain.checkpoints.current = checkpoint.name
-    saveMoments(hypervisor, domain, "checkpoints", checkpoint)
+    try:
+        saveMoments(hypervisor, domain, "checkpoints", checkpoint)
+    except VirtError as error:
+        # It has been made, and was written down before that.
+        log.error(
+            "{name} is not told to be the current one: {error}", name=checkpoint.name, error=error
+        )
 
 
 class DomainCheckpoints:

@@ -48,6 +48,7 @@ class Domain:
     @ivar guest: its run, None while it does not run.
     @ivar agentTimeout: how long its agent may take, in seconds, or C{VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_*}.
     @ivar jobs: the changes made to it.
+    @ivar unwritten: what it will be is not on disk as it is here, for want of room.
     @ivar managedSave: whether it was saved where the driver keeps it.
     @ivar migrationSpeed: the limit of its migrations, whenever it runs: MiB a second.
     @ivar updated: its running definition was changed.
@@ -74,6 +75,7 @@ class Domain:
         "removed",
         "snapshots",
         "state",
+        "unwritten",
         "updated",
         "uuid",
     )
@@ -91,6 +93,7 @@ class Domain:
         self.persistent = False
         self.autostart = False
         self.managedSave = False
+        self.unwritten = False
         self.migrationSpeed = FASTEST
         self.updated = False
         self.removed = False

@@ -132,6 +132,8 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     domain.updated = False
     if domain.pending is not None:
         domain.definition, domain.pending = domain.pending, None
+    if domain.unwritten and domain.persistent:
+        hypervisor.keepDefinition(domain)
     releasePorts(hypervisor, guest)
     await disconnectAll(hypervisor, live)
     await endServers(hypervisor, live, guest)

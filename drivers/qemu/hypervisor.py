@@ -182,8 +182,23 @@ class Hypervisor(Background):
         if domain.active:
             self.saveStatus(domain)
 
+    def keepDefinition(self, domain: Domain) -> None:
+        """
+        Write what a domain will be where its disks have become something else already.
+
+        Nothing is taken back if there is no room for it: that is logged, and tried again with each change.
+        """
+        try:
+            self.store.saveDefinition(domain.persistentDefinition)
+            domain.unwritten = False
+        except VirtError as error:
+            domain.unwritten = True
+            log.error("{name} was not written: {error}", name=domain.name, error=error)
+
     def saveStatus(self, domain: Domain) -> None:
         """Write down what a restarted daemon must know of a running domain; failing to is logged."""
+        if domain.unwritten and domain.persistent:
+            self.keepDefinition(domain)
         try:
             self.requireStatus(domain)
         except VirtError as error:

@@ -118,7 +118,13 @@ def _remember(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> Non
     moments.add(snapshot)
     moments.current = snapshot.name
     changed = [snapshot] if before is None else [snapshot, before]
-    saveMoments(hypervisor, domain, "snapshots", *changed)
+    try:
+        saveMoments(hypervisor, domain, "snapshots", *changed)
+    except VirtError as error:
+        # It has been taken, and was written down before that.
+        log.error(
+            "{name} is not told to be the current one: {error}", name=snapshot.name, error=error
+        )
 
 
 def _prepare(domain: Domain, snapshot: Snapshot, flags: int) -> None:
@@ -426,7 +432,7 @@ async def addOverlays(
     hypervisor.saveStatus(domain)
     if pending is not None and pending is not domain.pending:
         domain.pending = pending
-        hypervisor.store.saveDefinition(pending)
+        hypervisor.keepDefinition(domain)
 
 
 def overlaid(definition: Any, before: Any, new: Image) -> Any:

@@ -229,6 +229,12 @@ CALLS: dict[str, list[tuple[Any, ...]] | None] = {
             0,
         ),
         (
+            "<domainbackup><disks><disk name='vda' type='file'><target file='FOLDER/backup'/>"
+            "<driver type='raw'/></disk></disks></domainbackup>",
+            "<domaincheckpoint><name>k</name></domaincheckpoint>",
+            0,
+        ),
+        (
             "<domainbackup mode='pull'><server transport='unix' socket='FOLDER/nbd'/><disks>"
             "<disk name='vda' type='file'><scratch file='FOLDER/scratch'/></disk></disks></domainbackup>",
             None,

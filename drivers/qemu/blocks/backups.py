@@ -313,6 +313,7 @@ async def _begin(
     @raise VirtError: it does not; nothing is left of what was made for it.
     """
     from pyvirt.drivers.qemu.checkpoints import begun, remember
+    from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
 
     chosen = [disk for disk in backup.definition.disks if disk.backup]
     known = await Bitmaps.of(guest)
@@ -398,6 +399,7 @@ async def _begin(
                 exports.append(export)
         if checkpoint is not None:
             actions = begun(domain, checkpoint) + actions
+            saveMoments(hypervisor, domain, "checkpoints", checkpoint)
         if backup.pull:
             assert backup.definition.server is not None
             await guest.execute("nbd-server-start", {"addr": _address(backup.definition.server)})
@@ -417,6 +419,8 @@ async def _begin(
             await removeImages(guest, *opened)
         for image in made:
             await image.undo()
+        if checkpoint is not None:
+            removeMoment(hypervisor, domain, "checkpoints", checkpoint.name)
         hypervisor.saveStatus(domain)
         raise
     if checkpoint is not None:

@@ -23,7 +23,6 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
 from pyvirt.drivers.qemu.qmp import MonitorEvent
-from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
     from pyvirt.definitions.domain import DomainDefinition
@@ -311,10 +310,7 @@ def _settled(
         changed = persisted(domain.pending, disk, done)
         if changed is not None and changed is not domain.pending:
             domain.pending = changed
-            try:
-                hypervisor.store.saveDefinition(changed)
-            except VirtError as error:
-                log.error("{name} was not written: {error}", name=domain.name, error=error)
+            hypervisor.keepDefinition(domain)
     return gone
 
 

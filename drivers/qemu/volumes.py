@@ -19,9 +19,10 @@ from pyvirt.drivers.qemu.refusals import unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.guest import Guest
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["Volume", "placed", "shown", "volumesOf", "withVolumes"]
+__all__ = ["Volume", "placed", "remember", "shown", "volumesOf", "withVolumes"]
 
 #: What every source has, whatever it is of.
 _COMMON = ("startupPolicy", "index", "labels", "slice", "encryption", "reservations", "auth")
@@ -94,6 +95,20 @@ async def placed(hypervisor: Hypervisor, disk: Any) -> Any:
     if driver is not None and driver.type is None:
         driver = replaced(driver, type="raw")
     return replaced(disk, type=kind, source=made, driver=driver)
+
+
+def remember(guest: Guest, asked: Any, made: Any) -> None:
+    """
+    Remember which volume a disk of a running guest is, if it is one.
+
+    @param made: what L{placed} has made of C{asked}.
+    """
+    name = asked.target.dev or "" if asked.target is not None else ""
+    guest.volumes.pop(name, None)
+    if made is not asked:
+        source = asked.source
+        path = _path(made.source) or ""
+        guest.volumes[name] = Volume(path, source.pool, source.volume, source.mode)
 
 
 def volumesOf(asked: DomainDefinition, placed: DomainDefinition) -> dict[str, Volume]:

@@ -647,7 +647,7 @@ class GuestTests(SynchronousTestCase):
         for name, volume in (("g", "v"), ("h", "nope")):
             xml = (
                 f"<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>"
-                "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"
+                "<os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices>"
                 f"<disk type='volume' device='disk'><source pool='p' volume='{volume}'/>"
                 "<target dev='vda' bus='virtio'/></disk></devices></domain>"
             )
@@ -660,6 +660,15 @@ class GuestTests(SynchronousTestCase):
         self.assertIn("<source pool='p' volume='v' index='1'/>", self.virsh("dumpxml", "g"))
         inactive = self.virsh("dumpxml", "g", "--inactive")
         self.assertIn("<source pool='p' volume='v'/>", inactive)
+        self.virsh("vol-create-as", "p", "w", "1M")
+        for volume, status in (("w", 0), ("nope", 1)):
+            plugged = self.world.write(
+                "d.xml",
+                f"<disk type='volume' device='disk'><source pool='p' volume='{volume}'/>"
+                "<target dev='vdb' bus='virtio'/></disk>",
+            )
+            self.virsh("attach-device", "g", plugged, status=status)
+            self.assertIn("<source pool='p' volume='w' index='2'/>", self.virsh("dumpxml", "g"))
         self.virsh("destroy", "g")
         refused = self.virsh("start", "h", status=1)
         self.assertIn("no storage vol with matching name 'nope'", refused)

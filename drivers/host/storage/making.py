@@ -118,7 +118,9 @@ def _makePlain(definition: VolumeDefinition, source: str | None, reflink: bool) 
         if source is not None:
             _step(
                 lambda: _copy(source, fd, capacity, allocation < capacity, reflink),
-                f"failed to copy to '{path}'",
+                f"failed to clone files from '{source}'"
+                if reflink
+                else f"failed to copy to '{path}'",
             )
         _step(lambda: os.fsync(fd), f"cannot sync data to file '{path}'")
     finally:

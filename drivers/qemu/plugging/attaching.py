@@ -45,6 +45,7 @@ from pyvirt.drivers.qemu.refusals import (
     unsupportedConfig,
 )
 from pyvirt.drivers.qemu.starting import hostSettings
+from pyvirt.drivers.qemu.volumes import placed, remember
 from pyvirt.errors import ErrorDomain, VirtError
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ async def attachLive(
     if kind == "leases":
         await _lease(hypervisor, domain, guest, device)
         return
+    if kind == "disks":
+        asked, device = device, await placed(hypervisor, device)
+        remember(guest, asked, device)
     changed, place = fitted(base, kind, device, guest.capabilities, hypervisor.random, settings)
     changed, controllers = _needed(base, changed, kind)
     kept = getattr(changed.devices, kind)

@@ -23,6 +23,7 @@ from pyvirt.drivers.qemu.plugging.media import changeMedia
 from pyvirt.drivers.qemu.refusals import (
     unsupportedConfig,
 )
+from pyvirt.drivers.qemu.volumes import placed, remember
 from pyvirt.errors import ErrorDomain
 
 if TYPE_CHECKING:
@@ -62,8 +63,10 @@ async def _updateDisk(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, device: Any, force: bool
 ) -> None:
     place, old = checkDisk(domain.definition, device, ErrorDomain.QEMU)
+    asked, device = device, await placed(hypervisor, device)
     if not sameMedium(device.source, old.source):
         await changeMedia(hypervisor, domain, guest, old, device, force)
+        remember(guest, asked, device)
         return
     changed = replaced(old, startup=device.startup)
     domain.definition = withDevice(domain.definition, "disks", place, changed)

@@ -396,10 +396,16 @@ class LoginTests(SynchronousTestCase):
         Parameters with unknown values are errors before anything is sent.
         """
         world = Doors(self)
-        self.assertIn("'foo'", self.error(world.join(sshauth="agent,foo")))
-        self.assertIn("'x'", self.error(world.join(known_hosts_verify="x")))
+        for said, problem in (
+            ("agent,foo", "Invalid authentication method: 'foo'"),
+            ("agent,Foo", "Invalid authentication method: 'Foo'"),
+            ("agent,", "Invalid authentication method: ''"),
+            ("", "SSH transport error: No authentication methods and credentials provided"),
+        ):
+            self.assertIn(problem, self.error(world.join(sshauth=said)))
+        self.assertIn("'Xy'", self.error(world.join(known_hosts_verify="Xy")))
         self.assertEqual(world.pipes, [])
-        outcome = world.join(sshauth="password")
+        outcome = world.join(sshauth="PassWord", known_hosts_verify="Ignore")
         world.run()
         self.assertIn("tried nothing", self.error(outcome))
 

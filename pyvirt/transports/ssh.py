@@ -81,11 +81,12 @@ class SSHEndpoint:
         parameters = address.parameters
         self._asker = Asker(None) if _truth(parameters, "no_tty") else asker
         self._methods = list(methodsOf(parameters.get("sshauth")))
-        self._verify = parameters.get("known_hosts_verify", "normal")
+        verify = parameters.get("known_hosts_verify", "normal")
+        self._verify = verify.lower()
         if self._verify not in ("normal", "auto", "ignore"):
             raise virtError(
                 ErrorCode.INVALID_ARG,
-                f"Invalid host key verification method: '{self._verify}'",
+                f"Invalid host key verification method: '{verify}'",
                 ErrorDomain.RPC,
             )
         if _truth(parameters, "no_verify") and self._verify == "normal":

@@ -337,15 +337,20 @@ class _Agent(agent.SSHAgentClient):
 
 def methodsOf(text: str | None) -> Iterator[str]:
     """
-    Read C{sshauth}.
+    Read C{sshauth}, in whatever case it is.
 
-    @raise VirtError: it names what is not known (C{INVALID_ARG}).
+    @raise VirtError: it names what is not known (C{INVALID_ARG}), or nothing at all (C{SSH}).
     """
-    for name in (text or ",".join(METHODS)).split(","):
+    if text == "":
+        raise virtError(
+            ErrorCode.SSH, "No authentication methods and credentials provided", ErrorDomain.SSH
+        )
+    for given in METHODS if text is None else text.split(","):
+        name = given.lower()
         if name not in METHODS:
             raise virtError(
                 ErrorCode.INVALID_ARG,
-                f"Invalid authentication method: '{name}'",
+                f"Invalid authentication method: '{given}'",
                 ErrorDomain.RPC,
             )
         yield name

@@ -79,6 +79,8 @@ class Link:
     As with the C library, closing a connection leaves it open for those that are left.
     """
 
+    inner: Any = None  # of a copy that was not finished, too
+
     def __init__(self, inner: Any, hearsKeepalive: bool) -> None:
         self.inner = inner
         self.hearsKeepalive = hearsKeepalive
@@ -345,8 +347,10 @@ def _method(
         letter = letters[number] if letters else "O"
         if written is not None:
             names.append(name)
-        elif _ONE.fullmatch(annotation):
+        elif one := _ONE.fullmatch(annotation):
             handles.append(f"    {name}_o = None if {name} is None else {name}._o")
+            # In C another kind of handle is none.
+            handles.append(f"    if {name}_o.__class__.__name__ != {one[1]!r}: {name}_o = None")
             names.append(f"{name}_o")
         elif letter == "O" and _HANDLES.search(annotation):
             names.append(f"unwrap({name})")

@@ -14,7 +14,7 @@ from pyvirt.protocols import xdr
 from pyvirt.protocols.procedures import Procedure
 from pyvirt.routes.family import domainOf, function
 
-__all__ = ["coerce", "descriptors", "index", "parseUUID", "requireText", "texts"]
+__all__ = ["coerce", "descriptors", "fitting", "index", "parseUUID", "requireText", "texts"]
 
 _C_NAMES = {
     "connectCompareCPU": {"xml": "xmlDesc"},
@@ -58,6 +58,8 @@ _UNCHECKED = frozenset(
 """Where absent text is found out by the encoder only."""
 
 _RANGES = {"i": (-(1 << 31), (1 << 31) - 1), "q": (-(1 << 63), (1 << 63) - 1)}
+_INTS = {"i": (*_RANGES["i"], "int"), "I": (0, (1 << 32) - 1, "unsigned int")}
+_LONGS = {"q": _RANGES["q"], "Q": (0, (1 << 64) - 1)}
 _MASKS = {"I": (1 << 32) - 1, "Q": (1 << 64) - 1}
 
 
@@ -139,6 +141,33 @@ def index(value: Any) -> int:
     @raise TypeError: it is none.
     """
     number: int = value.__index__() if hasattr(value, "__index__") else _noInteger(value)
+    return number
+
+
+def fitting(value: Any, code: str) -> int:
+    """
+    Take a number that goes into a C structure, in the words of the binding for those that do not.
+
+    @param code: C{i}, C{I}, C{q} or C{Q}, as in L{struct}.
+    @raise TypeError: it is no whole number.
+    @raise OverflowError: it is out of range.
+    """
+    if code in "qQ":
+        if not isinstance(value, int):
+            raise TypeError("an integer is required")
+        if code == "Q" and value < 0:
+            raise OverflowError("can't convert negative int to unsigned")
+        low, high = _LONGS[code]
+        if not low <= value <= high:
+            raise OverflowError("int too big to convert")
+        return int(value)
+    number = index(value)
+    low, high = _LONGS["q"]
+    if not low <= number <= high:
+        raise OverflowError("Python int too large to convert to C long")
+    low, high, label = _INTS[code]
+    if not low <= number <= high:
+        raise OverflowError(f"Python int too large to convert to C {label}")
     return number
 
 

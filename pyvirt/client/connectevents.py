@@ -21,7 +21,7 @@ from pyvirt.client.storage import StoragePool
 from pyvirt.client.uuids import failed
 from pyvirt.constants import VIR_DOMAIN_EVENT_ID_LIFECYCLE
 from pyvirt.drivers.interfaces.events import Event, EventKind
-from pyvirt.errors import ErrorDomain, argumentError
+from pyvirt.errors import ErrorCode, ErrorDomain, argumentError, virtError
 
 __all__ = ["ConnectEvents"]
 
@@ -41,6 +41,15 @@ _NAMES = {
     EventKind.NODE_DEVICE: ("virConnectNodeDeviceEvent", ErrorDomain.NODEDEV),
     EventKind.SECRET: ("virConnectSecretEvent", ErrorDomain.SECRET),
 }
+
+_INVALID = {
+    EventKind.DOMAIN: (ErrorCode.INVALID_DOMAIN, ErrorDomain.DOM),
+    EventKind.NETWORK: (ErrorCode.INVALID_NETWORK, ErrorDomain.NETWORK),
+    EventKind.STORAGE_POOL: (ErrorCode.INVALID_STORAGE_POOL, ErrorDomain.STORAGE),
+    EventKind.NODE_DEVICE: (ErrorCode.INVALID_NODE_DEVICE, ErrorDomain.NODEDEV),
+    EventKind.SECRET: (ErrorCode.INVALID_SECRET, ErrorDomain.SECRET),
+}
+"""What another kind of object in the place of the one that is meant is refused with."""
 
 
 def _target(kind: EventKind, ref: Any) -> Any:
@@ -96,8 +105,10 @@ class ConnectEvents(ConnectBase):
         shape = SHAPES.get((kind, eventID))
         if shape is None:
             raise failed(f"{prefix}RegisterAny")
-        ref = None if handle is None else handle._ref
         cls = _CLASSES[kind]
+        if handle is not None and not isinstance(handle, cls):
+            raise virtError(_INVALID[kind][0], f"{prefix}RegisterAny", _INVALID[kind][1])
+        ref = None if handle is None else handle._ref
         connect = self._connect
 
         def deliver(event: Event) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
-from pyvirt.client.arguments import index, texts
+from pyvirt.client.arguments import fitting, texts
 from pyvirt.client.connectbase import ConnectBase
 from pyvirt.client.deferring import deferred
 from pyvirt.client.params import HINTS, byHints, byTypes, needSome
@@ -184,9 +184,8 @@ class ConnectHost(ConnectBase):
             raise TypeError("pagesize must be list")
         if not maxCells:
             raise LookupError("cellCount must not be zero")
-        for each in map(index, pages):
-            if not 0 <= each < 1 << 32:
-                raise OverflowError("Python int too large to convert to C unsigned int")
+        for each in pages:
+            fitting(each, "I")
         counts = await self._remote.nodeGetFreePages(list(pages), startCell, maxCells, flags)
         wide = len(pages)
         return {
@@ -210,12 +209,13 @@ class ConnectHost(ConnectBase):
             raise TypeError("pages must be a dictionary")
         if not pages:
             raise LookupError("Need non-empty dictionary to pages attribute")
+        sizes, counts = [], []
         for size, count in pages.items():
-            if index(size) is None or index(count) < 0:
-                raise OverflowError("can't convert negative int to unsigned")
+            sizes.append(fitting(size, "I"))
+            counts.append(fitting(count, "Q"))
         return await self._remote.nodeAllocPages(
-            [index(size) for size in pages],
-            [index(count) for count in pages.values()],
+            sizes,
+            counts,
             startCell,
             cellCount,
             flags,

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail
 
-from pyvirt.client.arguments import texts
+from pyvirt.client.arguments import fitting, texts
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domainresources import DomainResources
 from pyvirt.client.params import HINTS, byHints
@@ -118,7 +118,8 @@ class DomainGuest(DomainResources):
                 raise LookupError("Dictionary must contains 'seconds'")
             if not time.keys() <= {"seconds", "nseconds"}:
                 raise LookupError("Dictionary contains unknown key")
-            seconds, nseconds = time["seconds"], time.get("nseconds", 0)
+            seconds = fitting(time["seconds"], "q")
+            nseconds = fitting(time.get("nseconds", 0), "I")
         return self._remote.domainSetTime(self._ref, seconds, nseconds, flags).addCallback(zero)
 
     @deferred
@@ -155,9 +156,13 @@ class DomainGuest(DomainResources):
             return self._conn._refused(
                 "domainSendKey", "nkeycodes", "must be greater than zero", ErrorDomain.DOMAIN
             )
-        return self._remote.domainSendKey(
-            self._ref, codeset, holdtime, list(keycodes), flags
-        ).addCallback(zero)
+        try:
+            keys = [fitting(each, "I") for each in keycodes]
+        except (TypeError, OverflowError):
+            return fail()
+        return self._remote.domainSendKey(self._ref, codeset, holdtime, keys, flags).addCallback(
+            zero
+        )
 
     @deferred
     async def setLaunchSecurityState(self, params: dict[str, Any], flags: int = 0) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyvirt import constants
+from pyvirt.client.arguments import fitting
 from pyvirt.protocols.structs import TypedParam
 
 __all__ = ["HINTS", "byHints", "byTypes", "needSome"]
@@ -23,12 +24,7 @@ DOUBLE = constants.VIR_TYPED_PARAM_DOUBLE
 BOOLEAN = constants.VIR_TYPED_PARAM_BOOLEAN
 STRING = constants.VIR_TYPED_PARAM_STRING
 
-_RANGES = {
-    INT: (-(1 << 31), (1 << 31) - 1, "C int"),
-    UINT: (0, (1 << 32) - 1, "C unsigned int"),
-    LLONG: (-(1 << 63), (1 << 63) - 1, "C long long"),
-    ULLONG: (0, (1 << 64) - 1, "C unsigned long long"),
-}
+_CODES = {INT: "i", UINT: "I", LLONG: "q", ULLONG: "Q"}
 
 
 def typed(name: str, type: int, value: Any) -> TypedParam:
@@ -40,19 +36,13 @@ def typed(name: str, type: int, value: Any) -> TypedParam:
     """
     if type == STRING:
         if not isinstance(value, str):
-            raise TypeError(f"parameter '{name}' must be str, not {value.__class__.__name__}")
+            raise TypeError("bad argument type for built-in operation")
         return TypedParam(name, type, value)
     if type == BOOLEAN:
         return TypedParam(name, type, bool(value))
     if type == DOUBLE:
         return TypedParam(name, type, float(value))
-    if not hasattr(value, "__index__"):
-        raise TypeError("an integer is required")
-    low, high, label = _RANGES[type]
-    integer = value.__index__()
-    if not low <= integer <= high:
-        raise OverflowError(f"Python int too large to convert to {label}")
-    return TypedParam(name, type, integer)
+    return TypedParam(name, type, fitting(value, _CODES[type]))
 
 
 def needSome(values: Mapping[str, Any]) -> None:

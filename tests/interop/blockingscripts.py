@@ -391,5 +391,281 @@ conn = libvirt.open(URI)
 print(conn.getInfo()[:1], conn.getMaxVcpus(None), conn.getCPUModelNames("x86_64")[:2], conn.getVersion())
 print(conn.getCapabilities()[:20], conn.getCellsFreeMemory(0, 1), conn.getFreePages([4], 0, 1))
 print(conn.setKeepAlive(5, 3), conn.compareCPU("<cpu><arch>x86_64</arch><model>qemu64</model></cpu>", 0))
+####
+conn = libvirt.open(URI)
+with conn as inner:
+    print(inner is conn, inner.isAlive())
+try:
+    print(conn.isAlive())
+except libvirt.libvirtError as error:
+    print(error)
+try:
+    with libvirt.open(URI) as another:
+        raise ValueError("mine")
+except ValueError as error:
+    print("kept", error)
+try:
+    print(another.getType())
+except libvirt.libvirtError as error:
+    print(error, error.get_error_code(), error.get_error_domain(), error.get_error_level())
+try:
+    print(another.close())
+except libvirt.libvirtError as error:
+    print(error)
+####
+libvirt.virEventRegisterDefaultImpl()
+import os, time
+r, w = os.pipe()
+told = []
+def readable(watch, fd, events, opaque):
+    told.append((fd == r, events, opaque, os.read(fd, 10)))
+watch = libvirt.virEventAddHandle(r, libvirt.VIR_EVENT_HANDLE_READABLE, readable, {"k": 1})
+os.write(w, b"one")
+while len(told) < 1:
+    libvirt.virEventRunDefaultImpl()
+libvirt.virEventUpdateHandle(watch, 0)
+os.write(w, b"two")
+ticks = []
+def tick(timer, opaque):
+    ticks.append(opaque)
+    if len(ticks) == 3:
+        libvirt.virEventUpdateTimeout(timer, -1)
+timer = libvirt.virEventAddTimeout(1, tick, "t")
+while len(ticks) < 3:
+    libvirt.virEventRunDefaultImpl()
+print(told, ticks)
+libvirt.virEventUpdateHandle(watch, libvirt.VIR_EVENT_HANDLE_READABLE)
+while len(told) < 2:
+    libvirt.virEventRunDefaultImpl()
+print(told[1])
+print(libvirt.virEventRemoveTimeout(timer), libvirt.virEventRemoveHandle(watch))
+for function, argument in ((libvirt.virEventRemoveHandle, watch), (libvirt.virEventRemoveTimeout, timer), (libvirt.virEventRemoveHandle, -1), (libvirt.virEventRemoveTimeout, 5000)):
+    try:
+        print(function(argument))
+    except Exception as error:
+        print(type(error).__name__, error)
+####
+conn = libvirt.open(URI)
+pool = conn.storagePoolLookupByName("default-pool")
+vol = pool.createXML("<volume><name>v</name><capacity>4096</capacity></volume>", 0)
+print(vol.name(), vol.key(), vol.path(), vol.info(), vol.storagePoolLookupByVolume().name())
+print(pool.listVolumes(), pool.numOfVolumes(), [each.name() for each in pool.listAllVolumes()])
+for function, arguments in ((pool.createXML, ("<volume><name>v</name><capacity>1</capacity></volume>",)), (pool.createXML, ("<volume/>", 0)), (vol.resize, (-1,)), (vol.resize, (1 << 70,)), (vol.resize, (0, 0)), (vol.wipePattern, (99, 0)), (vol.delete, (1 << 9,)), (pool.storageVolLookupByName, ("w",)), (pool.createXMLFrom, ("<volume><name>w</name><capacity>4096</capacity></volume>", vol, 0)), (pool.createXMLFrom, ("<volume/>", None, 0))):
+    try:
+        found = function(*arguments)
+        print(function.__name__, found.name() if hasattr(found, "name") else found)
+    except Exception as error:
+        print(function.__name__, type(error).__name__, error)
+print(sorted(pool.listVolumes()))
+print(vol.delete(0))
+try:
+    print(vol.info())
+except libvirt.libvirtError as error:
+    print(error)
+####
+conn = libvirt.open(URI)
+net = conn.networkLookupByName("default")
+print(net.name(), net.UUIDString(), net.bridgeName(), net.isActive(), net.isPersistent(), net.autostart(), net.connect() is conn)
+def attempt(what, function, *arguments):
+    try:
+        print(what, function(*arguments))
+    except Exception as error:
+        print(what, type(error).__name__, error)
+attempt("leases", net.DHCPLeases)
+attempt("leases", net.DHCPLeases, "52:54:00:00:00:01")
+attempt("leases", net.DHCPLeases, "nonsense")
+attempt("update", net.update, 4, 4, -1, "<host mac='52:54:00:00:00:02' ip='192.168.122.5'/>", 0)
+attempt("update", net.update, 99, 99, 0, "", 0)
+attempt("update", net.update, 3, 4, -1, None, 0)
+attempt("ports", net.listAllPorts)
+attempt("port", net.portLookupByUUIDString, "00000000-0000-0000-0000-000000000000")
+attempt("port", lambda: net.portCreateXML("<networkport><owner><uuid>16170e54-d7da-4e4f-a7b5-6c4f5d5bb4dc</uuid><name>x</name></owner><mac address='52:54:00:00:00:09'/><plug type='network' bridge='virbr0'/></networkport>").network().name())
+attempt("ports", lambda: len(net.listAllPorts()))
+port = net.listAllPorts()[0]
+print(type(port).__name__, sorted(vars(port)), port.parameters(), len(port.UUIDString()))
+attempt("params", port.setParameters, {"inbound.average": 100})
+attempt("params", port.parameters)
+attempt("params", port.setParameters, {"bogus": 1})
+attempt("delete", port.delete)
+attempt("delete", port.delete)
+attempt("destroy", net.destroy)
+attempt("destroy", net.destroy)
+attempt("meta", net.metadata, 0, None) if hasattr(net, "metadata") else print("none")
+attempt("undefine", net.undefine)
+attempt("name", net.name)
+attempt("xml", net.XMLDesc)
+####
+conn = libvirt.open(URI)
+dom = conn.lookupByName("test")
+closed = []
+print(conn.registerCloseCallback(lambda conn, reason, opaque: closed.append((reason, opaque)), "o"))
+try:
+    print(conn.registerCloseCallback(lambda *a: None, None))
+except Exception as error:
+    print(type(error).__name__, error)
+print(conn.unregisterCloseCallback())
+try:
+    print(conn.unregisterCloseCallback())
+except Exception as error:
+    print(type(error).__name__, error)
+for arguments in ((None, None), (5, None)):
+    try:
+        print(conn.registerCloseCallback(*arguments))
+    except Exception as error:
+        print(type(error).__name__, error)
+for arguments in ((5, 3), (0, 0), (-1, 0), ("a", 1), (1 << 40, 1), (5, -1), (1,), ()):
+    try:
+        print(conn.setKeepAlive(*arguments))
+    except Exception as error:
+        print(type(error).__name__, error)
+print(closed, conn.close() >= 0)
+####
+conn = libvirt.open(URI)
+dom = conn.lookupByName("test")
+del conn
+print(dom.info()[0], dom.connect().getType())
+conn = dom.connect()
+del dom
+print(conn.numOfDomains(), conn.close())
+####
+def attempt(what, function, *arguments, **named):
+    try:
+        print(what, function(*arguments, **named))
+    except Exception as error:
+        print(what, type(error).__name__, error)
+    sys.stdout.flush()
+import sys
+conn = libvirt.open(URI)
+dom = conn.lookupByName("test")
+for keys, n in (([1], 1), ([1, 2], 1), ([1], 2), ([], 0), (["a"], 1), ([1] * 17, 17), ([1] * 17, 1), ([1] * 16, 16), ((1, 2), 2), (None, 1), (5, 1), ([-1], 1), ([1 << 40], 1), ([1.5], 1), ([True], 1), ([None], 1), ("ab", 2), ({1: 1}, 1)):
+    attempt((str(keys), n), dom.sendKey, 0, 0, keys, n)
+attempt("codeset", dom.sendKey, 99, 0, [1], 1)
+attempt("hold", dom.sendKey, 0, -1, [1], 1)
+####
+def attempt(what, function, *arguments, **named):
+    try:
+        print(what, function(*arguments, **named))
+    except Exception as error:
+        print(what, type(error).__name__, error)
+    sys.stdout.flush()
+import sys
+conn = libvirt.open(URI)
+dom = conn.lookupByName("test")
+net = conn.networkLookupByName("default")
+pool = conn.storagePoolLookupByName("default-pool")
+vol = pool.createXML("<volume><name>v</name><capacity>4096</capacity></volume>", 0)
+stream = conn.newStream()
+attempt("revert", dom.revertToSnapshot, dom)
+attempt("revert", dom.revertToSnapshot, net)
+attempt("revert", dom.revertToSnapshot, conn)
+attempt("clone", pool.createXMLFrom, "<volume><name>w</name><capacity>4096</capacity></volume>", dom, 0)
+attempt("clone", pool.createXMLFrom, "<volume><name>w</name><capacity>4096</capacity></volume>", pool, 0)
+attempt("screenshot", dom.screenshot, dom, 0)
+attempt("screenshot", dom.screenshot, net, 0)
+attempt("upload", vol.upload, dom, 0, 0, 0)
+attempt("download", vol.download, None, 0, 0, 0)
+attempt("console", dom.openConsole, None, dom, 0)
+attempt("console", dom.openConsole, None, None, 0)
+attempt("channel", dom.openChannel, None, conn, 0)
+attempt("stats", conn.domainListGetStats, [net])
+attempt("stats", conn.domainListGetStats, [conn])
+attempt("stats", conn.domainListGetStats, [5])
+attempt("stats", conn.domainListGetStats, ["x"])
+attempt("event", conn.domainEventRegisterAny, net, 0, lambda *a: None, None)
+attempt("event", conn.networkEventRegisterAny, dom, 0, lambda *a: None, None)
+attempt("event", conn.storagePoolEventRegisterAny, 5, 0, lambda *a: None, None)
+attempt("migrate", dom.migrate, dom, 0, None, None, 0)
+attempt("fd", dom.snapshotLookupByName, dom)
+attempt("redefine", dom.snapshotCreateXML, dom, 0)
+attempt("lookup", conn.lookupByName, dom)
+attempt("backup", dom.backupBegin, dom)
+attempt("update", dom.updateDeviceFlags, net)
+####
+def attempt(what, function, *arguments, **named):
+    try:
+        print(what, function(*arguments, **named))
+    except Exception as error:
+        print(what, type(error).__name__, error)
+    sys.stdout.flush()
+import sys
+conn = libvirt.open(URI)
+dom = conn.lookupByName("test")
+snap = dom.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+attempt("lookup", lambda: dom.snapshotLookupByName("s").getName())
+attempt("lookup", dom.snapshotLookupByName, "")
+attempt("list", dom.snapshotListNames, 1 << 20)
+attempt("num", dom.snapshotNum, 1 << 20)
+attempt("all", dom.listAllSnapshots, 1 << 20)
+attempt("roots", lambda: [each.getName() for each in dom.listAllSnapshots(1)])
+attempt("xml", lambda: snap.getXMLDesc(0)[:18])
+attempt("xml", snap.getXMLDesc, 1 << 20)
+attempt("delete", snap.delete, 1 << 20)
+attempt("children", snap.listAllChildren, 0)
+attempt("revert", dom.revertToSnapshot, snap, 1 << 20)
+attempt("revert", dom.revertToSnapshot, snap, 3)
+attempt("create", dom.snapshotCreateXML, "<domainsnapshot><name>s</name></domainsnapshot>")
+attempt("create", dom.snapshotCreateXML, "", 0)
+attempt("create", dom.snapshotCreateXML, None, 0)
+attempt("redefine", dom.snapshotCreateXML, "<domainsnapshot><name>q</name></domainsnapshot>", 1)
+attempt("halt", lambda: dom.snapshotCreateXML("<domainsnapshot><name>h</name></domainsnapshot>", libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_HALT).getName())
+print(dom.state())
+attempt("current", lambda: dom.snapshotCurrent().getName())
+attempt("has", dom.hasCurrentSnapshot)
+attempt("undefine", dom.undefine)
+attempt("undefine", dom.undefineFlags, 2)
+attempt("name", snap.getName)
+attempt("xml", snap.getXMLDesc)
+cp = None
+attempt("cp", dom.checkpointCreateXML, "<domaincheckpoint/>", 0)
+####
+def attempt(what, function, *arguments, **named):
+    try:
+        print(what, function(*arguments, **named))
+    except Exception as error:
+        print(what, type(error).__name__, error)
+    sys.stdout.flush()
+import sys
+conn = libvirt.open(URI)
+dom = conn.lookupByName("test")
+class Handler:
+    def __init__(self): self.seen = []
+    def __call__(self, ctx, err): self.seen.append(err[2])
+handler = Handler()
+print(libvirt.registerErrorHandler(handler, None))
+attempt("x", conn.lookupByName, "x")
+print(handler.seen)
+for f in (None,):
+    attempt(f, libvirt.registerErrorHandler, f, None)
+    attempt("y", conn.lookupByName, "y")
+attempt("args", libvirt.registerErrorHandler, handler)
+print(libvirt.virGetLastError() is not None, conn.virConnGetLastError(), conn.virConnResetLastError())
+print(libvirt.virGetLastErrorDomain(), libvirt.virGetLastErrorCode())
+####
+conn = libvirt.open(URI)
+dom = conn.lookupByName("test")
+net = conn.networkLookupByName("default")
+values = ("x", None, 1.5, True, -1, 1<<31, 1<<32, 1<<40, 1<<63, 1<<64, 1<<70, -(1<<40), -(1<<63), -(1<<70), [1], b"1")
+def attempt(what, f, *a):
+    for v in values:
+        try:
+            r = f(v)
+        except libvirt.libvirtError as e: r = "libvirtError"
+        except Exception as e: r = type(e).__name__+" "+str(e)
+        print(what, repr(v), r)
+attempt("uint", lambda v: dom.blockCopy("vda", "<disk/>", {"granularity": v}, 0))
+attempt("ullong", lambda v: dom.blockCopy("vda", "<disk/>", {"bandwidth": v}, 0))
+attempt("int", lambda v: dom.migrateToURI3(None, {"disks_port": v}, 0))
+attempt("llong", lambda v: conn.setIdentity({"process-id": v}, 0))
+attempt("string", lambda v: dom.migrateToURI3(None, {"destination_name": v}, 0))
+attempt("guess", lambda v: dom.migrateToURI3(None, {"nonsense": v}, 0))
+attempt("u2", lambda v: dom.setBlockIoTune("vda", {"total_bytes_sec": v}))
+attempt("u3", lambda v: dom.setMemoryParameters({"hard_limit": v}))
+attempt("time", lambda v: dom.setTime({"seconds": v}))
+attempt("nsec", lambda v: dom.setTime({"nseconds": v}))
+attempt("alloc", lambda v: conn.allocPages({4: v}, 0, 1, 0))
+attempt("free", lambda v: conn.getFreePages([v], 0, 1))
+attempt("pin", lambda v: dom.pinVcpu(0, (v,)))
+attempt("cells", lambda v: conn.getCellsFreeMemory(0, v))
+attempt("size", lambda v: conn.allocPages({v: 1}, 0, 1, 0) if not isinstance(v, list) else None)
 """.strip("\n").split("\n####\n")
 """The scripts."""

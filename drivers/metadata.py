@@ -4,6 +4,7 @@ Metadata of domains: a title, a description, and elements that applications keep
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lxml import etree
@@ -25,6 +26,10 @@ def _tree(text: str | None) -> Any:
     if text is None:
         return etree.Element("metadata")
     return etree.fromstring(text, etree.XMLParser(resolve_entities=False, no_network=True))
+
+
+#: A name as prefixes of namespaces have to be.
+_PREFIX = re.compile(r"[^\W\d][\w.\-]*").fullmatch
 
 
 def _spaceOf(node: Any) -> str | None:
@@ -77,6 +82,12 @@ def _missing() -> VirtError:
     )
 
 
+def _namespaceError(what: str) -> VirtError:
+    return virtError(
+        ErrorCode.INTERNAL_ERROR, f"failed to {what} a new XML namespace", ErrorDomain.XML
+    )
+
+
 def elementText(text: str | None, uri: str) -> str | None:
     """Return an application's element out of a definition's metadata, without its namespace; or None."""
     for child in _tree(text):
@@ -98,10 +109,20 @@ def withElement(text: str | None, uri: str, key: str | None, element: str | None
     fresh = None
     if element is not None:
         node = parseTree(element, None, label="(metadata_xml)", domain=ErrorDomain.DOMAIN)
-        fresh = _moved(node, None, uri, key)
-        if _spaceOf(fresh) != uri:
-            # Libvirt leaves an element in its own namespace, and says there which the other one is.
-            fresh = _declared(fresh, uri, key or "")
+        key = (key or "").strip(" \t\r\n")
+        if not _PREFIX(key):
+            raise _namespaceError("validate prefix for")
+        if node.getprevious() is not None:
+            # What libvirt tries to declare the namespace in is whatever comes first.
+            raise _namespaceError("create")
+        try:
+            fresh = _moved(node, None, uri, key)
+            if _spaceOf(fresh) != uri:
+                # Libvirt leaves an element in its own namespace, and says there which the other one is.
+                fresh = _declared(fresh, uri, key)
+        except ValueError:
+            # Prefixes that XML keeps for itself.
+            raise _namespaceError("create") from None
     elif text is None:
         return None
     for child in list(tree):
@@ -110,7 +131,7 @@ def withElement(text: str | None, uri: str, key: str | None, element: str | None
             break
     if fresh is not None:
         tree.append(fresh)
-    return metadataText(tree)
+    return metadataText(tree, unique=False)
 
 
 def withMetadata(
@@ -129,6 +150,8 @@ def withMetadata(
         return replaced(definition, description=metadata or None)
     if type == c.VIR_DOMAIN_METADATA_TITLE:
         return replaced(definition, title=metadata or None)
+    if type != c.VIR_DOMAIN_METADATA_ELEMENT:
+        return definition
     return replaced(definition, metadata=withElement(definition.metadata, uri or "", key, metadata))
 
 

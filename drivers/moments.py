@@ -85,6 +85,10 @@ class Moments(Generic[M]):
             yield moment
             waiting = self.children(moment.name) + waiting
 
+    def consistent(self) -> bool:
+        """Whether all come after one that is there, and none after itself."""
+        return len(list(self)) == len(self)
+
     def isLeaf(self, moment: M) -> bool:
         """Whether nothing comes after it."""
         return all(other.parent != moment.name for other in self._byName.values())

@@ -12,10 +12,11 @@ from pyvirt.definitions.domain import DomainDefinition, check, completed, parseD
 from pyvirt.definitions.interface import InterfaceDefinition, parseInterface
 from pyvirt.definitions.network import NetworkDefinition, parseNetwork
 from pyvirt.definitions.network import completed as completedNetwork
+from pyvirt.definitions.nodecaps import FCHost, Firmware, Hardware, SCSIHost, System
+from pyvirt.definitions.nodedev import NodeDeviceDefinition
 from pyvirt.definitions.storage import PoolDefinition, completedPool, parsePool
 from pyvirt.drivers.test.hostinterfaces import HostInterface
 from pyvirt.drivers.test.networks import Networks
-from pyvirt.drivers.test.nodedevices import FCHost, NodeDevice, SCSIHost, System
 from pyvirt.drivers.test.volumes import Storage
 from pyvirt.drivers.test.world import Cell, World
 
@@ -90,38 +91,49 @@ POOL = """\
 
 _FABRIC = "2000000043214321"
 
+
+def _adapter(
+    name: str, parent: str, number: int, names: tuple[str, str, str], ports: bool = True
+) -> NodeDeviceDefinition:
+    wwnn, wwpn, fabric = names
+    host = SCSIHost(
+        type="scsi_host",
+        host=number,
+        uniqueID=number - 1,
+        fc=FCHost(wwnn=wwnn, wwpn=wwpn, fabric=fabric),
+        ports=ports,
+    )
+    return NodeDeviceDefinition(name=name, parent=parent, capabilities=(host,))
+
+
 DEVICES = (
-    NodeDevice(
-        "computer",
-        None,
-        System(
-            (
-                ("vendor", "Libvirt"),
-                ("version", "Test driver"),
-                ("serial", "123456"),
-                ("uuid", "11111111-2222-3333-4444-555555555555"),
-            ),
-            (
-                ("vendor", "Libvirt"),
-                ("version", "Test Driver"),
-                ("release_date", "01/22/2007"),
+    NodeDeviceDefinition(
+        name="computer",
+        capabilities=(
+            System(
+                type="system",
+                hardware=Hardware(
+                    vendor="Libvirt",
+                    version="Test driver",
+                    serial="123456",
+                    uuid="11111111-2222-3333-4444-555555555555",
+                ),
+                firmware=Firmware(
+                    vendor="Libvirt", version="Test Driver", releaseDate="01/22/2007"
+                ),
             ),
         ),
     ),
-    NodeDevice(
-        "scsi_host1",
-        "computer",
-        SCSIHost(1, 0, FCHost("2000000012341234", "1000000012341234", _FABRIC), 0),
+    _adapter("scsi_host1", "computer", 1, ("2000000012341234", "1000000012341234", _FABRIC)),
+    _adapter(
+        "scsi_host2", "computer", 2, ("2000000056785678", "1000000056785678", "2000000087658765")
     ),
-    NodeDevice(
-        "scsi_host2",
-        "computer",
-        SCSIHost(2, 1, FCHost("2000000056785678", "1000000056785678", "2000000087658765"), 0),
-    ),
-    NodeDevice(
+    _adapter(
         "scsi_host11",
         "scsi_host1",
-        SCSIHost(11, 10, FCHost("2000000034563456", "1000000034563456", _FABRIC)),
+        11,
+        ("2000000034563456", "1000000034563456", _FABRIC),
+        ports=False,
     ),
 )
 

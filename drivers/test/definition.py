@@ -124,7 +124,11 @@ class DomainDefinitions:
         if flags & c.VIR_DOMAIN_DEFINE_VALIDATE:
             validate("domain", xml)
         world = self._world
-        domain, old = world.domains.add(world.parse(xml))
+        definition = world.parse(xml)
+        if "\n" in definition.name:
+            # Domains that are only started may be called so.
+            raise virtError(ErrorCode.XML_DETAIL, "invalid char in name: \n", ErrorDomain.XML)
+        domain, old = world.domains.add(definition)
         domain.persistent = True
         world.tell(
             domain,

@@ -66,6 +66,11 @@ class DomainResources:
                 raise operationInvalid("cannot resize the maximum memory on an active domain")
 
             def resized(definition: DomainDefinition) -> DomainDefinition:
+                if definition.cpu is not None and definition.cpu.numa is not None:
+                    raise operationInvalid(
+                        "initial memory size of a domain with NUMA nodes cannot be modified with "
+                        "this API"
+                    )
                 return replaced(
                     definition,
                     memory=replaced(definition.memory, amount=memory),

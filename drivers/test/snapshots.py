@@ -280,9 +280,14 @@ class DomainSnapshots:
             raise operationInvalid(
                 "transient domain needs to request run or pause to revert to inactive snapshot"
             )
+        if own.domain is None:
+            raise virtError(
+                ErrorCode.SNAPSHOT_REVERT_RISKY,
+                f"snapshot '{own.name}' lacks domain '{domain.ref.name}' rollback info",
+                ErrorDomain.TEST,
+            )
         world = self._world
         moments.current = own.name
-        assert own.domain is not None
         # One that is not defined goes on as it was; only when it stops it is what it was then.
         wasTransient = domain.active and domain.pending is None
         if domain.active:

@@ -29,6 +29,11 @@ _TYPES = {
 _FORMATLESS = frozenset(("logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"))
 
 
+def _doubled() -> VirtError:
+    # Libvirt finds it out, and says nothing.
+    return VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
+
+
 def _missing(detail: str) -> VirtError:
     return virtError(ErrorCode.NO_STORAGE_VOL, detail, ErrorDomain.TEST)
 
@@ -114,15 +119,27 @@ class Storage(Pools):
             made.data.cut(made.definition.capacity or 0)
         return ref
 
-    def make(self, pool: Pool, xml: str, clone: StorageVolRef | None = None) -> StorageVolRef:
+    def make(
+        self,
+        pool: Pool,
+        xml: str,
+        clone: StorageVolRef | None = None,
+        *,
+        found: bool = False,
+        key: str | None = None,
+    ) -> StorageVolRef:
         """
         Make a volume in a pool, active or not.
 
         @param clone: another volume of the pool that it is made from.
+        @param found: it was there already, and is where it says.
+        @param key: what it is known by; None for its path.
         @raise VirtError: the definition is wrong, the name is taken or there is no room.
         """
         definition = parseVolume(xml)
         if definition.name in pool.volumes:
+            if found:
+                raise _doubled()
             raise failed("storage vol already exists")
         if clone is not None and clone.name not in pool.volumes:
             raise _missing(f"no storage vol with matching name '{clone.name}'")
@@ -130,14 +147,22 @@ class Storage(Pools):
         if pool.allocation + allocation > CAPACITY:
             raise internal(f"Not enough free space in pool for volume '{definition.name}'")
         path = f"{pool.path}/{definition.name}"
+        if found:
+            path = definition.target.path or path
+        key = key or path
+        if found and any(
+            other.ref.key == key or other.definition.target.path == path
+            for other in pool.volumes.values()
+        ):
+            raise _doubled()
         target: VolumeTarget = replaced(definition.target, path=path)
         kind = pool.definition.type
         if kind in _FORMATLESS:
             target = replaced(target, format=None)
         elif kind == "disk" and target.format == "raw":
             target = replaced(target, format="none")
-        definition = replaced(definition, key=path, target=target)
-        ref = StorageVolRef(pool.ref.name, definition.name, path)
+        definition = replaced(definition, key=key, target=target)
+        ref = StorageVolRef(pool.ref.name, definition.name, key)
         pool.volumes[definition.name] = Volume(definition, ref)
         pool.allocation += allocation
         return ref

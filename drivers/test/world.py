@@ -33,10 +33,10 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 if TYPE_CHECKING:
     from pyvirt.definitions.filterbinding import FilterBindingDefinition
     from pyvirt.definitions.interface import InterfaceDefinition
+    from pyvirt.definitions.nodedev import NodeDeviceDefinition
     from pyvirt.definitions.nwfilter import FilterDefinition
     from pyvirt.drivers.test.hostinterfaces import HostInterface
     from pyvirt.drivers.test.networks import Network
-    from pyvirt.drivers.test.nodedevices import NodeDevice
     from pyvirt.drivers.test.pools import Pool
     from pyvirt.drivers.test.secrets import Secret
     from pyvirt.drivers.test.volumedata import VolumeData
@@ -83,7 +83,7 @@ class World:
         self.pools: dict[str, Pool] = {}
         self.interfaces: dict[str, HostInterface] = {}
         self.interfaceBackup: list[InterfaceDefinition] | None = None
-        self.devices: dict[str, NodeDevice] = {}
+        self.devices: dict[str, NodeDeviceDefinition] = {}
         self.secrets: dict[bytes, Secret] = {}
         self.filters: dict[str, FilterDefinition] = {}
         self.filterBindings: dict[str, FilterBindingDefinition] = {}

@@ -15,12 +15,12 @@ from lxml import etree
 from pyvirt import constants as c
 from pyvirt.definitions.interface import parseInterface
 from pyvirt.definitions.kinds import number
+from pyvirt.definitions.nodedev import readNodeDevice
 from pyvirt.definitions.reader import parseTree, xmlText
 from pyvirt.drivers.interfaces.values import NodeInfo
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.hostinterfaces import HostInterface
 from pyvirt.drivers.test.networks import Networks
-from pyvirt.drivers.test.nodedevices import readDevice
 from pyvirt.drivers.test.refusals import internal
 from pyvirt.drivers.test.snapshotdefs import parseSnapshot
 from pyvirt.drivers.test.volumes import Storage
@@ -91,10 +91,10 @@ class _Reader:
             pools = Storage(self._world)
             pool = pools.add(text)
             pool.active = pool.persistent = True
-            for _, volume in self._each(node, "volume"):
-                pools.make(pool, volume)
+            for inner, volume in self._each(node, "volume"):
+                pools.make(pool, volume, found=True, key=inner.findtext("key"))
         for node, _ in self._each(root, "device"):
-            device = readDevice(node)
+            device = readNodeDevice(node)
             self._world.devices[device.name] = device
 
     def _host(self, root: Any) -> None:
@@ -120,7 +120,7 @@ class _Reader:
         cores = told("cpu/cores", count("cpu cores"), node.cores)
         threads = told("cpu/threads", count("cpu threads"), node.threads)
         cpus = nodes * sockets * cores * threads
-        active = told("cpu/active", count("cpu active"), min(cpus, node.cpus) or node.cpus)
+        active = min(told("cpu/active", count("cpu active"), cpus), cpus)
         mhz = told("cpu/mhz", count("cpu mhz"), node.mhz)
         model = told("cpu/model", str, node.model)
         if len(model.encode("utf-8")) > _MODEL_LENGTH:
@@ -138,6 +138,10 @@ class _Reader:
         if state is not None:
             for node in state.snapshots:
                 self._snapshot(domain, node)
+            if state.snapshots and not domain.extra.snapshots.consistent():
+                raise internal(
+                    f"Snapshots have inconsistent relations for domain {definition.name}"
+                )
         runstate = c.VIR_DOMAIN_RUNNING if state is None else state.runstate
         if runstate != c.VIR_DOMAIN_SHUTOFF:
             world.start(domain, 0)

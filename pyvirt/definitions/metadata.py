@@ -11,9 +11,9 @@ from pyvirt.definitions.reader import Node
 __all__ = ["metadataText"]
 
 
-def metadataText(node: Node, indent: str = "  ") -> str:
+def metadataText(node: Node, indent: str = "  ", *, unique: bool = True) -> str:
     """
-    Return the metadata element as it is written: only elements of a namespace, each namespace once.
+    Return the metadata element as it is written: only elements of a namespace, each namespace once if C{unique}.
 
     Text and comments between them are dropped; what is inside of them stays, in the way of the XML
     library, which quotes with double quotes.
@@ -24,7 +24,7 @@ def metadataText(node: Node, indent: str = "  ") -> str:
         if not isinstance(child.tag, str) or not child.tag.startswith("{"):
             continue
         space = child.tag[1:].partition("}")[0]
-        if space not in seen:
+        if space not in seen or not unique:
             seen.add(space)
             kept.append(child)
     if not kept:

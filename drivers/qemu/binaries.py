@@ -67,6 +67,12 @@ class Binaries:
         if known is not None and known[0] == stamp:
             return known[1]
         replies = self._remembered(binary, stamp)
+        if replies is not None:
+            try:
+                found = _understood(binary, replies)
+            except VirtError as error:
+                log.warn("what was kept of {binary} is no use: {error}", binary=binary, error=error)
+                replies = None
         if replies is None:
             others = self._asking.get(binary)
             if others is not None:
@@ -88,7 +94,6 @@ class Binaries:
             for each in others:
                 each.callback(found)
             return found
-        found = _understood(binary, replies)
         self._known[binary] = (stamp, found)
         return found
 

@@ -7,6 +7,8 @@ says so.
 
 from __future__ import annotations
 
+import glob
+import json
 import os
 import signal
 from typing import Any
@@ -250,6 +252,34 @@ class StartTests(FaultCase):
         self.fake.plan()
         self.hung = ()
         await self.define()
+
+    async def test_kept(self) -> None:
+        """What was kept of a binary and is no use is asked anew."""
+        await self.define()
+        (path,) = glob.glob(self.root + "/var/cache/libvirt/qemu/**/*.json", recursive=True)
+        with open(path) as file:
+            kept = json.load(file)
+        for replies in (
+            17,
+            [],
+            {},
+            None,
+            {"query-version": 5},
+            {**kept["replies"], "query-machines": 9},
+        ):
+            with open(path, "w") as file:
+                json.dump({**kept, "replies": replies}, file)
+            await self.driver.stateStop()
+            self.fake.forget()
+            await self.open()
+            await self.define()
+            self.assertNotEqual(self.fake.asked("probe"), [], replies)
+        for data in ("", "{", "[]", "17", '{"binary": 5}'):
+            with open(path, "w") as file:
+                file.write(data)
+            await self.driver.stateStop()
+            await self.open()
+            await self.define()
 
     async def test_files(self) -> None:
         """An image, a kernel or an emulator that is not there is named."""

@@ -10,10 +10,13 @@ Source: libvirt's documentation, "Hooks for specific system management".
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
+from collections.abc import Mapping
 
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
-from pyvirt.process import Command, IProcesses
+from pyvirt.process import Command, Finished, IProcesses
 
 __all__ = ["Hooks"]
 
@@ -24,11 +27,15 @@ DEADLINE = 300.0
 class Hooks:
     """The hook scripts of this machine."""
 
-    def __init__(self, processes: IProcesses, folder: str) -> None:
+    def __init__(
+        self, processes: IProcesses, folder: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         """
         @param folder: C{/etc/libvirt/hooks}.
+        @param environment: ours; None: that of the process.
         """
         self._processes = processes
+        self._environment = os.environ if environment is None else environment
         self._folder = folder
 
     def scripts(self, driver: str) -> list[str]:
@@ -68,14 +75,40 @@ class Hooks:
                 argv=(path, object, operation, part, extra or "-"),
                 input=(given or "").encode(),
                 deadline=DEADLINE,
+                statuses=None,
             )
             try:
                 finished = await self._processes.run(command)
             except VirtError as error:
-                raise virtError(
-                    ErrorCode.HOOK_SCRIPT_FAILED, error.message or "", ErrorDomain.HOOK
-                ) from None
+                if error.code != ErrorCode.SYSTEM_ERROR:
+                    raise _failed(error.message or "") from None
+                finished = _unrunnable(error)
+            if finished.status:
+                raise _failed(self._explained(command, finished))
             said = finished.output.decode(errors="replace")
             if said.strip():
                 printed = given = said
         return printed
+
+    def _explained(self, command: Command, finished: Finished) -> str:
+        """Say how a script ended: with the environment that it had, as libvirt does."""
+        environment = command.wholeEnvironment(self._environment)
+        words = [f"{name}={shlex.quote(value)}" for name, value in environment.items()]
+        words += map(shlex.quote, command.argv)
+        how = f"exit status {finished.status}"
+        if finished.status < 0:
+            how = f"fatal signal {-finished.status}"
+        said = finished.errors.decode(errors="replace")
+        text = f"internal error: Child process ({' '.join(words)}) unexpected {how}"
+        return f"{text}: {said}" if said else text
+
+
+def _failed(detail: str) -> VirtError:
+    return virtError(ErrorCode.HOOK_SCRIPT_FAILED, detail, ErrorDomain.HOOK)
+
+
+def _unrunnable(error: VirtError) -> Finished:
+    """Make of a script that cannot be run one that has ended, with the status that shells have for that."""
+    detail = error.message or ""
+    status = 127 if detail.endswith(os.strerror(errno.ENOENT)) else 126
+    return Finished(status, b"", f"libvirt:  error : {detail}\n".encode())

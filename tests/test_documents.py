@@ -71,3 +71,18 @@ class DocumentTests(SynchronousTestCase):
             ],
             [],
         )
+
+
+class QEMUSettingsTests(SynchronousTestCase):
+    """What is said of qemu.conf is complete."""
+
+    def test_everySetting(self) -> None:
+        """Each key that is read is said to be heeded, or to make no difference; no other is named."""
+        from pyvirt.drivers.qemu import conf
+
+        with open(os.path.join(CHECKOUT, "docs", "qemu.md")) as file:
+            _, _, after = file.read().partition("\n## qemu.conf\n")
+        section = after.partition("\n## ")[0]
+        named = re.findall(r"`([a-z][a-z0-9]*_[a-z0-9_]+|user|group|nvram|namespaces)`", section)
+        groups = (conf._STRINGS, conf._SWITCHES, conf._NUMBERS, conf._LISTS, conf._MIXED)
+        self.assertEqual(sorted(named), sorted(key for group in groups for key in group))

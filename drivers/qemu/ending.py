@@ -17,6 +17,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import appendLog, giveBack, removeFolder
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hookscripts import ended
+from pyvirt.drivers.qemu.labels import unlabelled
 from pyvirt.drivers.qemu.live import releasePorts
 from pyvirt.drivers.qemu.networking import disconnectAll
 from pyvirt.drivers.qemu.perfevents import closeEvents
@@ -135,6 +136,7 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     if domain.unwritten and domain.persistent:
         hypervisor.keepDefinition(domain)
     releasePorts(hypervisor, guest)
+    await ended(hypervisor, domain, "stopped", live)
     await disconnectAll(hypervisor, live)
     await endServers(hypervisor, live, guest)
     if not domain.persistent:
@@ -150,7 +152,7 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     ram = str(base or os.path.join(os.path.dirname(guest.folder), "ram"))
     removeFolder(os.path.join(ram, os.path.basename(guest.folder).removeprefix("domain-")))
     hypervisor.store.removeStatus(domain.name)
-    await ended(hypervisor, domain, live)
+    await ended(hypervisor, domain, "release", unlabelled(live))
 
 
 async def stopQuietly(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: int) -> None:

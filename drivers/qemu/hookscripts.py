@@ -6,13 +6,13 @@ Source: libvirt's documentation, "Hooks for specific system management".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition, formatDomain
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.labels import unlabelled
 from pyvirt.drivers.qemu.migratable import checkStable
 from pyvirt.errors import VirtError
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["announce", "ended", "rewritten"]
 
 log = Logger()
+
+#: What names begin with that the driver makes up.
+GENERATED = ("vnet", "macvtap", "macvlan")
 
 
 async def announce(
@@ -37,16 +40,29 @@ async def announce(
         await hypervisor.hooks.call("qemu", domain.name, operation, input=xml)
 
 
-async def ended(hypervisor: Hypervisor, domain: Domain, definition: DomainDefinition) -> None:
+async def ended(
+    hypervisor: Hypervisor, domain: Domain, operation: str, definition: DomainDefinition
+) -> None:
     """Tell scripts of a guest that is gone; what has ended has ended, whatever they think of it."""
     if not hypervisor.hooks.present("qemu"):
         return
-    for operation, told in (("stopped", definition), ("release", unlabelled(definition))):
-        xml = formatDomain(told, secure=True)
-        try:
-            await hypervisor.hooks.call("qemu", domain.name, operation, "end", input=xml)
-        except VirtError as error:
-            log.warn("{error}", error=error)
+    devices = definition.devices
+    told = replaced(devices, interfaces=tuple(map(_unplugged, devices.interfaces)))
+    xml = formatDomain(replaced(definition, devices=told), secure=True)
+    try:
+        await hypervisor.hooks.call("qemu", domain.name, operation, "end", input=xml)
+    except VirtError as error:
+        log.warn("{error}", error=error)
+
+
+def _unplugged(card: Any) -> Any:
+    """Leave out of a card what it was given for this one run."""
+    source, target = card.source, card.target
+    if card.type == "network" and source is not None:
+        card = replaced(card, source=replaced(source, portid=None, bridge=None))
+    if target is not None and str(target.dev or "").startswith(GENERATED):
+        card = replaced(card, target=None)
+    return card
 
 
 async def rewritten(

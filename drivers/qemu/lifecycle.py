@@ -13,6 +13,7 @@ from pyvirt.drivers.interfaces.values import ControlInfo, DomainInfo, DomainRef,
 from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.procfs import cpuTimes
 from pyvirt.drivers.qemu.qmp import CommandFailed
@@ -68,13 +69,15 @@ async def boot(hypervisor: Hypervisor, domain: Domain, flags: int, connection: A
         domain,
         autodestroy=connection if flags & _AUTODESTROY else None,
         resetVariables=bool(flags & _RESET_NVRAM),
+        toldLater=True,
     )
-    if not flags & _PAUSED:
-        try:
+    try:
+        if not flags & _PAUSED:
             await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_BOOTED)
-        except VirtError:
-            await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FAILED)
-            raise
+        await announce(hypervisor, domain, "started", domain.definition)
+    except VirtError:
+        await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FAILED)
+        raise
     hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STARTED, c.VIR_DOMAIN_EVENT_STARTED_BOOTED)
     if flags & _PAUSED:
         hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_USER)

@@ -60,6 +60,7 @@ async def start(
     incomingURI: str | None = None,
     autodestroy: Any = None,
     resetVariables: bool = False,
+    toldLater: bool = False,
 ) -> Guest:
     """
     Start a domain's process, talk to it, and leave its CPUs stopped.
@@ -71,6 +72,7 @@ async def start(
     @param incomingURI: instead of that, where C{-incoming} listens.
     @param autodestroy: the connection with which it ends.
     @param resetVariables: the firmware forgets what it remembered.
+    @param toldLater: whoever calls tells scripts that it was started.
     @raise VirtError: it could not be started; all is as it was.
     """
     kept = domain.definition
@@ -173,7 +175,8 @@ async def start(
         domain.definition = await learn(hypervisor, domain, guest)
         await placeThreads(hypervisor, domain, guest)
         hypervisor.saveStatus(domain)
-        await announce(hypervisor, domain, "started", domain.definition)
+        if not toldLater:
+            await announce(hypervisor, domain, "started", domain.definition)
     except BaseException as problem:
         if isinstance(problem, MonitorLost) and not problem.nonsense and guest.monitor is not None:
             assert guestLog is not None

@@ -404,7 +404,9 @@ class Networks:
         if self._host.hooks.present("network"):
             inner = "".join(
                 f"  {line}\n"
-                for line in (formatNetwork(network.definition) + (port or "")).splitlines()
+                for line in (
+                    formatNetwork(network.definition, connections=len(network.ports)) + (port or "")
+                ).splitlines()
             )
             xml = f"<hookData>\n{inner}</hookData>"
             await self._host.hooks.call("network", network.ref.name, operation, part, "-", xml)

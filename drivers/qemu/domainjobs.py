@@ -112,7 +112,8 @@ class DomainJobs:
         checkFlags("qemuDomainAbortJobFlags", flags, c.VIR_DOMAIN_ABORT_JOB_POSTCOPY)
         domain, _ = self._running(dom)
         job = domain.jobs.long
-        if job is None:
+        coming = job is not None and job.operation == c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN
+        if job is None or (coming and not flags):
             raise operationInvalid("no job is active on the domain")
         leaver = self._hypervisor.leaving.get(domain.uuid)
         following = leaver is not None and leaver.rest is not None

@@ -28,7 +28,7 @@ from pyvirt.drivers.qemu.migrationcookie import Cookie, Statistics, readCookie
 from pyvirt.drivers.qemu.migrationdata import Address, checkMigration, given, readAddress
 from pyvirt.drivers.qemu.migrationparams import reset
 from pyvirt.drivers.qemu.refusals import failed, internal, notActive, operationInvalid
-from pyvirt.drivers.qemu.sending import send, statisticsOf
+from pyvirt.drivers.qemu.sending import looking, send, statisticsOf
 from pyvirt.drivers.qemu.storagecopy import Copying, capacities, checkDisksAddress, chosen
 from pyvirt.errors import VirtError
 
@@ -48,6 +48,7 @@ class Leaver:
 
     @ivar held: what keeps other changes out, and C{job} what came of it; None until then.
     @ivar busy: it is being sent just now.
+    @ivar begun: QEMU sends memory: what it says of a migration is said of this one.
     @ivar paused: whether it ran when it was paused for this.
     @ivar sent: it has been sent: somebody else may have it.
     @ivar connection: of whoever leads the migration, None: we do.
@@ -63,6 +64,7 @@ class Leaver:
     held: AbstractAsyncContextManager[LongJob] | None = None
     job: LongJob | None = None
     busy: bool = False
+    begun: bool = False
     paused: bool = False
     sent: bool = False
     copying: Copying | None = None
@@ -148,6 +150,7 @@ class Leaving:
             try:
                 job = leaver.job = await held.__aenter__()
                 job.cancel = lambda: succeed(None)
+                job.look = looking(leaver)
                 leaver.held = held
                 if domain.guest is not guest:
                     raise notActive()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
     from pyvirt.drivers.qemu.leaving import Leaver
 
-__all__ = ["send", "statisticsOf"]
+__all__ = ["looking", "send", "statisticsOf"]
 
 log = Logger()
 
@@ -71,7 +71,6 @@ async def send(
     disks = chosen(domain.definition, flags, asked)
     if disks:
         nbd = None if cookie is None else cookie.nbd
-        job.look = _looking(leaver)
         await copying.begin(disks, asked, nbd, address, speed, flags)
     if job.aborted:
         raise job.problem or canceled("migration out" if disks else _WHAT)
@@ -147,7 +146,8 @@ async def send(
             raise failed("domain is not running") from None
         raise job.problem or error from None
     finally:
-        job.look = None
+        if leaver.rest is None:
+            job.look = None
         if locked is not None:
             _limitLocked(guest, locked)
 
@@ -212,6 +212,7 @@ async def _connect(hypervisor: Hypervisor, leaver: Leaver, address: Address) -> 
     if leaver.flags & c.VIR_MIGRATE_PARALLEL or pool is None:
         # QEMU makes as many connections as it wants.
         await guest.execute("migrate", {"uri": address.qemu, "detach": True})
+        leaver.begun = True
         return
     fd = await deferToThreadPool(reactor, pool(), connected, address)
     try:
@@ -275,16 +276,19 @@ async def _migrateInto(leaver: Leaver, fd: int) -> None:
         except VirtError:
             pass
         raise
+    leaver.begun = True
 
 
-def _looking(leaver: Leaver) -> Any:
-    """Return what asks how far disks and memory are."""
+def looking(leaver: Leaver) -> Any:
+    """Return what asks how far disks and memory are; what QEMU says of an earlier migration is left out."""
 
     async def look() -> dict[str, Any]:
         guest, copying = leaver.guest, leaver.copying
-        status = await guest.execute("query-migrate")
-        found: dict[str, Any] = dict(status) if isinstance(status, dict) else {}
-        if copying is not None:
+        found: dict[str, Any] = {}
+        if leaver.begun:
+            status = await guest.execute("query-migrate")
+            found = dict(status) if isinstance(status, dict) else {}
+        if copying is not None and copying.any:
             found["disks"] = await copying.progress()
         return found
 

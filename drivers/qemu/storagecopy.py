@@ -270,7 +270,6 @@ def _server(address: Address, listening: bool) -> dict[str, Any]:
 class Copying:
     """
     Disks that are being copied.
-
     """
 
     def __init__(self, hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
@@ -282,6 +281,11 @@ class Copying:
         self._sizes: dict[str, int] = {}
         self._waiting: Deferred[None] | None = None
         self._interrupted = False
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any."""
+        return bool(self._jobs)
 
     def interrupt(self) -> Deferred[None]:
         """Do not wait any longer for disks to be the same."""

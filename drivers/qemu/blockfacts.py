@@ -51,30 +51,61 @@ def _number(value: Any) -> int:
     return value if type(value) is int and value >= 0 else 0
 
 
+def _belowOf(reply: Any) -> dict[str, int]:
+    """By node, how far images were written that are below those in use."""
+    found: dict[str, int] = {}
+    for each in reply if isinstance(reply, list) else ():
+        depth = 0
+        while isinstance(each, dict) and depth < 400:
+            parent = each.get("parent")
+            if isinstance(parent, dict) and isinstance(parent.get("stats"), dict):
+                name = str(parent.get("node-name", ""))
+                found[name] = _number(parent["stats"].get("wr_highest_offset"))
+            each, depth = each.get("backing"), depth + 1
+    return found
+
+
 class BlockFacts:
     """The disks of one guest, by the names that QEMU calls them by."""
 
-    def __init__(self, stats: Any, blocks: Any) -> None:
+    def __init__(self, stats: Any, blocks: Any, nodes: Any = None) -> None:
         """
         @param stats: the reply to C{query-blockstats}.
         @param blocks: the reply to C{query-block}.
+        @param nodes: the reply to C{query-named-block-nodes}.
         """
+        self._below = _belowOf(stats)
+        self._nodes = {
+            str(each.get("node-name")): each
+            for each in (nodes if isinstance(nodes, list) else ())
+            if isinstance(each, dict)
+        }
         self._stats = self._byName(stats)
         self._blocks = self._byName(blocks)
 
     @classmethod
-    async def ask(cls, guest: Guest, *, stats: bool = True, blocks: bool = True) -> BlockFacts:
+    async def ask(
+        cls, guest: Guest, *, stats: bool = True, blocks: bool = True, nodes: bool = False
+    ) -> BlockFacts:
         """
         Ask a guest.
 
-        @param stats: what was read and written; C{blocks}: what there is and how it is.
+        @param stats: what was read and written; C{blocks}: what there is and how it is;
+            C{nodes}: the images of which disks are made.
         """
-        questions = (("query-blockstats", stats), ("query-block", blocks))
-        replies = await guest.askAll(*[(name, None) for name, wanted in questions if wanted])
+        questions: list[tuple[str, dict[str, Any] | None]] = []
+        if stats:
+            questions.append(("query-blockstats", None))
+        if blocks:
+            questions.append(("query-block", None))
+        if nodes:
+            questions.append(("query-named-block-nodes", {"flat": True}))
+        replies = await guest.askAll(*questions)
         for each in replies:
             if isinstance(each, CommandFailed):
                 raise each
-        return cls(replies[0] if stats else None, replies[-1] if blocks else None)
+        told = iter(replies)
+        return cls(*(next(told) if asked else None for asked in (stats, blocks, nodes)))
 
     @staticmethod
     def _byName(reply: Any) -> dict[str, Mapping[str, Any]]:
@@ -131,6 +162,21 @@ class BlockFacts:
     def actual(self, alias: str) -> int:
         """Tell the bytes that the file takes, 0 if it is not known."""
         return _number(self._image(alias).get("actual-size"))
+
+    # Of images by the names of their nodes
+
+    def highestOf(self, node: str) -> int:
+        """Tell how far into an image below another was written since the guest started."""
+        return self._below.get(node, 0)
+
+    def capacityOf(self, node: str) -> int:
+        """Tell the size that a node has for whoever reads it, 0 if it is not known."""
+        image = self._nodes.get(node, {}).get("image")
+        return _number(image.get("virtual-size")) if isinstance(image, dict) else 0
+
+    def threshold(self, node: str) -> int:
+        """Tell how far a node must be written for an event, 0 if there is to be none."""
+        return _number(self._nodes.get(node, {}).get("write_threshold"))
 
     def ioStatus(self, alias: str) -> str:
         """Tell whether it fails: C{ok}, C{failed} or C{nospace}."""

@@ -15,7 +15,8 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.values import DomainRef, DomainStatsRecord, TypedParam
-from pyvirt.drivers.qemu.blockfacts import BlockFacts, fileSizes, pathOf
+from pyvirt.drivers.qemu.blockfacts import BlockFacts, fileSizes
+from pyvirt.drivers.qemu.blocks.chain import Image, chain, disksOf, headerOf, localPath
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -105,52 +106,104 @@ def _interfaces(domain: Domain) -> Params:
             yield TypedParam(f"net.{number}.{field}", _ULLONG, value)
 
 
-def _blocks(domain: Domain, facts: BlockFacts | None) -> Params:
-    disks = domain.definition.devices.disks
-    yield TypedParam("block.count", _UINT, len(disks))
-    for number, disk in enumerate(disks):
+def _shown(disk: Any, backing: bool) -> list[Image | None]:
+    """Return the images of a disk that are told of; of an empty one, that it has none."""
+    images: list[Image | None] = [*chain(disk)]
+    return (images if backing else images[:1]) or [None]
+
+
+def _blocks(domain: Domain, facts: BlockFacts | None, backing: bool) -> Params:
+    """
+    Tell about disks.
+
+    @param facts: what QEMU says of them, None if it was not asked.
+    @param backing: and about the images below those in use.
+    """
+    rows = [(disk, image) for disk in disksOf(domain.definition) for image in _shown(disk, backing)]
+    yield TypedParam("block.count", _UINT, len(rows))
+    shown: Any = None
+    for number, (disk, image) in enumerate(rows):
         head = f"block.{number}"
         yield TypedParam(f"{head}.name", _STRING, (disk.target and disk.target.dev) or "")
-        path = pathOf(disk)
+        path = None if image is None else localPath(image.source)
         if path:
             yield TypedParam(f"{head}.path", _STRING, path)
-        alias = disk.alias or ""
+        below, shown = shown is disk, disk
         if facts is None:
-            if path and not domain.active:
-                yield from _sizes(head, path)
-            continue
-        index = getattr(disk.source, "index", None)
-        if path:
-            yield TypedParam(f"{head}.backingIndex", _UINT, index or number + 1)
-        counters = facts.counters(alias)
-        for field, name in (
-            ("rd.reqs", "rd_operations"),
-            ("rd.bytes", "rd_bytes"),
-            ("rd.times", "rd_total_times"),
-            ("wr.reqs", "wr_operations"),
-            ("wr.bytes", "wr_bytes"),
-            ("wr.times", "wr_total_times"),
-            ("fl.reqs", "flush_operations"),
-            ("fl.times", "flush_total_times"),
-        ):
-            if name in counters:
-                yield TypedParam(f"{head}.{field}", _ULLONG, counters[name])
-        if path:
-            yield TypedParam(f"{head}.allocation", _ULLONG, facts.highest(alias))
-            capacity = facts.capacity(alias)
-            if capacity:
-                yield TypedParam(f"{head}.capacity", _ULLONG, capacity)
-            yield TypedParam(f"{head}.physical", _ULLONG, facts.actual(alias))
+            if image is not None and path and not domain.active:
+                yield from _sizes(head, image, path)
+        elif below:
+            yield from _below(head, image, path, facts)
+        else:
+            yield from _inUse(head, disk, image, path, facts, number)
 
 
-def _sizes(head: str, path: str) -> Params:
+def _inUse(
+    head: str, disk: Any, image: Image | None, path: str | None, facts: BlockFacts, number: int
+) -> Params:
+    """Tell about the image of a disk that is in use."""
+    alias = disk.alias or ""
+    index = None if image is None else image.index
+    if path:
+        yield TypedParam(f"{head}.backingIndex", _UINT, index or number + 1)
+    counters = facts.counters(alias)
+    for field, name in (
+        ("rd.reqs", "rd_operations"),
+        ("rd.bytes", "rd_bytes"),
+        ("rd.times", "rd_total_times"),
+        ("wr.reqs", "wr_operations"),
+        ("wr.bytes", "wr_bytes"),
+        ("wr.times", "wr_total_times"),
+        ("fl.reqs", "flush_operations"),
+        ("fl.times", "flush_total_times"),
+    ):
+        if name in counters:
+            yield TypedParam(f"{head}.{field}", _ULLONG, counters[name])
+    if path:
+        yield TypedParam(f"{head}.allocation", _ULLONG, facts.highest(alias))
+        capacity = facts.capacity(alias)
+        if capacity:
+            yield TypedParam(f"{head}.capacity", _ULLONG, capacity)
+        yield TypedParam(f"{head}.physical", _ULLONG, facts.actual(alias))
+    yield from _threshold(head, image, facts)
+
+
+def _below(head: str, image: Any, path: str | None, facts: BlockFacts) -> Params:
+    """Tell about an image below the one in use."""
+    if image.index is not None:
+        yield TypedParam(f"{head}.backingIndex", _UINT, image.index)
+    yield TypedParam(f"{head}.allocation", _ULLONG, facts.highestOf(image.storageName))
+    capacity = facts.capacityOf(image.formatName)
+    if capacity:
+        yield TypedParam(f"{head}.capacity", _ULLONG, capacity)
+    if path:
+        try:
+            yield TypedParam(f"{head}.physical", _ULLONG, fileSizes(path).physical)
+        except VirtError:
+            pass
+    yield from _threshold(head, image, facts)
+
+
+def _threshold(head: str, image: Image | None, facts: BlockFacts) -> Params:
+    threshold = 0 if image is None else facts.threshold(image.storageName)
+    if threshold:
+        yield TypedParam(f"{head}.threshold", _ULLONG, threshold)
+
+
+def _sizes(head: str, image: Image, path: str) -> Params:
+    """Tell the sizes of an image that nobody uses, those that are not 0."""
     try:
         sizes = fileSizes(path)
-    except VirtError:
+        capacity = headerOf(image.source, image.format).capacity
+    except (VirtError, OSError):
         return
-    yield TypedParam(f"{head}.allocation", _ULLONG, sizes.allocation)
-    yield TypedParam(f"{head}.capacity", _ULLONG, sizes.physical)
-    yield TypedParam(f"{head}.physical", _ULLONG, sizes.physical)
+    for name, size in (
+        ("allocation", sizes.allocation),
+        ("capacity", sizes.physical if capacity is None else capacity),
+        ("physical", sizes.physical),
+    ):
+        if size:
+            yield TypedParam(f"{head}.{name}", _ULLONG, size)
 
 
 def _balloon(domain: Domain, told: dict[int, int] | None) -> Params:
@@ -246,21 +299,21 @@ class BulkStatistics:
         test = domainFilter(flags & LIST_FLAGS)
         if test is not None:
             found = [domain for domain in found if test(domain)]
-        noWait = bool(flags & _NOWAIT)
         # Whoever waits for its QEMU does not keep the others waiting.
-        return await allOf(self._record(each, wanted, noWait) for each in found)
+        return await allOf(self._record(each, wanted, flags) for each in found)
 
-    async def _record(self, domain: Domain, wanted: int, noWait: bool) -> DomainStatsRecord:
+    async def _record(self, domain: Domain, wanted: int, flags: int) -> DomainStatsRecord:
         guest = domain.guest
         if guest is not None and (guest.starting or not domain.active):
             guest = None
         ask = guest is not None and guest.monitor is not None
-        if noWait and (domain.jobs.holder is not None or domain.jobs.long is not None):
+        backing = bool(flags & _BACKING)
+        if flags & _NOWAIT and (domain.jobs.holder is not None or domain.jobs.long is not None):
             ask = False
         replies: dict[str, Any] = {}
         if guest is not None and ask:
             try:
-                replies = await self._ask(domain, guest, wanted)
+                replies = await self._ask(domain, guest, wanted, backing)
             except VirtError as error:
                 log.debug("{name}: {error}", name=domain.name, error=error)
         params: list[TypedParam] = []
@@ -275,7 +328,7 @@ class BulkStatistics:
         if wanted & c.VIR_DOMAIN_STATS_INTERFACE and guest is not None:
             params += _interfaces(domain)
         if wanted & c.VIR_DOMAIN_STATS_BLOCK:
-            params += _blocks(domain, replies.get("blocks"))
+            params += _blocks(domain, replies.get("blocks"), backing)
         if wanted & c.VIR_DOMAIN_STATS_PERF and guest is not None:
             params += perfStatistics(guest)
         if wanted & c.VIR_DOMAIN_STATS_IOTHREAD:
@@ -285,13 +338,13 @@ class BulkStatistics:
         return DomainStatsRecord(domain.ref, params)
 
     @staticmethod
-    async def _ask(domain: Domain, guest: Guest, wanted: int) -> dict[str, Any]:
+    async def _ask(domain: Domain, guest: Guest, wanted: int, backing: bool) -> dict[str, Any]:
         """Ask QEMU for what only it knows."""
         asked: dict[str, Coroutine[Deferred[Any], Any, Any]] = {}
         if wanted & c.VIR_DOMAIN_STATS_BALLOON:
             asked["memory"] = memoryStatistics(domain, guest)
         if wanted & c.VIR_DOMAIN_STATS_BLOCK and domain.definition.devices.disks:
-            asked["blocks"] = BlockFacts.ask(guest)
+            asked["blocks"] = BlockFacts.ask(guest, nodes=backing or guest.thresholds)
         if wanted & c.VIR_DOMAIN_STATS_IOTHREAD and domain.definition.iothreads:
             asked["iothreads"] = _reply(guest, "query-iothreads")
         if wanted & c.VIR_DOMAIN_STATS_DIRTYRATE:

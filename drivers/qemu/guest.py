@@ -59,6 +59,7 @@ class Guest:
     @ivar migration: limits of its migrations.
     @ivar askedCPU: the processor that it was started with, if QEMU made another of it.
     @ivar balloon: where QEMU keeps the balloon, None while that is not known.
+    @ivar thresholds: somebody may wait for an image to be written so far.
     @ivar leased: it has its leases; C{leasing}: held while that changes.
     @ivar lastNode: the number of the image that came last.
     @ivar blockJobs: by target of the disk, what QEMU is doing to disks.
@@ -97,6 +98,7 @@ class Guest:
         self.migrated: Deferred[str] | None = None
         self.taints: list[str] = []
         self.balloon: str | None = None
+        self.thresholds = False
         self.leased = False
         self.migration = MigrationLimits()
         self.leasing = DeferredLock()

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import socket
 
-from pyvirt.drivers.interfaces.values import SecurityModel
+from pyvirt.drivers.interfaces.values import SecurityModel, TypedParam
 from pyvirt.drivers.qemu.binaries import emulatorFor
 from pyvirt.drivers.qemu.hostmemory import HostMemory
+from pyvirt.drivers.qemu.refusals import operationUnsupported
 
 __all__ = ["Host"]
 
@@ -42,6 +43,10 @@ class Host(HostMemory):
     def nodeGetSecurityModel(self) -> SecurityModel:
         """Nothing labels guests."""
         return SecurityModel("none", "0")
+
+    def nodeGetSEVInfo(self, flags: int) -> list[TypedParam]:
+        """Refuse: no guest here has encrypted memory."""
+        raise operationUnsupported("QEMU does not support SEV guest")
 
     def connectGetHostname(self) -> str:
         """The name of the machine."""

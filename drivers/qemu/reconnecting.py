@@ -100,6 +100,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.taints = list(status.taints)
     guest.agentTimeout = domain.agentTimeout = status.agentTimeout
     guest.fakeReboot = status.fakeReboot
+    guest.thresholds = True
     guest.restored = list(status.restored)
     guest.volumes = dict(status.volumes)
     guest.askedCPU = status.askedCPU

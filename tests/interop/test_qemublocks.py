@@ -22,6 +22,11 @@ GUEST = f"""<domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-5555
 </devices></domain>"""
 
 JOBS = """
+!virsh -c qemu:///system domstats g --block --backing | grep -e count -e name -e path -e ndex -e capacity -e threshold
+domblkthreshold g vda 10000000000
+domblkthreshold g vda[2] 20000000000
+!virsh -c qemu:///system domstats g --block --backing | grep -e count -e name -e path -e ndex -e capacity -e threshold
+nodesevinfo
 snapshot-create-as g s1 --disk-only
 snapshot-create-as g s2 desc --disk-only --diskspec vda,file=IMAGES/s2.qcow2 --diskspec vdb,snapshot=no
 dumpxml g

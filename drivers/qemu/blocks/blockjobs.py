@@ -245,6 +245,7 @@ class DomainBlockJobs:
                     continue
                 for image in chain(disk):
                     if number is None or image.index == number:
+                        guest.thresholds = True
                         await guest.execute(
                             "block-set-write-threshold",
                             {"node-name": image.storageName, "write-threshold": threshold},

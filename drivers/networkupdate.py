@@ -61,8 +61,8 @@ class _Update(Update):
     ) -> NetworkDefinition:
         """Change a record of the name server."""
         what = tag.upper()
-        self.expect(tag)
         self.fixed(f"DNS {what} records")
+        self.expect(tag)
         adding = self.command in ADD
         given = self.read(cls, ("dns", {}), partial=not adding)
         if not adding:

@@ -117,14 +117,10 @@ def checkRange(start: str, end: str, ip: Node) -> None:
 
     low, high = addressOf(start), addressOf(end)
     if low.version != high.version:
-        raise (
-            wrong("has mismatched address families")
-            if False
-            else virtError(
-                ErrorCode.INTERNAL_ERROR,
-                f"mismatch of address family in range {start} - {end}",
-                ErrorDomain.NONE,
-            )
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR,
+            f"mismatch of address family in range {start} - {end}",
+            ErrorDomain.NONE,
         )
     address = ip.get("address")
     if address and familyOf(address) is not None:
@@ -157,7 +153,7 @@ def checkRange(start: str, end: str, ip: Node) -> None:
                         ErrorDomain.NONE,
                     )
     if int(low) > int(high):
-        raise wrong("is reversed ")
+        raise wrong("is reversed " if low.version == 4 else "start larger than end")
 
 
 @definition

@@ -225,7 +225,7 @@ class PoolSource:
         kind = node.getparent().get("type")
         dropped: dict[str, Any] = {
             name: () if name in ("hosts", "devices") else None
-            for name in ("hosts", "devices", "dir", "adapter", "initiator")
+            for name in ("hosts", "devices", "dir", "adapter", "name", "initiator")
             if name not in _PARTS.get(kind, ())
         }
         if self.protocol is not None and self.format not in (None, "auto", "nfs"):
@@ -241,19 +241,20 @@ class PoolSource:
         return replaced(self, format=self.format or default, **dropped)
 
 
-#: What the source of each type of pool is described by, besides its name.
+#: What the source of each type of pool is described by.
 _PARTS: dict[str, tuple[str, ...]] = {
-    "logical": ("devices",),
+    "logical": ("devices", "name"),
     "fs": ("devices",),
     "disk": ("devices",),
-    "zfs": ("devices",),
+    "zfs": ("devices", "name"),
     "netfs": ("hosts", "dir"),
     "iscsi": ("hosts", "devices", "initiator"),
     "iscsi-direct": ("hosts", "devices", "initiator"),
     "scsi": ("adapter",),
-    "rbd": ("hosts",),
-    "sheepdog": ("hosts",),
-    "gluster": ("hosts", "dir"),
+    "rbd": ("hosts", "name"),
+    "sheepdog": ("hosts", "name"),
+    "gluster": ("hosts", "dir", "name"),
+    "vstorage": ("name",),
 }
 
 
@@ -373,10 +374,10 @@ class PoolDefinition:
             raise bad("missing storage pool source host name")
         if kind in ("netfs",) and source.dir is None:
             raise bad("missing storage pool source path")
-        if kind in ("fs", "disk", "iscsi-direct") and not source.devices:
-            raise bad("missing storage pool source device name")
         if kind == "iscsi-direct" and (source.initiator is None or source.initiator.iqn is None):
             raise virtError(ErrorCode.CONFIG_UNSUPPORTED, "missing initiator IQN", _DOMAIN)
+        if kind in ("fs", "disk", "iscsi-direct") and not source.devices:
+            raise bad("missing storage pool source device name")
         if kind == "scsi":
             if source.adapter is None:
                 raise bad("missing storage pool source adapter")

@@ -123,7 +123,8 @@ class NWFilters(FilterBook):
                 continue
             binding = self._bindings[name] = Binding(found)
             try:
-                await self._apply(binding)
+                async with self._locked():
+                    await self._apply(binding)
             except VirtError as error:
                 log.error("the filter of {name}: {error}", name=name, error=error)
 

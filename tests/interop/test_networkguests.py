@@ -107,6 +107,14 @@ net-port-create n1 FOLDER/q16.xml
 !cat FOLDER/said; : > FOLDER/said
 !grep -A1 class_id /run/libvirt/network/n1.xml
 net-port-list n1
+<n8.xml <network><name>n8</name><uuid>11111111-2222-3333-4444-5555555555d8</uuid><forward mode='nat'/><bridge name='vbr8'/><mac address='52:54:00:11:22:38'/><domain name='x.org' localOnly='yes'/><dns forwardPlainNames='no'><forwarder addr='1.2.3.4'/><srv service='s' protocol='tcp' domain='d' target='q' priority='2'/><srv service='s' protocol='tcp' target='q' port='5'/><srv service='s' protocol='tcp' target='q'/></dns><ip address='192.168.158.1' netmask='255.255.255.0'><dhcp><range start='192.168.158.2' end='192.168.158.254'/></dhcp></ip></network>
+net-create FOLDER/n8.xml
+!grep -v leasefile /var/lib/libvirt/dnsmasq/n8.conf
+net-update n8 add forward-interface "<interface dev='lo'/>" --live
+net-update n8 delete ip-dhcp-range "<range start='192.168.158.2' end='192.168.158.254'/>" --live
+!iptables-save | grep vbr8; iptables-save | grep 192.168.158
+net-destroy n8
+!iptables-save | grep vbr8; iptables-save | grep 192.168.158
 RESTART
 !grep -A1 class_id /run/libvirt/network/n1.xml
 net-port-delete n1 11111111-2222-3333-4444-5555555555e2

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["enforce", "forget"]
 
+#: How often a change is tried.
+_TRIES = 3
 _HOOKS = (("PREROUTING", "-i", "I"), ("POSTROUTING", "-o", "O"))
 #: Chains that those of all devices are reached from, and where they are reached from.
 _BASE = (
@@ -68,10 +70,13 @@ async def _restore(host: Host, version: int, table: str, lines: list[str]) -> Fi
         return None
     text = "".join(f"{line}\n" for line in [f"*{table}", *lines, "COMMIT"])
     options = ("--noflush",) if version == 0 else ("--noflush", "--wait")
-    said = await run(
-        host, _program(version, "-restore"), *options, input=text.encode(), failing=False
-    )
-    return said if said.status else None
+    program = _program(version, "-restore")
+    # The kernel refuses what was begun while somebody else changed other rules.
+    for _ in range(_TRIES):
+        said = await run(host, program, *options, input=text.encode(), failing=False)
+        if not said.status:
+            return None
+    return said
 
 
 # Frames

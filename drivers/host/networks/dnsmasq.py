@@ -55,11 +55,6 @@ def configuration(definition: NetworkDefinition, bridge: str, pidFile: str, base
     """
     dns, mode = definition.dns, modeOf(definition)
     out = ["strict-order"]
-    domain = definition.domain
-    if domain is not None and domain.name:
-        if domain.localOnly:
-            out.append(f"local=/{_safe(domain.name)}/")
-        out += [f"domain={_safe(domain.name)}", "expand-hosts"]
     forwarders = () if dns is None else dns.forwarders
     for each in forwarders:
         inner = f"/{_safe(each.domain)}/" if each.domain else ""
@@ -68,6 +63,11 @@ def configuration(definition: NetworkDefinition, bridge: str, pidFile: str, base
         out.append("no-resolv")
     if dns is not None and dns.enable is False:
         out.append("port=0")
+    domain = definition.domain
+    if domain is not None and domain.name:
+        if domain.localOnly:
+            out.append(f"local=/{_safe(domain.name)}/")
+        out += [f"domain={_safe(domain.name)}", "expand-hosts"]
     if dns is not None and dns.forwardPlainNames is False:
         out.append("domain-needed")
         if domain is None or not domain.name or domain.localOnly is not False:
@@ -81,8 +81,12 @@ def configuration(definition: NetworkDefinition, bridge: str, pidFile: str, base
                 words += f".{_safe(srv.domain)}"
             if srv.target and srv.target != ".":
                 words += f",{_safe(srv.target)}"
-                for number in (srv.port, srv.priority, srv.weight):
-                    words += f",{number}" if number is not None else ",0"
+                numbers = [srv.port, srv.priority, srv.weight]
+                while numbers and numbers[-1] is None:
+                    numbers.pop()
+                if numbers and numbers[0] is None:
+                    numbers[0] = 1
+                words += "".join(f",{number or 0}" for number in numbers)
             out.append(words)
     if mode == "none":
         out += ["dhcp-option=3", "no-resolv", "ra-param=*,0,0"]

@@ -518,6 +518,7 @@ class Networks:
                 try:
                     if section in _SERVED:
                         await self._runner.changed(network, _SERVED[section])
+                    await self._runner.reruled(network, old)
                     await self._hook(network, "updated", "begin")
                 except BaseException:
                     network.definition = old

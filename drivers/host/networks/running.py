@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
+from pyvirt.definitions.network import NetworkDefinition
 from pyvirt.drivers.filestore import removeFile, writeWhole
 from pyvirt.drivers.host.networks import dnsmasq, firewall, shares
 from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, networkOf
@@ -253,6 +254,22 @@ class Runner:
             if late.active():
                 late.cancel()
         removeFile(self._pidFile(network))
+
+    async def reruled(self, network: Network, before: NetworkDefinition) -> None:
+        """
+        Have other rules for a running network that has changed, where they are others.
+
+        @raise VirtError: they cannot be had.
+        """
+        definition, bridge = network.definition, network.bridge
+        if modeOf(definition) not in HOSTED:
+            return
+        for version in (4, 6):
+            old = firewall.rules(before, bridge, version)
+            new = firewall.rules(definition, bridge, version)
+            if old != new:
+                await firewall.remove(self._host, version, old)
+                await firewall.add(self._host, version, new)
 
     async def changed(self, network: Network, anew: bool) -> None:
         """

@@ -150,6 +150,15 @@ def idleMemory(daemon: Daemon) -> float:
         fresh.stop()
 
 
+def emptyMemory(daemon: Daemon) -> float:
+    """KiB of a daemon that has just started."""
+    fresh = type(daemon)(LIMITS)
+    try:
+        return float(fresh.memory())
+    finally:
+        fresh.stop()
+
+
 def startup(daemon: Daemon) -> float:
     """Milliseconds from the start of the process to the first answer."""
     fresh = type(daemon)()
@@ -192,6 +201,7 @@ MEASURES = [
     Measure(f"events to {SUBSCRIBERS} subscribers", "events/s", events),
     Measure("screenshots, stock binding", "bytes/s", stock("screenshot")),
     Measure("memory of an idle connection", "KiB", idleMemory, less=True, rounds=1),
+    Measure("memory of a daemon at rest", "KiB", emptyMemory, less=True, rounds=3),
     Measure("start-up", "ms", startup, less=True, rounds=3),
     Measure("list 1,000 domains", "lists/s", stock("list"), 1, domains=1000),
     Measure("statistics of 1,000 domains", "lists/s", stock("statistics"), 1, domains=1000),
@@ -203,6 +213,7 @@ MEASURES = [
     Measure("memory of these", "KiB", _SCALE.memory("domains"), 0.5, less=True, rounds=1),
     Measure("storm to 50 subscribers", "events/s", _SCALE.storm, 1, rounds=1),
     Measure("memory that it adds", "KiB", _SCALE.memory("storm"), 0.5, less=True, rounds=1),
+    Measure("memory of all then", "KiB", _SCALE.memory("storm, all"), less=True, rounds=1),
     Measure("from connect to answer, UNIX", "ms", _DOORS.opening("unix", 200), 0.8, less=True),
     Measure("from connect to answer, TCP", "ms", _DOORS.opening("tcp", 200), 0.8, less=True),
     Measure("from connect to answer, TLS", "ms", _DOORS.opening("tls", 50), 0.3, less=True),

@@ -150,7 +150,9 @@ class Scale:
                 connections = [fresh.connect() for _ in range(SUBSCRIBERS)]
                 with subscribers(connections) as clients:
                     rate = _storm(client, clients, self.events)
-                self._memory[fresh.label, "storm"] = float(max(fresh.peak() - before, 1))
+                peak = fresh.peak()
+                self._memory[fresh.label, "storm"] = float(max(peak - before, 1))
+                self._memory[fresh.label, "storm, all"] = float(peak)
                 return rate
             finally:
                 client.close()
@@ -162,7 +164,7 @@ class Scale:
 
         def told(daemon: Daemon) -> float:
             if (daemon.label, what) not in self._memory:
-                getattr(self, what)(daemon)
+                getattr(self, what.partition(",")[0])(daemon)
             return self._memory[daemon.label, what]
 
         return told

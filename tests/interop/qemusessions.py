@@ -29,11 +29,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
 from tests.interop.support import requireBinding
 
-__all__ = ["IMAGES", "SessionCase", "plain"]
+__all__ = ["IMAGES", "LISTENER", "SessionCase", "plain"]
 
 IMAGES = "/var/lib/libvirt/images"
 
-_LISTENER = """
+#: A program that prints events; C{KINDS} stands for their numbers.
+LISTENER = """
 import libvirt
 libvirt.virEventRegisterDefaultImpl()
 connection = libvirt.open("qemu:///system")
@@ -93,7 +94,7 @@ class SessionCase(SynchronousTestCase):
             file = open(path, "ab")  # noqa: SIM115
             self.addCleanup(file.close)
             listener = subprocess.Popen(
-                world.inside([requireBinding(), "-c", _LISTENER.replace("KINDS", str(self.kinds))]),
+                world.inside([requireBinding(), "-c", LISTENER.replace("KINDS", str(self.kinds))]),
                 stdout=file,
                 stderr=subprocess.DEVNULL,
             )

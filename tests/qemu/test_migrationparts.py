@@ -7,14 +7,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import constants as c
+from pyvirt.drivers.peertopeer import checkPeerURI
 from pyvirt.drivers.qemu.leavingchecks import checkTogether, checkWay
 from pyvirt.drivers.qemu.migrationcookie import NBD, Cookie, Statistics, readCookie
 from pyvirt.drivers.qemu.migrationparams import tuningOf
 from pyvirt.drivers.qemu.peertopeer import PeerToPeer
-from pyvirt.errors import ErrorCode, VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 _UUID, _HOST = b"\x01" * 16, b"\x02" * 16
 _DISK = c.VIR_MIGRATE_NON_SHARED_DISK
@@ -131,9 +133,6 @@ class TrustTests(SynchronousTestCase):
 
     def test_uri(self) -> None:
         """What would run a program or read a file is for those who have the daemon's rights."""
-        hypervisor: Any = SimpleNamespace()
-        trusted = PeerToPeer(hypervisor, SimpleNamespace(trusted=True))
-        untrusted = PeerToPeer(hypervisor, SimpleNamespace(trusted=False))
         for uri in (
             "qemu+ext:///system?command=/bin/evil",
             "qemu+ssh://host/system?command=/bin/evil",
@@ -143,8 +142,10 @@ class TrustTests(SynchronousTestCase):
             "qemu+tls://host/system?authfile=/etc/shadow",
             "qemu+ext://host/system",
         ):
-            trusted._checkURI(uri)
-            error = self.assertRaises(VirtError, untrusted._checkURI, uri)
+            error = self.assertRaises(VirtError, checkPeerURI, uri, ErrorDomain.QEMU)
             self.assertEqual(error.code, ErrorCode.OPERATION_DENIED, uri)
-        untrusted._checkURI("qemu+tls://host/system?keyalg=x")
-        untrusted._checkURI("qemu+unix:///system?socket=/run/other")
+            moving = PeerToPeer(Any, SimpleNamespace(trusted=False)).migrate(None, uri, {}, 0)
+            refused = self.failureResultOf(Deferred.fromCoroutine(moving), VirtError).value
+            self.assertEqual(str(refused), str(error))
+        checkPeerURI("qemu+tls://host/system?keyalg=x", ErrorDomain.QEMU)
+        checkPeerURI("qemu+unix:///system?socket=/run/other", ErrorDomain.QEMU)

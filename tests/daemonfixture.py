@@ -95,9 +95,10 @@ class FixtureConnection:
         self.driver = driver
         self.uri = uri
         self.closed = 0
+        self.lacks: set[Any] = set()
 
     def component(self, interface: Any) -> object | None:
-        return self
+        return None if interface in self.lacks else self
 
     def isAlive(self) -> bool:
         return True

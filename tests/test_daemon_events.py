@@ -9,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.daemon.eventwire import EventEncoder, byKind, legacyEvents
-from pyvirt.drivers.interfaces.events import Event, EventKind
+from pyvirt.drivers.interfaces.events import Event, EventKind, IMonitorEvents, ISecretEvents
 from pyvirt.drivers.interfaces.values import NetworkRef, NodeDeviceRef, StoragePoolRef
 from pyvirt.protocols.programs.qemu import PROGRAM as QEMU
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
@@ -128,6 +128,7 @@ class RegistrationTests(SynchronousTestCase):
 
     def test_notSupported(self) -> None:
         """A driver that tells nothing about a kind of object."""
+        self.world.driver.connections[-1].lacks |= {ISecretEvents, IMonitorEvents}
         for name, arguments, program, api, domain in (
             (
                 "connectSecretEventRegisterAny",

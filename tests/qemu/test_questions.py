@@ -44,8 +44,8 @@ class QuestionTests(SynchronousTestCase):
 
     def test_together(self) -> None:
         """Questions are asked in one breath, and each gets its own answer."""
-        asked = self.ask("query-block", "qom-get", "qom-list")
-        self.assertEqual(self.said(), ["query-block", "qom-get", "qom-list"])
+        asked = self.ask("query-version", "qom-get", "query-status")
+        self.assertEqual(self.said(), ["query-version", "qom-get", "query-status"])
         for number, id in enumerate(self.ids):
             self.assertNoResult(asked[number])
             self.answer(id, **{"return": number})

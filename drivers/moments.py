@@ -4,11 +4,12 @@ States of a domain that are kept: a tree of named moments, one of them the curre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 import attrs
 
+from pyvirt.drivers.refusals import invalidArgument
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["Moment", "Moments"]
@@ -69,6 +70,25 @@ class Moments(Generic[M]):
             )
         self._byName[moment.name] = moment
 
+    def checkPlace(self, name: str, parent: str | None) -> None:
+        """
+        Look whether one may come after another.
+
+        @raise VirtError: it may not: the other is not there, or comes after it.
+        """
+        if parent is None:
+            return
+        if parent == name:
+            raise invalidArgument(f"cannot set moment {name} as its own parent", ErrorDomain.DOMAIN)
+        if parent not in self._byName:
+            raise invalidArgument(
+                f"parent {parent} for moment {name} not found", ErrorDomain.DOMAIN
+            )
+        if any(each.name == parent for each in self.below(name)):
+            raise invalidArgument(
+                f"parent {parent} would create cycle to {name}", ErrorDomain.DOMAIN
+            )
+
     def replace(self, moment: M) -> None:
         """Put one in the place of another of that name."""
         self._byName[moment.name] = moment
@@ -92,6 +112,24 @@ class Moments(Generic[M]):
     def isLeaf(self, moment: M) -> bool:
         """Whether nothing comes after it."""
         return all(other.parent != moment.name for other in self._byName.values())
+
+    def listed(self, *, roots: bool, leaves: bool, others: bool) -> list[M]:
+        """List all, or only those that come after none, as L{among} lets them pass."""
+        return self.among(self.children(None) if roots else self, leaves=leaves, others=others)
+
+    def listedBelow(self, name: str, *, deep: bool, leaves: bool, others: bool) -> list[M]:
+        """List what comes right after one, or all that comes after it, as L{among} lets them pass."""
+        found = self.below(name) if deep else self.children(name)
+        return self.among(found, leaves=leaves, others=others)
+
+    def among(self, found: Iterable[M], *, leaves: bool, others: bool) -> list[M]:
+        """Let only leaves pass, or only others; with both there is nothing, with neither there are all."""
+        passing = list(found)
+        if leaves:
+            passing = [each for each in passing if self.isLeaf(each)]
+        if others:
+            passing = [each for each in passing if not self.isLeaf(each)]
+        return passing
 
     def remove(self, moment: M) -> None:
         """Forget one; what came after it comes after its parent."""

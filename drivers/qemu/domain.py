@@ -26,7 +26,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.checkpointdefs import Checkpoint
-    from pyvirt.drivers.qemu.snapshotdefs import Snapshot
+    from pyvirt.drivers.snapshots import Snapshot
 
 __all__ = ["Domain", "DomainTable"]
 

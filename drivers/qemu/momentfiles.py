@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
+from pyvirt.definitions.snapshot import parseSnapshot
 from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.qemu.checkpointdefs import (
     Checkpoint,
@@ -16,8 +17,8 @@ from pyvirt.drivers.qemu.checkpointdefs import (
     parseStored,
 )
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
-from pyvirt.drivers.qemu.snapshotdefs import Snapshot, formatSnapshot, parseSnapshot
 from pyvirt.drivers.qemu.store import writeWhole
+from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _written(kind: str, domain: Domain, moment: Any) -> str:
     moments: Any = getattr(domain, kind)
     current = moments.current == moment.name
     if kind == "snapshots":
-        return formatSnapshot(moment, domain.uuid, secure=True, current=current)
+        return str(moment.written(domain.uuid, secure=True, current=current))
     return formatStored(moment)
 
 
@@ -121,7 +122,7 @@ def loadMoments(hypervisor: Hypervisor, domain: Domain) -> None:
                     text = file.read()
                 moment: Any
                 if kind == "snapshots":
-                    moment = parseSnapshot(text, redefine=True, offline=False, now=0)
+                    moment = Snapshot.of(parseSnapshot(text, redefine=True))
                 else:
                     moment = parseStored(text)
                 if f"{moment.name}.xml" != each:
@@ -147,7 +148,7 @@ def _settle(moments: Moments[Any]) -> None:
             seen.add(above)
             above = found.parent
     for moment in everything:
-        if (isinstance(moment, Snapshot) and moment.active) or (
+        if (isinstance(moment, Snapshot) and moment.definition.active) or (
             isinstance(moment, Checkpoint) and moments.isLeaf(moment)
         ):
             moments.current = moment.name

@@ -9,6 +9,7 @@ from pyvirt.drivers.refusals import notRunning as notActive
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = [
+    "REFUSALS",
     "alreadyRunning",
     "checkFlags",
     "exclusiveFlags",
@@ -23,17 +24,17 @@ __all__ = [
     "unsupportedConfig",
 ]
 
-_refusals = Refusals(ErrorDomain.QEMU)
+REFUSALS = Refusals(ErrorDomain.QEMU)
 
-checkFlags = _refusals.checkFlags
-exclusiveFlags = _refusals.exclusiveFlags
-failed = _refusals.failed
-internal = _refusals.internal
-invalidArgument = _refusals.invalidArgument
-operationInvalid = _refusals.operationInvalid
-operationUnsupported = _refusals.operationUnsupported
-unsupportedArgument = _refusals.unsupportedArgument
-unsupportedConfig = _refusals.unsupportedConfig
+checkFlags = REFUSALS.checkFlags
+exclusiveFlags = REFUSALS.exclusiveFlags
+failed = REFUSALS.failed
+internal = REFUSALS.internal
+invalidArgument = REFUSALS.invalidArgument
+operationInvalid = REFUSALS.operationInvalid
+operationUnsupported = REFUSALS.operationUnsupported
+unsupportedArgument = REFUSALS.unsupportedArgument
+unsupportedConfig = REFUSALS.unsupportedConfig
 
 
 def alreadyRunning() -> VirtError:

@@ -30,7 +30,7 @@ from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.imagetool import imageTool
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
 from pyvirt.drivers.qemu.refusals import failed, invalidArgument, unsupportedConfig
-from pyvirt.drivers.qemu.snapshotdefs import Snapshot
+from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import VirtError
 
 __all__ = ["delete"]
@@ -94,7 +94,7 @@ async def _erase(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> 
             raise failed(said.strip())
         return
     source = snapshot.domain or domain.definition
-    wanted = {disk.name for disk in snapshot.disks if disk.location == "internal"}
+    wanted = {disk.name for disk in snapshot.disks if disk.snapshot == "internal"}
     for disk in disksOf(source):
         if disk.target.dev in wanted and disk.source is not None:
             try:
@@ -111,7 +111,7 @@ async def _merge(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> 
     """
     work: list[tuple[str, str, str]] = []
     for wish in snapshot.disks:
-        if wish.location != "external":
+        if wish.snapshot != "external":
             continue
         disk = diskNamed(domain.definition, wish.name)
         then = None if snapshot.domain is None else diskNamed(snapshot.domain, wish.name)
@@ -216,4 +216,4 @@ def _rewrite(child: Snapshot, work: list[tuple[str, str, str]]) -> None:
             if below is None:
                 below = attrs.evolve(images[0], source=type(disk.source)(file=base))
             definition = withDisk(definition, withChain(disk, [below]))
-        setattr(child, which, definition)
+        child.change(**{which: definition})

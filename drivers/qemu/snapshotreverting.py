@@ -20,7 +20,7 @@ from pyvirt.drivers.qemu.refusals import (
     operationInvalid,
     unsupportedConfig,
 )
-from pyvirt.drivers.qemu.snapshotdefs import Snapshot
+from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["revert"]
@@ -126,7 +126,7 @@ async def _offline(
     paused: bool,
 ) -> None:
     """Take the disks back, and start the guest only if that is asked for."""
-    wanted = {disk.name for disk in snapshot.disks if disk.location == "internal"}
+    wanted = {disk.name for disk in snapshot.disks if disk.snapshot == "internal"}
     for disk in disksOf(live):
         if disk.target.dev in wanted and disk.source is not None:
             await imageTool(hypervisor, "snapshot", "-a", snapshot.name, pathOf(disk.source))

@@ -4,11 +4,10 @@ Snapshots as clients see them: finding, describing, and where the work of taking
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.uuids import formatUUID
+from pyvirt.definitions.snapshot import parseSnapshot
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainRef, DomainSnapshotRef
 from pyvirt.drivers.moments import Moments
@@ -16,24 +15,16 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.momentfiles import saveMoments
 from pyvirt.drivers.qemu.refusals import (
+    REFUSALS,
     checkFlags,
     exclusiveFlags,
-    internal,
-    invalidArgument,
     operationInvalid,
 )
-from pyvirt.drivers.qemu.snapshotdefs import (
-    OFFLINE,
-    Snapshot,
-    fitted,
-    formatSnapshot,
-    parseSnapshot,
-)
+from pyvirt.drivers.snapshots import Snapshot, SnapshotLookups, redefine
 from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
 
 __all__ = ["DomainSnapshots"]
 
-_LIST_FLAGS = 0x7FF
 _REDEFINE = c.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
 _DISK_ONLY = c.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
 _CREATE_FLAGS = (
@@ -50,44 +41,6 @@ _CREATE_FLAGS = (
 )
 
 
-def missing(detail: str) -> VirtError:
-    """Make the error of a snapshot that is not there."""
-    return virtError(ErrorCode.NO_DOMAIN_SNAPSHOT, detail, ErrorDomain.QEMU)
-
-
-def _passing(
-    moments: Moments[Snapshot], found: Iterable[Snapshot], flags: int
-) -> Iterable[Snapshot]:
-    """Let those pass that any flag of each group of filters lets."""
-    groups: tuple[dict[int, Callable[[Snapshot], bool]], ...] = (
-        {
-            c.VIR_DOMAIN_SNAPSHOT_LIST_METADATA: lambda each: True,
-            c.VIR_DOMAIN_SNAPSHOT_LIST_NO_METADATA: lambda each: False,
-        },
-        {
-            c.VIR_DOMAIN_SNAPSHOT_LIST_LEAVES: moments.isLeaf,
-            c.VIR_DOMAIN_SNAPSHOT_LIST_NO_LEAVES: lambda each: not moments.isLeaf(each),
-        },
-        {
-            c.VIR_DOMAIN_SNAPSHOT_LIST_INACTIVE: lambda each: each.state == "shutoff",
-            c.VIR_DOMAIN_SNAPSHOT_LIST_ACTIVE: lambda each: each.state not in OFFLINE,
-            c.VIR_DOMAIN_SNAPSHOT_LIST_DISK_ONLY: lambda each: each.state == "disk-snapshot",
-        },
-        {
-            c.VIR_DOMAIN_SNAPSHOT_LIST_INTERNAL: lambda each: not each.external,
-            c.VIR_DOMAIN_SNAPSHOT_LIST_EXTERNAL: lambda each: each.external,
-        },
-    )
-    leaves = c.VIR_DOMAIN_SNAPSHOT_LIST_LEAVES | c.VIR_DOMAIN_SNAPSHOT_LIST_NO_LEAVES
-    if flags & leaves == leaves:
-        return []
-    for group in groups:
-        given = [test for flag, test in group.items() if flags & flag]
-        if given:
-            found = [each for each in found if any(test(each) for test in given)]
-    return found
-
-
 def required(flags: int, one: tuple[str, int], other: tuple[str, int]) -> None:
     """Refuse a flag that is nothing without another."""
     if flags & one[1] and not flags & other[1]:
@@ -101,88 +54,22 @@ def required(flags: int, one: tuple[str, int], other: tuple[str, int]) -> None:
         )
 
 
-class DomainSnapshots:
+class DomainSnapshots(SnapshotLookups[Domain]):
     """Takes, tells of, goes back to and deletes snapshots."""
+
+    driver = "qemu"
+    refusals = REFUSALS
 
     def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
         self._hypervisor = hypervisor
-        self._find = hypervisor.domains.find
 
-    def _snapshot(self, snap: DomainSnapshotRef) -> tuple[Domain, Snapshot]:
-        domain = self._find(snap.dom)
-        return domain, self._named(domain, snap.name)
+    def domainOf(self, dom: DomainRef) -> Domain:
+        """Find a domain."""
+        return self._hypervisor.domains.find(dom)
 
-    @staticmethod
-    def _named(domain: Domain, name: str) -> Snapshot:
-        found = domain.snapshots.get(name)
-        if found is None:
-            raise missing(f"no domain snapshot with matching name '{name}'")
-        return found
-
-    def domainListAllSnapshots(self, dom: DomainRef, flags: int) -> list[DomainSnapshotRef]:
-        """List the snapshots that pass the filters; with C{ROOTS} only those that come after none."""
-        checkFlags("qemuDomainListAllSnapshots", flags, _LIST_FLAGS)
-        moments = self._find(dom).snapshots
-        found: Iterable[Snapshot] = moments
-        if flags & c.VIR_DOMAIN_SNAPSHOT_LIST_ROOTS:
-            found = moments.children(None)
-        return [DomainSnapshotRef(each.name, dom) for each in _passing(moments, found, flags)]
-
-    def domainSnapshotListAllChildren(
-        self, snapshot: DomainSnapshotRef, flags: int
-    ) -> list[DomainSnapshotRef]:
-        """List what comes right after a snapshot; with C{DESCENDANTS} all that comes after it."""
-        checkFlags("qemuDomainSnapshotListAllChildren", flags, _LIST_FLAGS)
-        domain, own = self._snapshot(snapshot)
-        moments = domain.snapshots
-        found: Iterable[Snapshot] = moments.children(own.name)
-        if flags & c.VIR_DOMAIN_SNAPSHOT_LIST_DESCENDANTS:
-            found = moments.below(own.name)
-        return [
-            DomainSnapshotRef(each.name, snapshot.dom) for each in _passing(moments, found, flags)
-        ]
-
-    def domainSnapshotLookupByName(
-        self, dom: DomainRef, name: str, flags: int
-    ) -> DomainSnapshotRef:
-        """Find a snapshot."""
-        checkFlags("qemuDomainSnapshotLookupByName", flags)
-        return DomainSnapshotRef(self._named(self._find(dom), name).name, dom)
-
-    def domainSnapshotCurrent(self, dom: DomainRef, flags: int) -> DomainSnapshotRef:
-        """Find the snapshot that was taken or gone back to last."""
-        checkFlags("qemuDomainSnapshotCurrent", flags)
-        current = self._find(dom).snapshots.current
-        if current is None:
-            raise missing("the domain does not have a current snapshot")
-        return DomainSnapshotRef(current, dom)
-
-    def domainSnapshotGetParent(self, snap: DomainSnapshotRef, flags: int) -> DomainSnapshotRef:
-        """Find what a snapshot comes after."""
-        checkFlags("qemuDomainSnapshotGetParent", flags)
-        _, own = self._snapshot(snap)
-        if own.parent is None:
-            raise missing(f"snapshot '{own.name}' does not have a parent")
-        return DomainSnapshotRef(own.parent, snap.dom)
-
-    def domainSnapshotIsCurrent(self, snap: DomainSnapshotRef, flags: int) -> bool:
-        """Whether it was taken or gone back to last."""
-        checkFlags("qemuDomainSnapshotIsCurrent", flags)
-        domain, own = self._snapshot(snap)
-        return domain.snapshots.current == own.name
-
-    def domainSnapshotHasMetadata(self, snap: DomainSnapshotRef, flags: int) -> bool:
-        """Every snapshot that is known is known by its metadata."""
-        checkFlags("qemuDomainSnapshotHasMetadata", flags)
-        self._snapshot(snap)
-        return True
-
-    def domainSnapshotGetXMLDesc(self, snap: DomainSnapshotRef, flags: int) -> str:
-        """Write a snapshot."""
-        checkFlags("qemuDomainSnapshotGetXMLDesc", flags, c.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
-        domain, own = self._snapshot(snap)
-        secure = bool(flags & c.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
-        return formatSnapshot(own, domain.uuid, secure=secure)
+    def momentsOf(self, domain: Domain) -> Moments[Snapshot]:
+        """Return the snapshots of a domain."""
+        return domain.snapshots
 
     async def domainSnapshotCreateXML(
         self, dom: DomainRef, xmlDesc: str, flags: int
@@ -205,8 +92,8 @@ class DomainSnapshots:
             ("VIR_DOMAIN_SNAPSHOT_CREATE_LIVE", c.VIR_DOMAIN_SNAPSHOT_CREATE_LIVE),
             ("VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE", _REDEFINE),
         )
-        domain = self._find(dom)
-        redefine = bool(flags & _REDEFINE)
+        domain = self.domainOf(dom)
+        taken = bool(flags & _REDEFINE)
         if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_HALT and not domain.persistent:
             raise operationInvalid("cannot halt after transient domain snapshot")
         if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE:
@@ -214,13 +101,14 @@ class DomainSnapshots:
         hypervisor = self._hypervisor
         offline = bool(flags & _DISK_ONLY) or not domain.active
         now = int(hypervisor.clock.seconds())
-        snapshot = parseSnapshot(xmlDesc, redefine=redefine, offline=offline, now=now)
+        found = parseSnapshot(xmlDesc, redefine=taken, offline=offline, now=now)
+        snapshot = Snapshot.of(found)
         name = snapshot.name
         if "/" in name:
             raise _badName(name, "name can't contain '/'")
         if name.startswith("."):
             raise _badName(name, "name can't start with '.'")
-        if redefine:
+        if taken:
             async with domain.jobs.change("remoteDispatchDomainSnapshotCreateXML"):
                 self._redefine(domain, snapshot, flags)
         else:
@@ -230,42 +118,8 @@ class DomainSnapshots:
     def _redefine(self, domain: Domain, snapshot: Snapshot, flags: int) -> None:
         """Put in a snapshot that was taken, in the place of one of that name if there is one."""
         moments = domain.snapshots
-        name, parent = snapshot.name, snapshot.parent
-        if parent is not None:
-            if parent == name:
-                raise invalidArgument(
-                    f"cannot set moment {name} as its own parent", ErrorDomain.DOMAIN
-                )
-            if moments.get(parent) is None:
-                raise invalidArgument(
-                    f"parent {parent} for moment {name} not found", ErrorDomain.DOMAIN
-                )
-            if any(each.name == parent for each in moments.below(name)):
-                raise invalidArgument(
-                    f"parent {parent} would create cycle to {name}", ErrorDomain.DOMAIN
-                )
-        if snapshot.domain is not None and snapshot.domain.uuid != domain.uuid:
-            raise invalidArgument(
-                f"definition for snapshot {name} must use uuid {formatUUID(domain.uuid)}",
-                ErrorDomain.DOMAIN_SNAPSHOT,
-            )
-        old = moments.get(name)
-        if old is not None:
-            if (old.state in OFFLINE) != (snapshot.state in OFFLINE):
-                raise invalidArgument(
-                    f"cannot change between online and offline snapshot state in snapshot {name}",
-                    ErrorDomain.DOMAIN_SNAPSHOT,
-                )
-            if snapshot.domain is None:
-                snapshot.domain, snapshot.inactive = old.domain, old.inactive
-        if snapshot.domain is None:
-            raise internal("missing domain in snapshot", ErrorDomain.DOMAIN_SNAPSHOT)
-        location = (
-            "external" if snapshot.external or snapshot.state == "disk-snapshot" else "internal"
-        )
-        fitted(snapshot, snapshot.domain, location, location == "internal")
-        before = moments.current
-        moments.replace(snapshot)
+        name, before = snapshot.name, moments.current
+        redefine(moments, snapshot, domain.uuid)
         changed = [snapshot]
         if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT and before != name:
             moments.current = name
@@ -286,9 +140,9 @@ class DomainSnapshots:
             | c.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
             | 8,  # C{RESET_NVRAM}
         )
-        domain, own = self._snapshot(snap)
+        domain, own = self.snapshotOf(snap)
         async with domain.jobs.change("remoteDispatchDomainRevertToSnapshot"):
-            await revert(self._hypervisor, domain, self._named(domain, own.name), flags)
+            await revert(self._hypervisor, domain, self.named(domain, own.name), flags)
 
     async def domainSnapshotDelete(self, snap: DomainSnapshotRef, flags: int) -> None:
         """Delete a snapshot, with what comes after it, or only what comes after it."""
@@ -301,9 +155,9 @@ class DomainSnapshots:
             | c.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY
             | c.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY,
         )
-        domain, own = self._snapshot(snap)
+        domain, own = self.snapshotOf(snap)
         async with domain.jobs.change("remoteDispatchDomainSnapshotDelete"):
-            await delete(self._hypervisor, domain, self._named(domain, own.name), flags)
+            await delete(self._hypervisor, domain, self.named(domain, own.name), flags)
 
 
 def _badName(name: str, why: str) -> VirtError:

@@ -18,6 +18,7 @@ from pyvirt.definitions.domain import formatDomain
 from pyvirt.definitions.domain._disk import BackingFormat, BackingStore
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.snapshot import STATES, SnapshotDisk
 from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
 from pyvirt.drivers.qemu.blocks.bitmaps import overlayActions
@@ -46,7 +47,7 @@ from pyvirt.drivers.qemu.refusals import (
     unsupportedConfig,
 )
 from pyvirt.drivers.qemu.saveimage import SaveImage, writeHeader
-from pyvirt.drivers.qemu.snapshotdefs import STATES, Snapshot, SnapshotDisk, fitted
+from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["take"]
@@ -137,20 +138,18 @@ def _prepare(domain: Domain, snapshot: Snapshot, flags: int) -> None:
     if domain.guest is not None and domain.guest.askedCPU is not None:
         # It is started again with what was asked for, not with what became of it.
         definition = replaced(definition, cpu=domain.guest.askedCPU)
-    snapshot.domain = definition
-    if domain.pending is not None:
-        snapshot.inactive = domain.pending
+    snapshot.change(domain=definition, inactive=domain.pending)
     if flags & _DISK_ONLY:
-        snapshot.state = "disk-snapshot" if domain.active else "shutoff"
-        snapshot.memory = "no"
-        fitted(snapshot, definition, "external", False)
+        snapshot.change(state="disk-snapshot" if domain.active else "shutoff")
+        snapshot.keepMemory("no")
+        snapshot.align("external")
     elif snapshot.memory == "external":
-        snapshot.state = STATES[domain.state]
-        fitted(snapshot, definition, "external", False)
+        snapshot.change(state=STATES[domain.state])
+        snapshot.align("external")
     else:
-        snapshot.state = STATES[domain.state]
-        snapshot.memory = "internal" if domain.active else "no"
-        fitted(snapshot, definition, "internal", True)
+        snapshot.change(state=STATES[domain.state])
+        snapshot.keepMemory("internal" if domain.active else "no")
+        snapshot.align("internal")
     if domain.active and snapshot.memory in ("internal", "external"):
         text = formatDomain(definition, id=domain.id)
         begin, end = text.find("  <cpu "), text.find("  </cpu>\n")
@@ -158,7 +157,7 @@ def _prepare(domain: Domain, snapshot: Snapshot, flags: int) -> None:
         if begin >= 0 and end >= 0:
             lines = text[begin : end + len("  </cpu>\n")].splitlines()
             cpu = "".join(f"{line[2:]}\n" for line in lines)
-        snapshot.cookie = f"{cpu}<slirpHelper/>"
+        snapshot.change(cookie=f"{cpu}<slirpHelper/>")
     _checkDisks(domain, snapshot, flags)
 
 
@@ -168,13 +167,8 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
     for wish in snapshot.disks:
         disk = diskNamed(domain.definition, wish.name)
         name = wish.name
-        if wish.location == "internal":
+        if wish.snapshot == "internal":
             inside = True
-            if wish.source is not None and pathOf(wish.source):
-                raise unsupportedConfig(
-                    f"file '{pathOf(wish.source)}' for disk '{name}' requires use of external "
-                    "snapshot mode"
-                )
             if domain.active and snapshot.state == "disk-snapshot":
                 raise unsupportedConfig(
                     "active qemu domains require external disk snapshots; "
@@ -185,16 +179,20 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
                 raise unsupportedConfig(
                     f"internal snapshot for disk {name} unsupported for storage type {form or 'raw'}"
                 )
-        elif wish.location == "external":
+        elif wish.snapshot == "external":
             beside = True
+            if disk.source is None or disk.source.isEmpty:
+                raise unsupportedConfig(
+                    f"external snapshot for disk {name} is unsupported without a medium"
+                )
             form = wish.format or "qcow2"
             if form not in ("qcow2", "qed"):
                 raise unsupportedConfig(
                     f"external snapshot format for disk {name} is unsupported: {form}"
                 )
-            wish = attrs.evolve(wish, format=form)
+            wish = replaced(wish, format=form)
             _checkTarget(wish, bool(flags & _REUSE))
-        elif wish.location == "manual":
+        elif wish.snapshot == "manual":
             raise internal(f"unexpected code path: snapshot location of disk {name}")
         done.append(wish)
     if not inside and not beside and snapshot.memory in ("no", "internal"):
@@ -207,7 +205,7 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
         raise unsupportedConfig(
             "mixing internal and external targets for a snapshot is not yet supported"
         )
-    snapshot.disks = tuple(done)
+    snapshot.change(disks=tuple(done))
 
 
 def _checkTarget(wish: SnapshotDisk, reuse: bool) -> None:
@@ -290,7 +288,7 @@ async def _insideOffline(hypervisor: Hypervisor, domain: Domain, snapshot: Snaps
     done: list[str] = []
     try:
         for wish in snapshot.disks:
-            if wish.location != "internal":
+            if wish.snapshot != "internal":
                 continue
             path = pathOf(diskNamed(domain.definition, wish.name).source)
             await imageTool(hypervisor, "snapshot", "-c", snapshot.name, path)
@@ -369,7 +367,6 @@ async def _saveMemory(
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     except OSError as problem:
-        snapshot.memoryFile = path
         raise systemFailure(problem, f"Failed to create file '{path}'") from None
     try:
         image = SaveImage(xml=xml, ran=True, compression=compression, length=0)
@@ -401,7 +398,7 @@ async def addOverlays(
     live, pending = domain.definition, domain.pending
     try:
         for wish in snapshot.disks:
-            if wish.location != "external":
+            if wish.snapshot != "external" or wish.source is None:
                 continue
             disk = diskNamed(domain.definition, wish.name)
             busy(guest, disk)
@@ -458,7 +455,7 @@ async def _besideOffline(
     definition = domain.definition
     try:
         for wish in snapshot.disks:
-            if wish.location != "external":
+            if wish.snapshot != "external" or wish.source is None:
                 continue
             disk = diskNamed(domain.definition, wish.name)
             source, form = disk.source, disk.driver.type if disk.driver is not None else None

@@ -11,6 +11,7 @@ from pyvirt.errors import ErrorDomain
 __all__ = [
     "IMPACT",
     "READING",
+    "REFUSALS",
     "checkFlags",
     "exclusiveFlags",
     "failed",
@@ -29,17 +30,17 @@ IMPACT = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG
 #: Those flags, and the one by which callers say that they know of parameters that are strings.
 READING = IMPACT | c.VIR_TYPED_PARAM_STRING_OKAY
 
-_refusals = Refusals(ErrorDomain.TEST)
+REFUSALS = Refusals(ErrorDomain.TEST)
 
-checkFlags = _refusals.checkFlags
-exclusiveFlags = _refusals.exclusiveFlags
-failed = _refusals.failed
-internal = _refusals.internal
-invalidArgument = _refusals.invalidArgument
-operationInvalid = _refusals.operationInvalid
-operationUnsupported = _refusals.operationUnsupported
-unsupportedArgument = _refusals.unsupportedArgument
-unsupportedConfig = _refusals.unsupportedConfig
+checkFlags = REFUSALS.checkFlags
+exclusiveFlags = REFUSALS.exclusiveFlags
+failed = REFUSALS.failed
+internal = REFUSALS.internal
+invalidArgument = REFUSALS.invalidArgument
+operationInvalid = REFUSALS.operationInvalid
+operationUnsupported = REFUSALS.operationUnsupported
+unsupportedArgument = REFUSALS.unsupportedArgument
+unsupportedConfig = REFUSALS.unsupportedConfig
 
 
 def signed(number: int) -> int:

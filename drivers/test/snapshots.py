@@ -4,32 +4,25 @@ Snapshots: taking them, going back to them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from pyvirt import constants as c
-from pyvirt.definitions.domain import checkABIStability
+from pyvirt.definitions.domain import DomainDefinition, completed, parseDomain
+from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.snapshot import STATES, parseSnapshot
 from pyvirt.drivers.interfaces.values import DomainRef, DomainSnapshotRef
 from pyvirt.drivers.moments import Moments
+from pyvirt.drivers.snapshots import Snapshot, SnapshotLookups, redefine
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.refusals import (
+    REFUSALS,
     checkFlags,
-    internal,
-    invalidArgument,
     operationInvalid,
-)
-from pyvirt.drivers.test.snapshotdefs import (
-    STATES,
-    Snapshot,
-    fitted,
-    formatSnapshot,
-    parseSnapshot,
+    operationUnsupported,
 )
 from pyvirt.drivers.test.world import World
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["DomainSnapshots"]
+__all__ = ["DomainSnapshots", "readSnapshot"]
 
-_LIST_FLAGS = 0x7FF
 _CREATE_FLAGS = (
     c.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
     | c.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT
@@ -47,165 +40,72 @@ _REVERT_FLAGS = (
 _BOOT_FLAGS = c.VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING | c.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED
 
 
-def _missing(detail: str) -> VirtError:
-    return virtError(ErrorCode.NO_DOMAIN_SNAPSHOT, detail, ErrorDomain.TEST)
+def readSnapshot(world: World, xml: str, *, redefine: bool) -> Snapshot:
+    """
+    Read a snapshot that is to be taken, or one that was taken.
+
+    @raise VirtError: the document is wrong.
+    """
+
+    def whole(text: str) -> DomainDefinition:
+        return completed(parseDomain(text), random=world.random)
+
+    now = world.now() // 1000000
+    found = parseSnapshot(xml, redefine=redefine, now=now, domain=whole)
+    # Guests of this driver depend on nothing else.
+    return Snapshot.of(replaced(found, cookie=None))
 
 
-def _passing(
-    moments: Moments[Snapshot], found: Iterable[Snapshot], flags: int
-) -> Iterable[Snapshot]:
-    """Let those pass that any flag of each group of filters lets; none is a leaf and not a leaf."""
-    leaves = c.VIR_DOMAIN_SNAPSHOT_LIST_LEAVES | c.VIR_DOMAIN_SNAPSHOT_LIST_NO_LEAVES
-    if flags & leaves == leaves:
-        return []
-    groups: tuple[dict[int, Callable[[Snapshot], bool]], ...] = (
-        {
-            c.VIR_DOMAIN_SNAPSHOT_LIST_METADATA: lambda each: True,
-            c.VIR_DOMAIN_SNAPSHOT_LIST_NO_METADATA: lambda each: False,
-        },
-        {
-            c.VIR_DOMAIN_SNAPSHOT_LIST_LEAVES: moments.isLeaf,
-            c.VIR_DOMAIN_SNAPSHOT_LIST_NO_LEAVES: lambda each: not moments.isLeaf(each),
-        },
-        {
-            c.VIR_DOMAIN_SNAPSHOT_LIST_INACTIVE: lambda each: each.state == "shutoff",
-            c.VIR_DOMAIN_SNAPSHOT_LIST_ACTIVE: lambda each: (
-                each.state not in ("shutoff", "disk-snapshot")
-            ),
-            c.VIR_DOMAIN_SNAPSHOT_LIST_DISK_ONLY: lambda each: each.state == "disk-snapshot",
-        },
-        {
-            c.VIR_DOMAIN_SNAPSHOT_LIST_INTERNAL: lambda each: not each.external,
-            c.VIR_DOMAIN_SNAPSHOT_LIST_EXTERNAL: lambda each: each.external,
-        },
-    )
-    for group in groups:
-        given = [test for flag, test in group.items() if flags & flag]
-        if given:
-            found = [each for each in found if any(test(each) for test in given)]
-    return found
-
-
-class DomainSnapshots:
+class DomainSnapshots(SnapshotLookups[Domain]):
     """Takes, tells of and goes back to snapshots."""
+
+    driver = "test"
+    refusals = REFUSALS
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._find = world.domains.find
 
-    def _moments(self, dom: DomainRef) -> tuple[Domain, Moments[Snapshot]]:
-        domain = self._find(dom)
-        return domain, domain.extra.snapshots
+    def domainOf(self, dom: DomainRef) -> Domain:
+        """Find a domain."""
+        return self._world.domains.find(dom)
 
-    def _snapshot(self, snap: DomainSnapshotRef) -> tuple[Domain, Moments[Snapshot], Snapshot]:
-        domain, moments = self._moments(snap.dom)
-        return domain, moments, self._named(moments, snap.name)
-
-    @staticmethod
-    def _named(moments: Moments[Snapshot], name: str) -> Snapshot:
-        found = moments.get(name)
-        if found is None:
-            raise _missing(f"no domain snapshot with matching name '{name}'")
-        return found
-
-    def domainListAllSnapshots(self, dom: DomainRef, flags: int) -> list[DomainSnapshotRef]:
-        """List the snapshots that pass the filters; with C{ROOTS} only those that come after none."""
-        checkFlags("testDomainListAllSnapshots", flags, _LIST_FLAGS)
-        _, moments = self._moments(dom)
-        found: Iterable[Snapshot] = moments
-        if flags & c.VIR_DOMAIN_SNAPSHOT_LIST_ROOTS:
-            found = moments.children(None)
-        return [DomainSnapshotRef(each.name, dom) for each in _passing(moments, found, flags)]
-
-    def domainSnapshotListAllChildren(
-        self, snapshot: DomainSnapshotRef, flags: int
-    ) -> list[DomainSnapshotRef]:
-        """List what comes right after a snapshot; with C{DESCENDANTS} all that comes after it."""
-        checkFlags("testDomainSnapshotListAllChildren", flags, _LIST_FLAGS)
-        _, moments, own = self._snapshot(snapshot)
-        found: Iterable[Snapshot] = moments.children(own.name)
-        if flags & c.VIR_DOMAIN_SNAPSHOT_LIST_DESCENDANTS:
-            found = moments.below(own.name)
-        return [
-            DomainSnapshotRef(each.name, snapshot.dom) for each in _passing(moments, found, flags)
-        ]
-
-    def domainSnapshotLookupByName(
-        self, dom: DomainRef, name: str, flags: int
-    ) -> DomainSnapshotRef:
-        """Find a snapshot."""
-        checkFlags("testDomainSnapshotLookupByName", flags)
-        _, moments = self._moments(dom)
-        return DomainSnapshotRef(self._named(moments, name).name, dom)
-
-    def domainSnapshotCurrent(self, dom: DomainRef, flags: int) -> DomainSnapshotRef:
-        """Find the snapshot that was taken or gone back to last."""
-        checkFlags("testDomainSnapshotCurrent", flags)
-        _, moments = self._moments(dom)
-        if moments.current is None:
-            raise _missing("the domain does not have a current snapshot")
-        return DomainSnapshotRef(moments.current, dom)
-
-    def domainSnapshotGetParent(self, snap: DomainSnapshotRef, flags: int) -> DomainSnapshotRef:
-        """Find what a snapshot comes after."""
-        checkFlags("testDomainSnapshotGetParent", flags)
-        _, _, own = self._snapshot(snap)
-        if own.parent is None:
-            raise _missing(f"snapshot '{own.name}' does not have a parent")
-        return DomainSnapshotRef(own.parent, snap.dom)
-
-    def domainSnapshotIsCurrent(self, snap: DomainSnapshotRef, flags: int) -> bool:
-        """Whether it was taken or gone back to last."""
-        checkFlags("testDomainSnapshotIsCurrent", flags)
-        _, moments, own = self._snapshot(snap)
-        return moments.current == own.name
-
-    def domainSnapshotHasMetadata(self, snap: DomainSnapshotRef, flags: int) -> bool:
-        """Every snapshot is known by its metadata."""
-        checkFlags("testDomainSnapshotHasMetadata", flags)
-        self._snapshot(snap)
-        return True
-
-    def domainSnapshotGetXMLDesc(self, snap: DomainSnapshotRef, flags: int) -> str:
-        """Write a snapshot."""
-        checkFlags("testDomainSnapshotGetXMLDesc", flags, c.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
-        domain, _, own = self._snapshot(snap)
-        return formatSnapshot(
-            own, domain.uuid, secure=bool(flags & c.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
-        )
+    def momentsOf(self, domain: Domain) -> Moments[Snapshot]:
+        """Return the snapshots of a domain."""
+        return domain.extra.snapshots
 
     def domainSnapshotCreateXML(
         self, dom: DomainRef, xmlDesc: str, flags: int
     ) -> DomainSnapshotRef:
         """Take a snapshot, or write down one that was taken."""
         checkFlags("testDomainSnapshotCreateXML", flags, _CREATE_FLAGS)
-        domain, moments = self._moments(dom)
+        domain = self.domainOf(dom)
+        moments = self.momentsOf(domain)
         if len(domain.extra.checkpoints):
             raise virtError(
                 ErrorCode.OPERATION_UNSUPPORTED,
                 "cannot create snapshot while checkpoint exists",
                 ErrorDomain.TEST,
             )
-        redefine = bool(flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
-        if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_HALT and not redefine and not domain.persistent:
+        taken = bool(flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
+        if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_HALT and not taken and not domain.persistent:
             raise operationInvalid("cannot halt after transient domain snapshot")
         world = self._world
-        snapshot = parseSnapshot(
-            xmlDesc, redefine=redefine, now=world.now() // 1000000, random=world.random
-        )
-        if redefine:
-            self._redefine(domain, moments, snapshot)
+        snapshot = readSnapshot(world, xmlDesc, redefine=taken)
+        if taken:
+            redefine(moments, snapshot, domain.uuid, stable=True)
             if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT:
                 moments.current = snapshot.name
             return DomainSnapshotRef(snapshot.name, dom)
-        snapshot.domain = domain.definition
-        if snapshot.memory == "external":
-            snapshot.state = STATES[domain.state] if domain.active else "shutoff"
-            fitted(snapshot, domain.definition, "external")
-        else:
-            snapshot.state = STATES[domain.state]
-            snapshot.memory = "internal" if domain.active else "no"
-            fitted(snapshot, domain.definition, "internal")
+        if any(disk.snapshot == "manual" for disk in snapshot.disks):
+            raise operationUnsupported("'manual' snapshot mode is not supported by the test driver")
+        beside = snapshot.memory == "external"
+        snapshot.change(
+            domain=domain.definition,
+            state=STATES[domain.state] if domain.active or not beside else "shutoff",
+        )
+        if not beside:
+            snapshot.keepMemory("internal" if domain.active else "no")
+        snapshot.align("external" if beside else "internal")
         snapshot.parent = moments.current
         moments.add(snapshot)
         moments.current = snapshot.name
@@ -217,46 +117,6 @@ class DomainSnapshots:
             dom = dom._replace(id=-1)
         return DomainSnapshotRef(snapshot.name, dom)
 
-    def _redefine(self, domain: Domain, moments: Moments[Snapshot], snapshot: Snapshot) -> None:
-        """Put in a snapshot that was taken, in the place of one of that name if there is one."""
-        name, parent = snapshot.name, snapshot.parent
-        if parent is not None:
-            if parent == name:
-                raise invalidArgument(
-                    f"cannot set moment {name} as its own parent", ErrorDomain.DOMAIN
-                )
-            if moments.get(parent) is None:
-                raise invalidArgument(
-                    f"parent {parent} for moment {name} not found", ErrorDomain.DOMAIN
-                )
-            if any(each.name == parent for each in moments.below(name)):
-                raise invalidArgument(
-                    f"parent {parent} would create cycle to {name}", ErrorDomain.DOMAIN
-                )
-        old = moments.get(name)
-        if snapshot.domain is not None and snapshot.domain.uuid != domain.uuid:
-            from pyvirt.definitions.uuids import formatUUID
-
-            raise invalidArgument(
-                f"definition for snapshot {name} must use uuid {formatUUID(domain.uuid)}",
-                ErrorDomain.DOMAIN_SNAPSHOT,
-            )
-        if old is not None:
-            offline = ("shutoff", "disk-snapshot")
-            if (old.state in offline) != (snapshot.state in offline):
-                raise invalidArgument(
-                    f"cannot change between online and offline snapshot state in snapshot {name}",
-                    ErrorDomain.DOMAIN_SNAPSHOT,
-                )
-            if snapshot.domain is None:
-                snapshot.domain = old.domain
-            elif old.domain is not None:
-                checkABIStability(old.domain, snapshot.domain)
-        if snapshot.domain is None:
-            raise internal("missing domain in snapshot", ErrorDomain.DOMAIN_SNAPSHOT)
-        fitted(snapshot, snapshot.domain, "external" if snapshot.external else "internal")
-        moments.replace(snapshot)
-
     def domainSnapshotDelete(self, snap: DomainSnapshotRef, flags: int) -> None:
         """Forget a snapshot, with what comes after it, or only what comes after it."""
         checkFlags(
@@ -264,7 +124,8 @@ class DomainSnapshots:
             flags,
             c.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN | c.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY,
         )
-        _, moments, own = self._snapshot(snap)
+        domain, own = self.snapshotOf(snap)
+        moments = self.momentsOf(domain)
         only = bool(flags & c.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY)
         if flags:
             moments.removeBelow(own)
@@ -274,7 +135,7 @@ class DomainSnapshots:
     def domainRevertToSnapshot(self, snap: DomainSnapshotRef, flags: int) -> None:
         """Go back to a snapshot: what the domain was, and whether it ran, or what flags say of that."""
         checkFlags("testDomainRevertToSnapshot", flags, _REVERT_FLAGS)
-        domain, moments, own = self._snapshot(snap)
+        domain, own = self.snapshotOf(snap)
         ran = own.state in ("running", "paused")
         if not domain.persistent and not ran and not flags & _BOOT_FLAGS:
             raise operationInvalid(
@@ -287,7 +148,7 @@ class DomainSnapshots:
                 ErrorDomain.TEST,
             )
         world = self._world
-        moments.current = own.name
+        self.momentsOf(domain).current = own.name
         # One that is not defined goes on as it was; only when it stops it is what it was then.
         wasTransient = domain.active and domain.pending is None
         if domain.active:

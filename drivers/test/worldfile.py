@@ -22,7 +22,7 @@ from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.hostinterfaces import HostInterface
 from pyvirt.drivers.test.networks import Networks
 from pyvirt.drivers.test.refusals import internal
-from pyvirt.drivers.test.snapshotdefs import parseSnapshot
+from pyvirt.drivers.test.snapshots import readSnapshot
 from pyvirt.drivers.test.volumes import Storage
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -154,11 +154,8 @@ class _Reader:
         for each in plain.iter():
             if isinstance(each.tag, str):
                 each.tag = each.tag.rpartition("}")[2]
-        snapshot = parseSnapshot(
-            etree.tostring(plain, encoding="unicode"),
-            redefine=True,
-            now=0,
-            random=self._world.random,
+        snapshot = readSnapshot(
+            self._world, etree.tostring(plain, encoding="unicode"), redefine=True
         )
         found = plain.find("active")
         current = None if found is None else number(xmlText(found), signed=True)

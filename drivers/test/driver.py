@@ -15,6 +15,7 @@ from zope.interface.interface import InterfaceClass
 
 from pyvirt.constants import VIR_CONNECT_RO
 from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
+from pyvirt.drivers.interfaces.migration import IDomainMigration
 from pyvirt.drivers.interfaces.values import Answer
 from pyvirt.drivers.test.refusals import internal, invalidArgument
 from pyvirt.drivers.test.world import Random, World
@@ -45,17 +46,25 @@ class TestConnection:
     @ivar world: what it is connected to.
     """
 
-    def __init__(self, uri: str, world: World, closed: Callable[[], None]) -> None:
+    def __init__(
+        self, uri: str, world: World, closed: Callable[[], None], context: OpenContext
+    ) -> None:
         """
         @param closed: called when it is closed, once.
+        @param context: how other daemons are reached from here, and for whom.
         """
         self.uri = uri
         self.world = world
+        self._context = context
         self._closed: Callable[[], None] | None = closed
 
     def component(self, interface: InterfaceClass) -> object | None:
         """Return what provides a contract in this world."""
-        return self.world.component(interface)
+        found = self.world.component(interface)
+        if interface is IDomainMigration:
+            migration: Any = found
+            found = migration.through(self._context)
+        return found
 
     def isAlive(self) -> bool:
         """It depends on nothing that could go away."""
@@ -174,7 +183,7 @@ class TestDriver:
 
         world = World(context.clock, self._random)
         users = worldFromFile(world, uri.path)
-        connection = TestConnection(given, world, world.end)
+        connection = TestConnection(given, world, world.end, context)
         return self._admit(connection, users, context, authFile) if users else connection
 
     async def _admit(
@@ -201,7 +210,7 @@ class TestDriver:
             furnish(world)
             self._default = world
         self._users += 1
-        return TestConnection(uri, self._default, self._leave)
+        return TestConnection(uri, self._default, self._leave, context)
 
     def _leave(self) -> None:
         self._users -= 1
@@ -246,7 +255,7 @@ class TestDriver:
             if asked.path is not None:
                 self._checkPath(asked.path, context)
             found = self._begin(key, asked, context, given)
-        connection = found.connect(str(asked.uri))
+        connection = found.connect(str(asked.uri), context)
         try:
             if asked.controls and asked.control(found.running):
                 found.kept = False

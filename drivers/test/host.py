@@ -19,9 +19,9 @@ LIBRARY_VERSION = 9000000
 
 PAGE_SIZES = (4, 8, 2048, 1048576)
 
-#: The third protocol of migration, protection from changes meanwhile, definitions that can travel, guests that do
+#: Migration peer to peer, its third protocol, protection from changes meanwhile, definitions that can travel, guests that do
 #: not run, and typed parameters: numbers that libvirt's client asks for.
-_FEATURES = frozenset((6, 7, 11, 12, 13))
+_FEATURES = frozenset((4, 6, 7, 11, 12, 13))
 
 _SYSINFO = """\
 <sysinfo type='smbios'>
@@ -137,7 +137,7 @@ class Host:
         return socket.gethostname()
 
     def connectSupportsFeature(self, feature: int) -> bool:
-        """Migration with a client in between; the rest is what the session supports by itself."""
+        """Migration, led by a client or by this side; the rest is what the session supports by itself."""
         return feature in _FEATURES
 
     def connectGetMaxVcpus(self, type: str | None) -> int:

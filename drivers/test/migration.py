@@ -1,13 +1,15 @@
 """
-Moving guests between two test connections, with libvirt's third protocol and a client in between.
+Moving guests between two test connections, by the steps of libvirt's third protocol.
 
-Whatever fails, and whoever leaves in the middle, one guest goes on running: the destination's waits, paused, until
+Who leads is a client, or the source's daemon: L{peertopeer<pyvirt.drivers.test.peertopeer>}.  Whatever fails, and whoever leaves in the middle, one guest goes on running: the destination's waits, paused, until
 the client says that the source's has been sent, and is given up if nobody says anything for a minute.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
+from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, succeed
@@ -15,6 +17,7 @@ from twisted.internet.defer import Deferred, succeed
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, formatDomain
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.interfaces.driver import OpenContext
 from pyvirt.drivers.interfaces.values import (
     DomainRef,
     MigrationBegun,
@@ -32,15 +35,16 @@ from pyvirt.drivers.test.refusals import (
     internal,
     invalidArgument,
     operationInvalid,
+    unsupportedArgument,
 )
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["DomainMigration"]
+__all__ = ["PATIENCE", "DomainMigration", "Leaving"]
 
 _FASTEST = (1 << 63) // (1 << 20)
 #: Seconds after which an end that hears nothing gives up.
-_PATIENCE = 60.0
+PATIENCE = 60.0
 
 
 @attrs.define
@@ -62,12 +66,16 @@ class Leaving:
     @ivar job: how far it is, once it is being sent.
     @ivar callOff: ends the waiting for whoever moves it.
     @ivar hurry: lets it arrive at once, None when it cannot.
+    @ivar fail: ends the sending for a reason, None when it is not being sent.
+    @ivar led: it is moved by this daemon, so that no client has a say, and nobody need be waited for.
     """
 
     paused: bool = False
     job: Job | None = None
     callOff: Callable[[], None] = lambda: None
     hurry: Callable[[], None] | None = None
+    fail: Callable[[VirtError], None] | None = None
+    led: bool = False
 
 
 class DomainMigration:
@@ -78,6 +86,13 @@ class DomainMigration:
         self._find = world.domains.find
         self._leaving: dict[bytes, Leaving] = {}
         self._coming: dict[bytes, Callable[[], None]] = {}
+        self._context: OpenContext | None = None
+
+    def through(self, context: OpenContext) -> DomainMigration:
+        """Return the same for one connection, whose context says how other daemons are reached."""
+        made = copy(self)
+        made._context = context
+        return made
 
     def _cookie(self, domain: Domain) -> Cookie:
         import socket
@@ -93,6 +108,19 @@ class DomainMigration:
         checkMigration("testDomainMigrateBegin3Params", flags)
         asked = given(params)
         domain = self._find(dom)
+        begun = self._begin(domain, asked, flags, None)
+        if flags & c.VIR_MIGRATE_CHANGE_PROTECTION and domain.active:
+            self._leave(domain)
+        return begun
+
+    def _begin(
+        self, domain: Domain, asked: dict[str, Any], flags: int, mine: Leaving | None
+    ) -> MigrationBegun:
+        """
+        Describe a guest.
+
+        @param mine: what is known of it on its way out; somebody else must not be moving it.
+        """
         offline = bool(flags & c.VIR_MIGRATE_OFFLINE)
         if offline and flags & (c.VIR_MIGRATE_NON_SHARED_DISK | c.VIR_MIGRATE_NON_SHARED_INC):
             raise operationInvalid("offline migration cannot handle non-shared storage")
@@ -104,10 +132,8 @@ class DomainMigration:
             domain.checkActive()
         checkFree(domain, "remoteDispatchDomainMigrateBegin3Params")
         checkNoBlockJobs(domain)
-        if domain.uuid in self._leaving:
-            raise operationInvalid(
-                f"another migration job is already running for domain '{domain.name}'"
-            )
+        if self._leaving.get(domain.uuid) is not mine:
+            raise _another(domain)
         definition = domain.definition
         if domain.checkpointCount:
             raise operationInvalid(
@@ -118,8 +144,6 @@ class DomainMigration:
         wanted = asked.get(c.VIR_MIGRATE_PARAM_DEST_XML)
         if wanted is not None:
             definition = self._replacement(definition, wanted)
-        if flags & c.VIR_MIGRATE_CHANGE_PROTECTION and domain.active:
-            self._leave(domain)
         xml = formatDomain(definition, secure=True, migratable=True)
         return MigrationBegun(self._cookie(domain).encode(), xml)
 
@@ -161,7 +185,9 @@ class DomainMigration:
 
     def _wait(self, domain: Domain, leaving: Leaving) -> None:
         leaving.callOff()
-        leaving.callOff = self._world.later(_PATIENCE, lambda: self._stays(domain))
+        if leaving.led:
+            return
+        leaving.callOff = self._world.later(PATIENCE, lambda: self._stays(domain))
 
     def _forget(self, domain: Domain) -> Leaving | None:
         domain.extra.closing.pop("leaving", None)
@@ -200,22 +226,63 @@ class DomainMigration:
         cookieIn: bytes,
         flags: int,
     ) -> Deferred[bytes]:
-        """Send the guest, which takes a second or as long as its speed lets it."""
-        checkMigration("testDomainMigratePerform3Params", flags)
+        """Send the guest, which takes a second or as long as its speed lets it; or, peer to peer, do all of it."""
+        checkMigration("testDomainMigratePerform3Params", flags, c.VIR_MIGRATE_TUNNELLED)
         asked = given(params)
-        readCookie(cookieIn)
+        if flags & (c.VIR_MIGRATE_PEER2PEER | c.VIR_MIGRATE_TUNNELLED):
+            if cookieIn:
+                raise operationInvalid("received unexpected cookie with P2P migration")
+            if flags & c.VIR_MIGRATE_TUNNELLED:
+                raise unsupportedArgument(
+                    "tunnelled migration is not supported: this guest has no memory to send"
+                )
+            from pyvirt.drivers.test.peertopeer import migrate
+
+            domain = self._find(dom)
+            context = self._context or OpenContext(reactor=self._world.clock)
+            return Deferred.fromCoroutine(migrate(self, context, domain, dconnuri, params, flags))
+        if dconnuri:
+            raise internal("Unexpected dconnuri parameter with non-peer2peer migration")
+        if readCookie(cookieIn) is None:
+            raise unsupportedArgument("direct migration is not supported by the source host")
         domain = self._find(dom)
         if flags & c.VIR_MIGRATE_OFFLINE and not domain.active:
             return succeed(self._cookie(domain).encode())
         domain.checkActive()
         checkFree(domain, "remoteDispatchDomainMigratePerform3Params")
+        self._checkOthers(domain)
+        self._speed(domain, asked)
+        return self._send(domain, self._leave(domain), asked, flags)
+
+    def _checkOthers(self, domain: Domain) -> None:
+        """
+        Refuse a client's say in what this daemon does by itself.
+
+        @raise VirtError: it is moving the guest.
+        """
+        leaving = self._leaving.get(domain.uuid)
+        if leaving is not None and leaving.led:
+            raise _another(domain)
+
+    def _speed(self, domain: Domain, asked: dict[str, Any]) -> int:
+        """
+        Return how fast it is sent, in MiB a second.
+
+        @raise VirtError: that is too fast for libvirt.
+        """
         settings: Settings = domain.extra.migration or Settings()
-        speed = asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH) or settings.speed
+        speed: int = asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH) or settings.speed or _FASTEST - 1
         if speed >= _FASTEST:
             raise virtError(
                 ErrorCode.OVERFLOW, f"bandwidth must be less than {_FASTEST}", ErrorDomain.TEST
             )
-        leaving = self._leave(domain)
+        return speed
+
+    def _send(
+        self, domain: Domain, leaving: Leaving, asked: dict[str, Any], flags: int
+    ) -> Deferred[bytes]:
+        """Send a guest that runs; answer with the cookie for its destination."""
+        speed = self._speed(domain, asked)
         leaving.callOff()
         if not flags & c.VIR_MIGRATE_LIVE:
             self._pause(domain, leaving)
@@ -226,7 +293,7 @@ class DomainMigration:
 
         def over() -> None:
             domain.extra.closing.pop("sending", None)
-            leaving.hurry = None
+            leaving.hurry = leaving.fail = None
 
         def sent() -> None:
             over()
@@ -251,12 +318,18 @@ class DomainMigration:
                 )
             )
 
+        def ended() -> None:
+            if leaving.led:
+                self._forget(domain)
+            fail(failed("domain is not running"))
+
         operation = c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
         job = Job(self._world, domain, operation, total, "memory", seconds, sent, abort)
         leaving.job = job
+        leaving.fail = fail
         if flags & c.VIR_MIGRATE_POSTCOPY:
             leaving.hurry = sent
-        domain.extra.closing["sending"] = lambda: fail(failed("domain is not running"))
+        domain.extra.closing["sending"] = ended
         return waiting
 
     def domainMigrateConfirm3Params(
@@ -270,11 +343,16 @@ class DomainMigration:
         """Let the guest go, or go on here."""
         checkMigration("testDomainMigrateConfirm3Params", flags)
         readCookie(cookieIn)
-        world = self._world
         domain = self._find(dom)
+        self._checkOthers(domain)
         if cancelled:
             self._stays(domain)
-            return
+        else:
+            self._moved(domain, flags)
+
+    def _moved(self, domain: Domain, flags: int) -> None:
+        """A guest runs elsewhere."""
+        world = self._world
         if domain.active:
             leaving = self._leaving.get(domain.uuid)
             if leaving is None or leaving.job is None:
@@ -335,7 +413,7 @@ class DomainMigration:
             self._gone(domain, known)
 
         if flags & c.VIR_MIGRATE_OFFLINE:
-            self._coming[domain.uuid] = world.later(_PATIENCE, givenUp)
+            self._coming[domain.uuid] = world.later(PATIENCE, givenUp)
             return answer
         world.start(domain, c.VIR_DOMAIN_RUNNING_MIGRATED)
         domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_MIGRATION
@@ -343,7 +421,7 @@ class DomainMigration:
             domain.extra.arriving = later
         speed = asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH) or 0
         wait = definition.memory.amount / 1024 / speed if speed else 0.0
-        callOff = self._coming[domain.uuid] = world.later(_PATIENCE + wait, givenUp)
+        callOff = self._coming[domain.uuid] = world.later(PATIENCE + wait, givenUp)
         domain.extra.closing["coming"] = lambda: (
             callOff(),
             self._coming.pop(domain.uuid, None),
@@ -477,3 +555,8 @@ class DomainMigration:
                 "VIR_MIGRATE_POSTCOPY flag"
             )
         leaving.hurry()
+
+
+def _another(domain: Domain) -> VirtError:
+    """Make the error that a guest is being moved already."""
+    return operationInvalid(f"another migration job is already running for domain '{domain.name}'")

@@ -20,6 +20,7 @@ __all__ = ["FLAGS", "Cookie", "checkMigration", "given", "readCookie"]
 #: What is honoured, or makes no difference where there is no memory to move.
 FLAGS = (
     c.VIR_MIGRATE_LIVE
+    | c.VIR_MIGRATE_PEER2PEER
     | c.VIR_MIGRATE_PERSIST_DEST
     | c.VIR_MIGRATE_UNDEFINE_SOURCE
     | c.VIR_MIGRATE_PAUSED
@@ -70,9 +71,13 @@ _KNOWN = {
 _MULTIPLE = (c.VIR_MIGRATE_PARAM_MIGRATE_DISKS, c.VIR_MIGRATE_PARAM_COMPRESSION)
 
 
-def checkMigration(function: str, flags: int) -> None:
-    """Refuse flags that no migration here knows: the two ends speak through the client alone."""
-    checkFlags(function, flags, FLAGS)
+def checkMigration(function: str, flags: int, more: int = 0) -> None:
+    """
+    Refuse flags that no migration here knows: nothing is sent past those who lead it.
+
+    @param more: flags that are refused in other words.
+    """
+    checkFlags(function, flags, FLAGS | more)
 
 
 def given(params: list[TypedParam]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -308,3 +309,53 @@ class MigrationTests(SynchronousTestCase):
             outcome.stderr,
         )
         self.assertEqual(outcome.stdout.split()[-3:], ["running", "virsh", "#"], outcome.stdout)
+
+    def test_peerToPeer(self) -> None:
+        """
+        C{virsh migrate --p2p} has the daemon move a guest, and says what libvirt says when there is nowhere to go.
+        """
+        here, to = self.daemons[0].uri(), self.daemons[1].uri()
+        # As above, somebody else has to be there.
+        staying = subprocess.Popen(
+            [requireVirsh(), "-c", to],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.addCleanup(staying.communicate)
+        assert staying.stdin is not None
+        assert staying.stdout is not None
+        staying.stdin.write("uri\n")
+        staying.stdin.flush()
+        for line in staying.stdout:
+            if to in line:
+                break
+        # virsh may have to be run again: nothing must be left of it at the far end.
+        outcome = self.shell(
+            f"connect {to}",
+            "destroy web",
+            f"connect {here}",
+            "create web.xml",
+            "migrate web test+tcp://127.0.0.1:1/default --p2p",
+            "migrate web test+unix:///default?socket=/no/where --p2p",
+            f"migrate web {to} --p2p --tunnelled",
+            "domstate web",
+            f"migrate web {to} --p2p --live --verbose",
+            "domstate web",
+            f"connect {to}",
+            "domstate web --reason",
+        )
+        self.assertIn("running (migrated)", outcome.stdout)
+        errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
+        self.assertEqual(
+            [line for line in errors if "failed to get domain" not in line][-3:],
+            [
+                "error: unable to connect to server at '127.0.0.1:1': Connection refused",
+                "error: Failed to connect socket to '/no/where': No such file or directory",
+                "error: argument unsupported: tunnelled migration is not supported: this guest has no memory to send",
+            ],
+            outcome.stderr,
+        )
+        self.assertIn("error: failed to get domain 'web'", outcome.stderr)
+        self.assertEqual(outcome.stdout.split().count("running"), 2, outcome.stdout)

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.drivers.interfaces.driver import OpenContext
 from pyvirt.drivers.interfaces.events import (
     IDomainEvents,
     INetworkEvents,
@@ -85,10 +86,10 @@ class ScenarioWorld:
         self._users = 0
         self.running.start()
 
-    def connect(self, uri: str) -> ScenarioConnection:
+    def connect(self, uri: str, context: OpenContext) -> ScenarioConnection:
         """Connect somebody."""
         self._users += 1
-        return ScenarioConnection(uri, self, self._leave)
+        return ScenarioConnection(uri, self, self._leave, context)
 
     def _leave(self) -> None:
         self._users -= 1
@@ -101,8 +102,10 @@ class ScenarioWorld:
 class ScenarioConnection(TestConnection):
     """A connection to the world of a scenario."""
 
-    def __init__(self, uri: str, found: ScenarioWorld, closed: Callable[[], None]) -> None:
-        super().__init__(uri, found.world, closed)
+    def __init__(
+        self, uri: str, found: ScenarioWorld, closed: Callable[[], None], context: OpenContext
+    ) -> None:
+        super().__init__(uri, found.world, closed, context)
         self._running = found.running
         self._disguise: Disguise | None = found.disguise
         self._interceptor = Interceptor(found.running)
@@ -126,7 +129,7 @@ class ScenarioConnection(TestConnection):
     def component(self, interface: InterfaceClass) -> object | None:
         """Return what provides a contract: of the scenario's, else of the world's."""
         own = self._own.get(interface)
-        return self.world.component(interface) if own is None else own
+        return super().component(interface) if own is None else own
 
     def report(self) -> None:
         """Tell what the scenario has done in the place of the host's capabilities."""

@@ -347,7 +347,7 @@ def _settled(wish: SnapshotDisk, disk: Any, location: str) -> str:
     if place == "default":
         place = usual if usual is not None and (not match or usual == "no") else location
     elif match and place != location and not (place == "no" and usual == "no"):
-        raise _refused(f"disk '{disk.target.dev}' must use snapshot mode '{location}'")
+        raise _refused(f"disk '{wish.name}' must use snapshot mode '{location}'")
     if wish.source is not None and place != "external":
         raise _refused(
             f"file '{_pathOf(wish.source)}' for disk '{wish.name}' requires use of external "

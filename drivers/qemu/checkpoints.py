@@ -4,7 +4,6 @@ Checkpoints: points that changes of disks are counted from, by bitmaps in their 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from twisted.logger import Logger
@@ -18,28 +17,23 @@ from pyvirt.definitions.checkpoint import (
 )
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
+from pyvirt.drivers.checkpoints import Checkpoint, CheckpointLookups, redefine
 from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
 from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, adding, merging, removeBitmaps
 from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed
-from pyvirt.drivers.qemu.checkpointdefs import Checkpoint
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
-from pyvirt.drivers.qemu.refusals import checkFlags, invalidArgument, unsupportedConfig
+from pyvirt.drivers.qemu.refusals import REFUSALS, checkFlags, unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["DomainCheckpoints", "begun", "prepared", "remember"]
 
 log = Logger()
 
-_LIST_FLAGS = 0xF
 _TEMPORARY = "libvirt-tmp-size-xml"
-
-
-def _missing(detail: str) -> VirtError:
-    return virtError(ErrorCode.NO_DOMAIN_CHECKPOINT, detail, ErrorDomain.QEMU)
 
 
 def impossible(detail: str) -> VirtError:
@@ -104,19 +98,22 @@ def remember(hypervisor: Hypervisor, domain: Domain, checkpoint: Checkpoint) -> 
         )
 
 
-class DomainCheckpoints:
+class DomainCheckpoints(CheckpointLookups[Domain]):
     """Makes, tells of and forgets checkpoints."""
+
+    driver = "qemu"
+    refusals = REFUSALS
 
     def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
         self._hypervisor = hypervisor
-        self._find = hypervisor.domains.find
 
-    @staticmethod
-    def _named(domain: Domain, name: str) -> Checkpoint:
-        found = domain.checkpoints.get(name)
-        if found is None:
-            raise _missing(f"no domain checkpoint with matching name '{name}'")
-        return found
+    def domainOf(self, dom: DomainRef) -> Domain:
+        """Find a domain."""
+        return self._hypervisor.domains.find(dom)
+
+    def momentsOf(self, domain: Domain) -> Moments[Checkpoint]:
+        """Return the checkpoints of a domain."""
+        return domain.checkpoints
 
     async def domainCheckpointCreateXML(
         self, dom: DomainRef, xmlDesc: str, flags: int
@@ -130,7 +127,7 @@ class DomainCheckpoints:
             redefines | quiesce | c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE,
         )
         hypervisor = self._hypervisor
-        domain = self._find(dom)
+        domain = self.domainOf(dom)
         if not domain.active:
             raise impossible("cannot create checkpoint for inactive domain")
         validate("checkpoint", xmlDesc)
@@ -138,9 +135,10 @@ class DomainCheckpoints:
         async with domain.jobs.change("remoteDispatchDomainCheckpointCreateXML"):
             guest = domain.checkActive()
             if flags & redefines:
-                found = parseCheckpoint(xmlDesc, redefine=True)
-                self._redefine(domain, found)
-                return DomainCheckpointRef(found.name, domain.ref)
+                made = Checkpoint.of(parseCheckpoint(xmlDesc, redefine=True))
+                redefine(domain.checkpoints, made)
+                saveMoments(hypervisor, domain, "checkpoints", made)
+                return DomainCheckpointRef(made.name, domain.ref)
             checkpoint = prepared(domain, xmlDesc, now)
             actions = begun(domain, checkpoint)
             saveMoments(hypervisor, domain, "checkpoints", checkpoint)
@@ -167,30 +165,6 @@ class DomainCheckpoints:
         finally:
             await ask(domain, "guest-fsfreeze-thaw")
 
-    def _redefine(self, domain: Domain, definition: CheckpointDefinition) -> None:
-        moments = domain.checkpoints
-        name, parent = definition.name, definition.parent
-        if parent is not None:
-            if parent == name:
-                raise invalidArgument(
-                    f"cannot set moment {name} as its own parent", ErrorDomain.DOMAIN
-                )
-            if moments.get(parent) is None:
-                raise invalidArgument(
-                    f"parent {parent} for moment {name} not found", ErrorDomain.DOMAIN
-                )
-            if any(each.name == parent for each in moments.below(name)):
-                raise invalidArgument(
-                    f"parent {parent} would create cycle to {name}", ErrorDomain.DOMAIN
-                )
-        if definition.domain is not None:
-            definition = aligned(definition, definition.domain)
-        if moments.current is None or parent == moments.current:
-            moments.current = name
-        checkpoint = Checkpoint(name, parent, definition.creationTime, definition)
-        moments.replace(checkpoint)
-        saveMoments(self._hypervisor, domain, "checkpoints", checkpoint)
-
     async def domainCheckpointGetXMLDesc(self, checkpoint: DomainCheckpointRef, flags: int) -> str:
         """Write a checkpoint, with what the domain was unless that is not wanted."""
         sizes = c.VIR_DOMAIN_CHECKPOINT_XML_SIZE
@@ -199,8 +173,7 @@ class DomainCheckpoints:
             flags,
             c.VIR_DOMAIN_CHECKPOINT_XML_SECURE | c.VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | sizes,
         )
-        domain = self._find(checkpoint.dom)
-        own = self._named(domain, checkpoint.name)
+        domain, own = self.checkpointOf(checkpoint)
         definition = own.whole()
         if flags & sizes:
             async with domain.jobs.change("remoteDispatchDomainCheckpointGetXMLDesc"):
@@ -250,59 +223,6 @@ class DomainCheckpoints:
             disks.append(each)
         return replaced(definition, disks=tuple(disks))
 
-    @staticmethod
-    def _passing(
-        moments: Moments[Checkpoint], found: Iterable[Checkpoint], flags: int
-    ) -> Iterable[Checkpoint]:
-        if flags & c.VIR_DOMAIN_CHECKPOINT_LIST_LEAVES:
-            found = [each for each in found if moments.isLeaf(each)]
-        if flags & c.VIR_DOMAIN_CHECKPOINT_LIST_NO_LEAVES:
-            found = [each for each in found if not moments.isLeaf(each)]
-        return found
-
-    def domainListAllCheckpoints(self, dom: DomainRef, flags: int) -> list[DomainCheckpointRef]:
-        """List the checkpoints that pass the filters; with C{ROOTS} only those that come after none."""
-        checkFlags("qemuDomainListAllCheckpoints", flags, _LIST_FLAGS)
-        moments = self._find(dom).checkpoints
-        found: Iterable[Checkpoint] = moments
-        if flags & c.VIR_DOMAIN_CHECKPOINT_LIST_ROOTS:
-            found = moments.children(None)
-        return [
-            DomainCheckpointRef(each.name, dom) for each in self._passing(moments, found, flags)
-        ]
-
-    def domainCheckpointListAllChildren(
-        self, checkpoint: DomainCheckpointRef, flags: int
-    ) -> list[DomainCheckpointRef]:
-        """List what comes right after a checkpoint; with C{DESCENDANTS} all that comes after it."""
-        checkFlags("qemuDomainCheckpointListAllChildren", flags, _LIST_FLAGS)
-        domain = self._find(checkpoint.dom)
-        own, moments = self._named(domain, checkpoint.name), domain.checkpoints
-        found: Iterable[Checkpoint] = moments.children(own.name)
-        if flags & c.VIR_DOMAIN_CHECKPOINT_LIST_DESCENDANTS:
-            found = moments.below(own.name)
-        return [
-            DomainCheckpointRef(each.name, checkpoint.dom)
-            for each in self._passing(moments, found, flags)
-        ]
-
-    def domainCheckpointLookupByName(
-        self, dom: DomainRef, name: str, flags: int
-    ) -> DomainCheckpointRef:
-        """Find a checkpoint."""
-        checkFlags("qemuDomainCheckpointLookupByName", flags)
-        return DomainCheckpointRef(self._named(self._find(dom), name).name, dom)
-
-    def domainCheckpointGetParent(
-        self, checkpoint: DomainCheckpointRef, flags: int
-    ) -> DomainCheckpointRef:
-        """Find what a checkpoint comes after."""
-        checkFlags("qemuDomainCheckpointGetParent", flags)
-        own = self._named(self._find(checkpoint.dom), checkpoint.name)
-        if own.parent is None:
-            raise _missing(f"checkpoint '{own.name}' does not have a parent")
-        return DomainCheckpointRef(own.parent, checkpoint.dom)
-
     async def domainCheckpointDelete(self, checkpoint: DomainCheckpointRef, flags: int) -> None:
         """Forget a checkpoint, with what comes after it, or only what comes after it."""
         children = c.VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN
@@ -310,11 +230,11 @@ class DomainCheckpoints:
         metadata = c.VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY
         checkFlags("qemuCheckpointDelete", flags, children | only | metadata)
         hypervisor = self._hypervisor
-        domain = self._find(checkpoint.dom)
+        domain = self.domainOf(checkpoint.dom)
         async with domain.jobs.change("remoteDispatchDomainCheckpointDelete"):
             if not flags & metadata and not domain.active:
                 raise impossible("cannot delete checkpoint for inactive domain")
-            own, moments = self._named(domain, checkpoint.name), domain.checkpoints
+            own, moments = self.named(domain, checkpoint.name), domain.checkpoints
             gone = list(moments.below(own.name)) if flags & (children | only) else []
             gone.reverse()
             if not flags & only:

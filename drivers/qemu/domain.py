@@ -25,7 +25,7 @@ from pyvirt.drivers.qemu.refusals import (
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
-    from pyvirt.drivers.qemu.checkpointdefs import Checkpoint
+    from pyvirt.drivers.checkpoints import Checkpoint
     from pyvirt.drivers.snapshots import Snapshot
 
 __all__ = ["Domain", "DomainTable"]

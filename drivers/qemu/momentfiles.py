@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
+from pyvirt.definitions.checkpoint import formatCheckpoint, parseCheckpoint
 from pyvirt.definitions.snapshot import parseSnapshot
+from pyvirt.drivers.checkpoints import Checkpoint
 from pyvirt.drivers.moments import Moments
-from pyvirt.drivers.qemu.checkpointdefs import (
-    Checkpoint,
-    formatStored,
-    parseStored,
-)
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
 from pyvirt.drivers.qemu.store import writeWhole
 from pyvirt.drivers.snapshots import Snapshot
@@ -46,7 +43,7 @@ def _written(kind: str, domain: Domain, moment: Any) -> str:
     current = moments.current == moment.name
     if kind == "snapshots":
         return str(moment.written(domain.uuid, secure=True, current=current))
-    return formatStored(moment)
+    return formatCheckpoint(moment.whole(), secure=True)
 
 
 def saveMoments(hypervisor: Hypervisor, domain: Domain, kind: str, *moments: Any) -> None:
@@ -124,7 +121,7 @@ def loadMoments(hypervisor: Hypervisor, domain: Domain) -> None:
                 if kind == "snapshots":
                     moment = Snapshot.of(parseSnapshot(text, redefine=True))
                 else:
-                    moment = parseStored(text)
+                    moment = Checkpoint.of(parseCheckpoint(text, redefine=True))
                 if f"{moment.name}.xml" != each:
                     raise ValueError(f"it is of '{moment.name}'")
                 moments.add(moment)

@@ -1,0 +1,156 @@
+"""
+Checkpoints as every driver keeps them: finding, listing, and putting in those that were made.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Generic, TypeVar
+
+import attrs
+
+from pyvirt import constants as c
+from pyvirt.definitions.checkpoint import CheckpointDefinition, aligned
+from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
+from pyvirt.drivers.moments import Moment, Moments
+from pyvirt.drivers.refusals import Refusals
+from pyvirt.errors import ErrorCode, VirtError, virtError
+
+__all__ = ["Checkpoint", "CheckpointLookups", "redefine"]
+
+_LIST_FLAGS = 0xF
+
+
+@attrs.define
+class Checkpoint(Moment):
+    """
+    A checkpoint.
+
+    @ivar definition: all of it but its place among others, which changes.
+    """
+
+    definition: CheckpointDefinition
+
+    @classmethod
+    def of(cls, definition: CheckpointDefinition) -> Checkpoint:
+        """Make one of what a document says."""
+        return cls(definition.name, definition.parent, definition.creationTime, definition)
+
+    def whole(self) -> CheckpointDefinition:
+        """Return the definition with its place."""
+        return replaced(self.definition, name=self.name, parent=self.parent)
+
+
+def redefine(moments: Moments[Checkpoint], checkpoint: Checkpoint) -> None:
+    """
+    Put in a checkpoint that was made; it is the current one if it comes after that.
+
+    @raise VirtError: it contradicts what is there.
+    """
+    name, parent = checkpoint.name, checkpoint.parent
+    moments.checkPlace(name, parent)
+    definition = checkpoint.definition
+    if definition.domain is not None:
+        checkpoint.definition = aligned(definition, definition.domain)
+    if moments.current is None or parent == moments.current:
+        moments.current = name
+    moments.replace(checkpoint)
+
+
+D = TypeVar("D")
+
+
+class CheckpointLookups(Generic[D]):
+    """
+    Finds and lists checkpoints.
+
+    @cvar driver: what libvirt's functions of the driver begin with.
+    @cvar refusals: the driver's own.
+    """
+
+    driver: str
+    refusals: Refusals
+
+    @abstractmethod
+    def domainOf(self, dom: DomainRef) -> D:
+        """
+        Find a domain.
+
+        @raise VirtError: there is none.
+        """
+
+    @abstractmethod
+    def momentsOf(self, domain: D) -> Moments[Checkpoint]:
+        """Return the checkpoints of a domain."""
+
+    def _check(self, function: str, flags: int, allowed: int = 0) -> None:
+        self.refusals.checkFlags(f"{self.driver}Domain{function}", flags, allowed)
+
+    def _missing(self, detail: str) -> VirtError:
+        return virtError(ErrorCode.NO_DOMAIN_CHECKPOINT, detail, self.refusals.domain)
+
+    def named(self, domain: D, name: str) -> Checkpoint:
+        """
+        Find a checkpoint of a domain.
+
+        @raise VirtError: there is none of that name.
+        """
+        found = self.momentsOf(domain).get(name)
+        if found is None:
+            raise self._missing(f"no domain checkpoint with matching name '{name}'")
+        return found
+
+    def checkpointOf(self, checkpoint: DomainCheckpointRef) -> tuple[D, Checkpoint]:
+        """
+        Find a checkpoint with its domain.
+
+        @raise VirtError: one of them is not there.
+        """
+        domain = self.domainOf(checkpoint.dom)
+        return domain, self.named(domain, checkpoint.name)
+
+    def domainListAllCheckpoints(self, dom: DomainRef, flags: int) -> list[DomainCheckpointRef]:
+        """List the checkpoints that pass the filters; with C{ROOTS} only those that come after none."""
+        self._check("ListAllCheckpoints", flags, _LIST_FLAGS)
+        found = self.momentsOf(self.domainOf(dom)).listed(
+            roots=bool(flags & c.VIR_DOMAIN_CHECKPOINT_LIST_ROOTS), **_leaves(flags)
+        )
+        return [DomainCheckpointRef(each.name, dom) for each in found]
+
+    def domainCheckpointListAllChildren(
+        self, checkpoint: DomainCheckpointRef, flags: int
+    ) -> list[DomainCheckpointRef]:
+        """List what comes right after a checkpoint; with C{DESCENDANTS} all that comes after it."""
+        self._check("CheckpointListAllChildren", flags, _LIST_FLAGS)
+        domain, own = self.checkpointOf(checkpoint)
+        found = self.momentsOf(domain).listedBelow(
+            own.name,
+            deep=bool(flags & c.VIR_DOMAIN_CHECKPOINT_LIST_DESCENDANTS),
+            **_leaves(flags),
+        )
+        return [DomainCheckpointRef(each.name, checkpoint.dom) for each in found]
+
+    def domainCheckpointLookupByName(
+        self, dom: DomainRef, name: str, flags: int
+    ) -> DomainCheckpointRef:
+        """Find a checkpoint."""
+        self._check("CheckpointLookupByName", flags)
+        return DomainCheckpointRef(self.named(self.domainOf(dom), name).name, dom)
+
+    def domainCheckpointGetParent(
+        self, checkpoint: DomainCheckpointRef, flags: int
+    ) -> DomainCheckpointRef:
+        """Find what a checkpoint comes after."""
+        self._check("CheckpointGetParent", flags)
+        _, own = self.checkpointOf(checkpoint)
+        if own.parent is None:
+            raise self._missing(f"checkpoint '{own.name}' does not have a parent")
+        return DomainCheckpointRef(own.parent, checkpoint.dom)
+
+
+def _leaves(flags: int) -> dict[str, bool]:
+    return {
+        "leaves": bool(flags & c.VIR_DOMAIN_CHECKPOINT_LIST_LEAVES),
+        "others": bool(flags & c.VIR_DOMAIN_CHECKPOINT_LIST_NO_LEAVES),
+    }

@@ -8,7 +8,7 @@ import socket
 
 from pyvirt.drivers.interfaces.values import SecurityModel, TypedParam
 from pyvirt.drivers.qemu.binaries import emulatorFor
-from pyvirt.drivers.qemu.hostmemory import HostMemory
+from pyvirt.drivers.qemu.hostsysinfo import HostSysinfo
 from pyvirt.drivers.qemu.refusals import operationUnsupported
 
 __all__ = ["Host"]
@@ -22,7 +22,7 @@ LIBRARY_VERSION = 9000000
 _FEATURES = frozenset([4, 6, 7, 11, 12, 13])
 
 
-class Host(HostMemory):
+class Host(HostSysinfo):
     """Answers for the host."""
 
     def connectGetType(self) -> str:

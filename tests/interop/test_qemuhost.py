@@ -5,12 +5,15 @@ Questions about the host and its emulators, good ones and bad ones: our daemon a
 from __future__ import annotations
 
 import itertools
+import os
 import shlex
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
+from tests.interop.support import Outcome
 
+_DMIDECODE = "/usr/sbin/dmidecode"
 _KINDS = [
     "",
     "--arch i686",
@@ -32,7 +35,7 @@ QUESTIONS = [
             ("hypervisor-cpu-compare cpu.xml", "hypervisor-cpu-baseline cpu.xml"), _KINDS
         )
     ),
-    *(f"domcapabilities {kind}" for kind in _KINDS if kind != "--arch i686"),
+    *(f"domcapabilities {kind}" for kind in _KINDS),
     "domcapabilities --emulatorbin QEMU --arch aarch64",
     "domcapabilities --emulatorbin QEMU --arch nonsense",
     "domcapabilities --emulatorbin /absent/emulator",
@@ -48,9 +51,64 @@ QUESTIONS = [
     *(f"maxvcpus {kind}" for kind in ("", "qemu", "Qemu", "kvm", "xen", "nonsense")),
     *(f"cpu-models {arch}" for arch in ("x86_64", "i686", "aarch64", "nonsense")),
     "nodecpumap",
+    "sysinfo",
 ]
 
 _CPU = "<cpu mode='custom' match='exact'><model>Nehalem</model></cpu>"
+
+#: What firmware may say: keys that only a later structure has, boards without a name, slots without a module.
+_FIRMWARES = (
+    """BIOS Information
+	Vendor: A <vendor> & more
+	Release Date: 01/02/2003
+	BIOS Revision: 1.2
+
+System Information
+	Manufacturer:   Somebody
+	Serial Number: Not Specified
+	UUID: 6c2b8b5e-2f0c-4b6f-8a3c-0d6f0c5a9b11
+
+Base Board Information
+	Manufacturer: First
+	Asset Tag: T1
+	Location In Chassis: Left
+
+Base Board Information
+	Product Name:
+	Manufacturer: Second
+
+Chassis Information
+	Version: V
+	SKU Number: 'quoted' "twice"
+
+Processor Information
+	Socket Designation: CPU 0
+	Type: Central Processor
+	Max Speed:   2000 MHz
+
+Processor Information
+	Socket Designation: CPU 1
+	Signature: Type 0, Family 6
+
+OEM Strings
+	String 1: one
+	String 2: dots.
+	String 4: <four>
+
+Memory Device
+	Size:  4 GB
+	Locator: DIMM 0
+	Bank Locator: Bank 0
+	Type: RAM
+
+Memory Device
+	Size: No Module Installed
+	Locator: DIMM 1
+""",
+    "OEM Strings\n\tString x: what\n",
+    "BIOS Information\n",
+    "",
+)
 
 
 class HostQuestionTests(SynchronousTestCase):
@@ -75,3 +133,28 @@ class HostQuestionTests(SynchronousTestCase):
             answers.append(said)
         for theirs, ours in zip(*answers, strict=True):
             self.assertEqual(theirs, ours)
+
+    def test_firmware(self) -> None:
+        """What dmidecode says is told alike, whatever it says."""
+        requireQEMU()
+        if not os.path.exists(_DMIDECODE):
+            raise SkipTest("dmidecode is not installed")
+        answers: list[list[Outcome]] = []
+        kind: type[World]
+        for kind in (LibvirtWorld, PyvirtWorld):
+            world = kind()
+            self.addCleanup(world.stop)
+            text = os.path.join(world.folder, "firmware")
+            program = world.write(
+                "dmidecode", f"#!/bin/sh\nif [ $1 = --dump ]; then echo $*; else cat {text}; fi\n"
+            )
+            os.chmod(program, 0o755)
+            self.assertEqual(world.run(["mount", "--bind", program, _DMIDECODE]).status, 0)
+            said = []
+            for firmware in _FIRMWARES:
+                world.write("firmware", firmware)
+                world.stopDaemon()
+                world.startDaemon()
+                said.append(world.virsh("sysinfo"))
+            answers.append(said)
+        self.assertEqual(*answers)

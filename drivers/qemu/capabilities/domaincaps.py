@@ -156,7 +156,7 @@ def _writeOS(
     out.open("loader", " supported='yes'")
     paths = list(dict.fromkeys(each.path for each in fitting))
     if not paths and isX86(capabilities.arch):
-        paths = list(_OLD_FIRMWARES) if capabilities.arch == "x86_64" else []
+        paths = list(_OLD_FIRMWARES)
     for path in paths:
         out.line(f"<value>{escape(path)}</value>")
     out.enum("type", ["rom", "pflash"])

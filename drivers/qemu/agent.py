@@ -47,7 +47,10 @@ class AgentFailed(VirtError):
     @ivar description: its own words.
     """
 
-    def __init__(self, command: str, kind: str, description: str) -> None:
+    def __init__(self, command: str, error: object) -> None:
+        known = error if isinstance(error, dict) else {}
+        words = [each for name in ("desc", "class") if isinstance(each := known.get(name), str)]
+        description = (words[0] if words else "unknown QEMU command error")[:4096]
         detail = f"unable to execute QEMU agent command '{command}': {description}"
         super().__init__(
             f"internal error: {detail}",
@@ -55,7 +58,7 @@ class AgentFailed(VirtError):
             str1="internal error: %s",
             str2=detail,
         )
-        self.kind = kind
+        self.kind = str(known.get("class", ""))
         self.description = description
 
 
@@ -119,8 +122,8 @@ class AgentProtocol(Protocol):
         Have the agent do something.
 
         @param timeout: seconds that it may take once both sides agree where they are; None: as long as it likes;
-            0: do not wait for it.
-        @return: fires with what the command returns, None if it was not waited for.  Fails with L{AgentFailed}
+            0: say that it was late at once.
+        @return: fires with what the command returns.  Fails with L{AgentFailed}
             or C{AGENT_UNRESPONSIVE}.
         """
         message: dict[str, Any] = {"execute": command}
@@ -128,10 +131,10 @@ class AgentProtocol(Protocol):
             message["arguments"] = arguments
         return self._submit(_Call(command, encode(message), timeout, False))
 
-    def pass_(self, message: dict[str, Any], *, timeout: float | None) -> Deferred[Any]:
-        """Say what somebody else has written; fires with the whole reply, be it an error."""
-        command = message.get("execute")
-        name = command if isinstance(command, str) else "?"
+    def pass_(self, message: Any, *, timeout: float | None) -> Deferred[Any]:
+        """Say what somebody else has written; fires with the whole reply."""
+        command = message.get("execute") if isinstance(message, dict) else None
+        name = command if isinstance(command, str) else "<unknown>"
         return self._submit(_Call(name, encode(message), timeout, True))
 
     def _submit(self, call: _Call) -> Deferred[Any]:
@@ -175,9 +178,7 @@ class AgentProtocol(Protocol):
         transport.write(call.message)
         if call.timeout == 0:
             # Its answer, if one comes, is met by the next synchronisation.
-            self._current, self._synced = None, False
-            call.succeed(None)
-            self._next()
+            self._late()
 
     def _late(self) -> None:
         self._timer = None
@@ -231,19 +232,8 @@ class AgentProtocol(Protocol):
             value = message if self._current.raw else message["return"]
             self._settle(lambda call: call.succeed(value))
         elif "error" in message:
-            if self._current.raw:
-                self._settle(lambda call: call.succeed(message))
-                return
-            error = message["error"] if isinstance(message["error"], dict) else {}
-            self._settle(
-                lambda call: call.fail(
-                    AgentFailed(
-                        call.command,
-                        str(error.get("class", "")),
-                        str(error.get("desc", "unknown error"))[:4096],
-                    )
-                )
-            )
+            error = message["error"]
+            self._settle(lambda call: call.fail(AgentFailed(call.command, error)))
 
     def _settle(self, how: Callable[[_Call], None]) -> None:
         self._stopTimer()

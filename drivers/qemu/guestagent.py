@@ -19,11 +19,19 @@ from pyvirt.drivers.interfaces.values import (
     DomainRef,
     DomainTime,
 )
-from pyvirt.drivers.qemu.agent import AgentFailed, AgentProtocol, unresponsive
+from pyvirt.drivers.qemu.agent import AgentProtocol, unresponsive
 from pyvirt.drivers.qemu.connecting import agentChannel
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.guestinfo import GuestInfo
+from pyvirt.drivers.qemu.guestinfo import (
+    GuestInfo,
+    fileSystems,
+    hostnameOf,
+    interfaces,
+    processorsOf,
+    useProcessors,
+)
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.jsontexts import readJSON
 from pyvirt.drivers.qemu.machine import isX86
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
@@ -81,28 +89,41 @@ async def setVcpus(domain: Domain, count: int) -> None:
 
     @raise VirtError: there are not so many, or some cannot be left idle.
     """
-    reply = await ask(domain, "guest-get-vcpus")
-    known = [each for each in reply if isinstance(each, dict)] if isinstance(reply, list) else []
-    if count > len(known):
-        raise invalidArgument("requested vcpu count is greater than the count of enabled vcpus")
-    online = sum(bool(each.get("online")) for each in known)
-    wanted = []
-    for each in known if count > online else reversed(known):
+    agentOf(domain)
+    enabled = domain.definition.vcpu.current or domain.definition.vcpu.maximum
+    if count > enabled:
+        raise invalidArgument(
+            "requested vcpu count is greater than the count of enabled vcpus in the domain: "
+            f"{count} > {enabled}"
+        )
+    known = await processorsOf(domain)
+    online = sum(each.online for each in known)
+    if not all(each.online or each.removable for each in known):
+        raise internal("Invalid data provided by guest agent")
+    changed = set()
+    for each in known:
         if online == count:
             break
-        on = bool(each.get("online"))
-        if on == (count > online) or not (on is False or each.get("can-offline")):
+        # The first processor is left alone, whatever the agent says of it.
+        if each.online == (count > online) or (
+            each.online and not (each.removable and each.number)
+        ):
             continue
-        wanted.append({"logical-id": each.get("logical-id"), "online": not on})
-        online += -1 if on else 1
-    if online != count:
+        changed.add(each)
+        online += -1 if each.online else 1
+    if online < count:
+        raise internal("guest agent reports less cpu than requested")
+    if online > count:
         raise internal("Cannot offline enough CPUs")
-    if wanted:
-        await ask(domain, "guest-set-vcpus", {"vcpus": wanted})
-
-
-def _malformed(what: str) -> VirtError:
-    return internal(f"malformed return value of {what} from the guest agent")
+    if changed:
+        await useProcessors(
+            domain,
+            [
+                {"logical-id": each.number, "online": not each.online}
+                for each in known
+                if each in changed
+            ],
+        )
 
 
 class DomainGuestAgent(GuestInfo):
@@ -126,12 +147,7 @@ class DomainGuestAgent(GuestInfo):
         checkFlags("qemuDomainQemuAgentCommand", flags)
         domain, _ = self._running(dom)
         agent = agentOf(domain)
-        try:
-            message = json.loads(cmd)
-        except (ValueError, RecursionError) as problem:
-            raise internal(f"cannot parse json {cmd}: {problem}", ErrorDomain.NONE) from None
-        if not isinstance(message, dict):
-            raise internal("the command is no JSON object")
+        message = readJSON(cmd)
         if timeout < _BLOCK:
             raise invalidArgument(
                 f"guest agent timeout '{timeout}' is less than the minimum '{_BLOCK}'"
@@ -143,13 +159,6 @@ class DomainGuestAgent(GuestInfo):
         elif timeout == _DEFAULT:
             limit = 5.0
         reply = await agent.pass_(message, timeout=limit)
-        if isinstance(reply, dict) and "error" in reply:
-            error = reply["error"] if isinstance(reply["error"], dict) else {}
-            raise AgentFailed(
-                str(message.get("execute", "")),
-                str(error.get("class", "")),
-                str(error.get("desc", "unknown error"))[:4096],
-            )
         return None if reply is None else json.dumps(reply, separators=(",", ":"))
 
     def domainAgentSetResponseTimeout(self, dom: DomainRef, timeout: int, flags: int) -> int:
@@ -180,25 +189,28 @@ class DomainGuestAgent(GuestInfo):
                 int1=0,
                 int2=0,
             )
+        noName = virtError(
+            ErrorCode.NO_HOSTNAME, f"no hostname found for domain {dom.name}", ErrorDomain.QEMU
+        )
         if flags & lease:
             self._running(dom)
-            raise virtError(
-                ErrorCode.NO_HOSTNAME, f"no hostname found for domain {dom.name}", ErrorDomain.QEMU
-            )
-        self._running(dom)
-        reply = await self._ask(dom, "guest-get-host-name")
-        if not isinstance(reply, dict) or not isinstance(reply.get("host-name"), str):
-            raise _malformed("guest-get-host-name")
-        name: str = reply["host-name"]
-        return name
+            raise noName
+        domain, _ = self._running(dom)
+        agentOf(domain)
+        try:
+            name = hostnameOf(await ask(domain, "guest-get-host-name"))[0].value
+        except VirtError:
+            raise noName from None
+        return str(name)
 
     async def domainGetTime(self, dom: DomainRef, flags: int) -> DomainTime:
         """Tell the guest's clock."""
         checkFlags("qemuDomainGetTime", flags)
         self._running(dom)
         reply = await self._ask(dom, "guest-get-time")
-        if type(reply) is not int:
-            raise _malformed("guest-get-time")
+        if type(reply) is not int or abs(reply) >> 64:
+            raise internal("malformed return value")
+        reply %= 1 << 64
         return DomainTime(reply // 10**9, reply % 10**9)
 
     async def domainSetTime(self, dom: DomainRef, seconds: int, nseconds: int, flags: int) -> None:
@@ -228,7 +240,7 @@ class DomainGuestAgent(GuestInfo):
         checkFlags("qemuDomainFSTrim", flags)
         if mountPoint is not None:
             raise unsupportedArgument("Specifying mount point is not supported for now")
-        await self._ask(dom, "guest-fstrim", {"minimum": minimum} if minimum else None)
+        await self._ask(dom, "guest-fstrim", {"minimum": minimum})
 
     async def domainFSFreeze(self, dom: DomainRef, mountpoints: list[str], flags: int) -> int:
         """Let the guest write everything out and then write nothing."""
@@ -240,8 +252,8 @@ class DomainGuestAgent(GuestInfo):
             )
         else:
             reply = await self._ask(dom, "guest-fsfreeze-freeze")
-        if type(reply) is not int:
-            raise _malformed("guest-fsfreeze-freeze")
+        if type(reply) is not int or abs(reply) >> 31:
+            raise internal("malformed return value")
         return reply
 
     async def domainFSThaw(self, dom: DomainRef, mountpoints: list[str], flags: int) -> int:
@@ -251,8 +263,8 @@ class DomainGuestAgent(GuestInfo):
             raise unsupportedArgument("specifying mountpoints is not supported")
         self._running(dom)
         reply = await self._ask(dom, "guest-fsfreeze-thaw")
-        if type(reply) is not int:
-            raise _malformed("guest-fsfreeze-thaw")
+        if type(reply) is not int or abs(reply) >> 31:
+            raise internal("malformed return value")
         return reply
 
     async def domainGetFSInfo(self, dom: DomainRef, flags: int) -> list[DomainFSInfo]:
@@ -260,21 +272,15 @@ class DomainGuestAgent(GuestInfo):
         checkFlags("qemuDomainGetFSInfo", flags)
         domain, _ = self._running(dom)
         reply = await ask(domain, "guest-get-fsinfo")
-        if not isinstance(reply, list):
-            raise _malformed("guest-get-fsinfo")
-        found = []
-        for each in reply[:256][::-1]:
-            if not isinstance(each, dict):
-                raise _malformed("guest-get-fsinfo")
-            found.append(
-                DomainFSInfo(
-                    str(each.get("mountpoint", "")),
-                    str(each.get("name", "")),
-                    str(each.get("type", "")),
-                    self._targets(domain, each.get("disk")),
-                )
+        return [
+            DomainFSInfo(
+                each["mountpoint"],
+                each["name"],
+                each["type"],
+                self._targets(domain, each["disk"]),
             )
-        return found
+            for each in fileSystems(reply)[:256]
+        ]
 
     @staticmethod
     def _targets(domain: Domain, disks: Any) -> list[str]:
@@ -310,14 +316,21 @@ class DomainGuestAgent(GuestInfo):
         if source != c.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT:
             raise unsupportedArgument(f"Unknown IP address data source {source}")
         reply = await self._ask(dom, "guest-network-get-interfaces")
-        if not isinstance(reply, list):
-            raise _malformed("guest-network-get-interfaces")
-        found = []
-        for each in reply[:2048]:
-            if not isinstance(each, dict) or not isinstance(each.get("name"), str):
-                raise _malformed("guest-network-get-interfaces")
-            found.append(_interface(each))
-        return found
+        return [
+            DomainInterface(
+                name,
+                mac,
+                [
+                    DomainIPAddr(
+                        c.VIR_IP_ADDR_TYPE_IPV6 if kind == "ipv6" else c.VIR_IP_ADDR_TYPE_IPV4,
+                        text,
+                        prefix,
+                    )
+                    for kind, text, prefix in addresses
+                ],
+            )
+            for name, mac, addresses in interfaces(reply)
+        ]
 
     def _neighbours(self, dom: DomainRef) -> list[DomainInterface]:
         """Find addresses of the guest's interfaces among the host's neighbours."""
@@ -363,8 +376,10 @@ class DomainGuestAgent(GuestInfo):
         reply = await self._ask(dom, "guest-ssh-get-authorized-keys", {"username": user})
         keys = reply.get("keys") if isinstance(reply, dict) else None
         if not isinstance(keys, list):
-            raise _malformed("guest-ssh-get-authorized-keys")
-        return [str(each) for each in keys[:2048]]
+            raise internal("qemu agent didn't return an array of keys")
+        if not all(isinstance(each, str) for each in keys):
+            raise internal("JSON string array contains non-string element")
+        return keys[:2048]
 
     async def domainAuthorizedSSHKeysSet(
         self, dom: DomainRef, user: str, keys: list[str], flags: int
@@ -379,26 +394,3 @@ class DomainGuestAgent(GuestInfo):
         else:
             arguments["reset"] = not flags & append
             await self._ask(dom, "guest-ssh-add-authorized-keys", arguments)
-
-
-def _interface(reply: Mapping[str, Any]) -> DomainInterface:
-    addresses = []
-    listed = reply.get("ip-addresses")
-    for each in listed[:2048] if isinstance(listed, list) else ():
-        if not isinstance(each, dict):
-            raise _malformed("guest-network-get-interfaces")
-        kind = (
-            c.VIR_IP_ADDR_TYPE_IPV6
-            if each.get("ip-address-type") == "ipv6"
-            else c.VIR_IP_ADDR_TYPE_IPV4
-        )
-        prefix = each.get("prefix")
-        addresses.append(
-            DomainIPAddr(
-                kind,
-                str(each.get("ip-address", "")),
-                prefix if type(prefix) is int and 0 <= prefix <= 128 else 0,
-            )
-        )
-    mac = reply.get("hardware-address")
-    return DomainInterface(str(reply["name"]), mac if isinstance(mac, str) else None, addresses)

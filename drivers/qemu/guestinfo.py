@@ -7,7 +7,7 @@ The agent's words are a stranger's: everything is checked, and the number of ent
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyvirt import constants as c
 from pyvirt.definitions.units import formatSet, parseSet
@@ -20,7 +20,7 @@ from pyvirt.drivers.qemu.refusals import (
     invalidArgument,
     operationUnsupported,
 )
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 __all__ = ["GuestInfo", "Malformed", "diskTargets"]
 
@@ -43,17 +43,32 @@ def Malformed(detail: str) -> VirtError:
     return internal(detail)
 
 
-def _text(entry: Mapping[str, Any], name: str) -> str | None:
-    value = entry.get(name)
+def _text(entry: Any, name: str) -> str | None:
+    value = entry.get(name) if isinstance(entry, dict) else None
     return value if isinstance(value, str) else None
 
 
-def _entries(reply: Any, what: str) -> list[dict[str, Any]]:
-    if not isinstance(reply, list):
-        raise Malformed(f"{what} reply was missing return data")
-    if not all(isinstance(each, dict) for each in reply):
-        raise Malformed(f"array element missing in {what} return value")
-    return reply[:_MOST]
+def _isInt(value: Any, bits: int) -> bool:
+    """Whether a value is a number that fits, of either sign."""
+    return type(value) is int and not abs(value) >> bits
+
+
+def _checkPlace(disk: Any) -> None:
+    """Look whether an agent tells all of where a disk is."""
+    known = disk if isinstance(disk, dict) else {}
+    for name in ("bus", "target", "unit"):
+        if not _isInt(known.get(name), 32):
+            raise Malformed(f"'{name}' missing")
+    if "pci-controller" not in known:
+        raise Malformed("'pci-controller' missing")
+    for kind, names in (
+        ("pci-controller", ("domain", "bus", "slot", "function")),
+        ("ccw-address", ("cssid", "ssid", "subchno", "devno")),
+    ):
+        place = known.get(kind, known)
+        for name in names if place is not known else ():
+            if not isinstance(place, dict) or not _isInt(place.get(name), 32):
+                raise Malformed(f"'{name}' missing")
 
 
 def usersOf(reply: Any) -> Params:
@@ -62,8 +77,6 @@ def usersOf(reply: Any) -> Params:
         raise Malformed("guest-get-users reply was missing return data")
     found: Params = [TypedParam("user.count", _UINT, len(reply))]
     for number, each in enumerate(reply[:_MOST]):
-        if not isinstance(each, dict):
-            raise Malformed("guest-get-users reply missing return data")
         user = _text(each, "user")
         if user is None:
             raise Malformed("'user' missing in reply of guest-get-users")
@@ -74,9 +87,7 @@ def usersOf(reply: Any) -> Params:
         when = each.get("login-time")
         if when is None or type(when) not in (int, float):
             raise Malformed("'login-time' missing in reply of guest-get-users")
-        found.append(
-            TypedParam(f"user.{number}.login-time", _ULLONG, max(0, int(when * 1000)) % (1 << 64))
-        )
+        found.append(TypedParam(f"user.{number}.login-time", _ULLONG, int(when * 1000) % (1 << 64)))
     return found
 
 
@@ -110,29 +121,47 @@ def hostnameOf(reply: Any) -> Params:
     """Tell the guest's name."""
     name = _text(reply, "host-name") if isinstance(reply, dict) else None
     if name is None:
-        raise Malformed("'host-name' missing in reply of guest-get-host-name")
+        raise Malformed("'host-name' missing in guest-get-host-name reply")
     return [TypedParam("hostname", _STRING, name)]
+
+
+def fileSystems(reply: Any) -> list[dict[str, Any]]:
+    """
+    Read which file systems are mounted: those that were mounted last first, as the guest tells them the other way.
+
+    @raise VirtError: the agent does not tell all of one.
+    """
+    if not isinstance(reply, list):
+        raise Malformed("Malformed guest-get-fsinfo data array")
+    for each in reply[:_MOST]:
+        for name in ("mountpoint", "name", "type"):
+            if _text(each, name) is None:
+                raise Malformed(f"'{name}' missing in reply of guest-get-fsinfo")
+        for name in ("used-bytes", "total-bytes"):
+            if name in each and not _isInt(each[name], 63):
+                raise Malformed(f"Error getting '{name}' in reply of guest-get-fsinfo")
+        if "disk" not in each:
+            raise Malformed("'disk' missing in reply of guest-get-fsinfo")
+        if not isinstance(each["disk"], list):
+            raise Malformed("Malformed guest-get-fsinfo 'disk' data array")
+        for disk in each["disk"]:
+            _checkPlace(disk)
+    return reply[:_MOST][::-1]
 
 
 def fileSystemsOf(reply: Any, domain: Domain) -> Params:
     """Tell which file systems are mounted, and on which disks they are."""
-    # The guest tells what was mounted last first.
-    entries = _entries(reply, "guest-get-fsinfo")[::-1]
-    found: Params = [TypedParam("fs.count", _UINT, len(entries))]
+    entries = fileSystems(reply)
+    found: Params = [TypedParam("fs.count", _UINT, len(entries))] if entries else []
     for number, each in enumerate(entries):
         head = f"fs.{number}."
         for name, key in (("name", "name"), ("mountpoint", "mountpoint"), ("fstype", "type")):
-            text = _text(each, key)
-            if text is None:
-                raise Malformed(f"'{key}' missing in reply of guest-get-fsinfo")
-            found.append(TypedParam(head + name, _STRING, text))
+            found.append(TypedParam(head + name, _STRING, each[key]))
         for name in ("total-bytes", "used-bytes"):
-            value = each.get(name)
-            if type(value) is int and 0 <= value < 1 << 64:
-                found.append(TypedParam(head + name, _ULLONG, value))
-        disks = each.get("disk")
-        if not isinstance(disks, list):
-            raise Malformed("'disk' missing in reply of guest-get-fsinfo")
+            value = each.get(name, -1)
+            if value != -1:
+                found.append(TypedParam(head + name, _ULLONG, value % (1 << 64)))
+        disks = each["disk"]
         found.append(TypedParam(head + "disk.count", _UINT, len(disks)))
         for place, disk in enumerate(disks[:_MOST]):
             inner = f"{head}disk.{place}."
@@ -148,7 +177,9 @@ def fileSystemsOf(reply: Any, domain: Domain) -> Params:
 
 def disksOf(reply: Any, domain: Domain) -> Params:
     """Tell which disks the guest sees."""
-    entries = _entries(reply, "guest-get-disks")
+    if not isinstance(reply, list):
+        raise Malformed("qemu agent didn't return an array of disks")
+    entries = reply[:_MOST]
     found: Params = [TypedParam("disk.count", _UINT, len(entries))]
     for number, each in enumerate(entries):
         head = f"disk.{number}."
@@ -163,13 +194,15 @@ def disksOf(reply: Any, domain: Domain) -> Params:
         needed = each.get("dependencies")
         if isinstance(needed, list) and needed:
             found.append(TypedParam(head + "dependency.count", _UINT, len(needed)))
+            if not all(isinstance(text, str) for text in needed):
+                raise Malformed("JSON string array contains non-string element")
             found += [
                 TypedParam(f"{head}dependency.{place}.name", _STRING, text)
                 for place, text in enumerate(needed[:_MOST])
-                if isinstance(text, str)
             ]
         address = each.get("address")
-        if isinstance(address, dict):
+        if address is not None:
+            _checkPlace(address)
             serial = _text(address, "serial")
             if serial is not None:
                 found.append(TypedParam(head + "serial", _STRING, serial))
@@ -182,33 +215,61 @@ def disksOf(reply: Any, domain: Domain) -> Params:
     return found
 
 
-def interfacesOf(reply: Any) -> Params:
-    """Tell which interfaces the guest sees, and their addresses."""
-    entries = _entries(reply, "guest-network-get-interfaces")
-    found: Params = [TypedParam("if.count", _UINT, len(entries))]
-    for number, each in enumerate(entries):
-        head = f"if.{number}."
+def interfaces(reply: Any) -> list[tuple[str, str | None, list[tuple[str, str, int]]]]:
+    """
+    Read which interfaces the guest sees: of each its name, MAC address, and kind, text and prefix of its addresses.
+
+    What the guest calls C{eth0:1} are more addresses of C{eth0}.
+
+    @raise VirtError: the agent does not tell all of one.
+    """
+    if not isinstance(reply, list):
+        raise Malformed("qemu agent didn't return an array of interfaces")
+    found: dict[str, tuple[str, str | None, list[tuple[str, str, int]]]] = {}
+    for each in reply[:_MOST]:
         name = _text(each, "name")
         if name is None:
             raise Malformed("qemu agent didn't provide 'name' field")
-        found.append(TypedParam(head + "name", _STRING, name))
-        mac = _text(each, "hardware-address")
-        found.append(TypedParam(head + "hwaddr", _STRING, mac or ""))
-        addresses = each.get("ip-addresses")
+        first = name.partition(":")[0]
+        known = found.setdefault(first, (first, _text(each, "hardware-address"), []))
+        if "ip-addresses" not in each:
+            continue
+        addresses = each["ip-addresses"]
         if not isinstance(addresses, list):
-            addresses = []
-        found.append(TypedParam(head + "addr.count", _UINT, len(addresses)))
-        for place, address in enumerate(addresses[:_MOST]):
-            inner = f"{head}addr.{place}."
-            if not isinstance(address, dict):
-                raise Malformed("qemu agent didn't provide an address")
+            raise Malformed("Malformed ip-addresses array")
+        for address in addresses[: _MOST - len(known[2])]:
             kind, text = _text(address, "ip-address-type"), _text(address, "ip-address")
+            if kind is None:
+                raise Malformed(
+                    f"qemu agent didn't provide 'ip-address-type' field for interface '{name}'"
+                )
+            if kind not in ("ipv4", "ipv6"):
+                raise Malformed(f"unknown ip address type '{kind}'")
+            if text is None:
+                raise Malformed(
+                    f"qemu agent didn't provide 'ip-address' field for interface '{name}'"
+                )
             prefix = address.get("prefix")
-            if kind is None or text is None or type(prefix) is not int:
-                raise Malformed("malformed 'ip-address' in reply of the agent")
+            if not _isInt(prefix, 32):
+                raise Malformed("malformed 'prefix' field")
+            known[2].append((kind, text, prefix % (1 << 32)))
+    return list(found.values())
+
+
+def interfacesOf(reply: Any) -> Params:
+    """Tell which interfaces the guest sees, and their addresses."""
+    entries = interfaces(reply)
+    found: Params = [TypedParam("if.count", _UINT, len(entries))] if entries else []
+    for number, (name, mac, addresses) in enumerate(entries):
+        head = f"if.{number}."
+        found.append(TypedParam(head + "name", _STRING, name))
+        found.append(TypedParam(head + "hwaddr", _STRING, mac or ""))
+        found.append(TypedParam(head + "addr.count", _UINT, len(addresses)))
+        for place, (kind, text, prefix) in enumerate(addresses):
+            inner = f"{head}addr.{place}."
             found.append(TypedParam(inner + "type", _STRING, kind))
             found.append(TypedParam(inner + "addr", _STRING, text))
-            found.append(TypedParam(inner + "prefix", _UINT, max(0, prefix) % (1 << 32)))
+            found.append(TypedParam(inner + "prefix", _UINT, prefix))
     return found
 
 
@@ -267,6 +328,57 @@ _QUESTIONS: tuple[tuple[int, str, Callable[..., Params], bool], ...] = (
 _ALL = sum(kind for kind, *_ in _QUESTIONS)
 
 
+class Processor(NamedTuple):
+    """A processor that a guest sees."""
+
+    number: int
+    online: bool
+    removable: bool
+
+
+async def processorsOf(domain: Domain) -> list[Processor]:
+    """
+    Ask which processors a guest sees.
+
+    @raise VirtError: the agent does not tell all of one.
+    """
+    from pyvirt.drivers.qemu.guestagent import ask
+
+    reply = await ask(domain, "guest-get-vcpus")
+    if not isinstance(reply, list):
+        raise Malformed("guest-get-vcpus reply was missing return data")
+    found = []
+    for each in reply:
+        number: Any = each.get("logical-id") if isinstance(each, dict) else None
+        if not _isInt(number, 32):
+            raise Malformed("'logical-id' missing in reply of guest-get-vcpus")
+        online = each.get("online")
+        if not isinstance(online, bool):
+            raise Malformed("'online' missing in reply of guest-get-vcpus")
+        removable = each.get("can-offline")
+        if not isinstance(removable, bool):
+            raise Malformed("'can-offline' missing in reply of guest-get-vcpus")
+        if not 0 <= number < _CPUS:
+            raise Malformed("'logical-id' missing in reply of guest-get-vcpus")
+        found.append(Processor(number, online, removable))
+    return found
+
+
+async def useProcessors(domain: Domain, changes: list[dict[str, Any]]) -> None:
+    """
+    Have a guest use processors or not; it may do a part at a time.
+
+    @raise VirtError: it does not do it.
+    """
+    from pyvirt.drivers.qemu.guestagent import ask
+
+    while changes:
+        done = await ask(domain, "guest-set-vcpus", {"vcpus": changes})
+        if type(done) is not int or not 0 < done <= len(changes):
+            raise Malformed("guest agent returned malformed or invalid return value")
+        changes = changes[done:]
+
+
 class GuestInfo:
     """Asks agents about the system that they run in."""
 
@@ -293,6 +405,11 @@ class GuestInfo:
                     raise
                 # Nobody asked for this in particular.
                 continue
+            except VirtError as problem:
+                if problem.code != ErrorCode.AGENT_UNRESPONSIVE:
+                    raise
+                # Of an agent that is there but does not answer nothing is known.
+                continue
             found += read(reply, domain) if ofDomain else read(reply)
         if len(found) > _MOST:
             raise Malformed(f"Too many parameters '{len(found)}' for limit '{_MOST}'")
@@ -302,43 +419,20 @@ class GuestInfo:
         """Tell which processors the guest uses."""
         checkFlags("qemuDomainGetGuestVcpus", flags)
         domain = self._find(dom)
-        there, online, removable = await self._processors(domain)
+        known = await processorsOf(domain)
         return [
-            TypedParam("vcpus", _STRING, formatSet(frozenset(there))),
-            TypedParam("online", _STRING, formatSet(frozenset(online))),
-            TypedParam("offlinable", _STRING, formatSet(frozenset(removable))),
+            TypedParam(name, _STRING, formatSet(frozenset(numbers)))
+            for name, numbers in (
+                ("vcpus", [each.number for each in known]),
+                ("online", [each.number for each in known if each.online]),
+                ("offlinable", [each.number for each in known if each.removable]),
+            )
         ]
-
-    @staticmethod
-    async def _processors(domain: Domain) -> tuple[set[int], set[int], set[int]]:
-        from pyvirt.drivers.qemu.guestagent import ask
-
-        reply = await ask(domain, "guest-get-vcpus")
-        there: set[int] = set()
-        online: set[int] = set()
-        removable: set[int] = set()
-        if not isinstance(reply, list):
-            raise Malformed("guest-get-vcpus reply was missing return data")
-        for each in reply:
-            number = each.get("logical-id") if isinstance(each, dict) else None
-            if type(number) is not int or not 0 <= number < _CPUS:
-                raise Malformed("'logical-id' missing in reply of guest-get-vcpus")
-            there.add(number)
-            isOnline = each.get("online")
-            if not isinstance(isOnline, bool):
-                raise Malformed("'online' missing in reply of guest-get-vcpus")
-            if isOnline:
-                online.add(number)
-            if each.get("can-offline"):
-                removable.add(number)
-        return there, online, removable
 
     async def domainSetGuestVcpus(
         self, dom: DomainRef, cpumap: str, state: int, flags: int
     ) -> None:
         """Let the guest use processors or not."""
-        from pyvirt.drivers.qemu.guestagent import ask
-
         checkFlags("qemuDomainSetGuestVcpus", flags)
         if state not in (0, 1):
             raise invalidArgument("unsupported state value")
@@ -346,7 +440,9 @@ class GuestInfo:
         if wanted is None:
             raise invalidArgument(f"Failed to parse bitmap '{cpumap}'", ErrorDomain.NONE)
         domain = self._find(dom)
-        there, _online, removable = await self._processors(domain)
+        known = await processorsOf(domain)
+        there = {each.number for each in known}
+        removable = {each.number for each in known if each.removable}
         for number in sorted(wanted):
             if number not in there:
                 missing = formatSet(wanted - there)
@@ -354,8 +450,4 @@ class GuestInfo:
             if not state and number not in removable:
                 raise operationUnsupported(f"vCPU '{number}' is not offlinable")
         changes = [{"logical-id": number, "online": bool(state)} for number in sorted(wanted)]
-        while changes:
-            done = await ask(domain, "guest-set-vcpus", {"vcpus": changes})
-            if type(done) is not int or not 0 < done <= len(changes):
-                raise Malformed("failed to set state of cpus via guest agent")
-            changes = changes[done:]
+        await useProcessors(domain, changes)

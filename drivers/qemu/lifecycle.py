@@ -285,10 +285,12 @@ class DomainLifecycle(Messages):
         from pyvirt.drivers.qemu.connecting import agentChannel
 
         guest = domain.guest
+        channel = agentChannel(domain.definition)
         available = guest is not None and guest.agent is not None
+        available = available and channel is not None and channel.target.state == "connected"
         asked = flags & known
         if asked == agent:
-            if agentChannel(domain.definition) is None:
+            if channel is None:
                 raise unsupportedArgument("QEMU guest agent is not configured")
             if not available:
                 raise virtError(

@@ -11,10 +11,10 @@ from typing import Any
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.jsontexts import readJSON
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import checkFlags, internal
 from pyvirt.drivers.qemu.taints import taint
-from pyvirt.errors import ErrorDomain
 
 __all__ = ["HypervisorCommands"]
 
@@ -61,7 +61,7 @@ class HypervisorCommands:
                     return str(said), []
                 if guest.monitor is None:
                     raise MonitorLost()
-                message = _read(cmd)
+                message = readJSON(cmd)
                 if not isinstance(message, dict):
                     return _NO_OBJECT, []
                 reply = await guest.monitor.pass_(message, timeout=DEADLINE, fds=kept)
@@ -72,10 +72,3 @@ class HypervisorCommands:
 
 
 _NO_OBJECT = '{"error":{"class":"GenericError","desc":"QMP input must be a JSON object"}}'
-
-
-def _read(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise internal(f"cannot parse json {text}: {problem}", ErrorDomain.NONE) from None

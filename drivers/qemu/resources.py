@@ -96,21 +96,14 @@ class DomainResources(Pinning, IOThreadListing):
         checkFlags("qemuDomainGetVcpusFlags", flags, _LIVE | _CONFIG | maximum | agent)
         domain = self._find(dom)
         if flags & agent:
-            from pyvirt.drivers.qemu.guestagent import ask
+            from pyvirt.drivers.qemu.guestinfo import processorsOf
 
             if not domain.active:
                 raise invalidArgument(
                     "vCPU count provided by the guest agent can only be requested for live domains"
                 )
-            reply = await ask(domain, "guest-get-vcpus")
-            known = (
-                [each for each in reply if isinstance(each, dict)]
-                if isinstance(reply, list)
-                else []
-            )
-            if flags & maximum:
-                return len(known)
-            return sum(bool(each.get("online")) for each in known)
+            known = await processorsOf(domain)
+            return len(known) if flags & maximum else sum(each.online for each in known)
         vcpu = domain.one(flags).vcpu
         if flags & maximum or vcpu.current is None:
             return vcpu.maximum

@@ -148,6 +148,7 @@ RESTART
 backup-dumpxml g
 checkpoint-list g --tree
 domjobabort g
+UNTIL None | domjobinfo g
 backup-dumpxml g
 <b5.xml <domainbackup mode='pull'><incremental>nope</incremental><server transport='unix' socket='/run/libvirt/nbd.sock'/><disks><disk name='vda'/></disks></domainbackup>
 backup-begin g FOLDER/b5.xml

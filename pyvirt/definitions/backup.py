@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._disk import FORMATS
-from pyvirt.definitions.domain._source import DiskSource, readSource, writeSource
+from pyvirt.definitions.domain._source import DiskSource, FileSource, readSource, writeSource
 from pyvirt.definitions.kinds import BOOLEAN, FILLED, UINT_NZ, choice, custom, xmlError
 from pyvirt.definitions.reader import Node, parseDocument
 from pyvirt.definitions.schema import (
@@ -26,9 +27,16 @@ from pyvirt.definitions.schema import (
 )
 from pyvirt.definitions.validation import validateIfInstalled
 from pyvirt.definitions.values import definition
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["BackupDefinition", "BackupDisk", "BackupServer", "formatBackup", "parseBackup"]
+__all__ = [
+    "BackupDefinition",
+    "BackupDisk",
+    "BackupServer",
+    "aligned",
+    "formatBackup",
+    "parseBackup",
+]
 
 _DOMAIN = ErrorDomain.DOMAIN
 
@@ -150,6 +158,61 @@ def parseBackup(xml: str) -> BackupDefinition:
     validateIfInstalled("backup", xml)
     found: BackupDefinition = reader(BackupDefinition)(node, Context())
     return found
+
+
+def _refused(detail: str) -> VirtError:
+    return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, _DOMAIN)
+
+
+def aligned(backup: BackupDefinition, domain: DomainDefinition, suffix: str) -> BackupDefinition:
+    """
+    Say of each disk of the domain what becomes of it, which may be nothing for all.
+
+    @param suffix: what names are made up with.
+    @raise VirtError: it asks for what cannot be.
+    """
+    given: dict[str, BackupDisk] = {}
+    disks: tuple[Any, ...] = domain.devices.disks
+    for wish in backup.disks:
+        if not any(disk.target.dev == wish.name for disk in disks):
+            raise _refused(f"no disk named '{wish.name}'")
+        if wish.name in given:
+            raise _refused(f"backup for disk '{wish.name}' specified twice")
+        given[wish.name] = wish
+    done = []
+    for disk in disks:
+        name = disk.target.dev
+        there = disk.source is not None and not disk.source.isEmpty
+        chosen = not given and there and not disk.readonly
+        usual = BackupDisk(name=name, backup=chosen, type="file" if chosen else None)
+        wish = given.get(name, usual)
+        if not wish.backup:
+            done.append(BackupDisk(name=name, backup=False, type=None))
+            continue
+        if not there:
+            raise _refused(f"disk '{name}' has no media")
+        changes: dict[str, Any] = {"format": wish.format or "qcow2"}
+        if wish.store is None or wish.store.isEmpty:
+            path = getattr(disk.source, "file", None)
+            if not path:
+                raise _refused(f"refusing to generate file name for disk '{name}'")
+            changes["store"] = FileSource(file=f"{path}.{suffix}")
+            changes["type"] = "file"
+        since = wish.incremental
+        if since is None and wish.mode != "full":
+            since = backup.incremental
+        changes["incremental"] = since
+        changes["mode"] = wish.mode or ("incremental" if since is not None else "full")
+        if backup.mode == "pull":
+            changes["exportName"] = wish.exportName or name
+            if since is not None:
+                changes["exportBitmap"] = wish.exportBitmap or f"backup-{name}"
+        done.append(replaced(wish, **changes))
+    backup = replaced(backup, disks=tuple(done))
+    if backup.mode == "pull" and backup.server is None:
+        server = BackupServer(transport="tcp", name="localhost", port=10809)
+        backup = replaced(backup, server=server)
+    return backup
 
 
 def formatBackup(definition: BackupDefinition) -> str:

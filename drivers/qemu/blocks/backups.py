@@ -18,15 +18,15 @@ from pyvirt.definitions.backup import (
     BackupDefinition,
     BackupDisk,
     BackupServer,
+    aligned,
     formatBackup,
     parseBackup,
 )
 from pyvirt.definitions.domain._source import FileSource
-from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
 from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, merging
-from pyvirt.drivers.qemu.blocks.chain import Image, chain, diskNamed, disksOf, pathOf
+from pyvirt.drivers.qemu.blocks.chain import Image, chain, diskNamed, pathOf
 from pyvirt.drivers.qemu.blocks.jobs import (
     COMPLETED,
     FAILED,
@@ -133,63 +133,6 @@ class Backup:
         )
 
 
-def _aligned(definition: BackupDefinition, domain: Domain, suffix: str) -> BackupDefinition:
-    """
-    Say of each disk of the domain what becomes of it.
-
-    @param suffix: what names are made up with.
-    @raise VirtError: it asks for what cannot be.
-    """
-    given: dict[str, BackupDisk] = {}
-    disks = disksOf(domain.definition)
-    for wish in definition.disks:
-        if not any(disk.target.dev == wish.name for disk in disks):
-            raise unsupportedConfig(f"no disk named '{wish.name}'", ErrorDomain.DOMAIN)
-        if wish.name in given:
-            raise unsupportedConfig(
-                f"backup for disk '{wish.name}' specified twice", ErrorDomain.DOMAIN
-            )
-        given[wish.name] = wish
-    done = []
-    for disk in disks:
-        name = disk.target.dev
-        there = disk.source is not None and not disk.source.isEmpty
-        chosen = not given and there and not disk.readonly
-        usual = BackupDisk(name=name, backup=chosen, type="file" if chosen else None)
-        wish = given.get(name, usual)
-        if not wish.backup:
-            done.append(BackupDisk(name=name, backup=False, type=None))
-            continue
-        if not there:
-            raise unsupportedConfig(f"disk '{name}' has no media", ErrorDomain.DOMAIN)
-        changes: dict[str, Any] = {"format": wish.format or "qcow2"}
-        if wish.store is None or wish.store.isEmpty:
-            path = getattr(disk.source, "file", None)
-            if not path:
-                raise unsupportedConfig(
-                    f"refusing to generate file name for disk '{name}'", ErrorDomain.DOMAIN
-                )
-            changes["store"] = FileSource(file=f"{path}.{suffix}")
-            changes["type"] = "file"
-        since = wish.incremental
-        if since is None and wish.mode != "full":
-            since = definition.incremental
-        changes["incremental"] = since
-        changes["mode"] = wish.mode or ("incremental" if since is not None else "full")
-        if definition.mode == "pull":
-            changes["exportName"] = wish.exportName or name
-            if since is not None:
-                changes["exportBitmap"] = wish.exportBitmap or f"backup-{name}"
-        done.append(replaced(wish, **changes))
-    if not any(disk.backup for disk in done):
-        raise unsupportedConfig("no disks selected for backup")
-    definition = replaced(definition, disks=tuple(done))
-    if definition.mode == "pull" and definition.server is None:
-        server = BackupServer(transport="tcp", name="localhost", port=10809)
-        definition = replaced(definition, server=server)
-    return definition
-
-
 def _address(server: BackupServer) -> dict[str, Any]:
     if server.transport == "unix":
         return {"type": "unix", "data": {"path": server.socket}}
@@ -228,7 +171,9 @@ class DomainBackup:
         try:
             guest = domain.checkActive()
             suffix = checkpoint.name if checkpoint is not None else str(int(now))
-            definition = _aligned(definition, domain, suffix)
+            definition = aligned(definition, domain.definition, suffix)
+            if not any(disk.backup for disk in definition.disks):
+                raise unsupportedConfig("no disks selected for backup")
             server = definition.server
             if server is not None and server.tls:
                 raise unsupportedConfig("TLS transport of backups is not configured")

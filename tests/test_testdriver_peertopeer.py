@@ -262,9 +262,19 @@ class RefusedTests(PeerCase):
 
     def test_destinations(self) -> None:
         """Destinations that cannot be reached, or do not take guests, are refused in libvirt's words."""
-        for uri, code, text in (
+        remote: Any = self.source._remote
+        for name, code, text in (
             (None, ErrorCode.INVALID_ARG, "no URI of the destination was given"),
             ("nonsense", ErrorCode.NO_CONNECT, "URI 'nonsense' does not include a driver name"),
+        ):
+            error = self.outcome(
+                remote.domainMigratePerform3Params(self.guest._ref, name, [], b"", _LIVE)
+            )
+            assert error is not None
+            self.assertEqual(error.code, code)
+            self.assertIn(text, str(error))
+        for uri, code, text in (
+            ("nonsense", ErrorCode.INVALID_ARG, "Attempt to migrate guest to the same host"),
             (
                 "test+unix:///default?socket=/nowhere",
                 ErrorCode.SYSTEM_ERROR,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pyvirt import constants
 from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
 from pyvirt.protocols.structs import TypedParam
+from pyvirt.uri import parseURI
 
 if TYPE_CHECKING:
     from pyvirt.client.connect import Connect
@@ -79,6 +80,20 @@ def checkFlags(flags: int, function: str) -> None:
 def _exclude(flags: int, function: str, one: str, other: str) -> None:
     if flags & getattr(constants, one) and flags & getattr(constants, other):
         raise refusedFlags(f"Flags '{one}' and '{other}' are mutually exclusive", function, "ctl")
+
+
+def checkElsewhere(dconnuri: str) -> None:
+    """
+    Refuse to have a daemon lead a migration to where it is itself, which all names of this host say.
+
+    @raise VirtError: C{INVALID_ARG}; C{INTERNAL_ERROR}: it is no URI.
+    """
+    uri = parseURI(dconnuri)
+    socket = uri.scheme.partition("+")[2] == "unix" and "socket" in dict(uri.parameters)
+    if uri.host.startswith("localhost") or not (uri.host or socket):
+        raise refusedFlags(
+            "Attempt to migrate guest to the same host", "virDomainMigrateCheckNotLocal", "dconnuri"
+        )
 
 
 class Migration:
@@ -154,7 +169,12 @@ class Migration:
         if self.flags & constants.VIR_MIGRATE_PEER2PEER:
             if not await self._has(self.source._conn, FEATURE_P2P):
                 raise unsupported(self.function)
-            await self.perform(await dconn.getURI(), self._get(URI))
+            dconnuri, uri = await dconn.getURI(), self._get(URI)
+            if self.function == "virDomainMigrate" and uri is not None:
+                # There it is the destination's daemon that this names.
+                dconnuri, uri = uri, None
+                self.params = [each for each in self.params if each[0] != URI]
+            await self.perform(dconnuri, uri)
             return await dconn.lookupByName(name)
         if self.flags & constants.VIR_MIGRATE_TUNNELLED:
             raise virtError(
@@ -202,6 +222,8 @@ class Migration:
         source, remote = self.source, self._remote
         bandwidth, dname = self._get("bandwidth", 0), self._get("destination_name")
         xml = self._get("destination_xml")
+        if self.flags & constants.VIR_MIGRATE_PEER2PEER and dconnuri is not None:
+            checkElsewhere(dconnuri)
         if await self._has(source._conn, FEATURE_PARAMS):
             await remote.domainMigratePerform3Params(
                 source._ref, dconnuri, self.params, b"", self.flags

@@ -271,6 +271,13 @@ att("tunnel", new(10).migrate, b, 4)
 att("paused", new(12).migrate, b, 1|32)
 att("inactive", a.defineXML(X%("d13",13)).migrate, b, 1)
 att("offline inactive", a.lookupByName("d13").migrate, b, 1024|8)
+for uri in ("nonsense", "", "%%", "test:///default", "test+unix:///default", "test+unix:///default?x=1&socket=/no",
+            "test+unix://localhost/default?socket=/no", "test+unix://h/default?socket=/no",
+            "x+test+unix:///?socket=/no", "TEST+UNIX:///?socket=/no",
+            "test+tcp://localhost:1/default", "test+tcp://localhostess:1/", "test+tcp://127.0.0.1:1/default"):
+    for flags in (2, 2|4):
+        att("p2p %s %d" % (uri, flags), a.lookupByName("test").migrateToURI3, uri, {}, flags)
+    att("p2p uri %s" % uri, a.lookupByName("test").migrate, b, 2, None, uri)
 """
 
 

@@ -302,6 +302,7 @@ domstate g --reason
 domjobinfo g
 screenshot g --screen 7
 backup-begin g
+UNTIL None | domjobinfo g
 domjobabort g
 checkpoint-create-as g c1 --diskspec vdz
 checkpoint-create-as g c1

@@ -54,6 +54,16 @@ async def run(host: Host, *argv: str, failing: bool = True, **details: Any) -> F
     return finished
 
 
+#: What libvirt puts in quotes, where it shows command lines.
+_SPECIAL = frozenset("\r\t\n !\"#$&'()*;<>?[\\]^`{|}~")
+
+
+def _quoted(word: str) -> str:
+    if word and not _SPECIAL.intersection(word):
+        return word
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
 def commandFailed(argv: tuple[str, ...], finished: Finished) -> VirtError:
     """Make the error of a command that ended as it should not."""
     if finished.status < 0:
@@ -61,4 +71,5 @@ def commandFailed(argv: tuple[str, ...], finished: Finished) -> VirtError:
     else:
         how = f"exit status {finished.status}"
     said = finished.errors.decode(errors="replace")
-    return internal(f"Child process ({' '.join(argv)}) unexpected {how}: {said}", ErrorDomain.NONE)
+    words = " ".join(map(_quoted, argv))
+    return internal(f"Child process ({words}) unexpected {how}: {said}", ErrorDomain.NONE)

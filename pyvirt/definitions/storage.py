@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any, ClassVar
 
 from pyvirt.definitions.domain._source import Encryption, Secret
@@ -583,6 +584,15 @@ def _volumeType(text: str, node: Node, name: str) -> str | None:
     return text
 
 
+def _writeExtents(value: Any, out: list[str], indent: str, context: Context) -> None:
+    out.append(f"{indent}<source>\n")
+    for path, group in groupby(value, lambda extent: escape(extent[0])):
+        out.append(f"{indent}  <device path='{path}'>\n")
+        out += [f"{indent}    <extent start='{low}' end='{high}'/>\n" for _, low, high in group]
+        out.append(f"{indent}  </device>\n")
+    out.append(f"{indent}</source>\n")
+
+
 @definition
 class VolumeDefinition:
     """
@@ -592,6 +602,7 @@ class VolumeDefinition:
     @ivar capacity: its size as guests see it, in bytes.
     @ivar allocation: how much of it is taken from the pool, in bytes.
     @ivar physical: how long its file is, in bytes; found out, never read from a document.
+    @ivar extents, sparse: devices with start and end in bytes, whether it has less room than it shows; found out.
     """
 
     xmlReadOrder: ClassVar[str] = "name type backingStore sized capacity allocation target"
@@ -609,6 +620,8 @@ class VolumeDefinition:
             f"{indent}<key>{escape(value)}</key>\n"
         )
     )
+    extents: tuple[tuple[str, int, int], ...] = special(write=_writeExtents, default=())
+    sparse: bool = special(write=lambda value, out, indent, context: None, default=False)
     sized: None = special(
         tags="capacity backingStore",
         read=lambda node, kids, context: _checkSized(kids, bool(context.extra)),
@@ -656,14 +669,20 @@ def _volumeName(kids: dict[str, list[Node]]) -> str:
     return name
 
 
-def parseVolume(xml: str, *, capacityOptional: bool = False) -> VolumeDefinition:
+def parseVolume(
+    xml: str, *, capacityOptional: bool = False, formatted: bool = True
+) -> VolumeDefinition:
     """
     Parse a definition of a volume.
 
     @param capacityOptional: whether the size may be that of another volume, as for a clone.
+    @param formatted: whether volumes of its pool have formats; else they are ignored.
     @raise VirtError: as libvirt says it.
     """
     node = parseDocument("volume", xml)
+    if not formatted:
+        for format in node.xpath("target/format | backingStore/format"):
+            format.getparent().remove(format)
     found: VolumeDefinition = reader(VolumeDefinition)(node, Context(extra=capacityOptional))
     return found
 

@@ -1,18 +1,17 @@
 """
-What depends on the type of a pool: how it is built, started, stopped and deleted.
-
-Pools of types that are not here are refused as libvirt refuses those whose part is not installed.
+What depends on the type of a pool, how it is built, started, stopped and deleted: for pools of files.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyvirt import constants as c
-from pyvirt.definitions.storage import TYPES, PoolDefinition
+from pyvirt.definitions.storage import Permissions, PoolDefinition, VolumeDefinition
 from pyvirt.drivers.host.running import found, run
-from pyvirt.drivers.host.storage.pool import Pool
+from pyvirt.drivers.host.storage.pool import Pool, Volume
+from pyvirt.drivers.host.storage.volumefiles import Found, listed
 from pyvirt.drivers.refusals import (
     checkFlags,
     exclusiveFlags,
@@ -21,18 +20,23 @@ from pyvirt.drivers.refusals import (
     invalidArgument,
     operationInvalid,
 )
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.process import systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
 
-__all__ = ["BACKENDS", "Backend", "backendFor"]
+__all__ = ["Backend", "Listing", "Mounted", "unsupported"]
 
 _DOMAIN = ErrorDomain.STORAGE
 _OVERWRITE = ("VIR_STORAGE_POOL_BUILD_OVERWRITE", c.VIR_STORAGE_POOL_BUILD_OVERWRITE)
 _KEEP = ("VIR_STORAGE_POOL_BUILD_NO_OVERWRITE", c.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE)
 _MODE = 0o711
+
+
+def unsupported(detail: str) -> VirtError:
+    """Make the error of what pools of a type cannot do."""
+    return virtError(ErrorCode.NO_SUPPORT, detail, _DOMAIN)
 
 
 def _makeFolder(pool: Pool) -> None:
@@ -72,8 +76,27 @@ def _makeFolder(pool: Pool) -> None:
             raise systemError(problem, detail, _DOMAIN) from None
 
 
+class Listing(NamedTuple):
+    """
+    What a pool holds.
+
+    @ivar sizes: capacity, allocation, what is free; None: as before.
+    @ivar permissions: of the folder that it is; None: as they were defined.
+    """
+
+    volumes: list[Found]
+    sizes: list[int] | None
+    permissions: Permissions | None
+
+
 class Backend:
-    """A folder of files: pools of type C{dir}."""
+    """
+    A folder of files: pools of type C{dir}.
+
+    @cvar files: volumes are files in a folder, made, measured and removed as such; otherwise the backend does it.
+    """
+
+    files = True
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -133,9 +156,34 @@ class Backend:
     async def stop(self, pool: Pool) -> None:
         """Take back what L{start} did."""
 
-    def running(self, pool: Pool) -> bool:
+    async def running(self, pool: Pool) -> bool:
         """Whether a pool that was active in an earlier life still is."""
         return os.path.isdir(pool.path)
+
+    async def listing(self, pool: Pool) -> Listing:
+        """Look what volumes there are."""
+        return Listing(*await self._host.thread(listed, pool.path))
+
+    async def createVolume(self, pool: Pool, definition: VolumeDefinition) -> VolumeDefinition:
+        """
+        Make a volume of a pool that is no folder.
+
+        @return: what it is.
+        """
+        raise unsupported("storage pool does not support volume creation")
+
+    async def createVolumeFrom(
+        self, pool: Pool, definition: VolumeDefinition, source: Volume, flags: int
+    ) -> VolumeDefinition:
+        """As L{createVolume}, with what is in another."""
+        raise unsupported("storage pool does not support volume creation from an existing volume")
+
+    async def deleteVolume(self, pool: Pool, volume: Volume, flags: int) -> None:
+        """Remove a volume of a pool that is no folder."""
+        raise unsupported("storage pool does not support vol deletion")
+
+    def checkWipe(self, volume: Volume) -> None:
+        """Refuse to overwrite what cannot be."""
 
     async def delete(self, pool: Pool, flags: int) -> None:
         """Remove what a pool lies on."""
@@ -173,8 +221,11 @@ class Mounted(Backend):
             return f"{source.hosts[0].name}:{source.dir.lstrip('/')}"
         return f"{source.hosts[0].name}:{source.dir}"
 
-    def running(self, pool: Pool) -> bool:
+    async def running(self, pool: Pool) -> bool:
         """Whether it is mounted."""
+        return self._mounted(pool)
+
+    def _mounted(self, pool: Pool) -> bool:
         source = self._source(pool.definition)
         try:
             with open("/proc/mounts", encoding="utf-8", errors="surrogateescape") as file:
@@ -191,7 +242,7 @@ class Mounted(Backend):
         if pool.definition.target is None or not pool.path:
             raise internal("missing target path", _DOMAIN)
         source = self._source(pool.definition)
-        if self.running(pool):
+        if self._mounted(pool):
             return
         definition = pool.definition
         format = definition.source.format
@@ -209,7 +260,7 @@ class Mounted(Backend):
 
     async def stop(self, pool: Pool) -> None:
         """Unmount it, if it is mounted."""
-        if self.running(pool):
+        if self._mounted(pool):
             await run(self._host, found("/bin/umount"), pool.path)
 
 
@@ -217,22 +268,3 @@ def _unescaped(word: str) -> str:
     for code, letter in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
         word = word.replace(code, letter)
     return word
-
-
-#: The types of pools that there can be here.
-BACKENDS: dict[str, Any] = {"dir": Backend, "fs": Mounted, "netfs": Mounted}
-
-
-def backendFor(host: Host, type: str) -> Backend:
-    """
-    Return what does the work for pools of a type.
-
-    @raise VirtError: there is nothing.
-    """
-    made = BACKENDS.get(type)
-    if made is None:
-        raise internal(
-            f"missing backend for pool type {TYPES.split().index(type)} ({type})", _DOMAIN
-        )
-    backend: Backend = made(host)
-    return backend

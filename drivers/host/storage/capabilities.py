@@ -4,7 +4,7 @@ The document that says what kinds of pools there can be.
 
 from __future__ import annotations
 
-from pyvirt.drivers.host.storage.backends import BACKENDS
+from pyvirt.drivers.host.storage.kinds import BACKENDS
 
 __all__ = ["document"]
 

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pyvirt import constants as c
+from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.storage import VolumeDefinition
 from pyvirt.definitions.uuids import parseUUID
 from pyvirt.drivers.host.running import commandFailed, found, run
@@ -23,7 +24,7 @@ from pyvirt.process import systemError
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
 
-__all__ = ["imageTool", "make", "resize"]
+__all__ = ["fill", "imageTool", "make", "resize"]
 
 _DOMAIN = ErrorDomain.STORAGE
 _METADATA = c.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA
@@ -72,6 +73,23 @@ async def make(host: Host, volume: Volume, flags: int, source: Volume | None) ->
         await host.thread(_makePlain, definition, None, False)
     else:
         await _image(host, definition, flags, None)
+
+
+async def fill(host: Host, definition: VolumeDefinition, flags: int, source: Volume | None) -> None:
+    """
+    Put into a device that was made for a volume what it is to have: a header of LUKS, a copy of another volume.
+
+    @param source: what it is a copy of.
+    @raise VirtError: it cannot be done.
+    """
+    if definition.target.encryption is None:
+        if source is None:
+            return
+        origin = source.definition.target
+        if (origin.format or "raw") == "raw" and origin.encryption is None:
+            await host.thread(_copyInto, source.path, definition)
+            return
+    await _image(host, replaced(definition, backingStore=None), flags & ~_REFLINK, source)
 
 
 # Plain files, in threads
@@ -164,6 +182,20 @@ def _copy(source: str, fd: int, most: int, sparse: bool, reflink: bool) -> None:
             at += len(data)
     finally:
         os.close(came)
+
+
+def _copyInto(source: str, definition: VolumeDefinition) -> None:
+    path = definition.target.path or ""
+    detail = f"failed to copy to '{path}'"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as problem:
+        raise systemError(problem, f"cannot open volume '{path}'", _DOMAIN) from None
+    try:
+        _step(lambda: _copy(source, fd, definition.capacity or 0, False, False), detail)
+        _step(lambda: os.fsync(fd), f"cannot sync data to file '{path}'")
+    finally:
+        os.close(fd)
 
 
 # Images

@@ -21,9 +21,9 @@ from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.filestore import DefinitionFolder
 from pyvirt.drivers.host.storage import capabilities, sources
-from pyvirt.drivers.host.storage.backends import Backend, backendFor
+from pyvirt.drivers.host.storage.backends import Backend
+from pyvirt.drivers.host.storage.kinds import backendFor
 from pyvirt.drivers.host.storage.pool import Pool, Volume
-from pyvirt.drivers.host.storage.volumefiles import listed
 from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.drivers.interfaces.values import StoragePoolInfo, StoragePoolRef, StorageVolRef
 from pyvirt.drivers.poolmatch import LIST_FLAGS, conflicting, passes
@@ -80,7 +80,7 @@ class Pools:
         for _, definition in self._state.load(_running):
             pool = Pool(definition)
             try:
-                pool.active = self._backend(pool).running(pool)
+                pool.active = await self._backend(pool).running(pool)
             except VirtError as error:
                 log.error("pool {name}: {error}", name=pool.ref.name, error=error)
             if pool.active:
@@ -119,6 +119,10 @@ class Pools:
             await self.refreshed(pool)
         except VirtError as error:
             log.error("pool {name} is not active: {error}", name=pool.ref.name, error=error)
+            try:
+                await self._backend(pool).stop(pool)
+            except VirtError as failure:
+                log.warn("{error}", error=failure)
             self._inactive(pool)
 
     async def _autostart(self) -> None:
@@ -331,7 +335,7 @@ class Pools:
 
         @raise VirtError: nobody can.
         """
-        found, sizes, permissions = await self._host.thread(listed, pool.path)
+        found, sizes, permissions = await self._backend(pool).listing(pool)
         volumes: dict[str, Volume] = {}
         for type, definition in found:
             name = definition.name
@@ -341,11 +345,11 @@ class Pools:
             known.definition, known.type = definition, type
             volumes[name] = known
         pool.volumes = volumes
-        pool.sizes = sizes
-        target = pool.definition.target
-        pool.definition = replaced(
-            pool.definition, target=replaced(target, permissions=permissions)
-        )
+        if sizes is not None:
+            pool.sizes = sizes
+        if permissions is not None:
+            target = replaced(pool.definition.target, permissions=permissions)
+            pool.definition = replaced(pool.definition, target=target)
 
     async def storagePoolCreateXML(self, xml: str, flags: int) -> StoragePoolRef:
         """Start a pool that is gone when it stops."""

@@ -10,7 +10,8 @@ from pyvirt.definitions.kinds import escape
 from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.storage import TYPES
 from pyvirt.drivers.host.running import found, run
-from pyvirt.drivers.host.storage.backends import BACKENDS
+from pyvirt.drivers.host.storage.kinds import BACKENDS
+from pyvirt.drivers.host.storage.logical import Logical
 from pyvirt.drivers.refusals import failed, internal, invalidArgument
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -35,6 +36,8 @@ async def discovered(host: Host, kind: str, specification: str | None) -> str:
         raise internal(
             f"missing backend for pool type {TYPES.split().index(kind)} ({kind})", _DOMAIN
         )
+    if kind == "logical":
+        return _groups(await Logical(host).groups())
     if kind != "netfs":
         raise virtError(
             ErrorCode.NO_SUPPORT, f"pool type '{kind}' does not support source discovery", _DOMAIN
@@ -58,6 +61,20 @@ async def discovered(host: Host, kind: str, specification: str | None) -> str:
             f"    <host name='{escape(name)}'/>\n",
             f"    <dir path='{escape(path)}'/>\n",
             "    <format type='nfs'/>\n",
+            "  </source>\n",
+        ]
+    out.append("</sources>\n")
+    return "".join(out)
+
+
+def _groups(groups: dict[str, list[str]]) -> str:
+    out = ["<sources>\n"]
+    for name, devices in groups.items():
+        out.append("  <source>\n")
+        out += [f"    <device path='{escape(device)}'/>\n" for device in devices]
+        out += [
+            f"    <name>{escape(name)}</name>\n",
+            "    <format type='lvm2'/>\n",
             "  </source>\n",
         ]
     out.append("</sources>\n")

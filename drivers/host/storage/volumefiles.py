@@ -25,7 +25,7 @@ from pyvirt.drivers.imageheaders import HEADER, ImageHeader, luksOffset, probedF
 from pyvirt.errors import ErrorDomain
 from pyvirt.process import systemError
 
-__all__ = ["Found", "examined", "listed", "measured", "poolSizes"]
+__all__ = ["Found", "examined", "listed", "measured", "permissionsOf", "poolSizes", "timesOf"]
 
 log = Logger()
 
@@ -33,13 +33,15 @@ Found = tuple[str, VolumeDefinition]
 """A volume's type, C{file}, C{dir} or C{block}, and its definition."""
 
 
-def _permissions(status: os.stat_result) -> Permissions:
+def permissionsOf(status: os.stat_result) -> Permissions:
+    """Return who may use a file."""
     return Permissions(
         mode=stat.S_IMODE(status.st_mode) & 0o777, owner=status.st_uid, group=status.st_gid
     )
 
 
-def _times(status: os.stat_result) -> tuple[int, int, int, int]:
+def timesOf(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Return when a file was read, written, changed and made, in nanoseconds."""
     return (status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns, 0)
 
 
@@ -74,7 +76,7 @@ def _backing(header: ImageHeader, path: str) -> VolumeBacking | None:
         return found
     finally:
         os.close(fd)
-    return replaced(found, permissions=_permissions(status), timestamps=_times(status))
+    return replaced(found, permissions=permissionsOf(status), timestamps=timesOf(status))
 
 
 def examined(path: str, name: str) -> Found | None:
@@ -90,7 +92,10 @@ def examined(path: str, name: str) -> Found | None:
             if name == "lost+found":
                 return None
             target = VolumeTarget(
-                path=path, format="dir", permissions=_permissions(status), timestamps=_times(status)
+                path=path,
+                format="dir",
+                permissions=permissionsOf(status),
+                timestamps=timesOf(status),
             )
             return "dir", VolumeDefinition(
                 name=name, key=path, capacity=0, allocation=0, target=target
@@ -117,8 +122,8 @@ def examined(path: str, name: str) -> Found | None:
     target = VolumeTarget(
         path=path,
         format=header.format,
-        permissions=_permissions(status),
-        timestamps=_times(status),
+        permissions=permissionsOf(status),
+        timestamps=timesOf(status),
         encryption=None if header.encryption is None else Encryption(format=header.encryption),
         compat="1.1" if features is not None else None,
         clusterSize=header.clusterSize,
@@ -180,13 +185,13 @@ def measured(definition: VolumeDefinition) -> VolumeDefinition:
     if backing is not None and backing.path is not None:
         try:
             below = os.stat(os.path.join(os.path.dirname(target.path), backing.path))
-            backing = replaced(backing, permissions=_permissions(below), timestamps=_times(below))
+            backing = replaced(backing, permissions=permissionsOf(below), timestamps=timesOf(below))
         except OSError:
             pass
     return replaced(
         definition,
         backingStore=backing,
-        target=replaced(target, permissions=_permissions(status), timestamps=_times(status)),
+        target=replaced(target, permissions=permissionsOf(status), timestamps=timesOf(status)),
         **sizes,
     )
 
@@ -203,7 +208,7 @@ def poolSizes(path: str) -> tuple[list[int], Permissions]:
         raise systemError(problem, f"cannot statvfs path '{path}'", ErrorDomain.STORAGE) from None
     capacity = system.f_frsize * system.f_blocks
     available = system.f_frsize * system.f_bfree
-    return [capacity, capacity - available, available], _permissions(status)
+    return [capacity, capacity - available, available], permissionsOf(status)
 
 
 def listed(path: str) -> tuple[list[Found], list[int], Permissions]:

@@ -16,6 +16,7 @@ from pyvirt.drivers.filestreams import FileReader, FileWriter
 from pyvirt.drivers.host.running import found as program
 from pyvirt.drivers.host.running import run
 from pyvirt.drivers.host.storage import making
+from pyvirt.drivers.host.storage.backends import unsupported
 from pyvirt.drivers.host.storage.pool import Pool, Volume, noVolume
 from pyvirt.drivers.host.storage.pools import Pools
 from pyvirt.drivers.host.storage.volumefiles import measured
@@ -103,7 +104,7 @@ class Storage(Pools):
 
     async def _measured(self, vol: StorageVolRef) -> Volume:
         pool, volume = self._volume(vol)
-        if not volume.building:
+        if not volume.building and self._backend(pool).files:
             definition = await self._host.thread(measured, volume.definition)
             if pool.volumes.get(vol.name) is volume:
                 volume.definition = definition
@@ -143,7 +144,10 @@ class Storage(Pools):
         found.checkActive()
         if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
             validate("volume", xml)
-        definition = parseVolume(xml, capacityOptional=True)
+        backend = self._backend(found)
+        definition = parseVolume(xml, capacityOptional=True, formatted=backend.files)
+        if definition.capacity is None and not backend.files:
+            raise unsupported("volume capacity required for this storage pool")
         if definition.name in found.volumes:
             raise virtError(ErrorCode.STORAGE_VOL_EXIST, f"'{definition.name}'", _DOMAIN)
         return await self._make(found, definition, flags, None)
@@ -161,7 +165,7 @@ class Storage(Pools):
         source = origin.volume(clonevol.name)
         if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
             validate("volume", xml)
-        definition = parseVolume(xml, capacityOptional=True)
+        definition = parseVolume(xml, capacityOptional=True, formatted=self._backend(found).files)
         if definition.name in found.volumes:
             raise internal(f"storage volume name '{definition.name}' already in use.", _DOMAIN)
         capacity = max(definition.capacity or 0, source.definition.capacity or 0)
@@ -181,6 +185,8 @@ class Storage(Pools):
         origin: Pool | None = None,
     ) -> StorageVolRef:
         name = definition.name
+        if not self._backend(pool).files:
+            return await self._makeElsewhere(pool, definition, flags, source, origin)
         if "/" in name:
             raise invalid(f"volume name '{name}' cannot contain '/'", _DOMAIN)
         path = f"{pool.path}/{name}"
@@ -216,6 +222,39 @@ class Storage(Pools):
         pool.take(volume.definition.allocation or 0)
         return ref
 
+    async def _makeElsewhere(
+        self,
+        pool: Pool,
+        definition: VolumeDefinition,
+        flags: int,
+        source: Volume | None,
+        origin: Pool | None,
+    ) -> StorageVolRef:
+        """Make a volume that is no file."""
+        backend = self._backend(pool)
+        if source is not None:
+            source.users += 1
+        if origin is not None and origin is not pool:
+            origin.jobs += 1
+        try:
+            async with self.locked(pool):
+                pool.checkActive()
+                if definition.name in pool.volumes:
+                    raise virtError(ErrorCode.STORAGE_VOL_EXIST, f"'{definition.name}'", _DOMAIN)
+                if source is None:
+                    made = await backend.createVolume(pool, definition)
+                else:
+                    made = await backend.createVolumeFrom(pool, definition, source, flags)
+                ref = StorageVolRef(pool.ref.name, made.name, made.key or "")
+                pool.volumes[made.name] = Volume(made, ref, "block")
+                pool.take(made.allocation or 0)
+                return ref
+        finally:
+            if source is not None:
+                source.users -= 1
+            if origin is not None and origin is not pool:
+                origin.jobs -= 1
+
     async def _sizeOfBacking(self, volume: Volume) -> None:
         """Give a volume whose definition has no size that of the image below."""
         backing = volume.definition.backingStore
@@ -236,6 +275,17 @@ class Storage(Pools):
         """Delete a volume."""
         pool, volume = self._volume(vol)
         volume.checkIdle()
+        backend = self._backend(pool)
+        if not backend.files:
+            volume.users += 1
+            try:
+                await backend.deleteVolume(pool, volume, flags)
+            finally:
+                volume.users -= 1
+            if pool.volumes.get(vol.name) is volume:
+                del pool.volumes[vol.name]
+                pool.take(-(volume.definition.allocation or 0))
+            return
         checkFlags("virStorageBackendVolDeleteLocal", flags, 0, _DOMAIN)
         if volume.type == "block":
             raise virtError(
@@ -271,6 +321,8 @@ class Storage(Pools):
             )
         if flags & allocate and wanted - taken > pool.sizes[2]:
             raise failed("Not enough space left in storage pool", _DOMAIN)
+        if not self._backend(pool).files:
+            raise unsupported("storage pool does not support changing of volume capacity")
         if wanted >= 1 << 63:
             raise invalidArgument(f"capacity {wanted} is too large", _DOMAIN)
         volume.users += 1
@@ -290,8 +342,10 @@ class Storage(Pools):
         if not 0 <= algorithm <= c.VIR_STORAGE_VOL_WIPE_ALG_TRIM:
             shown = algorithm - (1 << 32) if algorithm >= 1 << 31 else algorithm
             raise invalidArgument(f"wiping algorithm {shown} not supported", _DOMAIN)
-        _, volume = self._volume(vol)
+        pool, volume = self._volume(vol)
         volume.checkIdle()
+        backend = self._backend(pool)
+        backend.checkWipe(volume)
         volume.users += 1
         try:
             if algorithm == c.VIR_STORAGE_VOL_WIPE_ALG_TRIM:
@@ -302,7 +356,8 @@ class Storage(Pools):
                 await self._host.thread(_zero, volume.path, volume.definition.allocation or 0)
             else:
                 await self._scrub(volume.path, _SCRUB[algorithm])
-            volume.definition = await self._host.thread(measured, volume.definition)
+            if backend.files:
+                volume.definition = await self._host.thread(measured, volume.definition)
         finally:
             volume.users -= 1
 

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from pyvirt.drivers.qemu.jsonlines import LineReader, Nonsense, encode
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["AgentFailed", "AgentProtocol", "unresponsive"]
+__all__ = ["AgentFailed", "AgentLate", "AgentProtocol", "unresponsive"]
 
 log = Logger()
 
@@ -37,6 +37,20 @@ SYNC_TIMEOUT = 5.0
 def unresponsive(detail: str) -> VirtError:
     """Make the error of an agent that does not answer."""
     return virtError(ErrorCode.AGENT_UNRESPONSIVE, detail, ErrorDomain.QEMU)
+
+
+class AgentLate(VirtError):
+    """The agent was there, but has not answered a command in time."""
+
+    def __init__(self) -> None:
+        error = unresponsive("Guest agent not available for now")
+        super().__init__(
+            error.message,
+            code=error.code,
+            domain=error.domain,
+            str1=error.str1,
+            str2=error.str2,
+        )
 
 
 class AgentFailed(VirtError):
@@ -183,9 +197,10 @@ class AgentProtocol(Protocol):
     def _late(self) -> None:
         self._timer = None
         call, self._current = self._current, None
+        asked = self._synced
         self._synced, self._sync = False, None
         assert call is not None
-        call.fail(unresponsive("Guest agent not available for now"))
+        call.fail(AgentLate() if asked else unresponsive("Guest agent not available for now"))
         self._next()
 
     def dataReceived(self, data: bytes) -> None:
@@ -249,17 +264,19 @@ class AgentProtocol(Protocol):
 
     def close(self) -> None:
         """Hang up."""
-        self._end()
+        self._end(unresponsive("Guest agent disappeared while executing command"))
         if self.transport is not None:
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The guest's end is gone."""
-        self._end()
+        self._end(
+            virtError(ErrorCode.INTERNAL_ERROR, "End of file from agent socket", ErrorDomain.QEMU)
+        )
         lost, self._lost = self._lost, lambda: None
         lost()
 
-    def _end(self) -> None:
+    def _end(self, error: VirtError) -> None:
         if self._over:
             return
         self._over = True
@@ -268,4 +285,4 @@ class AgentProtocol(Protocol):
         self._current = None
         self._waiting.clear()
         for call in calls:
-            call.fail(unresponsive("Guest agent disappeared while executing command"))
+            call.fail(error)

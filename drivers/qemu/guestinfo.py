@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pyvirt import constants as c
 from pyvirt.definitions.units import formatSet, parseSet
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
-from pyvirt.drivers.qemu.agent import AgentFailed
+from pyvirt.drivers.qemu.agent import AgentFailed, AgentLate
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
@@ -20,7 +20,7 @@ from pyvirt.drivers.qemu.refusals import (
     invalidArgument,
     operationUnsupported,
 )
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
+from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = ["GuestInfo", "Malformed", "diskTargets"]
 
@@ -405,9 +405,7 @@ class GuestInfo:
                     raise
                 # Nobody asked for this in particular.
                 continue
-            except VirtError as problem:
-                if problem.code != ErrorCode.AGENT_UNRESPONSIVE:
-                    raise
+            except AgentLate:
                 # Of an agent that is there but does not answer nothing is known.
                 continue
             found += read(reply, domain) if ofDomain else read(reply)

@@ -314,7 +314,10 @@ class DomainLifecycle(Messages):
             await asked
         except VirtError as error:
             # One that ends with its guest does not answer.
-            if not domain.active or "disappeared" in (error.message or ""):
+            if not domain.active or any(
+                words in (error.message or "")
+                for words in ("disappeared", "End of file from agent")
+            ):
                 return True
             if force:
                 raise

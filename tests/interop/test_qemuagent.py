@@ -59,6 +59,11 @@ def _wrong(text: str) -> dict[str, str | None]:
     return answers
 
 
+def _ping(options: str) -> str:
+    """The line that asks whether the agent is there."""
+    return f"""qemu-agent-command g '{{"execute":"guest-ping"}}' {options}"""
+
+
 class QEMUAgentTests(SynchronousTestCase):
     """An agent's answers, right and wrong, mean the same to both daemons, which say the same to it."""
 
@@ -196,6 +201,37 @@ class QEMUAgentTests(SynchronousTestCase):
                     *lines,
                     said,
                 )
+            ]
+        )
+        if self.found:
+            self.fail("\n".join(self.found))
+
+    def test_silence(self) -> None:
+        """
+        Agents that say nothing, are late, or hang up.
+        """
+        self.found = []
+        self.steps(["start g", _agent(GOOD), _port(True)])
+        hanging: list[Step] = [
+            *("domtime g", "domhostname g --source agent"),
+            _ping("--timeout 1"),
+            _ping("--async"),
+            "dumpxml g --xpath //channel/target/@state",
+        ]
+        self.steps(
+            [
+                *("guest-agent-timeout g --timeout 1", _agent({"*": None}), *hanging),
+                *(_agent(GOOD, "silent"), "domtime g", "guestinfo g --os"),
+                *(_agent(GOOD, late=True), "domtime g"),
+                *("guest-agent-timeout g --timeout -2", _agent(GOOD)),
+                *("domhostname g --source agent", "domtime g"),
+            ]
+        )
+        self.steps(
+            [
+                *(_agent({"*": ""}), "domtime g", *hanging, "shutdown g --mode agent"),
+                *(_port(False), "domtime g", _agent(GOOD), _port(True)),
+                *("domtime g", "guestinfo g --os"),
             ]
         )
         if self.found:

@@ -4,8 +4,7 @@ Checkpoints as every driver keeps them: finding, listing, and putting in those t
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import attrs
 
@@ -13,9 +12,8 @@ from pyvirt import constants as c
 from pyvirt.definitions.checkpoint import CheckpointDefinition, aligned
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
-from pyvirt.drivers.moments import Moment, Moments
-from pyvirt.drivers.refusals import Refusals
-from pyvirt.errors import ErrorCode, VirtError, virtError
+from pyvirt.drivers.moments import Moment, MomentLookups, Moments
+from pyvirt.errors import ErrorCode
 
 __all__ = ["Checkpoint", "CheckpointLookups", "redefine"]
 
@@ -61,45 +59,11 @@ def redefine(moments: Moments[Checkpoint], checkpoint: Checkpoint) -> None:
 D = TypeVar("D")
 
 
-class CheckpointLookups(Generic[D]):
-    """
-    Finds and lists checkpoints.
+class CheckpointLookups(MomentLookups[D, Checkpoint]):
+    """Finds and lists checkpoints."""
 
-    @cvar driver: what libvirt's functions of the driver begin with.
-    @cvar refusals: the driver's own.
-    """
-
-    driver: str
-    refusals: Refusals
-
-    @abstractmethod
-    def domainOf(self, dom: DomainRef) -> D:
-        """
-        Find a domain.
-
-        @raise VirtError: there is none.
-        """
-
-    @abstractmethod
-    def momentsOf(self, domain: D) -> Moments[Checkpoint]:
-        """Return the checkpoints of a domain."""
-
-    def _check(self, function: str, flags: int, allowed: int = 0) -> None:
-        self.refusals.checkFlags(f"{self.driver}Domain{function}", flags, allowed)
-
-    def _missing(self, detail: str) -> VirtError:
-        return virtError(ErrorCode.NO_DOMAIN_CHECKPOINT, detail, self.refusals.domain)
-
-    def named(self, domain: D, name: str) -> Checkpoint:
-        """
-        Find a checkpoint of a domain.
-
-        @raise VirtError: there is none of that name.
-        """
-        found = self.momentsOf(domain).get(name)
-        if found is None:
-            raise self._missing(f"no domain checkpoint with matching name '{name}'")
-        return found
+    kind = "checkpoint"
+    missing = ErrorCode.NO_DOMAIN_CHECKPOINT
 
     def checkpointOf(self, checkpoint: DomainCheckpointRef) -> tuple[D, Checkpoint]:
         """

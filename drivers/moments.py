@@ -4,15 +4,17 @@ States of a domain that are kept: a tree of named moments, one of them the curre
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
-from pyvirt.drivers.refusals import invalidArgument
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.refusals import Refusals, invalidArgument
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["Moment", "Moments"]
+__all__ = ["Moment", "MomentLookups", "Moments"]
 
 
 @attrs.define
@@ -145,3 +147,51 @@ class Moments(Generic[M]):
             if self.current == each.name:
                 self.current = moment.name
             del self._byName[each.name]
+
+
+D = TypeVar("D")
+
+
+class MomentLookups(Generic[D, M]):
+    """
+    Finds the moments of domains.
+
+    @cvar kind: what they are called in texts.
+    @cvar missing: C{ErrorCode} of one that is not there.
+    @cvar driver: what libvirt's functions of the driver begin with.
+    @cvar refusals: the driver's own.
+    """
+
+    kind: ClassVar[str]
+    missing: ClassVar[ErrorCode]
+    driver: str
+    refusals: Refusals
+
+    @abstractmethod
+    def domainOf(self, dom: DomainRef) -> D:
+        """
+        Find a domain.
+
+        @raise VirtError: there is none.
+        """
+
+    @abstractmethod
+    def momentsOf(self, domain: D) -> Moments[M]:
+        """Return the moments of a domain."""
+
+    def _check(self, function: str, flags: int, allowed: int = 0) -> None:
+        self.refusals.checkFlags(f"{self.driver}Domain{function}", flags, allowed)
+
+    def _missing(self, detail: str) -> VirtError:
+        return virtError(self.missing, detail, self.refusals.domain)
+
+    def named(self, domain: D, name: str) -> M:
+        """
+        Find a moment of a domain.
+
+        @raise VirtError: there is none of that name.
+        """
+        found = self.momentsOf(domain).get(name)
+        if found is None:
+            raise self._missing(f"no domain {self.kind} with matching name '{name}'")
+        return found

@@ -4,9 +4,8 @@ Snapshots as every driver keeps them: finding, listing, describing, and putting 
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
@@ -23,9 +22,9 @@ from pyvirt.definitions.snapshot import (
 )
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.interfaces.values import DomainRef, DomainSnapshotRef
-from pyvirt.drivers.moments import Moment, Moments
-from pyvirt.drivers.refusals import Refusals, internal, invalidArgument
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.drivers.moments import Moment, MomentLookups, Moments
+from pyvirt.drivers.refusals import internal, invalidArgument
+from pyvirt.errors import ErrorCode, ErrorDomain
 
 __all__ = ["Snapshot", "SnapshotLookups", "redefine"]
 
@@ -177,45 +176,11 @@ class _Domain(Protocol):
 D = TypeVar("D", bound=_Domain)
 
 
-class SnapshotLookups(Generic[D]):
-    """
-    Finds, lists and describes snapshots.
+class SnapshotLookups(MomentLookups[D, Snapshot]):
+    """Finds, lists and describes snapshots."""
 
-    @cvar driver: what libvirt's functions of the driver begin with.
-    @cvar refusals: the driver's own.
-    """
-
-    driver: str
-    refusals: Refusals
-
-    @abstractmethod
-    def domainOf(self, dom: DomainRef) -> D:
-        """
-        Find a domain.
-
-        @raise VirtError: there is none.
-        """
-
-    @abstractmethod
-    def momentsOf(self, domain: D) -> Moments[Snapshot]:
-        """Return the snapshots of a domain."""
-
-    def _check(self, function: str, flags: int, allowed: int = 0) -> None:
-        self.refusals.checkFlags(f"{self.driver}Domain{function}", flags, allowed)
-
-    def _missing(self, detail: str) -> VirtError:
-        return virtError(ErrorCode.NO_DOMAIN_SNAPSHOT, detail, self.refusals.domain)
-
-    def named(self, domain: D, name: str) -> Snapshot:
-        """
-        Find a snapshot of a domain.
-
-        @raise VirtError: there is none of that name.
-        """
-        found = self.momentsOf(domain).get(name)
-        if found is None:
-            raise self._missing(f"no domain snapshot with matching name '{name}'")
-        return found
+    kind = "snapshot"
+    missing = ErrorCode.NO_DOMAIN_SNAPSHOT
 
     def snapshotOf(self, snap: DomainSnapshotRef) -> tuple[D, Snapshot]:
         """

@@ -10,12 +10,13 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lxml import etree
 from twisted.logger import Logger
 
 from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.process import systemError
 
-__all__ = ["DefinitionFolder", "banner", "holdsDefinitions", "removeFile", "writeWhole"]
+__all__ = ["DefinitionFolder", "banner", "holdsDefinitions", "removeFile", "wrapped", "writeWhole"]
 
 log = Logger()
 
@@ -183,3 +184,22 @@ class DefinitionFolder:
     def autostarts(self, name: str) -> bool:
         """Whether there is a link."""
         return os.path.islink(self.link(name))
+
+
+def wrapped(xml: str, outer: str, inner: str) -> str:
+    """
+    Take the definition out of what was written of a running object.
+
+    @param outer: the root's tag.
+    @param inner: the tag of the definition in it.
+    @raise ValueError: it is something else.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    try:
+        tree = etree.fromstring(xml.encode(), parser)
+    except etree.XMLSyntaxError as problem:
+        raise ValueError(str(problem)) from None
+    found = tree.find(inner)
+    if tree.tag != outer or found is None:
+        raise ValueError(f"it has no <{inner}> in <{outer}>")
+    return etree.tostring(found, encoding="unicode", with_tail=False)

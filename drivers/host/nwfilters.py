@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from lxml import etree
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
@@ -25,7 +24,7 @@ from pyvirt.definitions.filterbinding import (
 from pyvirt.definitions.filterbinding import completed as completedBinding
 from pyvirt.definitions.nwfilter import FilterDefinition, completed, formatFilter, parseFilter
 from pyvirt.definitions.validation import validate
-from pyvirt.drivers.filestore import DefinitionFolder
+from pyvirt.drivers.filestore import DefinitionFolder, wrapped
 from pyvirt.drivers.filterbook import FilterBook, included
 from pyvirt.drivers.host.filters.instances import (
     instances,
@@ -83,15 +82,7 @@ class Binding:
 
 def _readBinding(xml: str) -> FilterBindingDefinition:
     """Read what was written of a binding."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
-    try:
-        tree = etree.fromstring(xml.encode(), parser)
-    except etree.XMLSyntaxError as problem:
-        raise ValueError(str(problem)) from None
-    binding = tree.find("filterbinding")
-    if tree.tag != "filterbindingstatus" or binding is None:
-        raise ValueError("it is no state of a binding")
-    return parseFilterBinding(etree.tostring(binding, encoding="unicode"))
+    return parseFilterBinding(wrapped(xml, "filterbindingstatus", "filterbinding"))
 
 
 class NWFilters(FilterBook):

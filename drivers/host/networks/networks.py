@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from lxml import etree
 from twisted.logger import Logger
 
 from pyvirt import constants as c
@@ -20,7 +19,7 @@ from pyvirt.definitions.network import NetworkDefinition, completed, formatNetwo
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
-from pyvirt.drivers.filestore import DefinitionFolder
+from pyvirt.drivers.filestore import DefinitionFolder, wrapped
 from pyvirt.drivers.host.networks import shares
 from pyvirt.drivers.host.networks.leases import leases
 from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, networkOf
@@ -60,15 +59,7 @@ def _missing(detail: str) -> VirtError:
 
 def _running(xml: str) -> NetworkDefinition:
     """Read what was written of a running network."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
-    try:
-        tree = etree.fromstring(xml.encode(), parser)
-    except etree.XMLSyntaxError as problem:
-        raise ValueError(str(problem)) from None
-    network = tree.find("network")
-    if tree.tag != "networkstatus" or network is None:
-        raise ValueError("it is no state of a network")
-    return parseNetwork(etree.tostring(network, encoding="unicode"))
+    return parseNetwork(wrapped(xml, "networkstatus", "network"))
 
 
 def _passes(network: Network, flags: int) -> bool:

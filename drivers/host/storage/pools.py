@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from lxml import etree
 from twisted.logger import Logger
 
 from pyvirt import constants as c
@@ -19,7 +18,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.storage import PoolDefinition, completedPool, formatPool, parsePool
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
-from pyvirt.drivers.filestore import DefinitionFolder
+from pyvirt.drivers.filestore import DefinitionFolder, wrapped
 from pyvirt.drivers.host.storage import capabilities, sources
 from pyvirt.drivers.host.storage.backends import Backend
 from pyvirt.drivers.host.storage.kinds import backendFor
@@ -51,15 +50,7 @@ def _missing(detail: str) -> VirtError:
 
 def _running(xml: str) -> PoolDefinition:
     """Read what was written of a running pool."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
-    try:
-        tree = etree.fromstring(xml.encode(), parser)
-    except etree.XMLSyntaxError as problem:
-        raise ValueError(str(problem)) from None
-    pool = tree.find("pool")
-    if tree.tag != "poolstate" or pool is None:
-        raise ValueError("it is no state of a pool")
-    return parsePool(etree.tostring(pool, encoding="unicode"))
+    return parsePool(wrapped(xml, "poolstate", "pool"))
 
 
 class Pools:

@@ -99,9 +99,11 @@ def enterGroup(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
             raise unsupportedConfig(
                 f"Resource partition '{partitionOf(definition)}' must start with '/'"
             )
-        group = GuestGroup.make(
-            hypervisor.cgroups, partitionOf(definition), groupName(guest.id, domain.name)
-        )
+        # qemu.conf may leave no controller at all: then there is no group either, as with libvirt.
+        if hypervisor.config.values.get("cgroup_controllers") not in ([], ()):
+            group = GuestGroup.make(
+                hypervisor.cgroups, partitionOf(definition), groupName(guest.id, domain.name)
+            )
     guest.group = group
     _limitBlocks(hypervisor, domain, group)
     _limitMemory(hypervisor, definition, group)

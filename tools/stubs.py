@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 import sys
-from typing import Any
+from typing import Any, get_overloads
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -58,19 +58,23 @@ _KNOWN = {
         "type",
     ],
 }
+_KNOWN |= {"Literal", "VariedCallback", "_T"}
 _KNOWN |= {"Mapping", "Iterable", "BaseException", "TracebackType", "Exception"}
 HEAD = """# ruff: noqa
 # Written by tools/stubs.py from the classes of pyvirt.client.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 from pyvirt.blocking._errors import libvirtError as libvirtError
 from pyvirt.client.errornames import *
+from pyvirt.client.eventshapes import VariedCallback
 from pyvirt.client.library import getVersion as getVersion, virInitialize as virInitialize
 from pyvirt.constants import *
 
 VirtError = libvirtError
+
+_T = TypeVar("_T")
 
 """
 
@@ -82,6 +86,12 @@ class _Blocking(ast.NodeTransformer):
         if isinstance(node.value, ast.Name) and node.value.id in ("Deferred", "Awaitable"):
             return self.visit(node.slice)
         return self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        self.generic_visit(node)
+        # What may be waited for and what need not are the same here.
+        same = ast.unparse(node.left) == ast.unparse(node.right)
+        return node.left if same else node
 
     def visit_Name(self, node: ast.Name) -> Any:
         return node if node.id in _KNOWN else ast.Name("Any")
@@ -135,7 +145,12 @@ def stub() -> str:
                     lines.append(f"    {member}: Any")
                 continue
             source = getattr(origin, member, None)
-            lines.append(f"    {_method(member, source if inspect.isfunction(source) else value)}")
+            for each in get_overloads(source) if inspect.isfunction(source) else ():
+                lines += ["    @overload", f"    {_method(member, each)}"]
+            if not lines[-1].startswith(f"    def {member}("):
+                lines.append(
+                    f"    {_method(member, source if inspect.isfunction(source) else value)}"
+                )
         if name == "Connect":
             lines.append("    domainEventCallbacks: dict[Any, Any]")
         lines += ["", f"vir{name} = {name}", ""]
@@ -162,10 +177,12 @@ def moduleStub(module: Any, client: Any, part: str) -> str:
         "# ruff: noqa",
         f"# Written by tools/stubs.py from the functions of {client.__name__}.",
         "from collections.abc import Callable, Sequence",
-        "from typing import IO, Any",
+        "from typing import IO, Any, TypeVar",
         "",
         *(f"from pyvirt.constants import {name} as {name}" for name in names),
         "from pyvirt.blocking import Connect, Domain",
+        "",
+        '_T = TypeVar("_T")',
         "",
     ]
     for name in client.__all__:

@@ -2,14 +2,17 @@
 # Written by tools/stubs.py from the classes of pyvirt.client.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeVar, overload
 
 from pyvirt.blocking._errors import libvirtError as libvirtError
 from pyvirt.client.errornames import *
+from pyvirt.client.eventshapes import VariedCallback
 from pyvirt.client.library import getVersion as getVersion, virInitialize as virInitialize
 from pyvirt.constants import *
 
 VirtError = libvirtError
+
+_T = TypeVar("_T")
 
 class Connect:
     def __enter__(self) -> Connect: ...
@@ -56,9 +59,135 @@ class Connect:
     def defineXMLFlags(self, xml: str, flags: int = ...) -> Domain: ...
     def domainEventDeregister(self, cb: Any) -> None: ...
     def domainEventDeregisterAny(self, callbackID: int) -> None: ...
-    def domainEventRegister(self, cb: Any, opaque: Any) -> None: ...
+    def domainEventRegister(
+        self, cb: Callable[[Connect, Domain, int, int, _T], object], opaque: _T
+    ) -> None: ...
+    @overload
     def domainEventRegisterAny(
-        self, dom: Domain | None, eventID: int, cb: Any, opaque: Any
+        self,
+        dom: Domain | None,
+        eventID: Literal[0, 18],
+        cb: Callable[[Connect, Domain, int, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[1, 7],
+        cb: Callable[[Connect, Domain, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[2, 3, 11, 12, 13, 14, 20],
+        cb: Callable[[Connect, Domain, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[4],
+        cb: Callable[[Connect, Domain, str, str, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[6],
+        cb: Callable[[Connect, Domain, str, str, int, str, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[5],
+        cb: Callable[
+            [Connect, Domain, int, dict[str, Any], dict[str, Any], str, list[tuple[str, str]], _T],
+            object,
+        ],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[8, 16],
+        cb: Callable[[Connect, Domain, str, int, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[9],
+        cb: Callable[[Connect, Domain, str | None, str | None, str, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[10, 26],
+        cb: Callable[[Connect, Domain, str, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[15, 19, 22],
+        cb: Callable[[Connect, Domain, str, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[17, 21],
+        cb: Callable[[Connect, Domain, dict[str, Any], _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[23],
+        cb: Callable[[Connect, Domain, int, str | None, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[24],
+        cb: Callable[[Connect, Domain, str, str | None, int, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[25],
+        cb: Callable[[Connect, Domain, int, int, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[27],
+        cb: Callable[[Connect, Domain, str, str, str, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def domainEventRegisterAny(
+        self, dom: Domain | None, eventID: int, cb: VariedCallback[Connect, Domain], opaque: Any
     ) -> int: ...
     def domainListGetStats(
         self, doms: Sequence[Domain], stats: int = ..., flags: int = ...
@@ -141,8 +270,25 @@ class Connect:
     def networkDefineXML(self, xml: str) -> Network: ...
     def networkDefineXMLFlags(self, xml: str, flags: int = ...) -> Network: ...
     def networkEventDeregisterAny(self, callbackID: int) -> None: ...
+    @overload
     def networkEventRegisterAny(
-        self, net: Network | None, eventID: int, cb: Any, opaque: Any
+        self,
+        net: Network | None,
+        eventID: Literal[0],
+        cb: Callable[[Connect, Network, int, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def networkEventRegisterAny(
+        self,
+        net: Network | None,
+        eventID: Literal[1],
+        cb: Callable[[Connect, Network, int, str | None, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def networkEventRegisterAny(
+        self, net: Network | None, eventID: int, cb: VariedCallback[Connect, Network], opaque: Any
     ) -> int: ...
     def networkLookupByName(self, name: str) -> Network: ...
     def networkLookupByUUID(self, uuid: bytes) -> Network: ...
@@ -151,8 +297,29 @@ class Connect:
     def nodeDeviceCreateXML(self, xmlDesc: str, flags: int = ...) -> NodeDevice: ...
     def nodeDeviceDefineXML(self, xmlDesc: str, flags: int = ...) -> NodeDevice: ...
     def nodeDeviceEventDeregisterAny(self, callbackID: int) -> None: ...
+    @overload
     def nodeDeviceEventRegisterAny(
-        self, dev: NodeDevice | None, eventID: int, cb: Any, opaque: Any
+        self,
+        dev: NodeDevice | None,
+        eventID: Literal[0],
+        cb: Callable[[Connect, NodeDevice, int, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def nodeDeviceEventRegisterAny(
+        self,
+        dev: NodeDevice | None,
+        eventID: Literal[1],
+        cb: Callable[[Connect, NodeDevice, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def nodeDeviceEventRegisterAny(
+        self,
+        dev: NodeDevice | None,
+        eventID: int,
+        cb: VariedCallback[Connect, NodeDevice],
+        opaque: Any,
     ) -> int: ...
     def nodeDeviceLookupByName(self, name: str) -> NodeDevice: ...
     def nodeDeviceLookupSCSIHostByWWN(
@@ -176,7 +343,9 @@ class Connect:
     def nwfilterLookupByName(self, name: str) -> NWFilter: ...
     def nwfilterLookupByUUID(self, uuid: bytes) -> NWFilter: ...
     def nwfilterLookupByUUIDString(self, uuidstr: str) -> NWFilter: ...
-    def registerCloseCallback(self, cb: Any, opaque: Any) -> int: ...
+    def registerCloseCallback(
+        self, cb: Callable[[Connect, int, _T], object], opaque: _T
+    ) -> int: ...
     def restore(self, frm: str) -> int: ...
     def restoreFlags(self, frm: str, dxml: str | None = ..., flags: int = ...) -> int: ...
     def restoreParams(self, params: dict[str, Any], flags: int = ...) -> int: ...
@@ -184,8 +353,25 @@ class Connect:
     def saveImageGetXMLDesc(self, file: str, flags: int = ...) -> str: ...
     def secretDefineXML(self, xml: str, flags: int = ...) -> Secret: ...
     def secretEventDeregisterAny(self, callbackID: int) -> None: ...
+    @overload
     def secretEventRegisterAny(
-        self, secret: Secret | None, eventID: int, cb: Any, opaque: Any
+        self,
+        secret: Secret | None,
+        eventID: Literal[0],
+        cb: Callable[[Connect, Secret, int, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def secretEventRegisterAny(
+        self,
+        secret: Secret | None,
+        eventID: Literal[1],
+        cb: Callable[[Connect, Secret, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def secretEventRegisterAny(
+        self, secret: Secret | None, eventID: int, cb: VariedCallback[Connect, Secret], opaque: Any
     ) -> int: ...
     def secretLookupByUUID(self, uuid: bytes) -> Secret: ...
     def secretLookupByUUIDString(self, uuidstr: str) -> Secret: ...
@@ -196,8 +382,29 @@ class Connect:
     def storagePoolCreateXML(self, xmlDesc: str, flags: int = ...) -> StoragePool: ...
     def storagePoolDefineXML(self, xml: str, flags: int = ...) -> StoragePool: ...
     def storagePoolEventDeregisterAny(self, callbackID: int) -> None: ...
+    @overload
     def storagePoolEventRegisterAny(
-        self, pool: StoragePool | None, eventID: int, cb: Any, opaque: Any
+        self,
+        pool: StoragePool | None,
+        eventID: Literal[0],
+        cb: Callable[[Connect, StoragePool, int, int, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def storagePoolEventRegisterAny(
+        self,
+        pool: StoragePool | None,
+        eventID: Literal[1],
+        cb: Callable[[Connect, StoragePool, _T], object],
+        opaque: _T,
+    ) -> int: ...
+    @overload
+    def storagePoolEventRegisterAny(
+        self,
+        pool: StoragePool | None,
+        eventID: int,
+        cb: VariedCallback[Connect, StoragePool],
+        opaque: Any,
     ) -> int: ...
     def storagePoolLookupByName(self, name: str) -> StoragePool: ...
     def storagePoolLookupByTargetPath(self, path: str) -> StoragePool: ...
@@ -630,29 +837,31 @@ class Stream:
     def c_pointer(self) -> int: ...
     cb: Any
     def connect(self) -> Connect: ...
-    def eventAddCallback(self, events: int, cb: Callable[..., Any], opaque: Any) -> None: ...
+    def eventAddCallback(
+        self, events: int, cb: Callable[[Stream, int, _T], object], opaque: _T
+    ) -> None: ...
     def eventRemoveCallback(self) -> int: ...
     def eventUpdateCallback(self, events: int) -> int: ...
     def finish(self) -> int: ...
     def recv(self, nbytes: int) -> bytes | int: ...
-    def recvAll(self, handler: Callable[[Stream, bytes, Any], Any], opaque: Any) -> None: ...
+    def recvAll(self, handler: Callable[[Stream, bytes, _T], object], opaque: _T) -> None: ...
     def recvFlags(self, nbytes: int, flags: int = ...) -> bytes | int: ...
     def recvHole(self, flags: int = ...) -> int: ...
     def send(self, data: bytes) -> int: ...
-    def sendAll(self, handler: Callable[[Stream, int, Any], Any], opaque: Any) -> None: ...
+    def sendAll(self, handler: Callable[[Stream, int, _T], bytes], opaque: _T) -> None: ...
     def sendHole(self, length: int, flags: int = ...) -> int: ...
     def sparseRecvAll(
         self,
-        handler: Callable[[Stream, bytes, Any], Any],
-        holeHandler: Callable[[Stream, int, Any], Any],
-        opaque: Any,
+        handler: Callable[[Stream, bytes, _T], object],
+        holeHandler: Callable[[Stream, int, _T], object],
+        opaque: _T,
     ) -> None: ...
     def sparseSendAll(
         self,
-        handler: Callable[[Stream, int, Any], Any],
-        holeHandler: Callable[[Stream, Any], Any],
-        skipHandler: Callable[[Stream, int, Any], Any],
-        opaque: Any,
+        handler: Callable[[Stream, int, _T], bytes],
+        holeHandler: Callable[[Stream, _T], Sequence[int]],
+        skipHandler: Callable[[Stream, int, _T], object],
+        opaque: _T,
     ) -> None: ...
 
 virStream = Stream
@@ -660,9 +869,17 @@ virStream = Stream
 def open(name: str | None = ...) -> Connect: ...
 def openAuth(uri: str | None, auth: Any, flags: int = ...) -> Connect: ...
 def openReadOnly(name: str | None = ...) -> Connect: ...
-def registerErrorHandler(f: Any | None, ctx: Any) -> int: ...
-def virEventAddHandle(fd: int, events: int, cb: Callable[..., Any], opaque: Any) -> int: ...
-def virEventAddTimeout(timeout: int, cb: Callable[..., Any], opaque: Any) -> int: ...
+def registerErrorHandler(
+    f: Callable[
+        [_T, tuple[int, int, str | None, int, str | None, str | None, str | None, int, int]], object
+    ]
+    | None,
+    ctx: _T,
+) -> int: ...
+def virEventAddHandle(
+    fd: int, events: int, cb: Callable[[int, int, int, _T], object], opaque: _T
+) -> int: ...
+def virEventAddTimeout(timeout: int, cb: Callable[[int, _T], object], opaque: _T) -> int: ...
 def virEventInvokeFreeCallback(opaque: Any) -> None: ...
 def virEventRegisterDefaultImpl() -> int: ...
 def virEventRegisterImpl(

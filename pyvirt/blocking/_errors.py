@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from pyvirt.errorcodes import DOMAIN_LABELS, ErrorCode, ErrorDomain
@@ -30,6 +30,8 @@ __all__ = [
 
 ErrorTuple = tuple[int, int, str | None, int, str | None, str | None, str | None, int, int]
 """Code, domain, message, level, three strings and two numbers."""
+
+_T = TypeVar("_T")
 
 Handler = Callable[[Any, ErrorTuple], Any]
 
@@ -179,7 +181,17 @@ def _tell(err: ErrorTuple) -> None:
         os.write(2, text.encode("utf-8", "surrogateescape"))
 
 
-def registerErrorHandler(f: Handler | None, ctx: Any) -> int:
+def registerErrorHandler(
+    f: Callable[
+        [
+            _T,
+            tuple[int, int, str | None, int, str | None, str | None, str | None, int, int],
+        ],
+        object,
+    ]
+    | None,
+    ctx: _T,
+) -> int:
     """
     Have C{f(ctx, error)} called for each error, in the thread whose call failed; nothing is printed then.
 

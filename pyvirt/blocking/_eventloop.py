@@ -17,7 +17,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -36,6 +36,8 @@ __all__ = ["loop"]
 
 AHEAD = 256
 """How many callbacks wait here before those who bring more are slowed down."""
+
+_T = TypeVar("_T")
 
 _TO_POLL = (
     (VIR_EVENT_HANDLE_READABLE, select.POLLIN),
@@ -394,7 +396,9 @@ def virEventRunDefaultImpl() -> int:
     return 0
 
 
-def virEventAddHandle(fd: int, events: int, cb: Callable[..., Any], opaque: Any) -> int:
+def virEventAddHandle(
+    fd: int, events: int, cb: Callable[[int, int, int, _T], object], opaque: _T
+) -> int:
     """
     Have C{cb(watch, fd, events, opaque)} called when something happens at a descriptor.
 
@@ -409,7 +413,7 @@ def virEventAddHandle(fd: int, events: int, cb: Callable[..., Any], opaque: Any)
     return int(number)
 
 
-def virEventAddTimeout(timeout: int, cb: Callable[..., Any], opaque: Any) -> int:
+def virEventAddTimeout(timeout: int, cb: Callable[[int, _T], object], opaque: _T) -> int:
     """
     Have C{cb(timer, opaque)} called every so often.
 

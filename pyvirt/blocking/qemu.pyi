@@ -1,7 +1,7 @@
 # ruff: noqa
 # Written by tools/stubs.py from the functions of pyvirt.client.qemu.
 from collections.abc import Callable, Sequence
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from pyvirt.constants import (
     VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_NOCASE as VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_NOCASE,
@@ -30,6 +30,8 @@ from pyvirt.constants import (
 )
 from pyvirt.blocking import Connect, Domain
 
+_T = TypeVar("_T")
+
 def qemuAgentCommand(domain: Domain, cmd: str, timeout: int, flags: int) -> str | None: ...
 def qemuAttach(conn: Connect, pid_value: int, flags: int) -> Domain: ...
 def qemuMonitorCommand(domain: Domain, cmd: str, flags: int) -> str: ...
@@ -41,7 +43,7 @@ def qemuMonitorEventRegister(
     conn: Connect,
     dom: Domain | None,
     event: str | None,
-    cb: Callable[..., Any],
-    opaque: Any,
+    cb: Callable[[Connect, Domain, str, int, int, str | None, _T], object],
+    opaque: _T,
     flags: int = ...,
 ) -> int: ...

@@ -5,13 +5,15 @@ Events of a connection: registering callbacks in the shapes of the Python bindin
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from twisted.internet.defer import Deferred
 
 from pyvirt.client.connectbase import ConnectBase
 from pyvirt.client.deferring import deferred
 from pyvirt.client.domain import Domain
 from pyvirt.client.events import EventOverflow
-from pyvirt.client.eventshapes import SHAPES
+from pyvirt.client.eventshapes import SHAPES, VariedCallback
 from pyvirt.client.handle import Handle
 from pyvirt.client.network import Network
 from pyvirt.client.nodedevice import NodeDevice
@@ -23,7 +25,12 @@ from pyvirt.constants import VIR_DOMAIN_EVENT_ID_LIFECYCLE
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.errors import ErrorCode, ErrorDomain, argumentError, virtError
 
+if TYPE_CHECKING:
+    from pyvirt.client.connect import Connect
+
 __all__ = ["ConnectEvents"]
+
+_T = TypeVar("_T")
 
 Callback = Callable[..., Any]
 
@@ -126,6 +133,149 @@ class ConnectEvents(ConnectBase):
             )
         await self._session.events.deregister(callbackID, kind)
 
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[0, 18],
+        cb: Callable[[Connect, Domain, int, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[1, 7],
+        cb: Callable[[Connect, Domain, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[2, 3, 11, 12, 13, 14, 20],
+        cb: Callable[[Connect, Domain, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[4],
+        cb: Callable[[Connect, Domain, str, str, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[6],
+        cb: Callable[[Connect, Domain, str, str, int, str, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[5],
+        cb: Callable[
+            [Connect, Domain, int, dict[str, Any], dict[str, Any], str, list[tuple[str, str]], _T],
+            object,
+        ],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[8, 16],
+        cb: Callable[[Connect, Domain, str, int, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[9],
+        cb: Callable[[Connect, Domain, str | None, str | None, str, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[10, 26],
+        cb: Callable[[Connect, Domain, str, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[15, 19, 22],
+        cb: Callable[[Connect, Domain, str, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[17, 21],
+        cb: Callable[[Connect, Domain, dict[str, Any], _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[23],
+        cb: Callable[[Connect, Domain, int, str | None, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[24],
+        cb: Callable[[Connect, Domain, str, str | None, int, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[25],
+        cb: Callable[[Connect, Domain, int, int, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self,
+        dom: Domain | None,
+        eventID: Literal[27],
+        cb: Callable[[Connect, Domain, str, str, str, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def domainEventRegisterAny(
+        self, dom: Domain | None, eventID: int, cb: VariedCallback[Connect, Domain], opaque: Any
+    ) -> Deferred[int]: ...
+
     @deferred
     async def domainEventRegisterAny(
         self, dom: Domain | None, eventID: int, cb: Callback, opaque: Any
@@ -143,7 +293,9 @@ class ConnectEvents(ConnectBase):
         await self._deregister(EventKind.DOMAIN, callbackID)
 
     @deferred
-    async def domainEventRegister(self, cb: Callback, opaque: Any) -> None:
+    async def domainEventRegister(
+        self, cb: Callable[[Connect, Domain, int, int, _T], object], opaque: _T
+    ) -> None:
         """Have C{cb(conn, dom, event, detail, opaque)} called for the life of all domains."""
         known = self._session.lifecycleCallbacks
         if cb in known:
@@ -156,7 +308,8 @@ class ConnectEvents(ConnectBase):
             current = known.get(cb)
             if current is None:
                 return None
-            return cb(connect, Domain(connect, event.ref), *event.details, current[1])
+            happened, detail = event.details
+            return cb(connect, Domain(connect, event.ref), happened, detail, current[1])
 
         known[cb] = (-1, opaque)
         try:
@@ -178,6 +331,29 @@ class ConnectEvents(ConnectBase):
         if number >= 0:
             await self._session.events.deregister(number, EventKind.DOMAIN)
 
+    @overload
+    def networkEventRegisterAny(
+        self,
+        net: Network | None,
+        eventID: Literal[0],
+        cb: Callable[[Connect, Network, int, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def networkEventRegisterAny(
+        self,
+        net: Network | None,
+        eventID: Literal[1],
+        cb: Callable[[Connect, Network, int, str | None, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def networkEventRegisterAny(
+        self, net: Network | None, eventID: int, cb: VariedCallback[Connect, Network], opaque: Any
+    ) -> Deferred[int]: ...
+
     @deferred
     async def networkEventRegisterAny(
         self, net: Network | None, eventID: int, cb: Callback, opaque: Any
@@ -189,6 +365,33 @@ class ConnectEvents(ConnectBase):
     async def networkEventDeregisterAny(self, callbackID: int) -> None:
         """Undo L{networkEventRegisterAny}."""
         await self._deregister(EventKind.NETWORK, callbackID)
+
+    @overload
+    def storagePoolEventRegisterAny(
+        self,
+        pool: StoragePool | None,
+        eventID: Literal[0],
+        cb: Callable[[Connect, StoragePool, int, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def storagePoolEventRegisterAny(
+        self,
+        pool: StoragePool | None,
+        eventID: Literal[1],
+        cb: Callable[[Connect, StoragePool, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def storagePoolEventRegisterAny(
+        self,
+        pool: StoragePool | None,
+        eventID: int,
+        cb: VariedCallback[Connect, StoragePool],
+        opaque: Any,
+    ) -> Deferred[int]: ...
 
     @deferred
     async def storagePoolEventRegisterAny(
@@ -202,6 +405,33 @@ class ConnectEvents(ConnectBase):
         """Undo L{storagePoolEventRegisterAny}."""
         await self._deregister(EventKind.STORAGE_POOL, callbackID)
 
+    @overload
+    def nodeDeviceEventRegisterAny(
+        self,
+        dev: NodeDevice | None,
+        eventID: Literal[0],
+        cb: Callable[[Connect, NodeDevice, int, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def nodeDeviceEventRegisterAny(
+        self,
+        dev: NodeDevice | None,
+        eventID: Literal[1],
+        cb: Callable[[Connect, NodeDevice, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def nodeDeviceEventRegisterAny(
+        self,
+        dev: NodeDevice | None,
+        eventID: int,
+        cb: VariedCallback[Connect, NodeDevice],
+        opaque: Any,
+    ) -> Deferred[int]: ...
+
     @deferred
     async def nodeDeviceEventRegisterAny(
         self, dev: NodeDevice | None, eventID: int, cb: Callback, opaque: Any
@@ -213,6 +443,29 @@ class ConnectEvents(ConnectBase):
     async def nodeDeviceEventDeregisterAny(self, callbackID: int) -> None:
         """Undo L{nodeDeviceEventRegisterAny}."""
         await self._deregister(EventKind.NODE_DEVICE, callbackID)
+
+    @overload
+    def secretEventRegisterAny(
+        self,
+        secret: Secret | None,
+        eventID: Literal[0],
+        cb: Callable[[Connect, Secret, int, int, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def secretEventRegisterAny(
+        self,
+        secret: Secret | None,
+        eventID: Literal[1],
+        cb: Callable[[Connect, Secret, _T], object],
+        opaque: _T,
+    ) -> Deferred[int]: ...
+
+    @overload
+    def secretEventRegisterAny(
+        self, secret: Secret | None, eventID: int, cb: VariedCallback[Connect, Secret], opaque: Any
+    ) -> Deferred[int]: ...
 
     @deferred
     async def secretEventRegisterAny(
@@ -227,7 +480,9 @@ class ConnectEvents(ConnectBase):
         await self._deregister(EventKind.SECRET, callbackID)
 
     @deferred
-    async def registerCloseCallback(self, cb: Callback, opaque: Any) -> int:
+    async def registerCloseCallback(
+        self, cb: Callable[[Connect, int, _T], object], opaque: _T
+    ) -> int:
         """
         Have C{cb(conn, reason, opaque)} called once when the connection is lost: C{VIR_CONNECT_CLOSE_REASON_*}.
 

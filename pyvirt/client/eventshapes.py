@@ -16,13 +16,25 @@ What callbacks are called with, between the object and C{opaque}: the Python bin
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from pyvirt import constants
 from pyvirt.client.shapes import dictionary
 from pyvirt.drivers.interfaces.events import EventKind
 
-__all__ = ["SHAPES"]
+__all__ = ["SHAPES", "VariedCallback"]
+
+_C = TypeVar("_C", contravariant=True)
+_O = TypeVar("_O", contravariant=True)
+
+
+class VariedCallback(Protocol[_C, _O]):
+    """A callback for events whose number only the running program knows: it takes whatever the details are."""
+
+    # With Any mypy would take every callback for one of these.
+    def __call__(self, conn: _C, obj: _O, /, *details: object) -> object:
+        """Hear of an event; C{opaque} is last."""
+
 
 Shape = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 

@@ -5,7 +5,7 @@ What only QEMU can do: the functions of the binding's C{libvirt_qemu}.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -25,6 +25,8 @@ __all__ = [
     "qemuMonitorEventDeregister",
     "qemuMonitorEventRegister",
 ]
+
+_T = TypeVar("_T")
 
 
 def qemuMonitorCommand(domain: Domain, cmd: str, flags: int) -> Deferred[str]:
@@ -67,8 +69,8 @@ async def qemuMonitorEventRegister(
     conn: Connect,
     dom: Domain | None,
     event: str | None,
-    cb: Callable[..., Any],
-    opaque: Any,
+    cb: Callable[[Connect, Domain, str, int, int, str | None, _T], object],
+    opaque: _T,
     flags: int = 0,
 ) -> int:
     """
@@ -84,7 +86,8 @@ async def qemuMonitorEventRegister(
     ref = None if dom is None else dom._ref
 
     def deliver(found: Event) -> Any:
-        return cb(conn, Domain(conn, found.ref), *found.details, opaque)
+        name, seconds, micros, details = found.details
+        return cb(conn, Domain(conn, found.ref), name, seconds, micros, details, opaque)
 
     return await conn._session.events.registerMonitor(
         ref, None if ref is None else ref[1], event, flags, cb, deliver

@@ -31,7 +31,7 @@ _log = Logger()
 FEATURE_TYPED_STRINGS = 9
 FEATURE_CLOSE_CALLBACK = 15
 
-CloseCallback = Callable[[int], None]
+CloseCallback = Callable[[int], object]
 
 
 class Stubs:

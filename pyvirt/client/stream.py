@@ -8,9 +8,9 @@ in waits here until it is asked for, a bounded amount of it; what goes out waits
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pyvirt.client.connect import Connect
 
 __all__ = ["Stream"]
+
+_T = TypeVar("_T")
 
 CHUNK = 262120
 """How much one step of L{Stream.recvAll} and L{Stream.sendAll} moves, in bytes."""
@@ -382,7 +384,7 @@ class Stream(StreamEvents):
         return 0
 
     @deferred
-    async def recvAll(self, handler: Callable[[Stream, bytes, Any], Any], opaque: Any) -> None:
+    async def recvAll(self, handler: Callable[[Stream, bytes, _T], object], opaque: _T) -> None:
         """
         Call C{handler(stream, data, opaque)} with everything until the end.
 
@@ -396,9 +398,9 @@ class Stream(StreamEvents):
     @deferred
     async def sparseRecvAll(
         self,
-        handler: Callable[[Stream, bytes, Any], Any],
-        holeHandler: Callable[[Stream, int, Any], Any],
-        opaque: Any,
+        handler: Callable[[Stream, bytes, _T], object],
+        holeHandler: Callable[[Stream, int, _T], object],
+        opaque: _T,
     ) -> None:
         """As L{recvAll}, with C{holeHandler(stream, length, opaque)} for holes."""
         while True:
@@ -426,7 +428,9 @@ class Stream(StreamEvents):
             raise RuntimeError(f"{name} handler returned {answer}")
 
     @deferred
-    async def sendAll(self, handler: Callable[[Stream, int, Any], Any], opaque: Any) -> None:
+    async def sendAll(
+        self, handler: Callable[[Stream, int, _T], bytes | Awaitable[bytes]], opaque: _T
+    ) -> None:
         """
         Send what C{handler(stream, nbytes, opaque)} returns, until that is empty.
 
@@ -439,10 +443,10 @@ class Stream(StreamEvents):
     @deferred
     async def sparseSendAll(
         self,
-        handler: Callable[[Stream, int, Any], Any],
-        holeHandler: Callable[[Stream, Any], Any],
-        skipHandler: Callable[[Stream, int, Any], Any],
-        opaque: Any,
+        handler: Callable[[Stream, int, _T], bytes | Awaitable[bytes]],
+        holeHandler: Callable[[Stream, _T], Sequence[int] | Awaitable[Sequence[int]]],
+        skipHandler: Callable[[Stream, int, _T], object],
+        opaque: _T,
     ) -> None:
         """
         As L{sendAll}, with holes.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -20,8 +20,11 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.client.connect import Connect
+    from pyvirt.client.stream import Stream
 
 __all__ = ["StreamEvents"]
+
+_T = TypeVar("_T")
 
 _log = Logger()
 
@@ -42,7 +45,9 @@ class StreamEvents:
         self._calling = False
 
     @deferred
-    async def eventAddCallback(self, events: int, cb: Callable[..., Any], opaque: Any) -> None:
+    async def eventAddCallback(
+        self, events: int, cb: Callable[[Stream, int, _T], object], opaque: _T
+    ) -> None:
         """
         Have C{cb(stream, events, opaque)} called as long as something can be read or written.
 

@@ -143,8 +143,9 @@ def _inUse(
 ) -> Params:
     """Tell about the image of a disk that is in use."""
     alias = disk.alias or ""
-    index = None if image is None else image.index
-    if path:
+    # A drive whose medium has been taken out has a number too.
+    index = getattr(disk.source, "index", None) if image is None else image.index
+    if path or index:
         yield TypedParam(f"{head}.backingIndex", _UINT, index or number + 1)
     counters = facts.counters(alias)
     for field, name in (

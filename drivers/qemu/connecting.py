@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.logger import Logger
 
+from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu import ending, happenings
@@ -20,14 +21,21 @@ from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.guestcpu import asked
-from pyvirt.drivers.qemu.live import learnChardevs, learnMemories, learnTrays
+from pyvirt.drivers.qemu.live import learnChardevs, learnDrives, learnMemories
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost, QMPProtocol
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["connectAgent", "connectMonitor", "connectorFor", "learn", "setPassword"]
+__all__ = [
+    "connectAgent",
+    "connectMonitor",
+    "connectorFor",
+    "learn",
+    "refreshDrives",
+    "setPassword",
+]
 
 log = Logger()
 
@@ -87,9 +95,13 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
 
     @return: its definition with what was learnt.
     """
+    from pyvirt.drivers.qemu.vcpus import plugFirst
+
     definition = domain.definition
     chardevs = await guest.execute("query-chardev")
     definition = learnChardevs(definition, chardevs)
+    tellAgent(hypervisor, domain, definition)
+    definition = await plugFirst(guest, definition)
     cpus = await guest.execute("query-cpus-fast")
     definition = await _learnCPU(guest, definition, cpus)
     guest.vcpuThreads = {
@@ -116,9 +128,38 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
     await _passwords(guest, definition)
     await _balloon(guest, definition)
     blocks = await guest.execute("query-block")
-    definition = learnTrays(definition, blocks)
+    definition = learnDrives(definition, blocks)
     await connectAgent(hypervisor, domain, guest)
     return definition
+
+
+def tellAgent(hypervisor: Hypervisor, domain: Domain, definition: DomainDefinition) -> None:
+    """Tell whether the agent of a guest that has been started is there."""
+    channel = agentChannel(definition)
+    if channel is not None and channel.target.state is not None:
+        hypervisor.tellDomain(
+            domain,
+            c.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
+            c.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED
+            if channel.target.state == "connected"
+            else c.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED,
+            c.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_DOMAIN_STARTED,
+        )
+
+
+async def refreshDrives(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Look into a guest's drives once more, as what moves there when it resets is not told."""
+    if not domain.definition.devices.disks:
+        return
+    try:
+        blocks = await guest.execute("query-block")
+    except VirtError as error:
+        # Guests may end instead.
+        log.debug("{name} does not tell of its drives: {error}", name=domain.name, error=error)
+        return
+    if domain.guest is guest:
+        domain.definition = learnDrives(domain.definition, blocks)
+        hypervisor.saveStatus(domain)
 
 
 async def _learnCPU(guest: Guest, definition: DomainDefinition, cpus: Any) -> DomainDefinition:

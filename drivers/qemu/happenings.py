@@ -146,6 +146,16 @@ def _reset(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorE
     if guest.fakeReboot:
         guest.fakeReboot = False
         hypervisor.saveStatus(domain)
+    hypervisor.later(_refresh(hypervisor, domain, guest))
+
+
+async def _refresh(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Learn what a reset has changed."""
+    from pyvirt.drivers.qemu.connecting import refreshDrives
+
+    async with domain.jobs.change("reset", within=True):
+        if domain.guest is guest:
+            await refreshDrives(hypervisor, domain, guest)
 
 
 @handles("GUEST_PANICKED")

@@ -146,6 +146,9 @@ class IOThreads(IOThreadPinning):
             live, config = domain.impact(flags)
             if live:
                 _checkAbsent(domain.definition, iothreadID)
+            if config:
+                _checkAbsent(domain.persistentDefinition, iothreadID)
+            if live:
                 guest = domain.checkActive()
                 alias = f"iothread{iothreadID}"
                 await guest.execute("object-add", {"qom-type": "iothread", "id": alias})
@@ -155,7 +158,6 @@ class IOThreads(IOThreadPinning):
                 keepLive(hypervisor, domain, lambda each: _added(each, iothreadID))
                 placeIOThread(hypervisor, domain, guest, iothreadID, there[iothreadID])
             if config:
-                _checkAbsent(domain.persistentDefinition, iothreadID)
                 keepConfig(hypervisor, domain, lambda each: _added(each, iothreadID))
 
     async def domainDelIOThread(self, dom: DomainRef, iothreadID: int, flags: int) -> None:
@@ -168,6 +170,9 @@ class IOThreads(IOThreadPinning):
             live, config = domain.impact(flags)
             if live:
                 _checkUnused(domain.definition, iothreadID)
+            if config:
+                _checkUnused(domain.persistentDefinition, iothreadID)
+            if live:
                 guest = domain.checkActive()
                 alias = f"iothread{iothreadID}"
                 await guest.execute("object-del", {"id": alias})
@@ -175,7 +180,6 @@ class IOThreads(IOThreadPinning):
                 if guest.group is not None:
                     guest.group.removeInner(alias)
             if config:
-                _checkUnused(domain.persistentDefinition, iothreadID)
                 keepConfig(hypervisor, domain, lambda each: _removed(each, iothreadID))
 
     async def domainSetIOThreadParams(
@@ -193,6 +197,11 @@ class IOThreads(IOThreadPinning):
             if live:
                 thread = _known(domain.definition, iothreadID)
                 _checkPool(given, thread, live=True)
+            if config:
+                stored = _known(domain.persistentDefinition, iothreadID)
+                _checkPersistent(given)
+                _checkPool(given, stored, live=False)
+            if live:
                 guest = domain.checkActive()
                 for name in _order(given, thread):
                     await guest.execute(
@@ -205,15 +214,16 @@ class IOThreads(IOThreadPinning):
                     )
                 keepLive(hypervisor, domain, lambda each: _pooled(each, iothreadID, given))
             if config:
-                thread = _known(domain.persistentDefinition, iothreadID)
-                if any(name.startswith("poll_") for name in given):
-                    raise virtError(
-                        ErrorCode.OPERATION_UNSUPPORTED,
-                        "configuring persistent polling values is not supported",
-                        ErrorDomain.QEMU,
-                    )
-                _checkPool(given, thread, live=False)
                 keepConfig(hypervisor, domain, lambda each: _pooled(each, iothreadID, given))
+
+
+def _checkPersistent(given: dict[str, int]) -> None:
+    if any(name.startswith("poll_") for name in given):
+        raise virtError(
+            ErrorCode.OPERATION_UNSUPPORTED,
+            "configuring persistent polling values is not supported",
+            ErrorDomain.QEMU,
+        )
 
 
 def _checkNumber(number: int) -> None:

@@ -11,6 +11,7 @@ from pyvirt.definitions.domain import check
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import ControlInfo, DomainInfo, DomainRef, DomainState
 from pyvirt.drivers.qemu import ending, starting
+from pyvirt.drivers.qemu.connecting import refreshDrives
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hookscripts import announce
@@ -288,8 +289,11 @@ class DomainLifecycle(Messages):
         channel = agentChannel(domain.definition)
         available = guest is not None and guest.agent is not None
         available = available and channel is not None and channel.target.state == "connected"
+        available = available and domain.state == c.VIR_DOMAIN_RUNNING
         asked = flags & known
         if asked == agent:
+            if domain.state != c.VIR_DOMAIN_RUNNING:
+                raise operationInvalid("domain is not running")
             if channel is None:
                 raise unsupportedArgument("QEMU guest agent is not configured")
             if not available:
@@ -332,6 +336,7 @@ class DomainLifecycle(Messages):
             guest = domain.checkActive()
             await guest.execute("system_reset")
             guest.fakeReboot = False
+            await refreshDrives(self._hypervisor, domain, guest)
             if domain.state == c.VIR_DOMAIN_CRASHED:
                 self._hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_CRASHED)
 

@@ -26,8 +26,8 @@ __all__ = [
     "channelPlaced",
     "encrypting",
     "learnChardevs",
+    "learnDrives",
     "learnMemories",
-    "learnTrays",
     "prepareLive",
     "releasePorts",
     "setChannelState",
@@ -279,20 +279,27 @@ def learnMemories(definition: DomainDefinition, reply: Any) -> DomainDefinition:
     return replaced(definition, devices=replaced(definition.devices, memories=tuple(memories)))
 
 
-def learnTrays(definition: DomainDefinition, reply: Any) -> DomainDefinition:
+def learnDrives(definition: DomainDefinition, reply: Any) -> DomainDefinition:
     """
-    Put into the definition which trays are open.
+    Put into the definition which drives are empty, and which trays are open.
 
     @param reply: to C{query-block}.
     """
-    open_: set[str] = set()
+    drives: dict[str, dict[str, Any]] = {}
     for each in reply if isinstance(reply, list) else ():
-        if isinstance(each, dict) and each.get("tray_open"):
-            open_.add(str(each.get("qdev", "")).rpartition("/")[2] or str(each.get("device", "")))
+        if isinstance(each, dict) and each.get("removable"):
+            qdev = str(each.get("qdev", "")).removeprefix("/machine/peripheral/").partition("/")[0]
+            drives[qdev or str(each.get("device", ""))] = each
     disks = []
     for disk in definition.devices.disks:
-        if disk.alias in open_ and disk.source is None and disk.target is not None:
-            disk = replaced(disk, target=replaced(disk.target, tray="open"))
+        drive = drives.get(disk.alias or "")
+        if drive is not None:
+            if "inserted" not in drive and disk.source is not None:
+                driver = disk.driver and replaced(disk.driver, type=None)
+                disk = replaced(disk, type="file", source=None, backingStore=None, driver=driver)
+            if disk.target is not None:
+                tray = "open" if drive.get("tray_open") else None
+                disk = replaced(disk, target=replaced(disk.target, tray=tray))
         disks.append(disk)
     return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))
 

@@ -64,6 +64,9 @@ class HypervisorCommands:
                 message = readJSON(cmd)
                 if not isinstance(message, dict):
                     return _NO_OBJECT, []
+                if "id" in message:
+                    # Ours it has to be, by which the answer is known.
+                    raise internal("Unable to append command 'id' string")
                 reply = await guest.monitor.pass_(message, timeout=DEADLINE, fds=kept)
                 return json.dumps(reply, separators=(",", ":")), []
         finally:

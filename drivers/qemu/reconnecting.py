@@ -20,7 +20,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.jobs import LongJob
-from pyvirt.drivers.qemu.live import learnChardevs, learnTrays, named, reclaimPorts
+from pyvirt.drivers.qemu.live import learnChardevs, learnDrives, named, reclaimPorts
 from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.netfilters import bindFilters
 from pyvirt.drivers.qemu.networking import reserveNames
@@ -210,7 +210,7 @@ async def _settle(
         domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, reason
     domain.definition = learnChardevs(domain.definition, await guest.execute("query-chardev"))
     blocks = await guest.execute("query-block")
-    domain.definition = learnTrays(domain.definition, blocks)
+    domain.definition = learnDrives(domain.definition, blocks)
     recognize(hypervisor, domain, guest, blocks)
     await connectAgent(hypervisor, domain, guest)
 

@@ -187,6 +187,8 @@ class DomainResources(Pinning, IOThreadListing):
                 await setVcpus(domain, nvcpus)
                 return
             pending = None
+            if live and not flags & maximum:
+                vcpus.checkCount(domain.definition, nvcpus, "live")
             if config:
                 pending = self._stored(domain.persistentDefinition, nvcpus, flags)
             elif flags & maximum:
@@ -202,16 +204,9 @@ class DomainResources(Pinning, IOThreadListing):
     @staticmethod
     def _stored(definition: DomainDefinition, nvcpus: int, flags: int) -> DomainDefinition:
         """Return what a domain will be with so many processors, or so many at most."""
-        vcpu = definition.vcpu
         if flags & c.VIR_DOMAIN_VCPU_MAXIMUM:
-            current = vcpu.maximum if vcpu.current is None else vcpu.current
-            now = None if current >= nvcpus else vcpu.current
-            return replaced(definition, vcpu=replaced(vcpu, maximum=nvcpus, current=now))
-        if nvcpus > vcpu.maximum:
-            raise invalidArgument(
-                "requested vcpus is greater than max allowable vcpus for the persistent domain: "
-                f"{nvcpus} > {vcpu.maximum}"
-            )
+            return vcpus.storedMaximum(definition, nvcpus)
+        vcpus.checkCount(definition, nvcpus, "persistent")
         hotpluggable = bool(flags & c.VIR_DOMAIN_VCPU_HOTPLUGGABLE)
         return vcpus.storedCount(definition, nvcpus, hotpluggable)
 

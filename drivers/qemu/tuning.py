@@ -113,7 +113,8 @@ class DomainTuning(MemoryTuning, BlockIOTuning, InterfaceTuning):
             "global": limits.bandwidth(group),
             "emulator": limits.bandwidth(group, "emulator"),
             "vcpu": (0, 0),
-            "iothread": (0, 0),
+            # Without threads of their own, IO is done under the limits of all.
+            "iothread": limits.bandwidth(group),
         }
         if len(set(guest.vcpuThreads.values())) == len(guest.vcpuThreads) > 0:
             times["vcpu"] = limits.bandwidth(group, f"vcpu{min(guest.vcpuThreads)}")

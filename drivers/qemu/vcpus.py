@@ -16,13 +16,23 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.placement import placeVcpu
 from pyvirt.drivers.qemu.plugging.detaching import waitGone
-from pyvirt.drivers.qemu.refusals import failed, invalidArgument
+from pyvirt.drivers.qemu.refusals import failed, invalidArgument, unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["each", "plugCount", "plugSet", "storedCount", "storedSet", "vcpuGone"]
+__all__ = [
+    "checkCount",
+    "each",
+    "plugCount",
+    "plugFirst",
+    "plugSet",
+    "storedCount",
+    "storedMaximum",
+    "storedSet",
+    "vcpuGone",
+]
 
 
 def each(definition: DomainDefinition) -> list[VCPU]:
@@ -76,6 +86,35 @@ async def _plug(hypervisor: Hypervisor, domain: Domain, guest: Guest, wanted: se
         first += count
 
 
+async def plugFirst(guest: Guest, definition: DomainDefinition) -> DomainDefinition:
+    """
+    Plug in what is to be there from the start but may be plugged out, before the guest's CPUs run for the first time.
+
+    @return: the definition, which says in which order its processors came.
+    """
+    listed = definition.vcpus.vcpus if definition.vcpus is not None else ()
+    there = sorted(
+        (one for one in listed if one.enabled),
+        key=lambda one: (bool(one.hotpluggable), one.order or 0, one.id or 0),
+    )
+    waiting = {one.id for one in there if one.hotpluggable}
+    if waiting:
+        found: dict[int, dict[str, Any]] = {}
+        first = 0
+        for entity in await _entities(guest):
+            found[first] = entity
+            first += int(entity.get("vcpus-count", 1))
+        for one in there:
+            entity = found.get(one.id or 0, {})
+            if one.id in waiting and entity and "qom-path" not in entity:
+                arguments = {"driver": str(entity.get("type")), "id": f"vcpu{one.id}"}
+                await guest.execute("device_add", {**arguments, **entity["props"]})
+    if not there or any(one.order for one in there):
+        return definition
+    orders = {one.id: number for number, one in enumerate(there, 1)}
+    return _with(definition, [replaced(one, order=orders.get(one.id)) for one in listed])
+
+
 async def _learn(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, numbers: set[int], there: bool
 ) -> None:
@@ -120,18 +159,26 @@ async def vcpuGone(hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: 
         await _learn(hypervisor, domain, guest, {int(number)}, False)
 
 
+def checkCount(definition: DomainDefinition, count: int, which: str) -> None:
+    """
+    Refuse more processors than there can be.
+
+    @param which: C{live} or C{persistent}.
+    """
+    if count > definition.vcpu.maximum:
+        raise invalidArgument(
+            f"requested vcpus is greater than max allowable vcpus for the {which} domain: "
+            f"{count} > {definition.vcpu.maximum}"
+        )
+
+
 async def plugCount(hypervisor: Hypervisor, domain: Domain, guest: Guest, count: int) -> None:
     """
     Have a running guest have so many processors.
 
-    @raise VirtError: it cannot have so many, or so few.
+    @raise VirtError: it cannot have so few.
     """
     vcpus = each(domain.definition)
-    if count > len(vcpus):
-        raise invalidArgument(
-            "requested vcpus is greater than max allowable vcpus for the live domain: "
-            f"{count} > {len(vcpus)}"
-        )
     current = sum(one.enabled for one in vcpus)
     if count > current:
         free = [int(one.id or 0) for one in vcpus if not one.enabled]
@@ -139,7 +186,7 @@ async def plugCount(hypervisor: Hypervisor, domain: Domain, guest: Guest, count:
         return
     going = [int(one.id or 0) for one in vcpus if one.enabled and one.hotpluggable]
     if len(going) < current - count:
-        raise failed(
+        raise unsupportedConfig(
             "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count"
         )
     for number in list(reversed(going))[: current - count]:
@@ -154,11 +201,10 @@ async def plugSet(
 
     @raise VirtError: one is not there, or stays.
     """
-    vcpus = {one.id: one for one in each(domain.definition)}
+    vcpus = {one.id or 0: one for one in each(domain.definition)}
+    _checkThere(vcpus, numbers, "live")
     for number in sorted(numbers):
-        one = vcpus.get(number)
-        if one is None:
-            raise invalidArgument(f"vcpu {number} is not present in live config")
+        one = vcpus[number]
         if one.enabled == state:
             raise invalidArgument(f"vcpu '{number}' is already in requested state")
         if not state and not one.hotpluggable:
@@ -174,24 +220,44 @@ async def plugSet(
             await _unplug(hypervisor, domain, guest, number)
 
 
+def _checkThere(vcpus: dict[int, VCPU], numbers: set[int], which: str) -> None:
+    for number in sorted(numbers):
+        if number not in vcpus:
+            raise invalidArgument(f"vcpu {number} is not present in {which} config")
+
+
+def storedMaximum(definition: DomainDefinition, maximum: int) -> DomainDefinition:
+    """Return a definition that can have so many processors; those that it has stay, as far as there is room."""
+    vcpu = definition.vcpu
+    current = vcpu.maximum if vcpu.current is None else vcpu.current
+    if definition.vcpus is None or not definition.vcpus.vcpus:
+        now = None if current >= maximum else current
+        return replaced(definition, vcpu=replaced(vcpu, maximum=maximum, current=now))
+    vcpus = list(definition.vcpus.vcpus)[:maximum]
+    vcpus += [VCPU(id=number, enabled=False) for number in range(len(vcpus), maximum)]
+    return _with(replaced(definition, vcpu=replaced(vcpu, maximum=maximum)), vcpus)
+
+
 def storedCount(definition: DomainDefinition, count: int, hotpluggable: bool) -> DomainDefinition:
     """Return a definition with so many processors; the list of them, where there is one, follows."""
-    if definition.vcpus is None and not hotpluggable:
+    vcpus = each(definition)
+    current = sum(one.enabled for one in vcpus)
+    if definition.vcpus is None and not (hotpluggable and count > current):
         maximum = definition.vcpu.maximum
         vcpu = replaced(definition.vcpu, current=None if count == maximum else count)
         return replaced(definition, vcpu=vcpu)
-    vcpus = each(definition)
-    current = sum(one.enabled for one in vcpus)
     done: list[VCPU] = list(vcpus)
     if count > current:
         for place, one in enumerate(done):
+            hotpluggable = hotpluggable or bool(one.enabled and one.hotpluggable)
             if count > current and not one.enabled:
-                done[place] = replaced(one, enabled=True, hotpluggable=hotpluggable, order=None)
+                # Those that stay come first: behind one that may go, all may.
+                done[place] = replaced(one, enabled=True, hotpluggable=hotpluggable)
                 current += 1
     else:
         for place in reversed(range(len(done))):
             if count < current and done[place].enabled and place:
-                done[place] = replaced(done[place], enabled=False, hotpluggable=True, order=None)
+                done[place] = replaced(done[place], enabled=False, hotpluggable=True)
                 current -= 1
     return _with(definition, [replaced(one, order=None) for one in done])
 
@@ -202,25 +268,24 @@ def storedSet(definition: DomainDefinition, numbers: set[int], state: bool) -> D
 
     @raise VirtError: one cannot be.
     """
-    known = {one.id for one in each(definition)}
-    for number in sorted(numbers):
-        if number not in known:
-            raise invalidArgument(f"vcpu {number} is not present in persistent config")
-        for one in each(definition):
-            if (one.id or 0) > number and one.enabled and not one.hotpluggable:
-                raise invalidArgument(
-                    f"vcpu '{number}' can't be modified as it is followed by non-hotpluggable "
-                    "online vcpus"
-                )
-    if not state and 0 in numbers:
-        raise invalidArgument("vCPU 0 can't be offlined")
+    vcpus = {one.id or 0: one for one in each(definition)}
+    _checkThere(vcpus, numbers, "persistent")
+    first = min(numbers, default=0)
+    if first == 0:
+        raise invalidArgument("vCPU '0' can't be modified")
+    for number, one in vcpus.items():
+        if number > first and number not in numbers and one.enabled and not one.hotpluggable:
+            raise invalidArgument(
+                f"vcpu '{first}' can't be modified as it is followed by non-hotpluggable "
+                "online vcpus"
+            )
     done = [
         replaced(
             one,
-            enabled=state if one.id in numbers else one.enabled,
-            hotpluggable=True if one.id in numbers else one.hotpluggable,
+            enabled=state if number in numbers else one.enabled,
+            hotpluggable=True if number in numbers else one.hotpluggable,
             order=None,
         )
-        for one in each(definition)
+        for number, one in vcpus.items()
     ]
     return _with(definition, done)

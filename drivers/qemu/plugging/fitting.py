@@ -200,6 +200,8 @@ def checkStored(definition: DomainDefinition, kind: str, device: Any) -> None:
         raise operationInvalid(f"controller index='{device.index}' already exists")
     if kind in CHARDEVS:
         _checkPort(devices, kind, device)
+        if _isSerial(kind, device):
+            raise operationUnsupported("attaching serial console is not supported")
     if kind == "leases" and there(devices, kind, device):
         raise _leased(device)
     if kind == "watchdogs" and devices.watchdogs:
@@ -208,6 +210,11 @@ def checkStored(definition: DomainDefinition, kind: str, device: Any) -> None:
         raise operationInvalid("domain already has a vsock device")
     if kind in ("hostdevs", "shmems") and there(devices, kind, device):
         raise operationInvalid("device is already in the domain configuration")
+
+
+def _isSerial(kind: str, device: Any) -> bool:
+    """Whether a device is a serial port in the form of a console."""
+    return kind == "consoles" and device.target.type in (None, "serial")
 
 
 def _leased(device: Any) -> VirtError:
@@ -253,8 +260,10 @@ def checkLive(definition: DomainDefinition, kind: str, device: Any) -> None:
             raise operationInvalid("Target already exists")
     elif kind in CHARDEVS:
         _checkPort(devices, kind, device)
+        if _isSerial(kind, device):
+            raise unsupportedConfig("unsupported console target type serial")
         if (
-            kind == "channels"
+            kind in ("channels", "consoles")
             and device.target.type == "virtio"
             and not any(each.type == "virtio-serial" for each in devices.controllers)
         ):

@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, checkABIStability
+from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain.stability import checkABIStability
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.snapshot import (
     OFFLINE,

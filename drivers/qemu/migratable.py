@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyvirt.definitions.domain import DomainDefinition, checkABIStability, formatDomain, parseDomain
+from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
 from pyvirt.definitions.domain._audio import Audio
 from pyvirt.definitions.domain._cpu import CPU
+from pyvirt.definitions.domain.stability import checkABIStability
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.channelpaths import withoutDefaultPath
 

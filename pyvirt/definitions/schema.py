@@ -282,13 +282,7 @@ def reader(cls: type) -> Reader:
     found = _readers.get(cls)
     if found is None:
         own = getattr(cls, "readElement", None)
-        found = _readers[cls] = own if own is not None else _Later(cls, True)
-        if own is None:
-            try:
-                found = _readers[cls] = _compileReader(cls)
-            except Exception:
-                del _readers[cls]
-                raise
+        found = _readers[cls] = own if own is not None else _compileReader(cls)
     return found
 
 
@@ -305,9 +299,7 @@ def writer(cls: type) -> Writer:
     found = _writers.get(cls)
     if found is None:
         own = getattr(cls, "writeElement", None)
-        found = _writers[cls] = own if own is not None else _Later(cls, False)
-        if own is None:
-            found = _writers[cls] = _compileWriter(cls)
+        found = _writers[cls] = own if own is not None else _compileWriter(cls)
     return found
 
 
@@ -319,17 +311,29 @@ def plainWriter(cls: type) -> Writer:
     return found
 
 
-class _Later:
-    """Stands for a reader or writer that is being compiled, in classes that contain themselves."""
+def _firstReader(cls: type, space: dict[str, Any], name: str) -> Reader:
+    """
+    Return what stands for the reader of an inner class until it is first called.
 
-    def __init__(self, cls: type, reads: bool) -> None:
-        self._cls = cls
-        self._reads = reads
+    Then it compiles that reader and puts it in its own place: of the hundreds of classes a domain has,
+    one program meets few, and a class may contain itself.
+    """
 
-    def __call__(self, *arguments: Any) -> Any:
-        if self._reads:
-            return _readers[self._cls](*arguments)
-        return _writers[self._cls](*arguments)
+    def read(node: Node, context: Context) -> Any:
+        space[name] = found = reader(cls)
+        return found(node, context)
+
+    return read
+
+
+def _firstWriter(cls: type, space: dict[str, Any], name: str) -> Writer:
+    """Return what stands for the writer of an inner class until it is first called."""
+
+    def write(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        space[name] = found = writer(cls)
+        found(value, out, indent, tag, context)
+
+    return write
 
 
 def _classOf(kind: Any) -> type | None:
@@ -405,7 +409,7 @@ def _compileReader(cls: type) -> Reader:
             else:
                 inner = _classOf(spec.kind)
                 assert inner is not None
-                space[f"K{index}"] = reader(inner)
+                space[f"K{index}"] = _firstReader(inner, space, f"K{index}")
             if spec.form == "present":
                 inside.append(f" {x} = {tag!r} in kids")
                 continue
@@ -454,7 +458,7 @@ def _compileReader(cls: type) -> Reader:
         elif spec.form == "inline":
             inner = _classOf(spec.kind)
             assert inner is not None
-            space[f"K{index}"] = reader(inner)
+            space[f"K{index}"] = _firstReader(inner, space, f"K{index}")
             body.append(f" {x} = K{index}(node, context)")
         elif spec.read is not None:
             wanted.update(dict.fromkeys(spec.tags))
@@ -595,7 +599,7 @@ def _elementsSource(
                 value = _valueSource(spec.kind, index, "x", space)
                 code = f"out.append(f'{{inner}}<{spec.name}>{value}</{spec.name}>\\n')"
             else:
-                space[f"E{index}"] = writer(inner)
+                space[f"E{index}"] = _firstWriter(inner, space, f"E{index}")
                 code = f"E{index}(x, out, inner, {spec.name!r}, context)"
             if spec.form == "element":
                 lines.append(f"{pad} x = {x}")

@@ -19,6 +19,8 @@ __all__ = ["Field", "definition"]
 
 _Class = TypeVar("_Class", bound=type)
 _FIELDS = "__attrs_attrs__"
+_SAID = "_said"
+"""Where a class has what it says of its fields, inherited ones too: name to kind and default or L{Field}."""
 
 
 class Field(NamedTuple):
@@ -32,22 +34,21 @@ class Field(NamedTuple):
 def definition(cls: _Class) -> _Class:
     """Make a class a frozen, slotted one with a constructor that takes its annotated fields by name."""
     space = dict(vars(cls))
-    inherited: dict[str, Any] = {}
+    inherited: dict[str, tuple[Any, Any]] = {}
     for base in reversed(cls.__mro__[1:]):
-        for each in vars(base).get(_FIELDS, ()):
-            inherited[each.name] = each
+        inherited |= vars(base).get(_SAID, {})
     own = {
-        name: _attribute(name, kind, space.pop(name, attrs.NOTHING))
+        name: (kind, space.pop(name, attrs.NOTHING))
         for name, kind in space.get("__annotations__", {}).items()
         if not str(kind).startswith(("ClassVar", "typing.ClassVar"))
     }
     fields = {name: each for name, each in inherited.items() if name not in own} | own
-    slots = [name for name in own if name not in inherited]
     for name in ("__dict__", "__weakref__"):
         space.pop(name, None)
-    space["__slots__"] = tuple(slots)
-    space[_FIELDS] = tuple(fields.values())
-    space["_valuesOf"] = staticmethod(_getter(tuple(fields)))
+    space["__slots__"] = tuple(name for name in own if name not in inherited)
+    space[_SAID] = fields
+    space[_FIELDS] = _LaterFields()
+    space["_valuesOf"] = staticmethod(_firstValues)
     space["__init__"] = _firstInit
     space["__setattr__"] = _refuse
     space["__delattr__"] = _refuse
@@ -87,8 +88,28 @@ def _attribute(name: str, kind: Any, given: Any) -> Any:
     )
 
 
-def _getter(names: tuple[str, ...]) -> Callable[[Any], Any]:
-    return attrgetter(*names) if names else lambda value: ()
+class _LaterFields:
+    """Stands for the fields that C{attrs} wants to see, until somebody looks at them: most never are."""
+
+    def __get__(self, instance: object, cls: type) -> Any:
+        owner = _owner(cls)
+        fields = tuple(_attribute(name, *said) for name, said in vars(owner)[_SAID].items())
+        setattr(owner, _FIELDS, fields)
+        return fields
+
+
+def _owner(cls: type) -> type:
+    """Return the class that L{definition} made: it may have been derived from, as open forms are."""
+    return next(each for each in cls.__mro__ if _SAID in vars(each))
+
+
+def _firstValues(value: Any) -> Any:
+    """Make the function that returns all values of an instance, and call it."""
+    cls: Any = _owner(type(value))
+    names = tuple(vars(cls)[_SAID])
+    get: Callable[[Any], Any] = attrgetter(*names) if names else lambda value: ()
+    cls._valuesOf = staticmethod(get)
+    return get(value)
 
 
 def _refuse(self: Any, *_: Any) -> None:
@@ -106,12 +127,12 @@ def _hash(self: Any) -> int:
 
 
 def _represent(self: Any) -> str:
-    parts = (f"{each.name}={getattr(self, each.name)!r}" for each in getattr(self, _FIELDS))
+    parts = (f"{name}={getattr(self, name)!r}" for name in getattr(self, _SAID))
     return f"{type(self).__qualname__}({', '.join(parts)})"
 
 
 def _reduce(self: Any) -> Any:
-    values = {each.name: getattr(self, each.name) for each in getattr(self, _FIELDS)}
+    values = {name: getattr(self, name) for name in getattr(self, _SAID)}
     return _made, (type(self), values)
 
 
@@ -121,7 +142,7 @@ def _made(cls: type, values: dict[str, Any]) -> Any:
 
 def _firstInit(self: Any, **given: Any) -> None:
     """Compile the constructor of a class, and call it."""
-    cls = next(each for each in type(self).__mro__ if _FIELDS in vars(each))
+    cls = _owner(type(self))
     constructor = _compileInit(cls)
     setattr(cls, "__init__", constructor)  # noqa: B010
     constructor(self, **given)

@@ -10,7 +10,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from pyvirt.definitions.domain import checkABIStability, completed, parseDomain
+from pyvirt.definitions.domain import completed, parseDomain
+from pyvirt.definitions.domain.stability import checkABIStability
 from pyvirt.errors import ErrorCode, VirtError
 from tests.definitions.vectors import HERE
 

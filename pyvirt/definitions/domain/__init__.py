@@ -5,7 +5,6 @@ Domain definitions: XML to frozen values and back.
 from pyvirt.definitions.domain._check import check
 from pyvirt.definitions.domain._complete import completed
 from pyvirt.definitions.domain._lookup import diskOf, pathOf
-from pyvirt.definitions.domain._stability import checkABIStability
 from pyvirt.definitions.domain._test import TestState
 from pyvirt.definitions.domain._top import (
     Devices,
@@ -21,7 +20,6 @@ __all__ = [
     "DomainDefinition",
     "TestState",
     "check",
-    "checkABIStability",
     "completed",
     "diskOf",
     "formatDevice",

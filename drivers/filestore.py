@@ -16,7 +16,15 @@ from twisted.logger import Logger
 from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.process import systemError
 
-__all__ = ["DefinitionFolder", "banner", "holdsDefinitions", "removeFile", "wrapped", "writeWhole"]
+__all__ = [
+    "DefinitionFolder",
+    "banner",
+    "firstSinceBoot",
+    "holdsDefinitions",
+    "removeFile",
+    "wrapped",
+    "writeWhole",
+]
 
 log = Logger()
 
@@ -85,6 +93,23 @@ def holdsDefinitions(*folders: str) -> bool:
         except OSError:
             continue
     return False
+
+
+def firstSinceBoot(folder: str) -> bool:
+    """
+    Whether nobody has asked since the host booted.
+
+    @param folder: what the host forgets when it boots; that it was asked is remembered there.
+    """
+    mark = os.path.join(folder, "autostarted")
+    try:
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    except FileExistsError:
+        return False
+    except OSError as problem:
+        log.error("{mark} cannot be made: {problem}", mark=mark, problem=problem)
+        return False
+    return True
 
 
 class DefinitionFolder:

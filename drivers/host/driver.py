@@ -10,7 +10,7 @@ from typing import Any
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
-from pyvirt.drivers.filestore import holdsDefinitions
+from pyvirt.drivers.filestore import firstSinceBoot, holdsDefinitions
 from pyvirt.drivers.host.components import FAMILIES
 from pyvirt.drivers.host.host import Host
 from pyvirt.drivers.host.layout import HostLayout
@@ -129,7 +129,8 @@ class HostDriver:
         """
         Find again what runs, start what starts with the host.
 
-        What only lies on disk, such as secrets, is read when somebody first asks for it.
+        What only lies on disk, such as secrets and networks that are not active, is read when somebody first
+        asks for it.
         """
         reactor: Any = context.reactor
         self._privileged = privileged
@@ -140,9 +141,13 @@ class HostDriver:
             privileged=privileged and os.geteuid() == 0,
         )
         self._claim(host)
-        for scheme, folders in host.layout.active.items():
-            if holdsDefinitions(*folders):
+        for scheme, (autostart, state) in host.layout.active.items():
+            if holdsDefinitions(autostart, state):
                 await host.start(FAMILIES[scheme][0])
+            else:
+                # What is marked later to start with the host does so when that boots again, not when it is read.
+                os.makedirs(state, exist_ok=True)
+                firstSinceBoot(state)
         self.host = host
 
     def _claim(self, host: Host) -> None:

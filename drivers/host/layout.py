@@ -74,11 +74,13 @@ class HostLayout:
         return os.path.join(self.run, "network")
 
     @property
-    def active(self) -> dict[str, tuple[str, ...]]:
-        """Where definitions are of what runs, or starts with the host: folders by the scheme of the driver."""
+    def active(self) -> dict[str, tuple[str, str]]:
+        """
+        Where definitions are of what starts with the host, and then of what runs: folders by the scheme of the driver.
+        """
         return {
-            "storage": (self.storage, self.storageState),
-            "network": (self.networks, self.networkState),
+            "storage": (os.path.join(self.storage, "autostart"), self.storageState),
+            "network": (os.path.join(self.networks, "autostart"), self.networkState),
         }
 
     @property

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.confsyntax import ConfigError
-from pyvirt.drivers.filestore import holdsDefinitions
+from pyvirt.drivers.filestore import firstSinceBoot, holdsDefinitions
 from pyvirt.drivers.interfaces.driver import (
     IConnection,
     IDriverFactory,
@@ -25,7 +25,7 @@ from pyvirt.drivers.qemu.components import componentClass
 from pyvirt.drivers.qemu.conf import loadQEMUConfig
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.refusals import internal
-from pyvirt.drivers.qemu.unclaimed import endUnclaimed, firstSinceBoot
+from pyvirt.drivers.qemu.unclaimed import endUnclaimed
 from pyvirt.errors import VirtError
 from pyvirt.hooks import Hooks
 from pyvirt.pidfile import PidFile

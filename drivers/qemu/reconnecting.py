@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from pyvirt import constants as c
+from pyvirt.drivers.filestore import firstSinceBoot
 from pyvirt.drivers.qemu import ending, happenings, locks
 from pyvirt.drivers.qemu.blocks.backups import Backup, watch
 from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
@@ -31,7 +32,7 @@ from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
 from pyvirt.drivers.qemu.storagecopy import abandon
 from pyvirt.drivers.qemu.store import Status
-from pyvirt.drivers.qemu.unclaimed import endUnclaimed, firstSinceBoot
+from pyvirt.drivers.qemu.unclaimed import endUnclaimed
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 
 from twisted.logger import Logger
 
-__all__ = ["endUnclaimed", "firstSinceBoot"]
+__all__ = ["endUnclaimed"]
 
 log = Logger()
 
@@ -53,20 +53,3 @@ def endUnclaimed(folder: str, known: Collection[str]) -> None:
             os.kill(int(entry), signal.SIGKILL)
         except OSError as problem:
             log.warn("{name} cannot be ended: {problem}", name=name, problem=problem)
-
-
-def firstSinceBoot(folder: str) -> bool:
-    """
-    Whether nobody has asked since the host booted.
-
-    @param folder: what the host forgets when it boots; that it was asked is remembered there.
-    """
-    mark = os.path.join(folder, "autostarted")
-    try:
-        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    except FileExistsError:
-        return False
-    except OSError as problem:
-        log.error("{mark} cannot be made: {problem}", mark=mark, problem=problem)
-        return False
-    return True

@@ -19,7 +19,7 @@ from pyvirt.definitions.network import NetworkDefinition, completed, formatNetwo
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
-from pyvirt.drivers.filestore import DefinitionFolder, wrapped
+from pyvirt.drivers.filestore import DefinitionFolder, firstSinceBoot, wrapped
 from pyvirt.drivers.host.networks import shares
 from pyvirt.drivers.host.networks.leases import leases
 from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, networkOf
@@ -158,8 +158,7 @@ class Networks:
         return definition
 
     async def _autostart(self) -> None:
-        done = os.path.join(self._state.path, "autostarted")
-        if os.path.exists(done):
+        if not firstSinceBoot(self._state.path):
             return
         for network in list(self._names.values()):
             if network.autostart and not network.active:
@@ -167,8 +166,6 @@ class Networks:
                     await self._start(network)
                 except VirtError as error:
                     log.error("network {name}: {error}", name=network.ref.name, error=error)
-        with open(done, "w", opener=lambda path, flags: os.open(path, flags, 0o600)):
-            pass
 
     async def unload(self) -> None:
         """Let go of networks, which go on."""

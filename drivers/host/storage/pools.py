@@ -18,7 +18,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.storage import PoolDefinition, completedPool, formatPool, parsePool
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
-from pyvirt.drivers.filestore import DefinitionFolder, wrapped
+from pyvirt.drivers.filestore import DefinitionFolder, firstSinceBoot, wrapped
 from pyvirt.drivers.host.storage import capabilities, sources
 from pyvirt.drivers.host.storage.backends import Backend
 from pyvirt.drivers.host.storage.kinds import backendFor
@@ -118,8 +118,7 @@ class Pools:
 
     async def _autostart(self) -> None:
         """Start what starts with the host, once in each life of the host."""
-        done = os.path.join(self._state.path, "autostarted")
-        if os.path.exists(done):
+        if not firstSinceBoot(self._state.path):
             return
         for pool in list(self._names.values()):
             if pool.autostart and not pool.active:
@@ -129,8 +128,6 @@ class Pools:
                     log.error(
                         "pool {name} does not start: {error}", name=pool.ref.name, error=error
                     )
-        with open(done, "w", opener=lambda path, flags: os.open(path, flags, 0o600)):
-            pass
 
     # Finding
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -64,7 +65,6 @@ class World:
     @ivar clock: tells the time, in seconds since 1970 where it is the reactor.
     @ivar random: makes up UUIDs and hardware addresses.
     @ivar node: what the host is.
-    @ivar networks: by name, as are pools, host interfaces and devices.
     @ivar interfaceBackup: how the interfaces were when a change to them began, None if none did.
     @ivar secrets: by UUID.
     @ivar filters: network filters, by name.
@@ -79,11 +79,7 @@ class World:
         self.node = NODE
         self.cells: tuple[Cell, ...] = ()
         self.domains = DomainTable()
-        self.networks: dict[str, Network] = {}
-        self.pools: dict[str, Pool] = {}
-        self.interfaces: dict[str, HostInterface] = {}
         self.interfaceBackup: list[InterfaceDefinition] | None = None
-        self.devices: dict[str, NodeDeviceDefinition] = {}
         self.secrets: dict[bytes, Secret] = {}
         self.filters: dict[str, FilterDefinition] = {}
         self.filterBindings: dict[str, FilterBindingDefinition] = {}
@@ -91,6 +87,42 @@ class World:
         self._waiting: set[IDelayedCall] = set()
         self._lastID = 0
         self._components: dict[InterfaceClass, object | None] = {}
+        self._furniture: str | None = None
+
+    def furnish(self, module: str) -> None:
+        """
+        Let a module put in their place the objects that are there from the beginning, when a family is first looked at.
+
+        @param module: has a function for each family, called as that is here.
+        """
+        self._furniture = module
+
+    def _placed(self, family: str) -> dict[str, Any]:
+        # There from here on: whoever places its objects looks at it.
+        found = self.__dict__[family] = {}
+        if self._furniture is not None:
+            getattr(import_module(self._furniture), family)(self)
+        return found
+
+    @cached_property
+    def networks(self) -> dict[str, Network]:
+        """Networks by name."""
+        return self._placed("networks")
+
+    @cached_property
+    def pools(self) -> dict[str, Pool]:
+        """Storage pools by name."""
+        return self._placed("pools")
+
+    @cached_property
+    def interfaces(self) -> dict[str, HostInterface]:
+        """Interfaces of the host by name."""
+        return self._placed("interfaces")
+
+    @cached_property
+    def devices(self) -> dict[str, NodeDeviceDefinition]:
+        """Devices of the host by name."""
+        return self._placed("devices")
 
     def component(self, interface: InterfaceClass) -> object | None:
         """Return what does the operations of a contract, None if nothing does."""

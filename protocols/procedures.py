@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
+from types import FunctionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from twisted.internet.defer import Deferred
@@ -52,6 +53,7 @@ class Rule(NamedTuple):
     value: str | None = None
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> Rule:
         """
         Read C{object:permission}, optionally followed by C{:FLAG|FLAG}, C{:!FLAG|FLAG} or
@@ -126,6 +128,9 @@ class Procedure:
         self.since = since
         code = stub.__code__
         self.parameters: tuple[str, ...] = code.co_varnames[1 : code.co_argcount]
+        # Hundreds of functions that do nothing, each with code of its own, would take much of a daemon's memory.
+        if isinstance(stub, FunctionType):
+            stub.__code__ = _uncalled.__code__
 
     def __repr__(self) -> str:
         return f"<Procedure {self.number} {self.name}>"
@@ -165,6 +170,14 @@ class Procedure:
         return xdr.compileCodec(kinds, f"{self.name} result")
 
 
+def _uncalled() -> None:
+    """What a stub does: nothing, for it is never called."""
+
+
+_NEVER = ReadOnly(False)
+_ALWAYS = ReadOnly(True)
+
+
 def procedure(
     number: int,
     *,
@@ -199,7 +212,9 @@ def procedure(
             priority=priority,
             access=tuple(map(Rule.parse, (access,) if isinstance(access, str) else access)),
             filters=tuple(map(Rule.parse, (filters,) if isinstance(filters, str) else filters)),
-            readOnly=readOnly if isinstance(readOnly, ReadOnly) else ReadOnly(readOnly),
+            readOnly=(
+                readOnly if isinstance(readOnly, ReadOnly) else _ALWAYS if readOnly else _NEVER
+            ),
             stream=Direction(stream) if stream else None,
             sparse=sparse,
             fds=fds,

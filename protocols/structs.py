@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NamedTuple
 
+from pyvirt.annotations import keepAsText
 from pyvirt.protocols.xdr import (
     UUID,
     Arms,
@@ -425,3 +426,6 @@ class StreamHole(NamedTuple):
 
     length: Hyper
     flags: UInt32
+
+
+keepAsText(globals())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, Union
 
 from twisted.internet.defer import Deferred
 
+from pyvirt.annotations import keepAsText
 from pyvirt.protocols.structs import (
     DomainCheckpointRef,
     DomainDiskError,
@@ -271,3 +272,6 @@ class MigrationFinished(NamedTuple):
 
     domain: DomainRef
     cookie: bytes
+
+
+keepAsText(globals())

@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
+from pyvirt.annotations import keepAsText
 from pyvirt.protocols.procedures import Program, procedure
 from pyvirt.protocols.structs import AdminClient, AdminServer, TypedParam
 from pyvirt.protocols.xdr import Max, UHyper, UInt32, WireString
@@ -141,3 +142,6 @@ class Admin(Protocol):
 
 
 PROGRAM = Program("admin", 0x06900690, 1, Admin)
+
+
+keepAsText(globals())

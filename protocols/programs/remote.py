@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
+from pyvirt.annotations import keepAsText
 from pyvirt.protocols.procedures import Program, ReadOnly, event, procedure
 from pyvirt.protocols.structs import (
     DomainCheckpointRef,
@@ -4591,3 +4592,6 @@ class Remote(Protocol):
 
 
 PROGRAM = Program("remote", 0x20008086, 1, Remote)
+
+
+keepAsText(globals())

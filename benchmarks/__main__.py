@@ -213,7 +213,7 @@ MEASURES = [
     Measure("memory of these", "KiB", _SCALE.memory("domains"), 0.5, less=True, rounds=1),
     Measure("storm to 50 subscribers", "events/s", _SCALE.storm, 1, rounds=1),
     Measure("memory that it adds", "KiB", _SCALE.memory("storm"), 0.5, less=True, rounds=1),
-    Measure("memory of all then", "KiB", _SCALE.memory("storm, all"), less=True, rounds=1),
+    Measure("memory of all then", "KiB", _SCALE.memory("storm, all"), 0.5, less=True, rounds=1),
     Measure("from connect to answer, UNIX", "ms", _DOORS.opening("unix", 200), 0.8, less=True),
     Measure("from connect to answer, TCP", "ms", _DOORS.opening("tcp", 200), 0.8, less=True),
     Measure("from connect to answer, TLS", "ms", _DOORS.opening("tls", 50), 0.3, less=True),

@@ -16,10 +16,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from pyvirt import constants as c
 from pyvirt.daemon.access import guard as guarding
 from pyvirt.daemon.access.command import main
+from pyvirt.daemon.access.guard import PolicyError
 from pyvirt.daemon.access.objects import PERMISSIONS, Target
 from pyvirt.daemon.access.owners import Owners
 from pyvirt.daemon.access.policies import FilePolicy
-from pyvirt.daemon.access.policy import Policy, PolicyError, readPolicy, subjectsOf
+from pyvirt.daemon.access.policy import Policy, readPolicy, subjectsOf
 from pyvirt.daemon.access.polkit import Polkit, PolkitPolicy
 from pyvirt.daemon.identity import Identity
 from pyvirt.drivers.interfaces.events import Event, EventKind

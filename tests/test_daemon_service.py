@@ -168,8 +168,8 @@ class ServiceTests(TestCase):
         self.assertEqual((server.workers.maximum, server.workers.limited), (7, True))
         self.assertIsNotNone(server.access)
         self.assertIsNotNone(server.audit)
-        assert server.sasl is not None
-        self.assertEqual(server.sasl.allowed, ("joe",))
+        assert server.logins is not None
+        self.assertEqual(server.logins().allowed, ("joe",))
         self.assertEqual(service.config.tcpPort, 16509)  # takes a restart
         self.assertEqual(service.administration.log.describeOutputs(), f"2:file:{log}")
         for text in ("max_clients = x\n", "nonsense = 1\n", "max_clients = 1\n"):

@@ -67,9 +67,10 @@ class Base(SynchronousTestCase):
     def setUp(self) -> None:
         self.file = makeFile(self)
         self.world = World(anonymousClients=100)
-        self.sasl = self.world.server.sasl = SASL(
+        self.sasl = SASL(
             passwords=PasswordFile(self.file), inThread=lambda function, *a: execute(function, *a)
         )
+        self.world.server.logins = lambda: self.sasl
 
     def peer(self, identity: Identity = UNIX) -> Peer:
         peer = self.world.peer(auth="sasl")

@@ -13,7 +13,6 @@ from twisted.internet.defer import Deferred
 
 from pyvirt import constants
 from pyvirt.daemon.identity import Identity
-from pyvirt.daemon.sasl import Login, Step, failed
 from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.drivers.interfaces.host import IHost
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -26,6 +25,7 @@ from pyvirt.protocols.xdr import Codec
 from pyvirt.routes.checks import check
 
 if TYPE_CHECKING:
+    from pyvirt.daemon.sasl import Login, Step
     from pyvirt.daemon.session import Session
 
 __all__ = ["OWN", "PROGRAMS", "Answer", "Call", "lookup", "notOpen", "rpcError"]
@@ -152,11 +152,14 @@ def _login(session: Session) -> Login:
 
     @raise VirtError: its door asks for none.
     """
-    sasl = session.server.sasl
     if session.login is None:
-        if session.auth != "sasl" or sasl is None:
+        # Loaded when somebody logs in: most daemons ask for no password.
+        from pyvirt.daemon.sasl import Login, failed
+
+        logins = session.server.logins
+        if session.auth != "sasl" or logins is None:
             raise failed()
-        session.login = Login(sasl, session)
+        session.login = Login(logins(), session)
     return session.login
 
 

@@ -22,7 +22,6 @@ from pyvirt.confsyntax import ConfigError, Value, parse
 from pyvirt.daemon.logsetup import Filter, Output, parseFilters, parseOutputs
 from pyvirt.errors import VirtError
 from pyvirt.sasl import KNOWN, OFFERED
-from pyvirt.sasl.kerberos import MISSING, isAvailable
 from pyvirt.tls.priority import PriorityError, parsePriority
 
 __all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
@@ -139,8 +138,11 @@ def _mechanisms(key: str, value: Value) -> tuple[str, ...]:
     for each in found:
         if each not in KNOWN:
             raise _Wrong(f"{key}: there is no mechanism '{each}', only {', '.join(KNOWN)}")
-        if each == "GSSAPI" and not isAvailable():
-            raise _Wrong(f"{key}: {MISSING}")
+        if each == "GSSAPI":
+            from pyvirt.sasl.kerberos import MISSING, isAvailable
+
+            if not isAvailable():
+                raise _Wrong(f"{key}: {MISSING}")
     return found
 
 

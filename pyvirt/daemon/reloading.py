@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 from twisted.logger import Logger
 
-from pyvirt.daemon.access.policy import PolicyError
+from pyvirt.daemon.access.guard import PolicyError
 from pyvirt.daemon.access.setup import Access
 from pyvirt.daemon.audit import Audit, AuditError
 from pyvirt.daemon.config import KEYS, Config, ConfigError, loadConfig

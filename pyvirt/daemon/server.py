@@ -27,7 +27,6 @@ from pyvirt.daemon.calls import OWN, PROGRAMS, Answer, Call
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.eventwire import EventEncoder
 from pyvirt.daemon.identity import Identity
-from pyvirt.daemon.sasl import SASL
 from pyvirt.daemon.session import Session
 from pyvirt.daemon.workers import Workers
 from pyvirt.drivers.interfaces.driver import IConnection, OpenContext
@@ -41,6 +40,7 @@ __all__ = ["Counters", "Limits", "Server", "SessionFactory"]
 
 if TYPE_CHECKING:
     from pyvirt.daemon.metrics import Metrics
+    from pyvirt.daemon.sasl import SASL
 
 log = Logger()
 
@@ -169,7 +169,7 @@ class Server:
     @ivar workers: how many calls may be in progress.
     @ivar access: decides who may do what; None: everybody everything.
     @ivar polkit: decides who may come in where C{auth} is C{polkit}.
-    @ivar sasl: how clients log in where C{auth} is C{sasl}.
+    @ivar logins: makes, or returns, what lets clients log in where C{auth} is C{sasl}.
     @ivar audit: records changes, or None.
     @ivar metrics: what sessions are measured for, or None.
     @ivar changed: called whenever a client has come or gone.
@@ -201,7 +201,7 @@ class Server:
         self.changed: Callable[[], None] = _nobody
         self.access: IPolicy | None = None
         self.polkit: Polkit | None = None
-        self.sasl: SASL | None = None
+        self.logins: Callable[[], SASL] | None = None
         self.audit: Audit | None = None
         self.metrics: Metrics | None = None
         self.turns = Turns(reactor)

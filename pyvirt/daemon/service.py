@@ -7,10 +7,12 @@ then accept, then say that we are ready.  Clients that connect meanwhile wait in
 
 from __future__ import annotations
 
+import linecache
 import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
@@ -28,7 +30,6 @@ from pyvirt.daemon.identity import userName
 from pyvirt.daemon.logsetup import Log
 from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.reloading import reload
-from pyvirt.daemon.sasl import makeSASL
 from pyvirt.daemon.server import Limits, Server, SessionFactory
 from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
 from pyvirt.folders import under
@@ -37,6 +38,7 @@ from pyvirt.systemd import adoptSockets, notify
 from pyvirt.transports.listeners import Listener, openTCP, openUNIX
 
 if TYPE_CHECKING:
+    from pyvirt.daemon.sasl import SASL
     from pyvirt.daemon.tlsdoor import ServerKeys
 
 __all__ = ["DaemonService", "StartError"]
@@ -159,6 +161,8 @@ class DaemonService(Service):
                 self._initialised.append(factory)
         if not self.running:
             return
+        # Generated methods of classes keep their source there, for debuggers.
+        linecache.clearcache()
         for each in self.listeners:
             each.start()
         log.info(
@@ -202,14 +206,23 @@ class DaemonService(Service):
     def useLogins(self) -> None:
         """Let clients log in as the configuration says."""
         config = self.config
-        self.server.sasl = makeSASL(
-            self.reactor,
-            under(self.paths.root, config.saslPasswdFile),
-            config.saslMechanisms,
-            config.saslAllowedUsernameList,
-            keytab=config.saslKeytabFile and under(self.paths.root, config.saslKeytabFile),
-            minimumSSF=config.tcpMinSSF,
-        )
+
+        @cache
+        def logins() -> SASL:
+            from pyvirt.daemon.sasl import makeSASL
+
+            return makeSASL(
+                self.reactor,
+                under(self.paths.root, config.saslPasswdFile),
+                config.saslMechanisms,
+                config.saslAllowedUsernameList,
+                keytab=config.saslKeytabFile and under(self.paths.root, config.saslKeytabFile),
+                minimumSSF=config.tcpMinSSF,
+            )
+
+        self.server.logins = logins
+        if "GSSAPI" in config.saslMechanisms:
+            logins()  # which says at once if it has no key
 
     def reload(self) -> bool:
         """Read the configuration again; see L{pyvirt.daemon.reloading.reload}."""

@@ -188,12 +188,13 @@ class MemoryTests(SynchronousTestCase):
         self.kdc = kdc
         self.world = World(anonymousClients=100)
         self.waiting: list[Any] = []
-        self.world.server.sasl = SASL(
+        self.sasl = SASL(
             passwords=PasswordFile("/nonexistent"),
             mechanisms=("GSSAPI",),
             keytab=kdc.keytab,
             inThread=self.inThread,
         )
+        self.world.server.logins = lambda: self.sasl
 
     def inThread(self, function: Any, *arguments: Any) -> Deferred[Any]:
         answer: Deferred[Any] = Deferred()
@@ -319,7 +320,7 @@ class MemoryTests(SynchronousTestCase):
             while True:
                 result = self.ask(peer, "authSASLStep", 0, client.step(result.data) or b"")
         self.assertIn("too weak", str(caught.exception))
-        self.world.server.sasl.minimumSSF = 512
+        self.sasl.minimumSSF = 512
         peer = self.peer()
         _, result = self.start(peer, 56)
         self.assertEqual(self.ask(peer, "authSASLStep", 1, b""), "refused")

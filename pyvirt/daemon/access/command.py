@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import TextIO
 
+from pyvirt.daemon.access.guard import PolicyError
 from pyvirt.daemon.access.objects import PERMISSIONS, Target
-from pyvirt.daemon.access.policy import Decision, Policy, PolicyError, loadPolicy
+from pyvirt.daemon.access.policy import Decision, Policy, loadPolicy
 from pyvirt.daemon.identity import groupsOf
 
 __all__ = ["main"]

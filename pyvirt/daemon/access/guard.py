@@ -25,7 +25,11 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.protocols.procedures import Procedure, Rule
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
 
-__all__ = ["REFS", "XML_ARGUMENTS", "Guard", "IPolicy", "denied"]
+__all__ = ["REFS", "XML_ARGUMENTS", "Guard", "IPolicy", "PolicyError", "denied"]
+
+
+class PolicyError(Exception):
+    """A policy cannot be used; the text names the file, the place in it and the problem."""
 
 
 class IPolicy(Protocol):

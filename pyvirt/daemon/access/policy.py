@@ -29,20 +29,17 @@ from typing import Any, NamedTuple
 
 import attrs
 
+from pyvirt.daemon.access.guard import PolicyError
 from pyvirt.daemon.access.objects import PERMISSIONS, Target
 from pyvirt.daemon.identity import Identity, groupName, groupsOf
 
-__all__ = ["Decision", "Policy", "PolicyError", "loadPolicy", "readPolicy", "subjectsOf"]
+__all__ = ["Decision", "Policy", "loadPolicy", "readPolicy", "subjectsOf"]
 
 _SIZE = 1 << 20
 _SUBJECT = re.compile(r"(?:user|group|certificate|sasl|ssh|key):.+|anyone", re.S)
 
 OwnerOf = Callable[[Target], str | None]
 """Tells who made an object, as one of L{subjectsOf}, None: nobody knows."""
-
-
-class PolicyError(Exception):
-    """A policy cannot be used; the text names the file, the place in it and the problem."""
 
 
 class Decision(NamedTuple):

@@ -4,16 +4,17 @@ Access control as a configuration asks for it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyvirt.daemon.access.guard import IPolicy
-from pyvirt.daemon.access.owners import Owners
-from pyvirt.daemon.access.policies import AllOf, FilePolicy
 from pyvirt.daemon.access.polkit import Polkit, PolkitPolicy, runner
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.paths import Paths
 from pyvirt.folders import under
 from pyvirt.process import Processes
+
+if TYPE_CHECKING:
+    from pyvirt.daemon.access.policies import FilePolicy
 
 __all__ = ["Access"]
 
@@ -40,12 +41,19 @@ class Access:
             if driver == "polkit" and self.polkit is not None:
                 policies.append(PolkitPolicy(self.polkit, reactor))
             elif driver == "policy" and config.accessPolicyFile is not None:
+                from pyvirt.daemon.access.owners import Owners
+                from pyvirt.daemon.access.policies import FilePolicy
+
                 path = under(paths.root, config.accessPolicyFile)
                 self.file = FilePolicy(path, Owners(paths.ownersFile))
                 policies.append(self.file)
         self.policy: IPolicy | None = None
-        if policies:
-            self.policy = policies[0] if len(policies) == 1 else AllOf(policies)
+        if len(policies) > 1:
+            from pyvirt.daemon.access.policies import AllOf
+
+            self.policy = AllOf(policies)
+        elif policies:
+            self.policy = policies[0]
 
     def reload(self) -> None:
         """

@@ -110,21 +110,34 @@ class FootprintTests(SynchronousTestCase):
         self.assertIn("pyvirt.drivers.qemu.hypervisor", modules)
 
     def test_defined(self) -> None:
-        """What is defined is read at the start."""
+        """What starts with the host is read at the start; what is only defined when somebody asks for it."""
         if os.geteuid() != 0:
             folder = os.path.join(self.root, os.environ["HOME"].lstrip("/"), ".config/libvirt")
         else:
             folder = os.path.join(self.root, "etc/libvirt")
-        os.makedirs(os.path.join(folder, "storage"))
-        with open(os.path.join(folder, "storage", "p.xml"), "w") as file:
+        os.makedirs(os.path.join(folder, "storage", "autostart"))
+        path = os.path.join(folder, "storage", "p.xml")
+        with open(path, "w") as file:
             file.write(
                 "<pool type='dir'><name>p</name><uuid>16170e54-d7da-4e4f-a7b5-6c4f5d5bb4dc</uuid>"
                 "<target><path>/nowhere</path></target></pool>"
             )
         (line,) = _run(_DAEMON, self.config, self.root)
+        self.assertNotIn("pyvirt.drivers.host.storage", line.split())
+        os.symlink(path, os.path.join(folder, "storage", "autostart", "p.xml"))
+        (line,) = _run(_DAEMON, self.config, self.root)
         modules = set(line.split())
         self.assertIn("pyvirt.drivers.host.storage", modules)
         self.assertNotIn("pyvirt.drivers.host.networks", modules)
+
+    def test_testDriver(self) -> None:
+        """Who opens the default test host waits only for its domain: all else is placed when it is looked at."""
+        _, line = _run(_DAEMON, self.config, self.root, "test:///default")
+        uri, *modules = line.split()
+        self.assertEqual(uri, "test:///default")
+        self.assertIn("pyvirt.drivers.test.defaults", modules)
+        for name in ("networks", "pools", "hostinterfaces", "nodedevices"):
+            self.assertNotIn(f"pyvirt.drivers.test.{name}", modules)
 
     def test_reactor(self) -> None:
         """A reactor that was made without TLS is no hindrance to those who wrap connections in it."""

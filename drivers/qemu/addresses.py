@@ -17,6 +17,7 @@ from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.pciaddresses import assignPCI
+from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.drivers.qemu.usbaddresses import assignUSB
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def assignAddresses(
     @raise VirtError: where addresses that were asked for cannot be.
     """
     devices = _virtioSerial(definition.devices)
-    devices = _memories(devices)
+    devices = _memories(devices, definition.maxMemory)
     machine, arch = definition.os.type.machine or "", definition.os.type.arch
     if arch in ("s390x", "s390"):
         devices = _ccw(devices)
@@ -54,7 +55,7 @@ def _virtioSerial(devices: Devices) -> Devices:
         if controller.type == "virtio-serial":
             count = _PORTS if controller.ports is None else controller.ports
             ports[controller.index or 0] = [False] * count
-    groups = ("channels", "consoles")
+    groups = ("disks", "serials", "parallels", "channels", "consoles")
 
     def concerned(device: Any) -> bool:
         return bool(device.target.type == "virtio")
@@ -62,7 +63,7 @@ def _virtioSerial(devices: Devices) -> Devices:
     for group in groups:
         for device in getattr(devices, group):
             address = device.address
-            if concerned(device) and isinstance(address, VirtioSerialAddress) and address.port:
+            if isinstance(address, VirtioSerialAddress) and address.port:
                 bus = ports.get(address.controller)
                 if bus is None:
                     raise xmlError(f"virtio serial controller {address.controller} is missing")
@@ -101,10 +102,9 @@ def _virtioSerial(devices: Devices) -> Devices:
         done = []
         for device in getattr(devices, group):
             address = device.address
-            if concerned(device) and (
-                address is None or (isinstance(address, VirtioSerialAddress) and not address.port)
-            ):
-                only = address.controller if address is not None else None
+            given = isinstance(address, VirtioSerialAddress)
+            if concerned(device) and (not given or not address.port):
+                only = address.controller if given else None
                 device = replaced(device, address=free(1, only))
             done.append(device)
         changes[group] = tuple(done)
@@ -115,8 +115,8 @@ def _virtioSerial(devices: Devices) -> Devices:
     return replaced(devices, **changes)
 
 
-def _memories(devices: Devices) -> Devices:
-    """Give memory that is plugged in its slots."""
+def _memories(devices: Devices, most: tuple[int, int] | None) -> Devices:
+    """Give memory that is plugged in its slots, of which there are so many."""
     taken = {
         each.address.slot for each in devices.memories if isinstance(each.address, DIMMAddress)
     }
@@ -126,6 +126,8 @@ def _memories(devices: Devices) -> Devices:
             slot = 0
             while slot in taken:
                 slot += 1
+            if most is not None and slot >= most[1]:
+                raise internal("failed to find an empty memory slot")
             taken.add(slot)
             memory = replaced(memory, address=DIMMAddress(slot=slot))
         done.append(memory)
@@ -202,7 +204,10 @@ def _spapr(devices: Devices) -> Devices:
     ):
         done = []
         for device in getattr(devices, group):
-            if device.address is None and test(device):
+            address = device.address
+            if (address is None and test(device)) or (
+                isinstance(address, SpaprVIOAddress) and address.reg is None
+            ):
                 register = first
                 while register in taken:
                     register += 0x1000

@@ -22,6 +22,7 @@ from pyvirt.drivers.qemu.addresses import assignAddresses
 from pyvirt.drivers.qemu.channelpaths import withoutDefaultPath
 from pyvirt.drivers.qemu.defaults import completeDevices
 from pyvirt.drivers.qemu.implicit import builtinControllers, impliedDevices
+from pyvirt.drivers.qemu.refusals import invalidArgument, unsupportedConfig
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
@@ -49,7 +50,7 @@ def complete(
     @raise VirtError: it asks for what cannot be.
     """
     if definition.bootloader is not None:
-        raise _refuse("bootloader is not supported by QEMU")
+        raise unsupportedConfig("bootloader is not supported by QEMU")
     definition = _general(definition, capabilities, random)
     machine = definition.os.type.machine or ""
     arch = definition.os.type.arch
@@ -65,6 +66,8 @@ def complete(
     definition = _processor(definition, capabilities)
     definition = _cells(definition)
     definition = completeDevices(definition, capabilities, random)
+    steps.checkVideos(definition.devices)
+    steps.checkPanics(definition.devices)
     definition = impliedDevices(definition, capabilities)
     definition = _boot(definition)
     labels = tuple(_labelled(each, security) for each in definition.seclabels)
@@ -115,6 +118,8 @@ def _general(
     kind = definition.os.type
     if not kind.arch:
         kind = replaced(kind, arch=capabilities.arch)
+    if not kind.machine and definition.type == "kvm" and not capabilities.kvm:
+        raise invalidArgument(f"could not get preferred machine for {capabilities.binary} type=kvm")
     name = kind.machine or capabilities.defaultMachine() or ""
     machine = capabilities.machine(name)
     kind = replaced(kind, machine=machine.name if machine is not None else name)

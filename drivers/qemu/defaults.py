@@ -128,7 +128,7 @@ def _disk(disk: Disk, capabilities: BinaryCapabilities) -> Disk:
     if driver.name is None:
         driver = replaced(driver, name="qemu")
     elif driver.name != "qemu":
-        raise unsupported(f"unsupported driver name '{driver.name}' for disk '{dev}'")("", None, "")
+        raise _refuse(f"unsupported driver name '{driver.name}' for disk '{dev}'")
     if driver.type is None and disk.type != "volume":
         driver = replaced(driver, type="raw")
     changes["driver"] = driver
@@ -224,7 +224,8 @@ def _ports(definition: DomainDefinition) -> tuple[Any, Any]:
     for port in serials:
         target = port.target
         kind = target.type
-        if kind is None and port.address is not None:
+        # What a console implies is the machine's own kind, wherever it is said to be.
+        if kind is None and port.address is not None and definition.devices.serials:
             kind = {"isa": "isa-serial", "usb": "usb-serial", "pci": "pci-serial"}.get(
                 port.address.type
             )

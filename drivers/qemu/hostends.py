@@ -20,7 +20,9 @@ from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = [
     "checkAccess",
+    "checkShown",
     "chooseDevices",
+    "chooseDisplays",
     "hostNodes",
     "hugePageMounts",
     "openVsock",
@@ -58,6 +60,30 @@ def chooseDevices(definition: DomainDefinition) -> DomainDefinition:
     return chooseShares(
         replaced(definition, devices=replaced(devices, hostdevs=hosted, graphics=graphics))
     )
+
+
+def chooseDisplays(definition: DomainDefinition) -> DomainDefinition:
+    """
+    Say which device renders where the definition does not.
+
+    @raise VirtError: there is none.
+    """
+    graphics = tuple(_display(each) for each in definition.devices.graphics)
+    return replaced(definition, devices=replaced(definition.devices, graphics=graphics))
+
+
+def checkShown(definition: DomainDefinition) -> None:
+    """
+    Look for what libvirt opens of the host even where a command line is only shown.
+
+    @raise VirtError: something is not there.
+    """
+    for tpm in definition.devices.tpms:
+        if tpm.backend.type == "passthrough":
+            _checkTPM(tpm.backend.device or "/dev/tpm0")
+    for host in definition.devices.hostdevs:
+        if host.mode == "subsystem" and host.type in ("scsi", "scsi_host"):
+            _hostDevice(host)
 
 
 # Files of devices
@@ -164,7 +190,7 @@ def renderNode(folder: str = "/dev/dri") -> str:
 def _display(graphics: Any) -> Any:
     gl = graphics.gl
     wanted = graphics.type == "egl-headless" or (
-        graphics.type == "spice" and gl is not None and gl.enable
+        graphics.type in ("spice", "dbus") and gl is not None and gl.enable
     )
     if not wanted or (gl is not None and gl.rendernode is not None):
         return graphics

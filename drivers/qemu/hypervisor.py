@@ -30,6 +30,7 @@ from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.migrationdata import hostUUID
+from pyvirt.drivers.qemu.refusals import unsupportedConfig
 from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
 from pyvirt.drivers.qemu.store import Status, Store
 from pyvirt.drivers.qemu.taps import NameGiver
@@ -154,6 +155,8 @@ class Hypervisor(Background):
         if binary is None:
             arch = definition.os.type.arch or "x86_64"
             binary = emulatorFor(arch)
+            if not os.path.exists(binary):
+                raise unsupportedConfig(f"No emulator found for arch '{arch}'")
         return await self.binaries.of(binary)
 
     # What others are told

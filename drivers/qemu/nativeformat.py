@@ -11,6 +11,7 @@ import time
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.cpus.tables import cpuMap
+from pyvirt.drivers.qemu import hostends
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.capabilities.hostmodel import withHostModel
 from pyvirt.drivers.qemu.command import CommandLine, HostSettings, commandLine
@@ -18,7 +19,10 @@ from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import shortName
+from pyvirt.drivers.qemu.networkports import listenOnNetworks
 from pyvirt.drivers.qemu.refusals import invalidArgument
+from pyvirt.drivers.qemu.secretvalues import secretValue
+from pyvirt.drivers.qemu.volumes import withVolumes
 
 __all__ = ["nativeFormat", "quoted"]
 
@@ -55,7 +59,11 @@ def shownSettings(hypervisor: Hypervisor, definition: DomainDefinition) -> HostS
         channelFolder=os.path.join(lib, "channel", "target", short),
         runFolder=hypervisor.layout.run,
         sandbox=hypervisor.config["seccomp_sandbox"] != 0,
-        settings=hypervisor.config.values,
+        settings={
+            **hypervisor.config.values,
+            "hugetlbfs_mounts": hostends.hugePageMounts(hypervisor.config.values),
+            "host_nodes": hostends.hostNodes(),
+        },
         shown=True,
     )
 
@@ -70,6 +78,8 @@ async def nativeFormat(hypervisor: Hypervisor, form: str, xml: str) -> str:
         raise invalidArgument(f"unsupported config type {form}")
     definition = await hypervisor.parse(xml)
     capabilities: BinaryCapabilities = await hypervisor.capabilities(definition)
+    definition = await withVolumes(hypervisor, definition)
+    definition = await listenOnNetworks(hypervisor, hostends.chooseDisplays(definition))
     definition = chooseFirmware(
         withHostModel(definition, capabilities, cpuMap()),
         firmwares(),
@@ -77,6 +87,11 @@ async def nativeFormat(hypervisor: Hypervisor, form: str, xml: str) -> str:
     )
     settings = shownSettings(hypervisor, definition)
     line: CommandLine = commandLine(definition, capabilities, settings, time.time())
+    hostends.checkShown(definition)
+    for secret in line.secrets:
+        if secret.value is None:
+            # Nothing of it is shown, but it has to be there.
+            await secretValue(hypervisor, secret.kind or "volume", secret.uuid, secret.usage)
     home = settings.guestFolder
     environment = {
         "LC_ALL": "C",

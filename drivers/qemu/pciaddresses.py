@@ -61,7 +61,8 @@ def needsOf(group: str, device: Any, express: bool) -> Connect:
             return virtio(model)
         return none
     if group == "filesystems":
-        return virtio(device.model)
+        known = device.driver is None or device.driver.type in (None, "path", "handle", "virtiofs")
+        return virtio(device.model) if known else none
     if group == "interfaces":
         if device.type == "hostdev":
             return pcie

@@ -14,7 +14,7 @@ from pyvirt.definitions.domain._address import DriveAddress
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.machine import isQ35, isX86
-from pyvirt.drivers.qemu.validatedevices import checkDevices
+from pyvirt.drivers.qemu.validatedevices import deviceCheck
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -60,9 +60,8 @@ def validate(
     checkActions(definition)
     _firmware(definition)
     _launch(definition)
-    _beforehand(definition)
-    check(definition)
-    checkDevices(definition, capabilities, settings)
+    check(definition, deviceCheck(definition, capabilities, settings))
+    _together(definition)
 
 
 def _arches(own: str) -> tuple[str, ...]:
@@ -74,19 +73,11 @@ def _generic(detail: str, code: int = ErrorCode.CONFIG_UNSUPPORTED) -> VirtError
     return virtError(code, detail, ErrorDomain.DOMAIN)
 
 
-def _beforehand(definition: DomainDefinition) -> None:
-    """Check what libvirt checks of devices before the rest."""
+def _together(definition: DomainDefinition) -> None:
+    """Check what libvirt checks of devices beside each other."""
     devices: Any = definition.devices
-    for watchdog in devices.watchdogs:
-        if watchdog.model == "itco":
-            raise _generic(f"unknown watchdog model '{watchdog.model}'")
-    for panic in devices.panics:
-        if panic.model == "pvpanic":
-            raise _generic(f"unknown panic model '{panic.model}'")
     masters: set[int] = set()
     for controller in devices.controllers:
-        if controller.type == "pci" and (controller.index or 0) > 255:
-            raise _generic(f"PCI controller index {controller.index} too high, maximum is 255")
         if controller.type == "usb" and controller.master is None:
             if controller.index in masters:
                 raise _generic(
@@ -94,19 +85,8 @@ def _beforehand(definition: DomainDefinition) -> None:
                     ErrorCode.XML_ERROR,
                 )
             masters.add(controller.index)
-    for graphics in devices.graphics:
-        if graphics.type == "dbus" and graphics.p2p and graphics.address is not None:
-            raise _generic("D-Bus p2p with an address is not supported", ErrorCode.XML_ERROR)
     places: dict[Any, Any] = {}
     for disk in devices.disks:
-        if disk.type == "vhostuser":
-            if disk.readonly:
-                raise _generic("readonly is not supported with vhostuser disk")
-            if disk.target.bus != "virtio":
-                raise _generic("vhostuser disk supports only virtio bus")
-        source = disk.source
-        if source is not None and source.sourceType == "nvme" and not source.namespace:
-            raise _generic("NVMe namespace can't be zero")
         if not isinstance(disk.address, DriveAddress):
             continue
         at = disk.address

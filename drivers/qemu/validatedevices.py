@@ -4,18 +4,20 @@ Devices that QEMU cannot have, or not so.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyvirt.definitions.domain._address import DriveAddress
+from pyvirt.definitions.domain._address import DIMMAddress
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.machine import hasBuiltinIDE, isI440FX, isQ35, isX86
+from pyvirt.drivers.qemu.validatedisks import checkDisk, knowsThread, sharesMemory
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["checkDevices", "checkEnd"]
+__all__ = ["checkEnd", "deviceCheck"]
 
 
 def refuse(detail: str) -> VirtError:
@@ -29,212 +31,36 @@ def _xml(detail: str) -> VirtError:
     return virtError(ErrorCode.XML_ERROR, detail, ErrorDomain.QEMU)
 
 
-def checkDevices(
+def deviceCheck(
     definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any
-) -> None:
-    """
-    Check every device.
+) -> Callable[[str, Any], None]:
+    """Return what complains of a device, told its kind and itself, that QEMU cannot have in a domain."""
 
-    @raise VirtError: with the first thing wrong.
-    """
-    devices: Any = definition.devices
-    for disk in devices.disks:
-        _disk(disk, definition)
-    for controller in devices.controllers:
-        _controller(controller, definition)
-    for fs in devices.filesystems:
-        _filesystem(fs, definition)
-    for nic in devices.interfaces:
-        _interface(nic)
-    if len(devices.smartcards) > 1 or any(
-        card.address is not None and (card.address.controller or card.address.slot)
-        for card in devices.smartcards
-    ):
-        raise refuse("this QEMU binary lacks multiple smartcard support")
-    for serial in devices.serials:
-        _serial(serial, definition)
-    for console in devices.consoles:
-        _console(console)
-    for channel in devices.channels:
-        checkEnd(channel.source, definition)
-    for item in devices.inputs:
-        if item.type != "passthrough" and item.model in (
-            "virtio-transitional",
-            "virtio-non-transitional",
-        ):
-            raise refuse(
-                f"virtio (non-)transitional models are not supported for input type={item.type}"
+    def test(kind: str, device: Any) -> None:
+        _place(device, definition)
+        if kind == "disks":
+            checkDisk(device, definition)
+        elif kind in ("tpms", "graphics", "videos"):
+            {"tpms": _tpm, "graphics": _graphics, "videos": _video}[kind](
+                device, definition, capabilities, settings
             )
-    for tpm in devices.tpms:
-        _tpm(tpm, devices, definition, capabilities)
-    for graphics in devices.graphics:
-        _graphics(graphics, settings)
-    for sound in devices.sounds:
-        if sound.audio is not None and all(each.id != sound.audio for each in devices.audios):
-            raise virtError(
-                ErrorCode.XML_ERROR, f"no audio device with ID {sound.audio}", ErrorDomain.DOMAIN
-            )
-    for audio in devices.audios:
-        if audio.type == "spice" and all(each.type != "spice" for each in devices.graphics):
-            raise refuse("Spice audio is not supported without spice graphics")
-    for position, video in enumerate(devices.videos):
-        _video(video, position)
-    for host in devices.hostdevs:
-        _host(host, definition)
-    for watchdog in devices.watchdogs:
-        if watchdog.model == "ib700" and watchdog.address is not None:
-            raise refuse("ib700 model of watchdog does not support configuring the address")
-        if watchdog.model == "diag288":
-            raise refuse("diag288 model of watchdog is allowed for s390 and s390x only")
-    if devices.nvram is not None and definition.os.type.arch not in ("ppc64", "ppc64le"):
-        raise refuse("nvram device is only supported for PPC64")
-    for panic in devices.panics:
-        _panic(panic, definition)
-    for shmem in devices.shmems:
-        if shmem.model == "ivshmem":
-            raise refuse("ivshmem device is not supported with this QEMU binary")
-        _shmem(shmem)
-    _iommu(devices.iommu, definition)
+        elif kind in _TESTS:
+            _TESTS[kind](device, definition)
+
+    return test
 
 
-def sharesMemory(definition: DomainDefinition) -> bool:
-    """Return whether another process can see the guest's memory."""
-    backing = definition.memoryBacking
-    cpu = definition.cpu
-    shared = backing is not None and backing.access == "shared"
-    if cpu is not None and cpu.numa is not None:
-        return all(
-            cell.memAccess == "shared" or (cell.memAccess is None and shared)
-            for cell in cpu.numa.cells
-        )
-    return shared
-
-
-def _disk(disk: Any, definition: DomainDefinition) -> None:
-    target, driver, source = disk.target, disk.driver, disk.source
-    bus, dev = target.bus, target.dev
-    if disk.device == "lun":
-        if bus not in ("scsi", "virtio"):
-            raise refuse(f"disk device='lun' is not supported for bus='{bus}'")
-        if disk.serial is not None and bus == "scsi":
-            raise refuse("scsi-block 'lun' devices do not support the serial property")
-    if disk.device == "cdrom" and bus == "virtio":
-        raise refuse(f"disk type of '{dev}' does not support ejectable media")
-    if disk.readonly and disk.device == "disk" and bus in ("ide", "sata"):
-        raise refuse(f"readonly {bus} disks are not supported")
-    if driver is not None:
-        if driver.copy_on_read and disk.readonly:
-            raise refuse(f"copy_on_read is not compatible with read-only disk '{dev}'")
-        if driver.io == "native" and driver.cache not in ("none", "directsync"):
-            raise refuse("io='native' needs either no disk cache or directsync cache mode")
-        if disk.shareable and driver.type not in ("raw", None):
-            raise refuse(f"shared access for disk '{dev}' requires use of supported storage format")
-        if driver.iothread is not None:
-            if bus != "virtio":
-                raise refuse(f"IOThreads not available for bus {bus} target {dev}")
-            if not knowsThread(definition, driver.iothread):
-                raise refuse(f"Disk iothread '{driver.iothread}' not defined in iothreadid")
-        if driver.metadata_cache is not None and driver.type != "qcow2":
-            raise refuse("metadata cache max size control is supported only with qcow2 images")
-    if disk.wwn is not None and bus not in ("ide", "scsi", "sata"):
-        raise refuse("Only ide and scsi disk support wwn")
-    if (disk.vendor is not None or disk.product is not None) and bus != "scsi":
-        raise refuse("Only scsi disk supports vendor and product")
-    if disk.serial is not None and not all(
-        char.isascii() and (char.isalnum() or char in " .+-_") for char in disk.serial
-    ):
-        raise virtError(
-            ErrorCode.INTERNAL_ERROR,
-            f"driver serial '{disk.serial}' contains unsafe characters",
-            ErrorDomain.QEMU,
-        )
-    if target.rotation_rate and bus not in ("scsi", "ide", "sata"):
-        raise virtError(
-            ErrorCode.INTERNAL_ERROR,
-            "rotation rate is only valid for SCSI/IDE/SATA bus",
-            ErrorDomain.QEMU,
-        )
-    _diskAddress(disk, definition)
-    if disk.type == "vhostuser" and not sharesMemory(definition):
-        raise refuse("'vhostuser' requires shared memory")
-    if disk.type == "dir" and (driver is None or driver.type != "fat"):
-        raise refuse("storage type 'dir' requires use of storage format 'fat'")
-    if disk.type == "dir" and not disk.readonly:
-        raise refuse("virtual FAT storage can't be accessed in read-write mode")
-    form = driver.type if driver is not None else None
-    _format(form, disk.type)
-    if source is not None:
-        _source(source, disk.encryption or source.encryption)
-
-
-def knowsThread(definition: DomainDefinition, number: int) -> bool:
-    """Return whether there is a thread of that number."""
-    if definition.iothreadids is not None:
-        if any(each.id == number for each in definition.iothreadids.threads):
-            return True
-        if len(definition.iothreadids.threads) >= (definition.iothreads or 0):
-            return False
-    return 1 <= number <= (definition.iothreads or 0)
-
-
-def _diskAddress(disk: Any, definition: DomainDefinition) -> None:
-    bus, address = disk.target.bus, disk.address
-    if bus == "virtio" and address is not None:
-        if address.type not in ("pci", "ccw", "virtio-mmio", "unassigned"):
-            raise refuse(f"virtio disk cannot have an address of type '{address.type}'")
-        if address.type == "ccw":
-            raise refuse(
-                f"cannot use CCW address type for device '{disk.alias or '<null>'}' using machine "
-                f"type '{definition.os.type.machine}'"
-            )
-    if not isinstance(address, DriveAddress):
-        return
-    if bus == "scsi":
-        model = None
-        for each in definition.devices.controllers:
-            if each.type == "scsi" and each.index == address.controller:
-                model = each.model
-        if model in ("lsilogic", "am53c974", "dc390", "ncr53c90") and address.target:
-            raise refuse(f"target must be 0 for controller model '{model}'")
-    elif bus == "sata":
-        if address.bus:
-            raise refuse("bus must be 0 for sata controller")
-        if address.target:
-            raise refuse("target must be 0 for sata controller")
-    elif bus == "ide" and address.target:
-        raise refuse("target must be 0 for ide controller")
-    elif bus == "fdc":
-        if address.bus:
-            raise refuse("bus must be 0 for fdc controller")
-        if address.target:
-            raise refuse("target must be 0 for controller fdc")
-
-
-def _format(form: str | None, kind: str | None) -> None:
-    if form == "iso":
-        raise refuse("storage format 'iso' is not directly supported by QEMU, use 'raw' instead")
-    if form == "dir" and kind != "dir":
+def _place(device: Any, definition: DomainDefinition) -> None:
+    """What has a place on a bus that the machine has not, or is called so by a firmware that does not know it."""
+    address = getattr(device, "address", None)
+    kind = getattr(address, "type", None)
+    if getattr(device, "acpiIndex", None) is not None and kind != "pci":
+        raise refuse("ACPI index is only supported for PCI devices")
+    if kind == "ccw" and definition.os.type.arch not in ("s390", "s390x"):
         raise refuse(
-            "'directory' storage format is not directly supported by QEMU, use 'dir' disk type "
-            "instead"
+            f"cannot use CCW address type for device '{device.alias or '<null>'}' using machine "
+            f"type '{definition.os.type.machine}'"
         )
-
-
-def _source(source: Any, encryption: Any) -> None:
-    protocol = getattr(source, "protocol", None)
-    if encryption is not None:
-        if encryption.format in ("qcow", "default"):
-            raise refuse("old qcow/qcow2 encryption is not supported")
-        if encryption.engine == "librbd" and protocol != "rbd":
-            raise refuse("librbd encryption is supported only with RBD backed disks")
-        if encryption.format in ("luks2", "luks-any") and encryption.engine == "qemu":
-            raise refuse(
-                f"{encryption.format} is currently not supported by the qemu encryption engine"
-            )
-    if protocol == "tftp":
-        raise refuse("'tftp' protocol is not supported with this QEMU binary")
-    if protocol == "nfs" and len(source.hosts) != 1:
-        raise refuse("'nfs' protocol requires the usage of exactly one host")
 
 
 def _controller(controller: Any, definition: DomainDefinition) -> None:
@@ -328,7 +154,7 @@ def _filesystem(fs: Any, definition: DomainDefinition) -> None:
 _MTU = ("network", "bridge", "ethernet", "vhostuser")
 
 
-def _interface(nic: Any) -> None:
+def _interface(nic: Any, definition: DomainDefinition) -> None:
     virtio = (nic.model or "").startswith("virtio")
     if nic.type == "user":
         families: set[str] = set()
@@ -409,12 +235,13 @@ def _serial(serial: Any, definition: DomainDefinition) -> None:
     checkEnd(serial.source, definition)
 
 
-def _console(console: Any) -> None:
+def _console(console: Any, definition: DomainDefinition) -> None:
     kind = console.target.type
     if kind in ("sclp", "sclplm"):
         raise refuse(f"{kind}console is not supported in this QEMU binary")
     if kind in ("xen", "lxc", "openvz", "uml"):
         raise refuse(f"unsupported console target type {kind}")
+    checkEnd(console.source, definition)
 
 
 def checkEnd(source: Any, definition: DomainDefinition) -> None:
@@ -430,9 +257,9 @@ def checkEnd(source: Any, definition: DomainDefinition) -> None:
 
 
 def _tpm(
-    tpm: Any, devices: Any, definition: DomainDefinition, capabilities: BinaryCapabilities
+    tpm: Any, definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any
 ) -> None:
-    plain = [each for each in devices.tpms if each.model != "spapr-tpm-proxy"]
+    plain = [each for each in definition.devices.tpms if each.model != "spapr-tpm-proxy"]
     if len(plain) > 1:
         raise refuse("only a single TPM non-proxy device is supported")
     if tpm.model == "tpm-crb" and tpm.backend is not None and tpm.backend.version == "1.2":
@@ -444,8 +271,17 @@ def _tpm(
         )
 
 
-def _graphics(graphics: Any, settings: Any) -> None:
+def _graphics(
+    graphics: Any, definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any
+) -> None:
     kind = graphics.type
+    if kind == "egl-headless" and any(
+        each.type not in ("vnc", "spice", "egl-headless") for each in definition.devices.graphics
+    ):
+        raise refuse(
+            "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics "
+            "types"
+        )
     if kind in ("rdp", "desktop"):
         raise refuse(f"{kind} graphics are not supported with this QEMU")
     if kind == "vnc" and graphics.passwd is not None and len(graphics.passwd.encode()) > 8:
@@ -461,7 +297,10 @@ _PRIMARY_ONLY = ("cirrus", "vga", "vmvga", "ramfb", "bochs")
 _MOST = 4194303
 
 
-def _video(video: Any, position: int) -> None:
+def _video(
+    video: Any, definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any
+) -> None:
+    position = next(n for n, each in enumerate(definition.devices.videos) if each is video)
     model = video.model
     kind = model.type
     if kind in ("xen", "vbox", "parallels", "gop", "default"):
@@ -492,8 +331,17 @@ def _video(video: Any, position: int) -> None:
 def _host(host: Any, definition: DomainDefinition) -> None:
     if host.mode == "capabilities":
         raise refuse("hostdev mode 'capabilities' is not supported in qemu")
+    if host.type == "scsi" and host.address is not None and getattr(host.address, "bus", 0):
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR, "SCSI controller only supports 1 bus", ErrorDomain.QEMU
+        )
     if host.type != "mdev":
         return
+    if host.boot is not None:
+        raise refuse(
+            "booting from assigned devices is not supported by mediated devices of model "
+            f"{host.model}"
+        )
     if host.model == "vfio-ccw":
         raise refuse("VFIO CCW device assignment is not supported by this version of QEMU")
     if host.model == "vfio-ap":
@@ -508,11 +356,15 @@ def _panic(panic: Any, definition: DomainDefinition) -> None:
         raise refuse("only S390 guests support panic device of model 's390'")
     if panic.model == "pseries" and arch not in ("ppc64", "ppc64le"):
         raise refuse("only pSeries guests support panic device of model 'pseries'")
+    if panic.model == "isa" and panic.address is not None and panic.address.type != "isa":
+        raise refuse("panic is supported only with ISA address type")
     if panic.model == "hyperv" and panic.address is not None:
         raise refuse("setting the panic device address is not supported for model 'hyperv'")
 
 
-def _shmem(shmem: Any) -> None:
+def _shmem(shmem: Any, definition: DomainDefinition) -> None:
+    if shmem.model == "ivshmem":
+        raise refuse("ivshmem device is not supported with this QEMU binary")
     if shmem.model == "ivshmem-plain" and shmem.server is not None:
         raise refuse("shmem model 'ivshmem-plain' is supported only with server option disabled")
     if shmem.model == "ivshmem-doorbell" and shmem.server is None:
@@ -527,3 +379,98 @@ def _iommu(iommu: Any, definition: DomainDefinition) -> None:
         raise refuse("IOMMU device: 'intel' is only supported with Q35 machines")
     if iommu.model == "smmuv3" and isX86(arch):
         raise refuse("IOMMU device: 'smmuv3' is only supported with ARM Virt machines")
+
+
+def _smartcard(card: Any, definition: DomainDefinition) -> None:
+    if len(definition.devices.smartcards) > 1 or (
+        card.address is not None and (card.address.controller or card.address.slot)
+    ):
+        raise refuse("this QEMU binary lacks multiple smartcard support")
+    if card.source is not None:
+        checkEnd(card.source, definition)
+
+
+def _input(item: Any, definition: DomainDefinition) -> None:
+    if item.model in ("virtio-transitional", "virtio-non-transitional"):
+        raise refuse(
+            f"virtio (non-)transitional models are not supported for input type={item.type}"
+        )
+
+
+def _audio(audio: Any, definition: DomainDefinition) -> None:
+    if audio.type == "spice" and all(each.type != "spice" for each in definition.devices.graphics):
+        raise refuse("Spice audio is not supported without spice graphics")
+
+
+def _watchdog(watchdog: Any, definition: DomainDefinition) -> None:
+    if watchdog.model == "ib700" and watchdog.address is not None:
+        raise refuse("ib700 model of watchdog does not support configuring the address")
+    if watchdog.model == "diag288":
+        if watchdog.address is not None:
+            raise refuse("diag288 model of watchdog is virtual and cannot go on any bus.")
+        raise refuse("diag288 model of watchdog is allowed for s390 and s390x only")
+
+
+def _nvram(nvram: Any, definition: DomainDefinition) -> None:
+    if definition.os.type.arch not in ("ppc64", "ppc64le"):
+        raise refuse("nvram device is only supported for PPC64")
+
+
+def _balloon(balloon: Any, definition: DomainDefinition) -> None:
+    if balloon.model == "xen":
+        raise refuse("Memory balloon device type 'xen' is not supported by this version of qemu")
+
+
+def _port(port: Any, definition: DomainDefinition) -> None:
+    checkEnd(port.source, definition)
+
+
+def _memory(memory: Any, definition: DomainDefinition) -> None:
+    """Modules have slots, each its own, and say whose memory they are."""
+    numa = definition.cpu.numa if definition.cpu is not None else None
+    if memory.model == "sgx-epc":
+        raise refuse("sgx epc isn't supported by this QEMU binary")
+    if definition.maxMemory is not None and isinstance(memory.address, DIMMAddress):
+        slot, slots = memory.address.slot, definition.maxMemory[1]
+        if slot >= slots:
+            raise refuse(f"memory device slot '{slot}' exceeds slots count '{slots}'")
+        if any(
+            other is not memory
+            and isinstance(other.address, DIMMAddress)
+            and other.address.slot == slot
+            for other in definition.devices.memories
+        ):
+            raise refuse(
+                f"memory device slot '{slot}' is already being used by another memory device"
+            )
+    if memory.model != "virtio-pmem" and memory.target.node is None and numa is not None:
+        raise refuse("target NUMA node needs to be specified for memory device")
+
+
+def _rng(rng: Any, definition: DomainDefinition) -> None:
+    if rng.backend is not None and rng.backend.source is not None:
+        checkEnd(rng.backend.source, definition)
+
+
+_TESTS: dict[str, Callable[[Any, DomainDefinition], None]] = {
+    "controllers": _controller,
+    "filesystems": _filesystem,
+    "interfaces": _interface,
+    "smartcards": _smartcard,
+    "serials": _serial,
+    "parallels": _port,
+    "channels": _port,
+    "consoles": _console,
+    "redirdevs": _port,
+    "rngs": _rng,
+    "inputs": _input,
+    "memories": _memory,
+    "audios": _audio,
+    "hostdevs": _host,
+    "watchdogs": _watchdog,
+    "memballoon": _balloon,
+    "nvram": _nvram,
+    "panics": _panic,
+    "shmems": _shmem,
+    "iommu": _iommu,
+}

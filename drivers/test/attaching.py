@@ -13,12 +13,12 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, check, completed, parseDevice
 from pyvirt.definitions.domain._checkdevices import (
     checkController,
-    checkDisk,
     checkFilesystem,
     checkHostDev,
     checkInput,
     checkInterface,
 )
+from pyvirt.definitions.domain._checkdisks import checkDisk
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import updatedConfig, withDevice
 from pyvirt.drivers.devicekinds import KINDS, everyDevice

@@ -206,7 +206,8 @@ def _network(source: NetworkSource, secrets: dict[str, str], auth: Any) -> dict[
             found["key-secret"] = secrets.get("auth")
         return found
     if kind == "iscsi":
-        _oneHost(source)
+        if not source.hosts:
+            _oneHost(source)
         target, _, lun = name.rpartition("/")
         host = source.hosts[0]
         found = {
@@ -313,7 +314,7 @@ def nodesOf(
     storage = sourceProps(node.source, secrets, options, node.auth)
     wanted = node.source.reservations
     if wanted is not None:
-        storage["pr-manager"] = "pr-helper0" if wanted.managed else f"pr-helper-{options.alias}"
+        storage["pr-manager"] = "pr-helper0" if wanted.managed else f"pr-helper-{node.storageName}"
     if options.io is not None and storage["driver"] in ("file", "host_device"):
         storage["aio"] = options.io
     storage["node-name"] = node.storageName

@@ -29,6 +29,7 @@ from pyvirt.drivers.qemu.command.nets import addInterfaces
 from pyvirt.drivers.qemu.command.startchecks import checkStart
 from pyvirt.drivers.qemu.command.values import CommandLine, HostSettings, place
 from pyvirt.drivers.qemu.machine import isX86
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.definitions.domain import DomainDefinition
@@ -158,6 +159,13 @@ def _exported(definition: DomainDefinition, capabilities: BinaryCapabilities) ->
         Interface(type="ethernet", mac=nic.mac, model=nic.model)
         for nic in definition.devices.interfaces
     )
+    if any(nic.model is None for nic in interfaces):
+        # What is a device of the host has no chip of its own.
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR,
+            "argument key 'driver' must not have null value",
+            ErrorDomain.NONE,
+        )
     definition = replaced(definition, devices=replaced(definition.devices, interfaces=interfaces))
     return assignAddresses(definition, capabilities)
 

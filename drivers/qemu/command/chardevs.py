@@ -10,7 +10,7 @@ from pyvirt.definitions.domain._address import VirtioSerialAddress
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.secretobjects import addTLS
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["addChannels", "addConsoles", "addParallels", "addSerials", "addSource"]
 
@@ -126,8 +126,7 @@ def addSerials(b: Builder) -> None:
                     ErrorDomain.QEMU,
                 )
             values["index"] = port.target.port
-        else:
-            values |= b.address(port)
+        values |= b.address(port)
         b.device(values)
 
 
@@ -169,6 +168,8 @@ def addChannels(b: Builder) -> None:
 
             source = replaced(source, mode="bind", path=path)
         addSource(b, source, name, spice="vdagent")
+        if target.type == "xen":
+            raise VirtError("An error occurred, but the cause is unknown", int1=0, int2=0)
         if target.type == "guestfwd":
             b.add(
                 "-netdev",
@@ -183,7 +184,7 @@ def addChannels(b: Builder) -> None:
             continue
         values = _portProps(b, channel, "virtserialport", name)
         label = target.name
-        if label is None and channel.source.type in ("spicevmc", "qemu-vdagent"):
+        if label is None and channel.source.type == "spicevmc":
             label = "com.redhat.spice.0"
         if label is not None:
             values["name"] = label

@@ -10,6 +10,7 @@ from typing import Any
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped
 from pyvirt.drivers.qemu.command.chardevs import addSource
 from pyvirt.drivers.qemu.command.values import OpenFile, place
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
     "addBalloon",
@@ -66,12 +67,12 @@ def addHubs(b: Builder) -> None:
 def addMemories(b: Builder) -> None:
     """Add memory that is plugged in from the start."""
     from pyvirt.drivers.qemu.command.arguments import jsonText
-    from pyvirt.drivers.qemu.command.memorybackends import backend
+    from pyvirt.drivers.qemu.command.memorybackends import alignedSize, backend
 
     for memory in b.devices.memories:
         name = f"mem{memory.alias}"
         target = memory.target
-        size = (target.size or 0) * 1024
+        size = alignedSize(memory) * 1024
         b.add("-object", jsonText(backend(b, name, size, device=memory)))
         driver = {
             "dimm": "pc-dimm",
@@ -118,7 +119,7 @@ def addFilesystems(b: Builder) -> None:
         model = {"mapped": "mapped", "squash": "none"}.get(
             fs.accessmode or "passthrough", "passthrough"
         )
-        if not handle:
+        if not handle and (fs.accessmode is not None or fs.source.socket is None):
             parts.append(f"security_model={model}")
         if fs.multidevs is not None:
             parts.append(f"multidevs={fs.multidevs}")
@@ -130,7 +131,7 @@ def addFilesystems(b: Builder) -> None:
             parts.append(f"writeout={fs.driver.wrpolicy}")
         parts += [f"id=fsdev-{fs.alias}", f"path={escaped(fs.source.dir or '')}"]
         if fs.readonly:
-            parts.append("readonly=on")
+            parts.append("readonly")
         b.option("-fsdev", *parts)
         values = b.virtio("virtio-9p", fs)
         values |= {"id": fs.alias, "fsdev": f"fsdev-{fs.alias}", "mount_tag": fs.target}
@@ -196,6 +197,12 @@ def addInputs(b: Builder) -> None:
     for item in b.devices.inputs:
         if item.type == "evdev":
             source = item.source
+            if source is None:
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR,
+                    "argument key 'evdev' must not have null value",
+                    ErrorDomain.NONE,
+                )
             values: dict[str, Any] = {
                 "qom-type": "input-linux",
                 "id": item.alias,

@@ -103,11 +103,11 @@ def addReservations(b: Builder) -> None:
             return
 
 
-def _ownReservations(b: Builder, disk: Any) -> None:
+def _ownReservations(b: Builder, disk: Any, chain: list[Node]) -> None:
     """Add the process that the user named for reservations of one disk."""
     wanted = disk.source.reservations if disk.source is not None else None
     if wanted is not None and not wanted.managed and wanted.source is not None:
-        b.object("pr-manager-helper", f"pr-helper-{disk.alias}", path=wanted.source.path)
+        b.object("pr-manager-helper", f"pr-helper-{chain[0].storageName}", path=wanted.source.path)
 
 
 def _addCard(b: Builder, disk: Any, chain: list[Node]) -> None:
@@ -144,7 +144,7 @@ def addDisks(b: Builder) -> None:
             _addVhostUser(b, number, disk)
             continue
         options = optionsOf(disk)
-        _ownReservations(b, disk)
+        _ownReservations(b, disk, chain)
         secrets = SecretObjects(b)
         below: str | None = None
         found: list[dict[str, Any]] = []
@@ -216,6 +216,10 @@ def deviceProps(
         values["product"] = disk.product
     if target.bus == "usb":
         values["removable"] = bool(target.removable)
+    cache = driver.cache if driver is not None else None
+    if cache is not None and disk.device != "lun" and drive is not None:
+        writeback = cache in ("none", "writeback", "unsafe")
+        values["write-cache"] = "on" if writeback else "off"
     geometry = disk.geometry
     if geometry is not None and geometry.cyls and geometry.heads and geometry.secs:
         values |= {"cyls": geometry.cyls, "heads": geometry.heads, "secs": geometry.secs}
@@ -223,10 +227,6 @@ def deviceProps(
             values["bios-chs-trans"] = geometry.trans
     if disk.serial is not None:
         values["serial"] = disk.serial
-    cache = driver.cache if driver is not None else None
-    if cache is not None and disk.device != "lun" and target.bus != "fdc" and drive is not None:
-        writeback = cache in ("none", "writeback", "unsafe")
-        values["write-cache"] = "on" if writeback else "off"
     if driver is not None and driver.error_policy is not None:
         word = "enospc" if driver.error_policy == "enospace" else driver.error_policy
         values["werror"] = word
@@ -289,7 +289,7 @@ def _scsi(b: Builder, disk: Any) -> dict[str, Any]:
 def _virtio(b: Builder, disk: Any) -> dict[str, Any]:
     base = "vhost-user-blk" if disk.type == "vhostuser" else "virtio-blk"
     values = b.virtio(base, disk)
-    head = {"driver": values.pop("driver")}
+    head = values
     driver = disk.driver
     if driver is not None:
         if driver.iothread is not None:
@@ -302,7 +302,9 @@ def _virtio(b: Builder, disk: Any) -> dict[str, Any]:
             head["num-queues"] = driver.queues
         if driver.queue_size is not None:
             head["queue-size"] = driver.queue_size
-    return head | values | b.address(disk)
+    if disk.device == "lun":
+        head["scsi"] = True
+    return head | b.address(disk)
 
 
 def _usb(b: Builder, disk: Any) -> dict[str, Any]:

@@ -108,8 +108,10 @@ def _vnc(b: Builder, graphics: Any) -> None:
         parts.append(f"vnc=unix:{escaped(f'{b.host.guestFolder}/vnc.sock')}")
     else:
         port = graphics.port
-        if port in (None, -1, 0):
-            port = 5900
+        if graphics.autoport is not False and (graphics.autoport or port in (None, -1)):
+            # Not one of them is given to a guest that is only shown.
+            port = 5900 if b.host.shown or port in (None, -1, 0) else port
+        port = max(port or 0, 0)
         if not 5900 <= port <= 65535:
             raise _refuse("vnc port must be in range [5900,65535]")
         parts.append(f"{_where(b, graphics, 'vnc_listen')}:{port - 5900}")

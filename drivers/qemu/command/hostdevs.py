@@ -8,7 +8,9 @@ from typing import Any
 
 from pyvirt.definitions.domain._address import DriveAddress
 from pyvirt.definitions.domain._source import NetworkSource
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.command.arguments import Builder, jsonText
+from pyvirt.drivers.qemu.command.disks import numbered
 from pyvirt.drivers.qemu.command.nets import romProps
 from pyvirt.drivers.qemu.command.secretobjects import addSecret
 from pyvirt.drivers.qemu.command.values import Secret, place
@@ -19,12 +21,15 @@ __all__ = ["addHostDevices", "hostDeviceProps"]
 
 def addHostDevices(b: Builder) -> None:
     """Add every device of the host."""
+    nodes = sum(map(len, numbered(b.devices.disks)))
     for number, device in enumerate(b.devices.hostdevs):
         if device.mode != "subsystem":
             continue
         boot = b.bootIndex("hostdevs", number, device)
         if device.type == "scsi":
-            _addSCSI(b, device, boot)
+            # Their nodes are counted on from those of disks.
+            nodes += 1
+            _addSCSI(b, device, nodes, boot)
             continue
         b.device(hostDeviceProps(b, device, boot))
 
@@ -68,14 +73,14 @@ def hostDeviceProps(b: Builder, device: Any, boot: int | None) -> dict[str, Any]
             "hostdevice": f"/dev/bus/usb/{source.bus:03}/{source.device:03}",
             "id": device.alias,
         }
+        if boot is not None:
+            values["bootindex"] = boot
         if source.guestReset is not None:
             values["guest-reset"] = source.guestReset != "off"
             if source.guestReset == "on":
                 values["guest-resets-all"] = True
             elif source.guestReset == "uninitialized":
                 values["guest-resets-all"] = False
-        if boot is not None:
-            values["bootindex"] = boot
         return values | b.address(device)
     if device.type == "mdev":
         driver = device.model
@@ -102,17 +107,17 @@ def hostDeviceProps(b: Builder, device: Any, boot: int | None) -> dict[str, Any]
     return values | b.address(device)
 
 
-def _addSCSI(b: Builder, device: Any, boot: int | None) -> None:
+def _addSCSI(b: Builder, device: Any, number: int, boot: int | None) -> None:
     """Add a SCSI device: its node, and its place on a controller."""
     source = device.source
-    name = f"libvirt-{device.alias}-backend"
+    name = f"libvirt-{number if b.host.shown else device.alias}-backend"
     if source.protocol == "iscsi":
         from pyvirt.drivers.qemu.command.blockdevs import sourceProps
 
         network = NetworkSource(
             protocol="iscsi",
             name=source.name,
-            hosts=source.hosts,
+            hosts=tuple(each if each.port else replaced(each, port="0") for each in source.hosts),
             initiator=source.initiator,
             auth=source.auth,
         )
@@ -128,20 +133,23 @@ def _addSCSI(b: Builder, device: Any, boot: int | None) -> None:
         props = sourceProps(network, secrets)
     else:
         props = {"driver": "host_device", "filename": place(f"sg-{device.alias}")}
-    props |= {"node-name": name}
-    if device.readonly:
-        props["read-only"] = True
+    props |= {"node-name": name, "read-only": device.readonly}
     b.add("-blockdev", jsonText(props))
     address = device.address
     assert isinstance(address, DriveAddress)
     controller = b.controller("scsi", address.controller)
     bus = controller.alias if controller is not None else f"scsi{address.controller}"
-    values: dict[str, Any] = {"driver": "scsi-generic", "bus": f"{bus}.0"}
-    if controller is not None and controller.model == "lsilogic":
-        values["scsi-id"] = address.unit
-    else:
-        values |= {"channel": address.bus, "scsi-id": address.target, "lun": address.unit}
+    values: dict[str, Any] = {"driver": "scsi-generic"}
     values |= {"drive": name, "id": device.alias}
     if boot is not None:
         values["bootindex"] = boot
+    values["bus"] = f"{bus}.0"
+    if controller is not None and controller.model in _NARROW:
+        values["scsi-id"] = address.unit
+    else:
+        values |= {"channel": address.bus, "scsi-id": address.target, "lun": address.unit}
     b.device(values)
+
+
+#: Controllers whose devices are told apart by one number.
+_NARROW = ("lsilogic", "ncr53c90", "dc390", "am53c974")

@@ -10,7 +10,10 @@ from typing import Any
 from pyvirt.drivers.qemu.command.arguments import Builder
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["backend"]
+__all__ = ["alignedSize", "backend"]
+
+#: Modules come in pieces of so much, in KiB.
+MODULE = 2048
 
 
 def _hugePages(b: Builder, cell: Any, pagesize: int | None) -> int | None:
@@ -45,6 +48,12 @@ def _policy(b: Builder, cell: Any, nodemask: Any) -> tuple[str | None, Any]:
                     mode, nodes = each.mode, each.nodeset
     if nodemask is not None:
         mode, nodes = mode or "strict", nodemask
+    known = b.host.settings.get("host_nodes")
+    for node in sorted(nodes or ()):
+        if known is not None and node not in known:  # type: ignore[operator]
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED, f"NUMA node {node} is unavailable", ErrorDomain.NONE
+            )
     if not nodes or mode == "restrictive":
         return None, None
     word = {"strict": "bind", "preferred": "preferred", "interleave": "interleave"}
@@ -113,7 +122,8 @@ def backend(
         alias = device.alias if device is not None else name
         if path is not None:
             values["mem-path"] = path
-            prealloc = prealloc or (device is not None and device.model == "nvdimm")
+            plain = source is None or not source.pmem
+            prealloc = prealloc or (device is not None and device.model == "nvdimm" and plain)
         elif huge is not None:
             values["mem-path"] = (
                 f"{_hugeFolder(b, huge)}/libvirt/qemu/{b.host.id}-{b.definition.name[:20]}"
@@ -147,17 +157,14 @@ def backend(
         values["pmem"] = True
     policy, nodes = _policy(b, cell, source.nodemask if source is not None else None)
     if policy is not None:
-        known = b.host.settings.get("host_nodes")
-        for node in sorted(nodes):
-            if known is not None and node not in known:  # type: ignore[operator]
-                raise virtError(
-                    ErrorCode.CONFIG_UNSUPPORTED,
-                    f"NUMA node {node} is unavailable",
-                    ErrorDomain.NONE,
-                )
         values["host-nodes"] = sorted(nodes)
         values["policy"] = policy
     return {"qom-type": qom, "id": name, **values}
+
+
+def alignedSize(memory: Any) -> int:
+    """Return how large a module becomes, in KiB: pages of a guest's largest size fill it."""
+    return -(-(memory.target.size or 0) // MODULE) * MODULE
 
 
 def memoryFolder(b: Builder) -> str:

@@ -32,7 +32,7 @@ from pyvirt.drivers.qemu.plugging.fitting import (
 from pyvirt.drivers.qemu.plugging.media import changeMedia
 from pyvirt.drivers.qemu.plugging.updating import updateLive
 from pyvirt.drivers.qemu.refusals import checkFlags
-from pyvirt.drivers.qemu.validatedevices import checkDevices
+from pyvirt.drivers.qemu.validatedevices import deviceCheck
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = ["DomainDevices"]
@@ -169,8 +169,7 @@ class DomainDevices(DomainBlockResize):
                 pending = complete(
                     pending, capabilities, self._hypervisor.random, nvramFolder=self._nvram
                 )
-                check(pending)
-                checkDevices(pending, capabilities, self._settings)
+                check(pending, deviceCheck(pending, capabilities, self._settings))
             if live:
                 guest = domain.checkActive()
                 _checkAlone(domain.definition, kind, device, guest.capabilities, self._settings)
@@ -208,9 +207,8 @@ def _checkAlone(
     devices = definition.devices
     alone = (device,) if isinstance(getattr(devices, kind), tuple) else device
     definition = replaced(definition, devices=replaced(devices, **{kind: alone}))
-    checkEach(definition)
-    if kind in ("disks", "interfaces"):
-        checkDevices(definition, capabilities, settings)
+    also = deviceCheck(definition, capabilities, settings)
+    checkEach(definition, also if kind in ("disks", "interfaces") else None)
 
 
 def _storedWithout(

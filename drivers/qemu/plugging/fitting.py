@@ -26,7 +26,7 @@ from pyvirt.drivers.qemu.refusals import (
     unsupportedConfig,
 )
 from pyvirt.drivers.qemu.usbaddresses import isOnUSB
-from pyvirt.drivers.qemu.validatedevices import checkDevices, checkEnd
+from pyvirt.drivers.qemu.validatedevices import checkEnd, deviceCheck
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -359,8 +359,7 @@ def fitted(
             if own is None:
                 changed = withDevice(changed, kind, place, replaced(each, alias=None))
             break
-    check(changed)
-    checkDevices(changed, capabilities, settings)
+    check(changed, deviceCheck(changed, capabilities, settings))
     return changed, found
 
 

@@ -517,7 +517,7 @@ class Channel(CharDevice, Device):
                 raise missingAttribute(node, "port")
             value = integer().read(port, node, "port")
             return Target(type=kind, address=canonical(address), port=value & 0xFFFF)
-        state = node.get("state")
+        state = None if context.inactive else node.get("state")
         return Target(type=kind, name=node.get("name"), state=state)
 
     def writeTarget(self, out: list[str], indent: str, context: Context) -> None:

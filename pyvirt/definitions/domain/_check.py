@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyvirt.definitions.domain._checkdevices import checkDevices, detail, refuse
+from pyvirt.definitions.domain._checkdevices import Each, checkDevices, detail, refuse
 from pyvirt.definitions.domain._disk import Disk, imagePath
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._top import DomainDefinition
@@ -17,14 +17,15 @@ from pyvirt.definitions.kinds import xmlError
 __all__ = ["check"]
 
 
-def check(definition: DomainDefinition) -> None:
+def check(definition: DomainDefinition, also: Each | None = None) -> None:
     """
     Complain of a definition whose parts contradict each other.
 
+    @param also: what a driver looks at of each device besides.
     @raise VirtError: with the first thing wrong.
     """
     checkControllers(definition)
-    checkDevices(definition)
+    checkDevices(definition, also)
     checkDomain(definition)
 
 
@@ -45,10 +46,6 @@ def checkControllers(definition: DomainDefinition) -> None:
 def checkDomain(definition: DomainDefinition) -> None:
     """Check what concerns the domain as a whole."""
     devices, os = definition.devices, definition.os
-    for graphics in devices.graphics:
-        for listen in graphics.listens:
-            if listen.type == "network" and listen.network is None:
-                raise xmlError("'network' attribute is required for listen type 'network'")
     audios: set[int] = set()
     for audio in devices.audios:
         if audio.id in audios:
@@ -56,8 +53,7 @@ def checkDomain(definition: DomainDefinition) -> None:
         audios.add(audio.id)
     if sum(video.model.primary is True for video in devices.videos) > 1:
         raise refuse("Only one primary video device is supported")
-    if len(devices.videos) > 1 and any(v.model.type == "none" for v in devices.videos):
-        raise refuse("a 'none' video type must be the only video device defined for the domain")
+    checkVideos(devices)
     for position, host in enumerate(devices.hostdevs):
         if any(sameDevice(other, host) for other in devices.hostdevs[:position]):
             raise xmlError("Hostdev already exists in the domain configuration")
@@ -107,6 +103,12 @@ def checkDomain(definition: DomainDefinition) -> None:
             checkPool(thread)
     if definition.defaultiothread is not None:
         checkPool(definition.defaultiothread)
+
+
+def checkVideos(devices: Any) -> None:
+    """Where there is to be no screen there is none."""
+    if len(devices.videos) > 1 and any(each.model.type == "none" for each in devices.videos):
+        raise refuse("a 'none' video type must be the only video device defined for the domain")
 
 
 def sameDevice(one: HostDev, other: HostDev) -> bool:

@@ -5,17 +5,16 @@ What is refused of a single device, whatever the rest of the domain is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 from pyvirt.definitions.domain._chardev import CharSource
+from pyvirt.definitions.domain._checkdisks import checkDisk, virtioOptions
 from pyvirt.definitions.domain._controller import Controller
-from pyvirt.definitions.domain._disk import Disk
 from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
 from pyvirt.definitions.domain._small import Filesystem, IOMMUDriver, MemoryDevice
-from pyvirt.definitions.domain._source import FileSource, NetworkSource
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -38,101 +37,122 @@ def detail(text: str) -> VirtError:
     return virtError(ErrorCode.XML_DETAIL, text, ErrorDomain.DOMAIN)
 
 
-def checkDevices(definition: DomainDefinition) -> None:
+#: What C{check} of a driver is called with: the kind of the device, as in L{Devices}, and the device.
+Each = Callable[[str, Any], None]
+
+
+def checkDevices(definition: DomainDefinition, also: Each | None = None) -> None:
     """
     Check every device by itself, in libvirt's order.
 
+    @param also: what else is looked at of each, as a driver does.
     @raise VirtError: with the first thing wrong.
     """
     devices = definition.devices
-    for disk in devices.disks:
-        checkDisk(disk)
-    for nic in devices.interfaces:
-        checkInterface(nic)
-    checkPlaces(devices.sounds)
-    audios = {audio.id for audio in devices.audios}
-    for sound in devices.sounds:
-        if sound.audio is not None and sound.audio not in audios:
-            raise xmlError(f"no audio device with ID {sound.audio}")
-    for nic in devices.interfaces:
-        checkPassedThrough(nic)
-    for host in devices.hostdevs:
-        checkHostDev(host)
-    for video in devices.videos:
-        checkPlaces((video,))
-        checkVideo(video)
-    for controller in devices.controllers:
-        checkPlaces((controller,))
-        checkController(controller)
-    for card in devices.smartcards:
-        checkPlaces((card,))
-        if card.address is not None and card.address.type != "ccid":
-            raise refuse("Controllers must use the 'ccid' address type")
-        checkEnd(card.source)
-    ports: tuple[Any, ...] = (*devices.serials, *devices.parallels)
-    for port in ports:
-        checkPlaces((port,))
-        checkEnd(port.source)
-    for channel in devices.channels:
-        checkPlaces((channel,))
-        checkEnd(channel.source, channel.target.type in ("virtio", "xen"))
-    for console in devices.consoles:
-        checkPlaces((console,))
-        checkEnd(console.source)
-    for item in devices.inputs:
-        checkPlaces((item,))
-        checkInput(item)
-    for filesystem in devices.filesystems:
-        checkPlaces((filesystem,))
-        checkFilesystem(filesystem)
-    checkPlaces(devices.watchdogs)
-    checkPlaces((devices.memballoon,))
-    for rng in devices.rngs:
-        checkPlaces((rng,))
-        checkEnd(rng.backend.source if rng.backend is not None else None)
-    checkPlaces((devices.nvram,))
-    checkPlaces(devices.hubs)
-    for shmem in devices.shmems:
-        checkPlaces((shmem,))
-        if "/" in shmem.name:
-            raise refuse("shmem name cannot include '/' character")
-        if shmem.name in (".", ".."):
-            raise refuse(f"shmem name cannot be equal to '{shmem.name}'")
-    for tpm in devices.tpms:
-        checkPlaces((tpm,))
-        if tpm.backend.banks and tpm.backend.version != "2.0":
-            raise xmlError("<active_pcr_banks/> requires TPM version '2.0'")
-    checkPlaces(devices.panics)
-    for memory in devices.memories:
-        checkPlaces((memory,))
-        checkMemory(memory, definition)
-    usb = any(each.type == "usb" and each.model != "none" for each in devices.controllers)
-    for redirdev in devices.redirdevs:
-        checkPlaces((redirdev,))
-        if not usb:
-            raise refuse("cannot add redirected USB device: USB is disabled for this domain")
-        checkEnd(redirdev.source)
-    checkPlaces((devices.iommu,))
-    checkIOMMU(definition)
-    vsock = devices.vsock
-    checkPlaces((vsock,))
-    if vsock is not None:
-        virtioOptions(vsock.driver, (vsock.model or "").startswith("virtio"))
-    if vsock is not None and vsock.cid is not None:
-        address = vsock.cid.address
-        if address is not None and address < 3:
-            raise refuse("guest CIDs must be >= 3")
+    for kind in _ORDER:
+        found = getattr(devices, kind)
+        for device in found if isinstance(found, tuple) else (found,):
+            if device is None:
+                continue
+            if kind != "hostdevs":
+                checkPlaces(device)
+            test = _CHECKS.get(kind)
+            if test is not None:
+                test(device, definition)
+            if also is not None:
+                also(kind, device)
+        if kind == "sounds":
+            for nic in devices.interfaces:
+                checkPassedThrough(nic)
 
 
-def checkPlaces(group: Iterable[Any]) -> None:
+#: Kinds of devices, in the order in which they are looked at.
+_ORDER = (
+    "disks",
+    "interfaces",
+    "sounds",
+    "hostdevs",
+    "videos",
+    "controllers",
+    "smartcards",
+    "serials",
+    "parallels",
+    "channels",
+    "consoles",
+    "inputs",
+    "filesystems",
+    "watchdogs",
+    "memballoon",
+    "rngs",
+    "nvram",
+    "hubs",
+    "shmems",
+    "tpms",
+    "panics",
+    "memories",
+    "redirdevs",
+    "iommu",
+    "vsock",
+    "graphics",
+    "audios",
+)
+
+
+def _sound(sound: Any, definition: DomainDefinition) -> None:
+    audios = {audio.id for audio in definition.devices.audios}
+    if sound.audio is not None and sound.audio not in audios:
+        raise xmlError(f"no audio device with ID {sound.audio}")
+
+
+def _smartcard(card: Any, definition: DomainDefinition) -> None:
+    if card.address is not None and card.address.type != "ccid":
+        raise refuse("Controllers must use the 'ccid' address type")
+    checkEnd(card.source)
+
+
+def _shmem(shmem: Any, definition: DomainDefinition) -> None:
+    if "/" in shmem.name:
+        raise refuse("shmem name cannot include '/' character")
+    if shmem.name in (".", ".."):
+        raise refuse(f"shmem name cannot be equal to '{shmem.name}'")
+
+
+def _tpm(tpm: Any, definition: DomainDefinition) -> None:
+    source = tpm.backend.source
+    if tpm.backend.type == "external" and source is not None:
+        if source.type != "unix":
+            raise xmlError("only source type 'unix' is supported for external TPM device")
+        if source.mode == "bind":
+            raise xmlError("only 'client' mode is supported for external TPM device")
+    if tpm.backend.banks and tpm.backend.version != "2.0":
+        raise xmlError("<active_pcr_banks/> requires TPM version '2.0'")
+
+
+def _redirdev(redirdev: Any, definition: DomainDefinition) -> None:
+    controllers = definition.devices.controllers
+    if not any(each.type == "usb" and each.model != "none" for each in controllers):
+        raise refuse("cannot add redirected USB device: USB is disabled for this domain")
+    checkEnd(redirdev.source)
+
+
+def _vsock(vsock: Any, definition: DomainDefinition) -> None:
+    virtioOptions(vsock.driver, (vsock.model or "").startswith("virtio"))
+    if vsock.cid is not None and vsock.cid.address is not None and vsock.cid.address < 3:
+        raise refuse("guest CIDs must be >= 3")
+
+
+def _graphics(graphics: Any, definition: DomainDefinition) -> None:
+    if graphics.type == "dbus" and graphics.p2p and graphics.address is not None:
+        raise xmlError("D-Bus p2p with an address is not supported")
+    for listen in graphics.listens:
+        if listen.type == "network" and listen.network is None:
+            raise xmlError("'network' attribute is required for listen type 'network'")
+
+
+def checkPlaces(device: Any) -> None:
     """Only devices of the host may have no place in the guest."""
-    for device in group:
-        if (
-            device is not None
-            and device.address is not None
-            and device.address.type == "unassigned"
-        ):
-            raise refuse("address of type 'unassigned' is supported only for hostdevs")
+    if getattr(getattr(device, "address", None), "type", None) == "unassigned":
+        raise refuse("address of type 'unassigned' is supported only for hostdevs")
 
 
 def checkVideo(video: Video) -> None:
@@ -219,6 +239,10 @@ def checkIOMMU(definition: DomainDefinition) -> None:
             raise refuse("IOMMU eim requires interrupt remapping to be enabled")
 
 
+#: The smallest piece by which memory is given and taken, in KiB: a large page of the host's.
+_LEAST_BLOCK = 2048
+
+
 def checkMemory(memory: MemoryDevice, definition: DomainDefinition) -> None:
     """Check a memory module."""
     target, model = memory.target, memory.model
@@ -255,124 +279,12 @@ def checkMemory(memory: MemoryDevice, definition: DomainDefinition) -> None:
             raise detail(f"requested size must be smaller than or equal to @size ({size}KiB)")
         if block <= 0 or block & (block - 1):
             raise detail("block size must be a power of two")
+        if block < _LEAST_BLOCK:
+            raise detail(f"block size too small, must be at least {_LEAST_BLOCK}KiB")
         if requested % block:
             raise detail("requested size must be an integer multiple of block size")
     elif model == "sgx-epc" and memory.address is not None:
         raise refuse("memory device address is not supported for model 'sgx-epc'")
-
-
-def virtioOptions(options: Any, virtio: bool) -> None:
-    """Options of virtio devices are for those alone."""
-    if options is None or virtio:
-        return
-    if options.iommu is not None:
-        raise refuse("iommu driver option is only supported for virtio devices")
-    if options.ats is not None:
-        raise refuse("ats driver option is only supported for virtio devices")
-    if options.packed is not None:
-        raise refuse("packed driver option is only supported for virtio devices")
-    if options.page_per_vq is not None:
-        raise refuse("page_per_vq option is only supported for virtio devices")
-
-
-_TUNED = ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max")
-
-
-def checkDisk(disk: Disk) -> None:
-    """Check one disk."""
-    target, source, driver = disk.target, disk.source, disk.driver
-    assert target is not None
-    bus = target.bus
-    checkPlaces((disk,))
-    if disk.type == "vhostuser" and bus != "virtio":
-        raise refuse("vhostuser disk supports only virtio bus")
-    checkSource(disk)
-    if disk.sgio == "unfiltered":
-        raise refuse("unfiltered sgio is no longer supported")
-    if disk.device == "lun":
-        if isinstance(source, NetworkSource):
-            if source.protocol != "iscsi":
-                raise refuse(f"disk device='lun' is not supported for protocol='{source.protocol}'")
-        elif disk.type not in ("block", "volume") or source is None:
-            raise refuse("disk device='lun' is only valid for block type disk source")
-        if driver is not None and driver.type not in (None, "raw", "none"):
-            raise refuse("disk device 'lun' must use 'raw' format")
-        if source is not None and source.slice is not None:
-            raise refuse("disk device 'lun' doesn't support storage slice")
-        if disk.encryption is not None or (source is not None and source.encryption is not None):
-            raise refuse("disk device 'lun' doesn't support encryption")
-    else:
-        if source is not None and source.reservations is not None:
-            raise refuse("<reservations/> allowed only for lun devices")
-        if disk.rawio is not None:
-            raise refuse("rawio can be used only with device='lun'")
-    if disk.sgio == "unfiltered":
-        raise refuse("unfiltered sgio is no longer supported")
-    if disk.sgio is not None and disk.device != "lun":
-        raise refuse("sgio can be used only with device='lun'")
-    tune = disk.iotune
-    if tune is not None:
-        for name in _TUNED:
-            kind = name.replace("_max", "")
-            tail = "_max" if name.endswith("_max") else ""
-            if getattr(tune, f"total_{kind}{tail}") and (
-                getattr(tune, f"read_{kind}{tail}") or getattr(tune, f"write_{kind}{tail}")
-            ):
-                raise xmlError(f"total and read/write {name} cannot be set at the same time")
-    address = disk.address
-    if address is not None:
-        if bus in ("scsi", "ide", "sata", "fdc"):
-            if address.type != "drive":
-                raise refuse(
-                    f"Invalid address type '{address.type}' for the disk '{target.dev}' with the "
-                    f"bus type '{bus}'"
-                )
-        elif bus == "usb" and address.type != "usb":
-            raise refuse(
-                f"Invalid address type '{address.type}' for the disk '{target.dev}' with the "
-                f"bus type '{bus}'"
-            )
-    if bus != "virtio":
-        if disk.model is not None:
-            raise refuse(f"disk model '{disk.model}' not supported for bus '{bus}'")
-        if driver is not None:
-            if driver.queues is not None:
-                raise refuse(
-                    "queues attribute in disk driver element is only supported by virtio-blk"
-                )
-            if driver.event_idx is not None:
-                raise refuse("disk event_idx mode supported only for virtio bus")
-            if driver.ioeventfd is not None:
-                raise refuse("disk ioeventfd mode supported only for virtio bus")
-            virtioOptions(driver, False)
-    if disk.device == "floppy":
-        if bus != "fdc":
-            raise internal(f"Invalid bus type '{bus}' for floppy disk")
-    elif bus == "fdc":
-        raise internal("Invalid bus type 'fdc' for disk")
-    if disk.startup not in (None,):
-        pass
-    policy = source.startupPolicy if source is not None else None
-    if policy is not None:
-        if isinstance(source, NetworkSource):
-            raise xmlError(
-                f"disk startupPolicy '{policy}' is not allowed for disk of 'network' type"
-            )
-        if policy == "requisite" and disk.device not in ("cdrom", "floppy"):
-            raise xmlError("disk startupPolicy 'requisite' is allowed only for cdrom or floppy")
-    for text, what, most in ((disk.vendor, "vendor", 8), (disk.product, "product", 16)):
-        if text is not None:
-            if not all(" " <= char <= "~" for char in text):
-                raise xmlError(f"disk {what} is not printable string")
-            if len(text) > most:
-                raise refuse(f"disk {what} is more than {most} characters")
-    if target.tray is not None and disk.device not in ("cdrom", "floppy"):
-        raise refuse("tray is only valid for cdrom and floppy")
-    empty = source is None or source.isEmpty
-    if empty and disk.device not in ("cdrom", "floppy") and disk.type != "block":
-        raise virtError(ErrorCode.NO_SOURCE, target.dev, ErrorDomain.DOMAIN)
-    if target.removable is not None and bus != "usb":
-        raise xmlError("removable is only valid for usb disks")
 
 
 def checkInterface(nic: Interface) -> None:
@@ -380,7 +292,6 @@ def checkInterface(nic: Interface) -> None:
     kind = nic.type or "user"
     name = nic.mac.address if nic.mac is not None else ""
     virtio = (nic.model or "").startswith("virtio")
-    checkPlaces((nic,))
     source = nic.source
     if source is not None and (source.ips or source.routes) and kind != "ethernet":
         raise refuse(
@@ -497,6 +408,8 @@ _RANGES = (
 
 def checkPCI(controller: Controller) -> None:
     """Check one PCI controller."""
+    if (controller.index or 0) > 255:
+        raise refuse(f"PCI controller index {controller.index} too high, maximum is 255")
     root = controller.model in ("pci-root", "pcie-root")
     if root and controller.address is not None:
         raise refuse("pci-root and pcie-root controllers should not have an address")
@@ -513,20 +426,30 @@ def checkPCI(controller: Controller) -> None:
         raise refuse("The PCI controller with index=0 can't be associated with a NUMA node")
 
 
-def checkSource(disk: Disk) -> None:
-    """Check where the bytes of a disk are."""
-    source = disk.source
-    if isinstance(source, FileSource) and source.fdgroup is not None:
-        assert disk.target is not None
-        raise refuse(f"driver does not support FD passing for disk '{disk.target.dev}'")
-    auth = disk.auth or (source.auth if source is not None else None)
-    if isinstance(source, NetworkSource):
-        if auth is not None and source.protocol not in ("iscsi", "rbd"):
-            raise refuse(f"authentication is not supported for protocol '{source.protocol}'")
-        if source.snapshot is not None and source.protocol != "rbd":
-            raise refuse("<snapshot> element is currently supported only with 'rbd' disks")
-        if source.config is not None and source.protocol != "rbd":
-            raise refuse("<config> element is currently supported only with 'rbd' disks")
-    encryption = disk.encryption or (source.encryption if source is not None else None)
-    if encryption is not None and encryption.cipher is not None:
-        raise refuse("supplying <cipher> for domain disk definition is unnecessary")
+_CHECKS: dict[str, Callable[[Any, DomainDefinition], None]] = {
+    "disks": lambda disk, definition: checkDisk(disk),
+    "interfaces": lambda nic, definition: checkInterface(nic),
+    "sounds": _sound,
+    "hostdevs": lambda host, definition: checkHostDev(host),
+    "videos": lambda video, definition: checkVideo(video),
+    "controllers": lambda controller, definition: checkController(controller),
+    "smartcards": _smartcard,
+    "serials": lambda port, definition: checkEnd(port.source),
+    "parallels": lambda port, definition: checkEnd(port.source),
+    "channels": lambda port, definition: checkEnd(
+        port.source, port.target.type in ("virtio", "xen")
+    ),
+    "consoles": lambda port, definition: checkEnd(port.source),
+    "inputs": lambda item, definition: checkInput(item),
+    "filesystems": lambda filesystem, definition: checkFilesystem(filesystem),
+    "rngs": lambda rng, definition: checkEnd(
+        rng.backend.source if rng.backend is not None else None
+    ),
+    "shmems": _shmem,
+    "tpms": _tpm,
+    "memories": lambda memory, definition: checkMemory(memory, definition),
+    "redirdevs": _redirdev,
+    "iommu": lambda iommu, definition: checkIOMMU(definition),
+    "vsock": _vsock,
+    "graphics": _graphics,
+}

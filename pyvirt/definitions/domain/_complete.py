@@ -61,6 +61,7 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     if not os.type.arch:
         os = replaced(os, type=replaced(os.type, arch="i686"))
     devices = _devices(definition, random)
+    checkPanics(devices)
     if os.type.name == "hvm":
         _bootOrder(devices)
         if os.boot and _bootsByDevice(devices):
@@ -74,6 +75,15 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     changes["devices"] = devices
     changes["qemu"] = None
     return replaced(definition, **changes)
+
+
+def checkPanics(devices: Devices) -> None:
+    """Complain where two devices tell of panics in one way."""
+    seen: set[str | None] = set()
+    for panic in devices.panics:
+        if panic.model in seen:
+            raise xmlError(f"Multiple panic devices with model '{panic.model or 'default'}'")
+        seen.add(panic.model)
 
 
 def checkNumbers(definition: DomainDefinition) -> None:

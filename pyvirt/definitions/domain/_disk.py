@@ -4,7 +4,6 @@ Disks: what the guest sees, and what lies between it and the source.
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar
 
 from pyvirt.definitions.domain._address import BootDevice
@@ -414,12 +413,12 @@ class Disk(BootDevice):
             if source.protocol == "iscsi" and source.name and "/" not in source.name:
                 named = changes.get("source", source)
                 changes["source"] = replaced(named, name=f"{source.name}/0")
-        if self.wwn is not None and not _WWN(self.wwn):
-            raise virtError(ErrorCode.INTERNAL_ERROR, f"Malformed wwn: {self.wwn}", 0)
         if self.source is None:
             changes["type"] = "file"
         if self.device == "cdrom":
             changes["readonly"] = True
+        elif self.device != "floppy" and target.tray == "closed":
+            changes["target"] = replaced(target, tray=None)
         return replaced(self, **changes) if changes else self
 
 
@@ -439,7 +438,6 @@ def checkSecret(protocol: str | None, auth: Auth | None) -> None:
         raise unsupported(f"invalid secret type '{kind}'")("", None, "")
 
 
-_WWN = re.compile(r"(?:0x)?[0-9a-fA-F]{16}\Z").match
 _POLICY = choice("mandatory requisite optional")
 
 

@@ -32,6 +32,7 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
+    plainWriter,
     reader,
     replaced,
     special,
@@ -82,9 +83,9 @@ class Input(Device):
     )
     bus: str | None = attribute(
         choice(
-            "ps2 usb xen parallels virtio none",
+            "default ps2 usb xen parallels virtio none",
             error=unsupported("unknown input bus type '{text}'"),
-            absent="none",
+            absent="default",
         )
     )
     driver: VirtioDriver | None = element(VirtioDriver)
@@ -107,6 +108,13 @@ class Input(Device):
         if bus == "usb" and self.address is not None and self.address.type != "usb":
             raise xmlError("Invalid address for a USB device")
         return self
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the device; that it is on no bus is not said."""
+        if value.bus == "none":
+            value = replaced(value, bus=None)
+        plainWriter(Input)(value, out, indent, tag, context)
 
 
 @definition
@@ -336,10 +344,8 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
 
     kind = value.type
     if context.migratable and any(each.fromConfig for each in value.listens):
-        listens = (
-            replaced(each, address=None) if each.fromConfig else each for each in value.listens
-        )
-        value = replaced(value, listens=tuple(listens))
+        told = (replaced(each, address=None) if each.fromConfig else each for each in value.listens)
+        value = replaced(value, listens=tuple(told))
     head = f"{indent}<{tag} type='{kind}'"
     body: list[str] = []
     inner = indent + "  "
@@ -350,6 +356,8 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
                 head += f" socket='{escape(first.socket)}'"
         elif first is not None and first.type != "none":
             port, auto = _ports(value)
+            if port == -1 and not auto:
+                port = 0
             if auto and not context.inactive and value.port is not None and value.port > 0:
                 port = value.port
             if port == 0:
@@ -393,6 +401,8 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
             head += f" autoport='{'yes' if value.autoport else 'no'}'"
             if first.address is not None:
                 head += f" listen='{escape(first.address)}'"
+        elif first is not None and first.type == "none" and context.migratable:
+            head += " autoport='no'"
         head += _word("keymap", value.keymap) + _word("defaultMode", value.defaultMode)
     elif kind == "egl-headless":
         if value.gl is not None and value.gl.rendernode is not None:
@@ -414,12 +424,19 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
         if value.passwd is not None:
             head += _word("passwdValidTo", value.passwdValidTo)
             head += _word("connected", value.connected)
+    listens = value.listens
+    if (context.migratable and first is not None) and (
+        (kind, first.type) == ("spice", "none")
+        or ((kind, first.type) == ("vnc", "socket") and first.socket is not None)
+    ):
+        # Older libvirts have other words for it.
+        listens = listens[1:]
     if kind in ("vnc", "rdp", "spice"):
         body.extend(
             f"{inner}<listen type='{listen.type}'{_word('address', listen.address)}"
             f"{_word('network', listen.network)}{_word('socket', listen.socket)}"
             f"{_word('fromConfig', '1' if listen.fromConfig and context.status else None)}/>\n"
-            for listen in value.listens
+            for listen in listens
         )
     if kind == "spice":
         for channel in value.channels:
@@ -449,7 +466,7 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
             )
     if kind == "vnc" and value.audio is not None:
         body.append(f"{inner}<audio id='{value.audio}'/>\n")
-    if body:
+    if body or (len(listens) < len(value.listens) and kind == "vnc"):
         out.append(head + ">\n")
         out += body
         out.append(f"{indent}</{tag}>\n")
@@ -463,7 +480,7 @@ def _ports(value: Graphics) -> tuple[int, bool]:
         if value.autoport or value.port in (None, 0, -1):
             return (0, True)
         return (value.port or 0, False)
-    if value.port == -1 or (value.port is None and value.autoport is not False):
+    if value.autoport is not False and value.port in (-1, None):
         return (-1, True)
     if value.autoport:
         return (-1, True)

@@ -77,7 +77,7 @@ class Watchdog(Device):
     """A timer that acts when the guest no longer answers."""
 
     model: str | None = attribute(
-        choice("i6300esb ib700 diag288 itco", error=unsupported("unknown watchdog model '{text}'")),
+        choice("i6300esb ib700 diag288", error=unsupported("unknown watchdog model '{text}'")),
         required=True,
         missing=lambda node: internal("watchdog must contain model name")("", node, ""),
     )
@@ -218,7 +218,7 @@ class Panic(Device):
 
     model: str | None = attribute(
         choice(
-            "default pseries isa hyperv s390 pvpanic",
+            "default pseries isa hyperv s390",
             error=unsupported("unknown panic model '{text}'"),
             absent="default",
         )

@@ -145,7 +145,7 @@ class Encryption:
 
     format: str | None = attribute(
         choice(
-            "default qcow luks luks2 luks-any",
+            "default qcow luks luks2",
             error=lambda text, node, name: (
                 virtError(
                     ErrorCode.CONFIG_UNSUPPORTED,
@@ -549,14 +549,17 @@ class NetworkSource(DiskSource):
                 # What is after the slash is nothing, and written as such.
                 name = f"{name}(null)"
         port = _PORTS.get(kind or "")
-        hosts = self.hosts
+        hosts = tuple(
+            replaced(each, port=None) if each.port == "0" else each for each in self.hosts
+        )
         if port is not None and any(each.port is None for each in hosts):
             hosts = tuple(
                 replaced(each, port=port) if each.port is None and each.transport is None else each
                 for each in hosts
             )
         ssl = self.ssl if kind in ("https", "ftps") else None
-        return replaced(self, name=name or None, hosts=hosts, ssl=ssl)
+        identity = self.identity if kind == "nfs" else None
+        return replaced(self, name=name or None, hosts=hosts, ssl=ssl, identity=identity)
 
 
 _PORTS = {

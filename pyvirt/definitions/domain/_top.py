@@ -159,11 +159,6 @@ class Devices:
             if counts.get(tag, 0) > 1:
                 complain = custom if tag in ("iommu", "vsock") else internal
                 raise complain(f"only a single {what} device is supported")("", node, "")
-        panics: set[str | None] = set()
-        for panic in self.panics:
-            if panic.model in panics:
-                raise xmlError(f"Multiple panic devices with model '{panic.model or 'default'}'")
-            panics.add(panic.model)
         if counts.get("redirfilter", 0) > 1:
             raise internal("only one set of redirection filter rule is supported")("", node, "")
         if counts.get("tpm", 0) > 2:

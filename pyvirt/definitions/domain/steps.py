@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyvirt.definitions.domain._address import DriveAddress
+from pyvirt.definitions.domain._check import checkVideos
 from pyvirt.definitions.domain._complete import (
     Random,
     checkNumbers,
+    checkPanics,
     diskIndex,
     randomMAC,
     randomUUID,
@@ -36,6 +38,8 @@ __all__ = [
     "bootsByDevice",
     "checkBootOrder",
     "checkNumbers",
+    "checkPanics",
+    "checkVideos",
     "consoles",
     "diskIndex",
     "hostdevs",

@@ -15,7 +15,7 @@ from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
 from pyvirt.drivers.moments import Moment, MomentLookups, Moments
 from pyvirt.errors import ErrorCode
 
-__all__ = ["Checkpoint", "CheckpointLookups", "redefine"]
+__all__ = ["Checkpoint", "CheckpointLookups", "checked", "redefine"]
 
 _LIST_FLAGS = 0xF
 
@@ -40,6 +40,18 @@ class Checkpoint(Moment):
         return replaced(self.definition, name=self.name, parent=self.parent)
 
 
+def checked(moments: Moments[Checkpoint], checkpoint: Checkpoint) -> None:
+    """
+    Look whether a checkpoint that was made can be put in, and say of each disk what became of it.
+
+    @raise VirtError: it contradicts what is there.
+    """
+    moments.checkPlace(checkpoint.name, checkpoint.parent)
+    definition = checkpoint.definition
+    if definition.domain is not None:
+        checkpoint.definition = aligned(definition, definition.domain)
+
+
 def redefine(moments: Moments[Checkpoint], checkpoint: Checkpoint) -> None:
     """
     Put in a checkpoint that was made; it is the current one if it comes after that.
@@ -47,10 +59,7 @@ def redefine(moments: Moments[Checkpoint], checkpoint: Checkpoint) -> None:
     @raise VirtError: it contradicts what is there.
     """
     name, parent = checkpoint.name, checkpoint.parent
-    moments.checkPlace(name, parent)
-    definition = checkpoint.definition
-    if definition.domain is not None:
-        checkpoint.definition = aligned(definition, definition.domain)
+    checked(moments, checkpoint)
     if moments.current is None or parent == moments.current:
         moments.current = name
     moments.replace(checkpoint)

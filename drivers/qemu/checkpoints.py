@@ -17,7 +17,7 @@ from pyvirt.definitions.checkpoint import (
 )
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
-from pyvirt.drivers.checkpoints import Checkpoint, CheckpointLookups, redefine
+from pyvirt.drivers.checkpoints import Checkpoint, CheckpointLookups, checked, redefine
 from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
 from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, adding, merging, removeBitmaps
@@ -41,14 +41,16 @@ def impossible(detail: str) -> VirtError:
     return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, ErrorDomain.QEMU)
 
 
-def prepared(domain: Domain, xml: str, now: int) -> Checkpoint:
+async def prepared(hypervisor: Hypervisor, domain: Domain, xml: str, now: int) -> Checkpoint:
     """
     Read a checkpoint that is to be made of a running domain.
 
     @raise VirtError: it cannot be.
     """
     definition = parseCheckpoint(xml, now=now)
-    definition = replaced(definition, domain=domain.definition)
+    asked = None if domain.guest is None else domain.guest.askedCPU
+    copied = await hypervisor.copied(domain.definition, asked)
+    definition = replaced(definition, domain=copied)
     definition = aligned(definition, domain.definition)
     for each in definition.disks:
         if each.checkpoint != "bitmap":
@@ -121,25 +123,25 @@ class DomainCheckpoints(CheckpointLookups[Domain]):
         """Make a checkpoint of a running domain, or write down one that was made."""
         redefines = c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE
         quiesce = c.VIR_DOMAIN_CHECKPOINT_CREATE_QUIESCE
-        checkFlags(
-            "qemuCheckpointCreateXML",
-            flags,
-            redefines | quiesce | c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE,
-        )
+        validates = c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE
+        checkFlags("qemuCheckpointCreateXML", flags, redefines | quiesce | validates)
         hypervisor = self._hypervisor
         domain = self.domainOf(dom)
-        if not domain.active:
+        if not flags & redefines and not domain.active:
             raise impossible("cannot create checkpoint for inactive domain")
         validate("checkpoint", xmlDesc)
         now = int(hypervisor.clock.seconds())
+        if flags & redefines:
+            found = parseCheckpoint(xmlDesc, redefine=True)
+            if found.domain is not None:
+                found = replaced(found, domain=await hypervisor.completed(found.domain))
+            made = Checkpoint.of(found)
+            async with domain.jobs.change("remoteDispatchDomainCheckpointCreateXML"):
+                await self._redefine(domain, made, bool(flags & validates))
+            return DomainCheckpointRef(made.name, domain.ref)
         async with domain.jobs.change("remoteDispatchDomainCheckpointCreateXML"):
             guest = domain.checkActive()
-            if flags & redefines:
-                made = Checkpoint.of(parseCheckpoint(xmlDesc, redefine=True))
-                redefine(domain.checkpoints, made)
-                saveMoments(hypervisor, domain, "checkpoints", made)
-                return DomainCheckpointRef(made.name, domain.ref)
-            checkpoint = prepared(domain, xmlDesc, now)
+            checkpoint = await prepared(hypervisor, domain, xmlDesc, now)
             actions = begun(domain, checkpoint)
             saveMoments(hypervisor, domain, "checkpoints", checkpoint)
             try:
@@ -149,6 +151,30 @@ class DomainCheckpoints(CheckpointLookups[Domain]):
                 raise
             remember(hypervisor, domain, checkpoint)
         return DomainCheckpointRef(checkpoint.name, domain.ref)
+
+    async def _redefine(self, domain: Domain, made: Checkpoint, validates: bool) -> None:
+        """
+        Write down a checkpoint that was made.
+
+        @param validates: look whether its bitmaps are there.
+        @raise VirtError: it contradicts what is there.
+        """
+        moments = domain.checkpoints
+        checked(moments, made)
+        if validates:
+            known = await Bitmaps.of(domain.checkActive())
+            for each in made.definition.disks:
+                disk = diskNamed(domain.definition, each.name)
+                if each.checkpoint != "bitmap" or disk is None:
+                    continue
+                if not known.sources(chain(disk), str(each.bitmap)):
+                    raise virtError(
+                        ErrorCode.CHECKPOINT_INCONSISTENT,
+                        f"missing or broken bitmap '{each.bitmap}' for disk '{each.name}'",
+                        ErrorDomain.QEMU,
+                    )
+        redefine(moments, made)
+        saveMoments(self._hypervisor, domain, "checkpoints", made)
 
     @staticmethod
     async def _transaction(

@@ -110,7 +110,9 @@ class DomainDefinitions:
                 asked = domain.guest.askedCPU
             return formatMigratable(definition, asked, secure=secure)
         id = None if inactive else domain.id
-        return self._hypervisor.texts.of(definition, id=id, secure=secure, inactive=inactive)
+        return self._hypervisor.texts.of(
+            definition, id=id, secure=secure, inactive=inactive, numbered=running
+        )
 
     def domainGetMetadata(self, dom: DomainRef, type: int, uri: str | None, flags: int) -> str:
         """Tell the title, the description, or an application's element."""

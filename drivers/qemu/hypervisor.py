@@ -17,6 +17,7 @@ from zope.interface.interface import InterfaceClass
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, parseDomain
+from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.drivers.background import Background
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
@@ -29,6 +30,7 @@ from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
 from pyvirt.drivers.qemu.layout import Layout
+from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.migrationdata import hostUUID
 from pyvirt.drivers.qemu.refusals import unsupportedConfig
 from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
@@ -135,15 +137,34 @@ class Hypervisor(Background):
             raise virtError(
                 ErrorCode.XML_ERROR, f"name {definition.name!r} is not allowed", ErrorDomain.DOMAIN
             )
+        definition = await self.completed(definition)
         capabilities = await self.capabilities(definition)
-        definition = complete(
+        validate(definition, capabilities, self.config.values)
+        return definition
+
+    async def copied(
+        self, definition: DomainDefinition, asked: CPU | None = None
+    ) -> DomainDefinition:
+        """
+        Return what of a definition is kept with a moment: nothing that only a running guest has.
+
+        @param asked: the processor that it was started with, if it has become another.
+        """
+        text = formatMigratable(definition, asked, secure=True)
+        return await self.completed(parseDomain(text))
+
+    async def completed(self, definition: DomainDefinition) -> DomainDefinition:
+        """
+        Fill in what a definition does not say.
+
+        @raise VirtError: it asks for what there is not.
+        """
+        return complete(
             definition,
-            capabilities,
+            await self.capabilities(definition),
             self.random,
             nvramFolder=os.path.join(self.layout.lib, "nvram"),
         )
-        validate(definition, capabilities, self.config.values)
-        return definition
 
     async def capabilities(self, definition: DomainDefinition) -> BinaryCapabilities:
         """

@@ -5,7 +5,6 @@ Deleting snapshots: from inside of images, and by merging the images beside.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import attrs
 from twisted.logger import Logger
@@ -24,12 +23,26 @@ from pyvirt.drivers.qemu.blocks.chain import (
     withChain,
     withDisk,
 )
-from pyvirt.drivers.qemu.blocks.jobs import BlockJob, concluded, whenEnded, whenReady
+from pyvirt.drivers.qemu.blocks.jobs import (
+    COMPLETED,
+    READY,
+    TYPES,
+    BlockJob,
+    concluded,
+    tellDisk,
+    whenEnded,
+    whenReady,
+)
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.imagetool import imageTool
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
-from pyvirt.drivers.qemu.refusals import failed, invalidArgument, unsupportedConfig
+from pyvirt.drivers.qemu.refusals import (
+    failed,
+    invalidArgument,
+    operationUnsupported,
+    unsupportedConfig,
+)
 from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import VirtError
 
@@ -53,7 +66,7 @@ async def delete(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, fla
     metadata = bool(flags & _METADATA)
     below = list(moments.below(snapshot.name)) if flags & _CHILDREN else []
     if not metadata:
-        _validate(moments, snapshot, below, flags)
+        _validate(domain, snapshot, below, flags)
     current = moments.current
     for each in [*reversed(below), *([] if flags & _ONLY else [snapshot])]:
         if not metadata:
@@ -73,17 +86,42 @@ async def delete(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, fla
             saveMoments(hypervisor, domain, "snapshots", now)
 
 
-def _validate(moments: Any, snapshot: Snapshot, below: list[Snapshot], flags: int) -> None:
+def _validate(domain: Domain, snapshot: Snapshot, below: list[Snapshot], flags: int) -> None:
+    if domain.guest is not None and not snapshot.external:
+        _checkImages(domain, snapshot)
     if flags & _CHILDREN:
-        if any(each.external for each in below):
+        beside = [each.external for each in below]
+        if any(beside) and not all(beside):
+            raise unsupportedConfig(
+                "deletion of external and internal children disk snapshots not supported"
+            )
+        if any(beside):
             raise unsupportedConfig("deletion of external children disk snapshots not supported")
-        if snapshot.external and not flags & _ONLY:
-            raise unsupportedConfig("deletion of external disk snapshots not supported")
+    if not snapshot.external or flags & _ONLY:
         return
-    if snapshot.external and len(moments.children(snapshot.name)) > 1:
-        raise unsupportedConfig(
-            "deletion of external disk snapshots with multiple children not supported"
+    if domain.guest is not None and domain.guest.blockJobs:
+        raise operationUnsupported(
+            "cannot delete external snapshots when there is another active block job"
         )
+    if flags & _CHILDREN:
+        raise unsupportedConfig("deletion of external disk snapshots with children not supported")
+
+
+def _checkImages(domain: Domain, snapshot: Snapshot) -> None:
+    """
+    Look whether a guest has those images on top that a snapshot is in: QEMU finds it in no others.
+
+    @raise VirtError: it has not.
+    """
+    for wish in snapshot.disks:
+        if wish.snapshot != "internal" or snapshot.domain is None:
+            continue
+        disk, then = (diskNamed(each, wish.name) for each in (domain.definition, snapshot.domain))
+        if disk is not None and then is not None and pathOf(disk.source) != pathOf(then.source):
+            raise operationUnsupported(
+                f"disk image '{wish.name}' for internal snapshot '{snapshot.name}' is not the same "
+                "as disk image currently used by VM"
+            )
 
 
 async def _erase(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> None:
@@ -111,19 +149,28 @@ async def _merge(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> 
     """
     work: list[tuple[str, str, str]] = []
     for wish in snapshot.disks:
-        if wish.snapshot != "external":
+        if wish.snapshot == "no":
             continue
         disk = diskNamed(domain.definition, wish.name)
         then = None if snapshot.domain is None else diskNamed(snapshot.domain, wish.name)
-        if disk is None or then is None:
+        if disk is None:
             raise invalidArgument(f"disk '{wish.name}' not found in domain")
         images = chain(disk)
-        if not domain.active:
+        if images and not domain.active:
             detectBelow(images)
-        paths = [image.path for image in images]
-        top, base = pathOf(wish.source), pathOf(then.source)
-        if base not in paths or top not in paths or paths.index(base) != paths.index(top) + 1:
+        top = pathOf(wish.source)
+        paths = [image.path for image in images] or [""]
+        if top not in paths:
             raise invalidArgument("could not find base disk source in disk source chain")
+        place = paths.index(top)
+        if then is None:
+            raise failed(f"failed to find disk '{wish.name}' in snapshot VM XML")
+        _checkAbove(domain, snapshot, wish.name)
+        base = pathOf(then.source)
+        if place + 1 >= len(images):
+            raise failed("failed to find parent disk source in backing chain")
+        if images[place + 1].path != base:
+            raise failed("snapshot VM disk source and parent disk source are not the same")
         work.append((wish.name, top, base))
     if domain.active:
         jobs = [await _mergeRunning(hypervisor, domain, *each) for each in work]
@@ -135,13 +182,48 @@ async def _merge(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> 
     else:
         for name, top, base in work:
             await _mergeOffline(hypervisor, domain, name, top, base)
-    for child in domain.snapshots.children(snapshot.name):
-        _rewrite(child, work)
+        _tellMerged(hypervisor, domain, work)
+    heirs = list(domain.snapshots.below(snapshot.name))
+    for each in heirs:
+        _rewrite(each, work)
+    saveMoments(hypervisor, domain, "snapshots", *heirs)
     if snapshot.memoryFile is not None:
         try:
             os.unlink(snapshot.memoryFile)
         except OSError as error:
             log.warn("{error}", error=error)
+
+
+def _checkAbove(domain: Domain, snapshot: Snapshot, name: str) -> None:
+    """
+    Refuse to merge a disk into an image which the snapshot before is inside of: it would lose that.
+
+    @raise VirtError: it is.
+    """
+    above = snapshot.parent
+    while above is not None and (found := domain.snapshots.get(above)) is not None:
+        place = next((disk.snapshot for disk in found.disks if disk.name == name), "no")
+        if place != "no":
+            if not found.external:
+                raise operationUnsupported(
+                    "deleting external snapshot that has internal snapshot as parent not supported"
+                )
+            return
+        above = found.parent
+
+
+def _tellMerged(hypervisor: Hypervisor, domain: Domain, work: list[tuple[str, str, str]]) -> None:
+    """Tell of merged images in the words for those of guests that run."""
+    tops = [(name, top) for name, top, base in work if _topOf(domain, name) == base]
+    for name, top in tops:
+        tellDisk(hypervisor, domain, top, name, TYPES["active-commit"], READY)
+    for name, _, _ in work:
+        kind = "active-commit" if any(name == each for each, _ in tops) else "commit"
+        tellDisk(hypervisor, domain, _topOf(domain, name), name, TYPES[kind], COMPLETED)
+
+
+def _topOf(domain: Domain, name: str) -> str:
+    return pathOf(diskNamed(domain.definition, name).source)
 
 
 async def _mergeRunning(
@@ -215,5 +297,6 @@ def _rewrite(child: Snapshot, work: list[tuple[str, str, str]]) -> None:
             below = next((image for image in images if image.path == base), None)
             if below is None:
                 below = attrs.evolve(images[0], source=type(disk.source)(file=base))
-            definition = withDisk(definition, withChain(disk, [below]))
+            changed = replaced(withChain(disk, [below]), backingStore=None)
+            definition = withDisk(definition, changed)
         child.change(**{which: definition})

@@ -44,6 +44,8 @@ async def revert(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, fla
         ("VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING", _RUNNING),
         ("VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED", _PAUSED),
     )
+    if domain.guest is not None and domain.guest.blockJobs:
+        raise operationInvalid("domain has active block job")
     ran = snapshot.state in ("running", "paused")
     if not domain.persistent and not ran and not flags & (_RUNNING | _PAUSED):
         raise operationInvalid(
@@ -52,11 +54,8 @@ async def revert(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, fla
     if snapshot.state == "disk-snapshot" or snapshot.external:
         raise unsupportedConfig("revert to external snapshot not supported yet")
     force = flags & c.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE
-    if not force:
-        if snapshot.domain is None:
-            raise _risky(f"snapshot '{snapshot.name}' lacks domain '{domain.name}' rollback info")
-        if domain.active and not ran and flags & (_RUNNING | _PAUSED):
-            raise _risky("must respawn guest to start inactive snapshot")
+    if not force and snapshot.domain is None:
+        raise _risky(f"snapshot '{snapshot.name}' lacks domain '{domain.name}' rollback info")
     live = snapshot.domain or domain.persistentDefinition
     kept = snapshot.inactive or live
     if domain.active:

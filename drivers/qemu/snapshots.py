@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt import constants as c
+from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.snapshot import parseSnapshot
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainRef, DomainSnapshotRef
@@ -19,6 +20,7 @@ from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     exclusiveFlags,
     operationInvalid,
+    operationUnsupported,
 )
 from pyvirt.drivers.snapshots import Snapshot, SnapshotLookups, redefine
 from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
@@ -94,6 +96,8 @@ class DomainSnapshots(SnapshotLookups[Domain]):
         )
         domain = self.domainOf(dom)
         taken = bool(flags & _REDEFINE)
+        if not domain.active and len(domain.checkpoints):
+            raise operationUnsupported("cannot perform block operations while checkpoint exists")
         if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_HALT and not domain.persistent:
             raise operationInvalid("cannot halt after transient domain snapshot")
         if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE:
@@ -102,6 +106,10 @@ class DomainSnapshots(SnapshotLookups[Domain]):
         offline = bool(flags & _DISK_ONLY) or not domain.active
         now = int(hypervisor.clock.seconds())
         found = parseSnapshot(xmlDesc, redefine=taken, offline=offline, now=now)
+        for each in ("domain", "inactive") if taken else ():
+            definition = getattr(found, each)
+            if definition is not None:
+                found = replaced(found, **{each: await hypervisor.completed(definition)})
         snapshot = Snapshot.of(found)
         name = snapshot.name
         if "/" in name:

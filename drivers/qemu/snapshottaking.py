@@ -87,7 +87,7 @@ async def take(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, flags
     operation = c.VIR_DOMAIN_JOB_OPERATION_SNAPSHOT
     async with domain.jobs.longer("remoteDispatchDomainSnapshotCreateXML", operation) as job:
         metadata = not flags & _NO_METADATA
-        _prepare(domain, snapshot, flags)
+        await _prepare(hypervisor, domain, snapshot, flags)
         if metadata and domain.snapshots.get(snapshot.name) is not None:
             raise failed(f"domain moment {snapshot.name} already exists", ErrorDomain.DOMAIN)
         snapshot.parent = domain.snapshots.current
@@ -128,7 +128,7 @@ def _remember(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot) -> Non
         )
 
 
-def _prepare(domain: Domain, snapshot: Snapshot, flags: int) -> None:
+async def _prepare(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, flags: int) -> None:
     """
     Say what becomes of each disk and what the domain is.
 
@@ -138,7 +138,7 @@ def _prepare(domain: Domain, snapshot: Snapshot, flags: int) -> None:
     if domain.guest is not None and domain.guest.askedCPU is not None:
         # It is started again with what was asked for, not with what became of it.
         definition = replaced(definition, cpu=domain.guest.askedCPU)
-    snapshot.change(domain=definition, inactive=domain.pending)
+    snapshot.change(domain=await hypervisor.copied(definition), inactive=domain.pending)
     if flags & _DISK_ONLY:
         snapshot.change(state="disk-snapshot" if domain.active else "shutoff")
         snapshot.keepMemory("no")
@@ -151,7 +151,7 @@ def _prepare(domain: Domain, snapshot: Snapshot, flags: int) -> None:
         snapshot.keepMemory("internal" if domain.active else "no")
         snapshot.align("internal")
     if domain.active and snapshot.memory in ("internal", "external"):
-        text = formatDomain(definition, id=domain.id)
+        text = formatDomain(domain.definition, id=domain.id)
         begin, end = text.find("  <cpu "), text.find("  </cpu>\n")
         cpu = ""
         if begin >= 0 and end >= 0:
@@ -167,6 +167,8 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
     for wish in snapshot.disks:
         disk = diskNamed(domain.definition, wish.name)
         name = wish.name
+        if domain.guest is not None and wish.snapshot in ("internal", "external"):
+            busy(domain.guest, disk)
         if wish.snapshot == "internal":
             inside = True
             if domain.active and snapshot.state == "disk-snapshot":
@@ -192,8 +194,6 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
                 )
             wish = replaced(wish, format=form)
             _checkTarget(wish, bool(flags & _REUSE))
-        elif wish.snapshot == "manual":
-            raise internal(f"unexpected code path: snapshot location of disk {name}")
         done.append(wish)
     if not inside and not beside and snapshot.memory in ("no", "internal"):
         raise unsupportedConfig("nothing selected for snapshot")

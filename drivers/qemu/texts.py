@@ -15,7 +15,7 @@ __all__ = ["Texts"]
 #: How many are kept, those asked for last; a text has some thousand bytes.
 KEPT = 256
 
-_Key = tuple[int, int | None, bool]
+_Key = tuple[int, int | None, bool, bool]
 
 # Which C{id} the parameter of that name hides.
 _identity = id
@@ -38,17 +38,20 @@ class Texts:
         id: int | None = None,
         secure: bool = False,
         inactive: bool = False,
+        numbered: bool = False,
     ) -> str:
         """Write a definition as C{formatDomain} does; what has secrets in it is not kept."""
         if secure:
-            return formatDomain(definition, id=id, secure=True, inactive=inactive)
-        key = (_identity(definition), id, inactive)
+            return formatDomain(
+                definition, id=id, secure=True, inactive=inactive, numbered=numbered
+            )
+        key = (_identity(definition), id, inactive, numbered)
         found = self._texts.get(key)
         # The definition is kept with its text, so that no other one can have its identity meanwhile.
         if found is not None:
             self._texts.move_to_end(key)
             return found[1]
-        text = formatDomain(definition, id=id, inactive=inactive)
+        text = formatDomain(definition, id=id, inactive=inactive, numbered=numbered)
         self._texts[key] = definition, text
         if len(self._texts) > self._kept:
             self._texts.popitem(last=False)

@@ -134,6 +134,8 @@ def aligned(checkpoint: CheckpointDefinition, domain: DomainDefinition) -> Check
     disks = domain.devices.disks
     if len(checkpoint.disks) > len(disks):
         raise _refused("too many disk checkpoint requests for domain")
+    if not disks:
+        raise _refused("domain must have at least one disk to perform checkpoints")
     asked: dict[str, CheckpointDisk] = {}
     for wish in checkpoint.disks:
         disk = diskOf(domain, wish.name)

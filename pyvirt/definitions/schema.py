@@ -55,6 +55,7 @@ class Context:
 
     @ivar inactive: of the persistent form: nothing that only a running object has.
     @ivar secure: passwords may be written.
+    @ivar numbered: numbers of images are written even so.
     @ivar migratable: of the form that is sent to another host.
     @ivar extra: what a definition's own module keeps here.
     """
@@ -63,6 +64,7 @@ class Context:
     secure: bool = False
     migratable: bool = False
     status: bool = False
+    numbered: bool = False
     extra: Any = None
 
 

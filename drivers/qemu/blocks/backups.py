@@ -165,7 +165,7 @@ class DomainBackup:
         now = hypervisor.clock.seconds()
         checkpoint = None
         if checkpointXML is not None:
-            checkpoint = prepared(domain, checkpointXML, int(now))
+            checkpoint = await prepared(hypervisor, domain, checkpointXML, int(now))
         long = await domain.jobs.begin(_BEGIN, c.VIR_DOMAIN_JOB_OPERATION_BACKUP)
         begun = False
         try:

@@ -36,6 +36,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.refusals import (
     failed,
+    internal,
     invalidArgument,
     operationInvalid,
     systemFailure,
@@ -47,6 +48,7 @@ __all__ = [
     "MIB",
     "busy",
     "capacityOf",
+    "checkTop",
     "commit",
     "copy",
     "destination",
@@ -78,7 +80,7 @@ def busy(guest: Guest, disk: Any) -> None:
     """
     if disk.target.dev in guest.blockJobs or disk.mirror is not None:
         raise virtError(
-            ErrorCode.OPERATION_UNSUPPORTED,
+            ErrorCode.OPERATION_UNSUPPORTED if disk.mirror is None else ErrorCode.BLOCK_COPY_ACTIVE,
             f"disk '{disk.target.dev}' already in active block job",
             ErrorDomain.QEMU,
         )
@@ -161,10 +163,10 @@ async def pull(
     disk = diskFor(domain, path)
     busy(guest, disk)
     images = chain(disk)
-    if not images:
-        raise invalidArgument(f"disk '{disk.target.dev}' does not have a source")
     target = disk.target.dev
     lower = None if base is None else images[find(images, base, target, 0)]
+    if not images:
+        raise internal("argument key 'device' must not have null value", ErrorDomain.NONE)
     job = BlockJob(
         name=f"pull-{target}-{images[0].formatName}",
         kind="pull",
@@ -180,6 +182,23 @@ async def pull(
     if speed:
         arguments["speed"] = speed
     await start(hypervisor, guest, job, "block-stream", arguments)
+
+
+def checkTop(disk: Any, top: int, active: bool) -> None:
+    """
+    Look whether images can be committed from a place in a chain on.
+
+    @param active: whether it is asked for that the image in use is one of them.
+    @raise VirtError: they cannot.
+    """
+    images, target = chain(disk), disk.target.dev
+    if top == 0 and not active:
+        raise invalidArgument(f"commit of '{target}' active layer requires active flag")
+    if top != 0 and active:
+        raise invalidArgument(f"active commit requested but '{images[top].path}' is not active")
+    if top + 1 >= len(images):
+        path = images[top].path if images else "<null>"
+        raise invalidArgument(f"top '{path}' in chain for '{target}' has no backing file")
 
 
 async def commit(
@@ -201,15 +220,6 @@ async def commit(
     guest = domain.checkActive()
     busy(guest, disk)
     images, target = chain(disk), disk.target.dev
-    active = bool(flags & c.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE)
-    if top == 0 and not active:
-        raise invalidArgument(f"commit of '{target}' active layer requires active flag")
-    if top != 0 and active:
-        raise invalidArgument(f"active commit requested but '{images[top].path}' is not active")
-    if top + 1 >= len(images):
-        raise invalidArgument(
-            f"top '{images[top].path}' in chain for '{target}' has no backing file"
-        )
     if flags & c.VIR_DOMAIN_BLOCK_COMMIT_SHALLOW and base != top + 1:
         raise invalidArgument(
             f"base '{images[base].path}' is not immediately below '{images[top].path}' "
@@ -407,5 +417,5 @@ def destination(xml: str) -> tuple[Any, str | None]:
         raise xmlError(f"unknown driver format value '{form}'")
     path = pathOf(source)
     if isinstance(source, FileSource) and not path.startswith("/"):
-        raise invalidArgument(f"non-file destination must be absolute: {path}")
+        raise invalidArgument("absolute path must be used as block copy target")
     return source, form

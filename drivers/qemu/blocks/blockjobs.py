@@ -11,6 +11,7 @@ from pyvirt.definitions.domain._source import BlockSource, FileSource
 from pyvirt.drivers.interfaces.values import BlockJobInfo, DomainRef, TypedParam
 from pyvirt.drivers.qemu.blocks.beginning import (
     MIB,
+    checkTop,
     commit,
     copy,
     destination,
@@ -188,6 +189,7 @@ class DomainBlockJobs:
                     raise invalidArgument(f"could not find base image in chain for '{target}'")
             else:
                 lower = find(images, base, target, upper)
+            checkTop(found, upper, bool(flags & c.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE))
             await commit(self._hypervisor, domain, found, lower, upper, speed, flags)
 
     async def domainBlockJobAbort(self, dom: DomainRef, path: str, flags: int) -> None:
@@ -343,6 +345,6 @@ def _exceeded(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monit
             if name in (image.storageName, image.formatName):
                 path = image.path if image.path.startswith("/") else None
                 target = disk.target.dev
-                hypervisor.tellDomain(domain, kind, f"{target}[{image.index}]", path, limit, excess)
                 if place == 0:
                     hypervisor.tellDomain(domain, kind, target, path, limit, excess)
+                hypervisor.tellDomain(domain, kind, f"{target}[{image.index}]", path, limit, excess)

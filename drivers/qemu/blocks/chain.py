@@ -35,6 +35,7 @@ __all__ = [
     "headerOf",
     "localPath",
     "localSource",
+    "opened",
     "pathOf",
     "withChain",
     "withDisk",
@@ -176,30 +177,46 @@ def split(name: str) -> tuple[str, int | None]:
 
 def find(images: Sequence[Image], name: str, target: str, above: int | None = None) -> int:
     """
-    Find an image of a disk by its path, or by its number as in C{vda[1]}.
+    Find an image of a disk by its number as in C{vda[1]}, or by a path that leads to it.
 
+    @param name: a path that is not absolute is seen from the image above.
     @param above: a place in the chain below which it has to be; None: anywhere.
     @return: its place.
     @raise VirtError: there is no such image.
     """
     wanted, number = split(name)
+    if number is not None and wanted != target:
+        detail = f"requested target '{wanted}' does not match target '{target}'"
+        raise invalidArgument(detail, ErrorDomain.STORAGE)
     for place, image in enumerate(images):
         if above is not None and place <= above:
             continue
-        if (number is not None and wanted == target and image.index == number) or (
-            image.path == name
-        ):
+        if number is not None:
+            if image.index == number:
+                return place
+        elif image.path == name or _leadsTo(name, images[place - 1] if place else None, image):
             return place
-    if number is not None and wanted == target:
+    if number is not None:
         detail = f"could not find backing store index '{number}' in chain for '{target}'"
         raise invalidArgument(detail, ErrorDomain.STORAGE)
     if above is not None:
-        detail = (
-            f"could not find image '{name}' beneath '{images[above].path}' in chain for '{target}'"
-        )
+        upper = images[above].path if images else "<null>"
+        detail = f"could not find image '{name}' beneath '{upper}' in chain for '{target}'"
     else:
         detail = f"could not find image '{name}' in chain for '{target}'"
     raise invalidArgument(detail, ErrorDomain.STORAGE)
+
+
+def _leadsTo(name: str, above: Image | None, image: Image) -> bool:
+    """Whether a path leads to the file of an image, seen from the folder of the one above."""
+    path = localPath(image.source)
+    if not path:
+        return False
+    folder = os.path.dirname(above.path) if above is not None and localPath(above.source) else "."
+    try:
+        return os.path.samefile(os.path.join(folder, name), path)
+    except (OSError, ValueError):
+        return False
 
 
 # What headers tell
@@ -337,7 +354,7 @@ def _detected(disk: Any, take: Callable[[], int], ids: tuple[int, int]) -> Any:
         return done
     if len(images) == 1:
         return replaced(done, backingStore=None)
-    return replaced(done, backingStore=_open(done.backingStore))
+    return replaced(done, backingStore=opened(done.backingStore))
 
 
 def _checkNamed(disk: Any, images: Sequence[Image], terminated: bool, ids: tuple[int, int]) -> None:
@@ -385,12 +402,11 @@ def localPath(source: Any) -> str | None:
     return None
 
 
-def _open(store: BackingStore) -> BackingStore | None:
+def opened(store: BackingStore | None) -> BackingStore | None:
     """Return a chain without the mark that nothing is below it."""
-    if store.source is None:
+    if store is None or store.source is None:
         return None
-    below = store.backingStore
-    return replaced(store, backingStore=None if below is None else _open(below))
+    return replaced(store, backingStore=opened(store.backingStore))
 
 
 def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:

@@ -17,18 +17,26 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.qemu.blocks.chain import Image, chain, diskNamed, pathOf, withChain, withDisk
+from pyvirt.drivers.qemu.blocks.chain import (
+    Image,
+    chain,
+    diskNamed,
+    opened,
+    pathOf,
+    withChain,
+    withDisk,
+)
 from pyvirt.drivers.qemu.blocks.nodes import removeImages
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
-from pyvirt.drivers.qemu.qmp import MonitorEvent
+from pyvirt.drivers.qemu.qmp import MonitorEvent, MonitorLost
 
 if TYPE_CHECKING:
     from pyvirt.definitions.domain import DomainDefinition
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["BlockJob", "forgetJob", "refreshJobs", "tellJob", "whenEnded", "whenReady"]
+__all__ = ["BlockJob", "forgetJob", "refreshJobs", "tellDisk", "tellJob", "whenEnded", "whenReady"]
 
 log = Logger()
 
@@ -120,9 +128,15 @@ def tellJob(hypervisor: Hypervisor, domain: Domain, job: BlockJob, status: int) 
     """Tell those who listen what became of a job: by the path of the disk, and by its target."""
     disk = diskNamed(domain.definition, job.disk)
     path = pathOf(disk.source) if disk is not None and disk.source is not None else ""
-    kind = TYPES[job.kind]
+    tellDisk(hypervisor, domain, path, job.disk, TYPES[job.kind], status)
+
+
+def tellDisk(
+    hypervisor: Hypervisor, domain: Domain, path: str, target: str, kind: int, status: int
+) -> None:
+    """As L{tellJob}, in numbers."""
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, path, kind, status)
-    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, job.disk, kind, status)
+    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, target, kind, status)
 
 
 def forgetJob(guest: Guest, job: BlockJob) -> None:
@@ -193,8 +207,11 @@ def statusChanged(
 
 async def _conclude(hypervisor: Hypervisor, domain: Domain, guest: Guest, job: BlockJob) -> None:
     async with domain.jobs.change("blockjob", within=True, wait=600.0):
-        if domain.guest is guest:
-            await concluded(hypervisor, domain, guest, job)
+        if domain.guest is guest and guest.monitor is not None:
+            try:
+                await concluded(hypervisor, domain, guest, job)
+            except MonitorLost:
+                pass  # The guest ends, and its jobs with it.
 
 
 async def concluded(
@@ -307,15 +324,23 @@ def _settled(
     done, gone = after(disk, job, status)
     domain.definition = withDisk(domain.definition, done)
     if gone and status == COMPLETED and job.kind != "backup":
-        changed = persisted(domain.pending, disk, done)
+        changed = persisted(domain.pending, disk, done, job.kind)
         if changed is not None and changed is not domain.pending:
             domain.pending = changed
             hypervisor.keepDefinition(domain)
     return gone
 
 
-def persisted(pending: DomainDefinition | None, before: Any, after: Any) -> DomainDefinition | None:
-    """Put what a disk has become into what the domain will be, if it would be the same disk there."""
+def persisted(
+    pending: DomainDefinition | None, before: Any, after: Any, kind: str = ""
+) -> DomainDefinition | None:
+    """
+    Put what a job has made of a disk into what the domain will be, if it would be the same disk there.
+
+    That nothing lies below the last image is said of a copy; else as far as it was said of that image before.
+
+    @param kind: what kind of job it was.
+    """
     if pending is None:
         return None
     mine = diskNamed(pending, before.target.dev)
@@ -323,9 +348,21 @@ def persisted(pending: DomainDefinition | None, before: Any, after: Any) -> Doma
         return pending
     images = [attrs.evolve(each, index=None) for each in chain(after)]
     changed = withChain(mine, images)
-    if len(images) == 1 and mine.backingStore is None and pathOf(mine.source) == images[0].path:
-        changed = replaced(changed, backingStore=None)
+    if kind != "copy" and (
+        (kind == "pull" and len(images) == 1) or not _terminated(mine, images[-1].path)
+    ):
+        changed = replaced(changed, backingStore=opened(changed.backingStore))
     return withDisk(pending, changed)
+
+
+def _terminated(disk: Any, path: str) -> bool:
+    """Whether a definition does not leave it open what lies below an image."""
+    images, store = chain(disk), disk.backingStore
+    for image in images:
+        if image.path == path:
+            return store is not None and store.source is None
+        store = None if store is None else store.backingStore
+    return True
 
 
 async def refreshJobs(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:

@@ -183,7 +183,7 @@ class BackingStore:
             out.append(f"{indent}<{tag}/>\n")
             return
         inner = indent + "  "
-        index = "" if value.index is None or context.inactive else f" index='{value.index}'"
+        index = "" if value.index is None or not context.numbered else f" index='{value.index}'"
         out.append(f"{indent}<{tag} type='{value.source.sourceType}'{index}>\n")
         writer(BackingFormat)(value.format, out, inner, "format", context)
         writeSource(replaced(value.source, index=None), out, inner, "source", context)
@@ -362,7 +362,7 @@ class Disk(BootDevice):
         tags="source",
         read=lambda node, kids, context: _readDiskSource(node, kids, context),
         write=lambda value, out, indent, context: writeSource(
-            replaced(value, index=None) if context.inactive else value,
+            value if context.numbered else replaced(value, index=None),
             out,
             indent,
             "source",

@@ -657,6 +657,7 @@ def formatDomain(
     inactive: bool = False,
     migratable: bool = False,
     status: bool = False,
+    numbered: bool = False,
 ) -> str:
     """
     Write a definition in libvirt's canonical form.
@@ -665,9 +666,17 @@ def formatDomain(
     @param secure: whether passwords are written.
     @param inactive: whether to leave out what only a running domain has.
     @param status: whether to write what only the driver is to know.
+    @param numbered: whether to write the numbers of images in spite of C{inactive}: those of a domain that will be
+        nothing else than what it is.
     """
     out: list[str] = []
-    context = Context(inactive=inactive, secure=secure, migratable=migratable, status=status)
+    context = Context(
+        inactive=inactive,
+        secure=secure,
+        migratable=migratable,
+        status=status,
+        numbered=numbered or not inactive,
+    )
     writer(DomainDefinition)(definition, out, "", "domain", context)
     if id is not None and id >= 0:
         out[0] = out[0].replace("'>", f"' id='{id}'>", 1) if "' xmlns" not in out[0] else out[0]

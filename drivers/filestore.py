@@ -194,17 +194,21 @@ class DefinitionFolder:
             else:
                 yield name, parsed
 
-    def setAutostart(self, name: str, on: bool) -> None:
+    def setAutostart(self, name: str, on: bool, domain: ErrorDomain) -> None:
         """
         Make or remove a link.
 
-        @raise OSError: it cannot be made.
+        @raise VirtError: it cannot be made.
         """
-        link = self.link(name)
+        link, file = self.link(name), self.file(name)
         removeFile(link)
         if on:
-            os.makedirs(self._autostart, mode=0o700, exist_ok=True)
-            os.symlink(self.file(name), link)
+            try:
+                os.makedirs(self._autostart, mode=0o700, exist_ok=True)
+                os.symlink(file, link)
+            except OSError as problem:
+                detail = f"Failed to create symlink '{link}' to '{file}'"
+                raise systemError(problem, detail, domain) from None
 
     def autostarts(self, name: str) -> bool:
         """Whether there is a link."""

@@ -13,6 +13,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain._top import ARCHITECTURES, DOMAIN_TYPES
 from pyvirt.drivers.cpus.baseline import baseline, hypervisorBaseline
 from pyvirt.drivers.cpus.comparing import HostCPU, compare, parseCPU
+from pyvirt.drivers.cpus.decoding import Decoded
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.binaries import emulatorFor
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
@@ -143,15 +144,7 @@ class HostCapabilities:
         checkFlags("qemuConnectCompareCPU", flags, _COMPARE)
         fail = bool(flags & c.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)
         facts = hostFacts(())
-        found = decodeHost(cpuMap(), facts)
-        if found is None:
-            if fail:
-                raise virtError(
-                    ErrorCode.CPU_INCOMPATIBLE, "cannot get host CPU capabilities", ErrorDomain.CPU
-                )
-            return 0
-        host = HostCPU.of(cpuMap(), found, facts.arch)
-        return int(compare(cpuMap(), host, parseCPU(xml), fail=fail))
+        return _compared(decodeHost(cpuMap(), facts), facts.arch, xml, fail)
 
     def connectBaselineCPU(self, xmlCPUs: list[str], flags: int) -> str:
         """Make the processor that all of some hosts can be."""
@@ -176,15 +169,7 @@ class HostCapabilities:
         fail = bool(flags & c.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)
         binary = await self._binary(emulator, arch, virttype)
         checkKind(binary, machine or binary.defaultMachine() or "", virttype or _virtType(binary))
-        found = hostModel(cpuMap(), binary)
-        if found is None:
-            if fail:
-                raise virtError(
-                    ErrorCode.CPU_INCOMPATIBLE, "cannot get host CPU capabilities", ErrorDomain.CPU
-                )
-            return 0
-        host = HostCPU.of(cpuMap(), found, binary.arch)
-        return int(compare(cpuMap(), host, parseCPU(xmlcpu), fail=fail))
+        return _compared(hostModel(cpuMap(), binary), binary.arch, xmlcpu, fail)
 
     async def connectBaselineHypervisorCPU(
         self,
@@ -220,6 +205,22 @@ class HostCapabilities:
         if arch in ("x86_64", "i686"):
             return list(cpuMap().models)
         return []
+
+
+def _compared(model: Decoded | None, arch: str, xml: str, fail: bool) -> int:
+    """
+    Tell whether a host whose processor is of a model can be what a description says.
+
+    @param model: None: it is not known.
+    @param fail: whether no is an error.
+    """
+    if model is None:
+        if fail:
+            raise virtError(
+                ErrorCode.CPU_INCOMPATIBLE, "cannot get host CPU capabilities", ErrorDomain.CPU
+            )
+        return 0
+    return int(compare(cpuMap(), HostCPU.of(cpuMap(), model, arch), parseCPU(xml), fail=fail))
 
 
 def _virtType(binary: BinaryCapabilities) -> str:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._tune import BlkioTune, MemTune, NUMAMemory, NUMATune
+from pyvirt.definitions.domain._tune import BlkioTune, MemTune
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.units import formatSet, parseSet
 from pyvirt.drivers.blkio import DEVICE_LIMITS, deviceText, mergedDevices, parseDevices
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
+from pyvirt.drivers.numanodes import withNodes
 from pyvirt.drivers.qemu import cgrouplimits as limits
 from pyvirt.drivers.qemu.cgroups import GuestGroup
 from pyvirt.drivers.qemu.changing import IMPACT, READING, keepConfig, keepLive
@@ -189,9 +190,9 @@ class MemoryTuning:
                             "change of nodeset for running domain requires restrictive numa mode"
                         )
                     self._bind(domain, group, nodes)
-                keepLive(hypervisor, domain, lambda each: _withNodes(each, mode, nodes))
+                keepLive(hypervisor, domain, lambda each: withNodes(each, mode, nodes))
             if config:
-                keepConfig(hypervisor, domain, lambda each: _withNodes(each, mode, nodes))
+                keepConfig(hypervisor, domain, lambda each: withNodes(each, mode, nodes))
 
     @staticmethod
     def _bind(domain: Domain, group: GuestGroup, nodes: frozenset[int]) -> None:
@@ -283,24 +284,6 @@ class MemoryTuning:
 def _withMemory(definition: DomainDefinition, fields: dict[str, int]) -> DomainDefinition:
     changes = {field: None if value == UNLIMITED else value for field, value in fields.items()}
     return replaced(definition, memtune=replaced(definition.memtune or MemTune(), **changes))
-
-
-def _withNodes(
-    definition: DomainDefinition, mode: str | None, nodes: frozenset[int] | None
-) -> DomainDefinition:
-    tune = definition.numatune or NUMATune()
-    memory = tune.memory or NUMAMemory()
-    if nodes is not None:
-        memory = replaced(memory, nodeset=nodes, placement=None)
-    elif memory.nodeset is None and memory.placement is None:
-        raise virtError(
-            ErrorCode.CONFIG_UNSUPPORTED,
-            "nodeset for NUMA memory tuning must be set if 'placement' is 'static'",
-            ErrorDomain.DOMAIN,
-        )
-    if mode is not None:
-        memory = replaced(memory, mode=mode)
-    return replaced(definition, numatune=replaced(tune, memory=memory))
 
 
 def _withBlocks(tune: BlkioTune, param: TypedParam) -> BlkioTune:

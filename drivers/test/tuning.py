@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._tune import BlkioTune, MemTune, NUMAMemory, NUMATune
+from pyvirt.definitions.domain._tune import BlkioTune, MemTune, NUMATune
 from pyvirt.definitions.netbits import Bandwidth, Limits
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.units import formatSet, parseSet
@@ -18,6 +18,7 @@ from pyvirt.drivers.interfaces.values import (
     SecurityLabel,
     TypedParam,
 )
+from pyvirt.drivers.numanodes import withNodes
 from pyvirt.drivers.test.iotune import BlockIOTune
 from pyvirt.drivers.test.refusals import (
     IMPACT,
@@ -26,7 +27,7 @@ from pyvirt.drivers.test.refusals import (
     invalidArgument,
     operationInvalid,
 )
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.params import validateParams
 
 __all__ = ["DomainTuning"]
@@ -216,18 +217,7 @@ class DomainTuning(BlockIOTune):
             tune = definition.numatune or NUMATune()
             if live and mode is not None and tune.memory and mode != tune.memory.mode:
                 raise operationInvalid("can't change numatune mode for running domain")
-            memory = tune.memory or NUMAMemory()
-            if nodes is not None:
-                memory = replaced(memory, nodeset=nodes, placement=None)
-            elif memory.nodeset is None and memory.placement is None:
-                raise virtError(
-                    ErrorCode.CONFIG_UNSUPPORTED,
-                    "nodeset for NUMA memory tuning must be set if 'placement' is 'static'",
-                    ErrorDomain.DOMAIN,
-                )
-            if mode is not None:
-                memory = replaced(memory, mode=mode)
-            return replaced(definition, numatune=replaced(tune, memory=memory))
+            return withNodes(definition, mode, nodes)
 
         domain.changeBoth(live, config, changed)
 

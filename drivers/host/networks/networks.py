@@ -30,7 +30,6 @@ from pyvirt.drivers.networkupdate import updated
 from pyvirt.drivers.refusals import checkFlags, failed, internal
 from pyvirt.drivers.refusals import operationInvalid as invalid
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
-from pyvirt.process import systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
@@ -363,13 +362,7 @@ class Networks:
             raise invalid("cannot set autostart for transient network", _DOMAIN)
         if network.autostart == bool(autostart):
             return
-        name = network.ref.name
-        try:
-            self._folder.setAutostart(name, bool(autostart))
-        except OSError as problem:
-            link, file = self._folder.link(name), self._folder.file(name)
-            detail = f"Failed to create symlink '{link}' to '{file}'"
-            raise systemError(problem, detail, _DOMAIN) from None
+        self._folder.setAutostart(network.ref.name, bool(autostart), _DOMAIN)
         network.autostart = bool(autostart)
 
     # Starting and stopping

@@ -29,7 +29,6 @@ from pyvirt.drivers.poolmatch import LIST_FLAGS, conflicting, passes
 from pyvirt.drivers.refusals import checkFlags, exclusiveFlags, failed, invalidArgument
 from pyvirt.drivers.refusals import operationInvalid as invalid
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
-from pyvirt.process import systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
@@ -268,13 +267,7 @@ class Pools:
             raise invalidArgument("pool has no config file", _DOMAIN)
         if found.autostart == bool(autostart):
             return
-        name = found.ref.name
-        try:
-            self._folder.setAutostart(name, bool(autostart))
-        except OSError as problem:
-            link, file = self._folder.link(name), self._folder.file(name)
-            detail = f"Failed to create symlink '{link}' to '{file}'"
-            raise systemError(problem, detail, _DOMAIN) from None
+        self._folder.setAutostart(found.ref.name, bool(autostart), _DOMAIN)
         found.autostart = bool(autostart)
 
     # Starting and stopping

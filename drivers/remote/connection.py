@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, TimeoutError, maybeDeferred
 from twisted.logger import Logger
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
@@ -29,6 +29,8 @@ from pyvirt.protocols.xdr import XDRError
 __all__ = ["RemoteConnection"]
 
 _log = Logger()
+
+FEATURE_EVENT_CALLBACKS = 14
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that a daemon has to answer that it closed, before the socket is closed all the same."""
@@ -61,6 +63,8 @@ class RemoteConnection:
         self._listeners: dict[tuple[EventKind, int], Listener] = {}
         self._early: dict[tuple[EventKind, int], list[Any]] = {}
         self._registering = 0
+        self._legacy: dict[int, list[LegacyRegistration]] = {}
+        self._legacyTurn = DeferredLock()
         self.features: set[int] = set()
         self._lossListeners: list[Callable[[int], None]] = []
         self._closed: Deferred[None] | None = None
@@ -105,6 +109,8 @@ class RemoteConnection:
     async def _subscribe(
         self, kind: EventKind, arguments: tuple[Any, ...], listener: Listener
     ) -> ISubscription:
+        if kind is EventKind.DOMAIN and FEATURE_EVENT_CALLBACKS not in self.features:
+            return await self._subscribeLegacy(arguments[0], arguments[1], listener)
         how = REGISTRATION[kind]
         # Events may come in the same read as the answer that tells their number: keep those, until known.
         self._registering += 1
@@ -118,6 +124,27 @@ class RemoteConnection:
         if not self._registering:
             self._early.clear()
         return Registration(self, kind, number)
+
+    async def _subscribeLegacy(self, eventID: int, ref: Any, listener: Listener) -> ISubscription:
+        """
+        Register with a daemon that knows no numbers of callbacks, before libvirt 1.2.1.
+
+        It is asked once for each event; whose domain an event is about is looked at here.
+        """
+        await self._legacyTurn.acquire()
+        try:
+            found = self._legacy.setdefault(eventID, [])
+            made = LegacyRegistration(self, eventID, None if ref is None else ref[1], listener)
+            found.append(made)
+            if len(found) == 1:
+                try:
+                    await self.protocol.call(REMOTE, messages.LEGACY_REGISTER, (eventID,))
+                except BaseException:
+                    found.clear()
+                    raise
+            return made
+        finally:
+            self._legacyTurn.release()
 
     def whenLost(self, listener: Callable[[int], None]) -> None:
         """Tell when the connection ends; see L{ICaller.whenLost}."""
@@ -193,6 +220,7 @@ class RemoteConnection:
 
     def _lost(self, reason: int) -> None:
         self._listeners.clear()
+        self._legacy.clear()
         listeners, self._lossListeners = self._lossListeners, []
         for listener in listeners:
             listener(reason)
@@ -208,9 +236,14 @@ class RemoteConnection:
             return
         try:
             found = messages.read(program, number, packet)
+            legacy = None if found else messages.readLegacy(program, number, packet)
         except XDRError as problem:
             _log.warn("a message from the daemon cannot be read: {problem}", problem=problem)
             return
+        if legacy is not None:
+            for each in tuple(self._legacy.get(legacy.id, ())):
+                if each.uuid in (None, legacy.ref[1]):
+                    each.listener(legacy)
         if found is None:
             return
         callbackID, event = found
@@ -236,3 +269,34 @@ class Registration:
         connection._listeners.pop((self.kind, self.number), None)
         how = REGISTRATION[self.kind]
         return maybeDeferred(connection.protocol.call, how.program, how.deregister, (self.number,))
+
+
+@implementer(ISubscription)
+class LegacyRegistration:
+    """One listener's part of a registration with a daemon that knows no numbers of callbacks."""
+
+    def __init__(
+        self, connection: RemoteConnection, eventID: int, uuid: bytes | None, listener: Listener
+    ) -> None:
+        self.connection = connection
+        self.eventID = eventID
+        self.uuid = uuid
+        self.listener = listener
+
+    def cancel(self) -> Deferred[None]:
+        """Hear no more at once; with the last one tell the daemon."""
+        return Deferred.fromCoroutine(self._cancel())
+
+    async def _cancel(self) -> None:
+        connection = self.connection
+        found = connection._legacy.get(self.eventID, [])
+        if self not in found:
+            return
+        found.remove(self)
+        await connection._legacyTurn.acquire()
+        try:
+            # Somebody may have come meanwhile.
+            if not found and connection._legacy.pop(self.eventID, None) is not None:
+                await connection.protocol.call(REMOTE, messages.LEGACY_DEREGISTER, (self.eventID,))
+        finally:
+            connection._legacyTurn.release()

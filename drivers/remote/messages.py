@@ -15,7 +15,7 @@ from pyvirt.protocols.message import PAYLOAD
 from pyvirt.protocols.procedures import Procedure, Program
 from pyvirt.protocols.programs import QEMU, REMOTE
 
-__all__ = ["MESSAGES", "REGISTRATION", "Registering", "read"]
+__all__ = ["LEGACY", "MESSAGES", "REGISTRATION", "Registering", "read", "readLegacy"]
 
 _DOMAIN = {
     "domainEventCallbackLifecycle": "LIFECYCLE",
@@ -100,6 +100,9 @@ REGISTRATION = {
     ),
 }
 
+_LEGACY = frozenset(label for label in list(_DOMAIN.values())[:16])
+"""Events that daemons told before callbacks had numbers: those have no number in front."""
+
 Shape = Callable[[tuple[Any, ...]], tuple[Any, tuple[Any, ...]]]
 
 
@@ -153,6 +156,47 @@ MESSAGES = _table()
 
 CLOSED = REMOTE.byName["connectEventConnectionClosed"].number
 """The message that the daemon's own connection to a hypervisor ended; it carries the reason."""
+
+
+def _legacyTable() -> dict[int, tuple[int, Procedure]]:
+    table = {}
+    for name, label in _DOMAIN.items():
+        procedure = REMOTE.byName.get(name.replace("Callback", ""))
+        if label in _LEGACY and procedure is not None:
+            table[procedure.number] = (
+                int(getattr(constants, f"VIR_DOMAIN_EVENT_ID_{label}")),
+                procedure,
+            )
+    return table
+
+
+LEGACY = _legacyTable()
+"""Numbers of messages of daemons that know no numbers of callbacks, all about domains."""
+
+LEGACY_REGISTER = REMOTE.byName["connectDomainEventRegisterAny"]
+LEGACY_DEREGISTER = REMOTE.byName["connectDomainEventDeregisterAny"]
+
+_WITH_REASON = frozenset(
+    getattr(constants, f"VIR_DOMAIN_EVENT_ID_{label}")
+    for label in ("PMWAKEUP", "PMSUSPEND", "PMSUSPEND_DISK")
+)
+
+
+def readLegacy(program: int, number: int, packet: bytes) -> Event | None:
+    """
+    Read a message that is for everybody who hears an event.
+
+    @return: the event; None for a message that is none such.
+    @raise XDRError: it is garbled.
+    """
+    found = LEGACY.get(number) if program == REMOTE.number else None
+    if found is None:
+        return None
+    eventID, procedure = found
+    values, _ = procedure.argumentCodec.decode(packet, PAYLOAD)
+    # There these tell no reason; callbacks hear of one all the same.
+    details = (0,) if eventID in _WITH_REASON else tuple(values[1:])
+    return Event(EventKind.DOMAIN, eventID, values[0], details)
 
 
 def read(program: int, number: int, packet: bytes) -> tuple[int, Event] | None:

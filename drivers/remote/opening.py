@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from pyvirt.constants import VIR_CONNECT_NO_ALIASES
 from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
-from pyvirt.drivers.remote.connection import RemoteConnection
+from pyvirt.drivers.remote.connection import FEATURE_EVENT_CALLBACKS, RemoteConnection
 from pyvirt.drivers.remote.login import logIn
 from pyvirt.drivers.remote.protocol import RemoteProtocol
 from pyvirt.drivers.remote.target import Target, findTarget
@@ -26,7 +26,6 @@ from pyvirt.uri import URI
 __all__ = ["RemoteFactory", "openRemote"]
 
 FEATURE_KEEPALIVE = 10
-FEATURE_EVENT_CALLBACKS = 14
 FEATURE_CLOSE_CALLBACK = 15
 
 _SECURE = frozenset(("unix", "tls", "ssh", "libssh", "libssh2"))

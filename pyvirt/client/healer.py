@@ -86,12 +86,24 @@ class _Channel:
 
 @implementer(ISubscription)
 class _Share:
-    """One listener's part of a channel."""
+    """
+    One listener's part of a channel.
+
+    @ivar silent: nothing is heard: the daemon that there is now refused to tell.
+    """
 
     def __init__(self, healer: Healer, key: tuple[Any, ...], listener: Listener) -> None:
         self._healer = healer
         self._key = key
         self._listener = listener
+
+    @property
+    def silent(self) -> bool:
+        return self._healer.isSilent(self._key)
+
+    def renew(self) -> Any:
+        """Ask again to be told."""
+        return Deferred.fromCoroutine(self._healer.renew(self._key)).addCallback(lambda _: self)
 
     def cancel(self) -> Any:
         """Hear no more."""
@@ -290,8 +302,24 @@ class Healer:
         made = _Channel(subscribe)
         made.listeners.append(listener)
         made.registration = await answered(subscribe(self._caller, made.heard))
+        # Those whom a daemon before did not tell hear this one.
+        silent = self._channels.get(key)
+        if silent is not None:
+            made.listeners[:0] = silent.listeners
         self._channels[key] = made
         return _Share(self, key, listener)
+
+    def isSilent(self, key: tuple[Any, ...]) -> bool:
+        """Whether there is a connection and a channel that the daemon did not make again."""
+        channel = self._channels.get(key)
+        return self._ready and channel is not None and channel.registration is None
+
+    async def renew(self, key: tuple[Any, ...]) -> None:
+        """Make a channel again that the daemon refused when the connection came back."""
+        channel = self._channels.get(key)
+        if channel is not None and channel.registration is None:
+            registration = await answered(channel.subscribe(self._caller, channel.heard))
+            channel.registration = registration
 
     def leave(self, key: tuple[Any, ...], listener: Listener) -> Any:
         """Forget a listener; with the last one its registration."""
@@ -313,6 +341,8 @@ class Healer:
     def setKeepAlive(self, interval: int, count: int) -> int:
         """Watch this connection and those after it; see L{ICaller.setKeepAlive}."""
         self._keepalive = (interval, count)
+        if not self._ready:
+            return 0
         return self._caller.setKeepAlive(interval, count)
 
     # Healing
@@ -376,6 +406,8 @@ class Healer:
     def _adopt(self, connection: IConnection, caller: ICaller) -> None:
         self.connection, self._caller = connection, caller
         self._ready = True
+        if self._user is not None:
+            self._user._session.renewed()
         caller.whenLost(lambda reason: self._lost(caller, reason))
         waiting, self._waiting = self._waiting, {}
         for each in waiting:
@@ -419,12 +451,15 @@ class Healer:
     async def _reconnect(self) -> None:
         connection = await answered(self._reopen())
         caller = self._callerOf(connection)
+        gone: list[int] = []
+        caller.whenLost(gone.append)
         # Events of the new connection wait behind what is told of its coming back.
         told: Deferred[Happening | None] = Deferred()
         self._queue(lambda: told.addCallback(self._toldNow))
         try:
             found, compared, refused = await self._prepare(connection, caller)
-            if not connection.isAlive():
+            # Its own connection to the hypervisor may have broken while it is still there itself.
+            if gone or not connection.isAlive():
                 raise _notConnected("the connection was lost again at once")
         except BaseException:
             maybeDeferred(connection.close)

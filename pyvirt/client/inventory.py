@@ -56,6 +56,13 @@ _LISTS = {
 _CANNOT = frozenset((ErrorCode.NO_SUPPORT, ErrorCode.ACCESS_DENIED, ErrorCode.OPERATION_DENIED))
 
 
+def _cannot(error: VirtError) -> bool:
+    """Whether an error says that something is not to be had here, at no time."""
+    if error.code == ErrorCode.RPC:
+        return str(error).startswith("unknown procedure")  # an older daemon
+    return error.code in _CANNOT
+
+
 class _Known(NamedTuple):
     """
     An object.
@@ -125,7 +132,7 @@ class Inventory:
             try:
                 found[kind] = await _list(caller, kind)
             except VirtError as error:
-                if error.code not in _CANNOT:
+                if not _cannot(error):
                     raise
         differences = [
             each
@@ -195,7 +202,7 @@ async def _domainStates(caller: ICaller) -> list[tuple[Any, int]]:
         records = await _ask(caller, "connectGetAllDomainStats", [], c.VIR_DOMAIN_STATS_STATE, 0)
         return [(each[0], dictionary(each[1])["state.state"]) for each in records]
     except (VirtError, KeyError) as error:
-        if isinstance(error, VirtError) and error.code not in _CANNOT:
+        if isinstance(error, VirtError) and not _cannot(error):
             raise
     refs = await _refs(caller, "connectListAllDomains", 0)
     asked = [Deferred.fromCoroutine(_ask(caller, "domainGetState", ref, 0)) for ref in refs]

@@ -118,8 +118,12 @@ class EventRegistry:
         try:
             if channel.pending is not None:
                 await _after(channel.pending)
-            if channel.subscription is None:
+            known: Any = channel.subscription
+            if known is None:
                 await self._subscribe(channel, subscribe)
+            elif getattr(known, "silent", False):
+                # A connection that healed itself was refused it; whoever asks now is told why.
+                await self._subscribe(channel, lambda listener: known.renew())
         except BaseException:
             self._drop(listening)
             raise

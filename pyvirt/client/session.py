@@ -98,8 +98,8 @@ class Session:
         self.queue = EventQueue(clock, self.overflowed)
         self.events = EventRegistry(self.caller, self.queue, unknown)
         self._closeCallback: CloseCallback | None = None
-        # What was asked when the connection was opened is not asked again.
-        self._features: dict[int, bool] = dict.fromkeys(getattr(connection, "features", ()), True)
+        self._features: dict[int, bool] = {}
+        self.renewed()
         self.lifecycleCallbacks: dict[Any, tuple[int, Any]] = {}
         self.caller.whenLost(self._lost)
 
@@ -107,11 +107,20 @@ class Session:
         """Make the procedures, with a deadline or without."""
         return Stubs(self.caller, self.clock, self._checks, deadline)
 
+    def renewed(self) -> None:
+        """There is another far side: forget what was true of the one before."""
+        # What was asked when the connection was opened is not asked again.
+        self._features = dict.fromkeys(getattr(self.connection, "features", ()), True)
+
     async def feature(self, remote: Any, number: int) -> bool:
-        """Whether the far side has a feature; asked once."""
-        known = self._features.get(number)
+        """Whether the far side has a feature; asked once of each."""
+        features = self._features
+        known = features.get(number)
         if known is None:
-            known = self._features[number] = bool(await remote.connectSupportsFeature(number))
+            known = features[number] = bool(await remote.connectSupportsFeature(number))
+            if features is not self._features:
+                # The answer is of a far side that is no more, or of the one that came in its place.
+                return await self.feature(remote, number)
         return known
 
     def checkPeek(self, what: str, size: int) -> None:

@@ -231,6 +231,11 @@ class Server:
                 self.calls[procedure.number] = found
         return found
 
+    def forgetCalls(self) -> None:
+        """Look everything up anew: L{programs} or L{own} have changed."""
+        self.calls.clear()
+        self._otherCalls.clear()
+
     def _isShort(self, procedure: Procedure) -> bool:
         """Whether a call may go the sessions' short way now: nothing has to be asked or recorded about it."""
         if REMOTE.procedures.get(procedure.number) is not procedure:

@@ -4,6 +4,7 @@ A daemon in memory: real sessions on whatever transport a test gives them, on a 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -23,6 +24,24 @@ class MemoryDaemon:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+
+    def offerLess(
+        self,
+        version: str | None = None,
+        without: Collection[str] = (),
+        lacking: Collection[int] = (),
+    ) -> None:
+        """
+        Be a daemon of an older release, or one without certain procedures, for all who call from now on.
+
+        @param version: the release, such as C{1.0.5}; None: today's, so that nothing is left out.
+        @param without: names of procedures that are unknown.
+        @param lacking: numbers of features that it does not have, C{VIR_DRV_FEATURE_*}.
+        @raise ValueError: there is no such procedure, or the release has no number.
+        """
+        from pyvirt.testing.older import offerLess
+
+        offerLess(self.server, version, without, lacking)
 
     def protocol(self, *, readOnly: bool = False, auth: str = "none") -> Session:
         """

@@ -71,9 +71,15 @@ def _devices(pool: PoolDefinition) -> set[str | None]:
 
 
 def _sameHosts(one: PoolDefinition, other: PoolDefinition) -> bool:
-    """Whether both are served by the same host; only pools with one host each are compared."""
+    """
+    Whether a pool that is there and another are served by the same host, at any port where the other names none.
+
+    Only pools with one host each are compared.
+    """
     hosts, others = one.source.hosts, other.source.hosts
-    return len(hosts) == 1 and len(others) == 1 and hosts[0] == others[0]
+    if len(hosts) != 1 or len(others) != 1 or hosts[0].name != others[0].name:
+        return False
+    return not others[0].port or hosts[0].port == others[0].port
 
 
 def _path(pool: PoolDefinition) -> str | None:
@@ -81,7 +87,12 @@ def _path(pool: PoolDefinition) -> str | None:
 
 
 def conflicting(one: PoolDefinition, other: PoolDefinition) -> bool:
-    """Whether two pools would lie on the same storage."""
+    """
+    Whether two pools would lie on the same storage.
+
+    @param one: what is there.
+    @param other: what is to be.
+    """
     kind = one.type
     if other.type != kind:
         return (
@@ -103,9 +114,7 @@ def conflicting(one: PoolDefinition, other: PoolDefinition) -> bool:
         return one.source.adapter == other.source.adapter
     if kind == "iscsi":
         return (
-            bool(_devices(one) & _devices(other))
-            and one.source.initiator == other.source.initiator
-            and _sameHosts(one, other)
+            bool(_devices(one) & _devices(other)) and one.source.initiator == other.source.initiator
         )
     if kind == "iscsi-direct":
         return bool(_devices(one) & _devices(other)) and _sameHosts(one, other)

@@ -68,6 +68,7 @@ class Command:
     @ivar deadline: seconds after which it is killed; None: never.
     @ivar statuses: those that mean success; None: any.
     @ivar pidFile: where its number is written, of one that is left running.
+    @ivar hidden: words that are not shown to anybody who reads logs.
     @ivar log: a descriptor of ours that gets what one that is left running says; None: nothing does.
     """
 
@@ -91,6 +92,7 @@ class Command:
     statuses: frozenset[int] | None = frozenset([0])
     pidFile: str | None = None
     log: int | None = None
+    hidden: frozenset[str] = frozenset()
 
     def wrapped(self) -> tuple[str, ...]:
         """Return the whole command line, with what gives rights away before the program."""
@@ -124,7 +126,7 @@ class Command:
     def shown(self) -> str:
         """Write it as one would type it in a shell."""
         words = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
-        words += map(shlex.quote, self.wrapped())
+        words += ["***" if word in self.hidden else shlex.quote(word) for word in self.wrapped()]
         text = " ".join(words)
         return f"(cd {shlex.quote(self.folder)}; {text})" if self.folder != "/" else text
 

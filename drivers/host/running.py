@@ -4,12 +4,13 @@ Running commands as libvirt's drivers do, whose errors end as the command's own 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.drivers.refusals import internal
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.process import Command, Finished
 
 if TYPE_CHECKING:
@@ -41,7 +42,14 @@ async def run(host: Host, *argv: str, failing: bool = True, **details: Any) -> F
     @raise VirtError: it is not there, or ends as it should not.
     """
     details.setdefault("deadline", None)
-    if not os.access(argv[0], os.X_OK):
+    if "/" not in argv[0] and shutil.which(argv[0]) is None:
+        raise virtError(
+            ErrorCode.SYSTEM_ERROR,
+            f"Cannot find '{argv[0]}' in path: No such file or directory",
+            ErrorDomain.NONE,
+            int1=errno.ENOENT,
+        )
+    if "/" in argv[0] and not os.access(argv[0], os.X_OK):
         finished = Finished(
             127,
             b"",
@@ -72,4 +80,5 @@ def commandFailed(argv: tuple[str, ...], finished: Finished) -> VirtError:
         how = f"exit status {finished.status}"
     said = finished.errors.decode(errors="replace")
     words = " ".join(map(_quoted, argv))
-    return internal(f"Child process ({words}) unexpected {how}: {said}", ErrorDomain.NONE)
+    said = f": {said}" if said else ""
+    return internal(f"Child process ({words}) unexpected {how}{said}", ErrorDomain.NONE)

@@ -9,26 +9,23 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any, ClassVar
 
-from pyvirt.definitions.domain._source import Encryption, Secret
+from pyvirt.definitions.domain._source import Encryption
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     Kind,
     choice,
     escape,
-    integer,
     number,
-    xmlError,
 )
-from pyvirt.definitions.pooladapter import Adapter
 from pyvirt.definitions.poolrefresh import Refresh
+from pyvirt.definitions.poolsource import FORMATS, PoolSource, bad, refused
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
     element,
     elementAttribute,
-    elements,
     plainReader,
     present,
     reader,
@@ -39,7 +36,7 @@ from pyvirt.definitions.schema import (
 from pyvirt.definitions.units import scale, scaled
 from pyvirt.definitions.uuids import formatUUID, parseUUID, randomUUID
 from pyvirt.definitions.values import definition
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
     "PoolDefinition",
@@ -52,16 +49,6 @@ __all__ = [
 ]
 
 _DOMAIN = ErrorDomain.STORAGE
-
-
-def bad(detail: str) -> VirtError:
-    """Make the error of a pool or volume that says something impossible."""
-    return xmlError(detail, _DOMAIN)
-
-
-def refused(detail: str) -> VirtError:
-    """Make the error of a configuration that is not supported."""
-    return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, _DOMAIN)
 
 
 def _octal(text: str, node: Node, name: str) -> int:
@@ -103,160 +90,6 @@ class Permissions:
     owner: int | None = _given("owner", "owner")
     group: int | None = _given("group", "group")
     label: str | None = element(FILLED)
-
-
-@definition
-class PoolHost:
-    """A server of a pool."""
-
-    name: str | None = attribute(
-        required=True, missing=lambda node: bad("missing storage pool host name")
-    )
-    port: int | None = attribute(integer(signed=True, keepZero=False))
-
-
-@definition
-class PoolDevice:
-    """A device that a pool lies on."""
-
-    path: str | None = attribute(
-        required=True, missing=lambda node: bad("missing storage pool source device path")
-    )
-    partSeparator: bool | None = attribute(BOOLEAN, "part_separator")
-
-    @staticmethod
-    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
-        """Write the device."""
-        more = ""
-        if value.partSeparator is not None:
-            more = f" part_separator='{'yes' if value.partSeparator else 'no'}'"
-        out.append(f"{indent}<{tag} path='{escape(value.path or '')}'{more}/>\n")
-
-
-@definition
-class PoolSecret(Secret):
-    """The secret of a pool's authentication."""
-
-
-@definition
-class PoolAuth:
-    """Who opens a pool."""
-
-    type: str | None = attribute()
-    username: str | None = attribute()
-    secret: PoolSecret | None = element(PoolSecret)
-
-    @classmethod
-    def prepare(cls, node: Node, context: Context) -> None:
-        """Complain of what is missing."""
-        if not node.get("username"):
-            raise bad("missing username for auth")
-        kind = node.get("type")
-        if kind and kind not in ("none", "chap", "ceph"):
-            raise refused(f"unknown auth type '{kind}'")
-        if not any(child.tag == "secret" for child in node):
-            raise bad("Missing <secret> element in auth")
-
-    def settle(self, node: Node, context: Context) -> PoolAuth:
-        """It is of some type."""
-        if self.type in (None, "", "none"):
-            raise refused("storage pool missing auth type")
-        return self
-
-
-@definition
-class Initiator:
-    """Who connects to an iSCSI target."""
-
-    iqn: str | None = elementAttribute("iqn", "name")
-
-
-_FORMATS = {
-    "fs": ("auto ext2 ext3 ext4 ufs iso9660 udf gfs gfs2 vfat hfs+ xfs ocfs2 vmfs", "auto"),
-    "netfs": ("auto nfs glusterfs cifs", "auto"),
-    "disk": ("unknown dos dvh gpt mac bsd pc98 sun lvm2", "unknown"),
-    "logical": ("unknown lvm2", "lvm2"),
-}
-
-
-def _untyped(kids: dict[str, list[Node]]) -> None:
-    """Look at an adapter that does not count, as libvirt does."""
-    if "adapter" in kids:
-        reader(Adapter)(kids["adapter"][0], Context())
-
-
-@definition
-class PoolSource:
-    """What a pool lies on."""
-
-    @classmethod
-    def prepare(cls, node: Node, context: Context) -> None:
-        """What a RADOS device is called is asked for before anything else."""
-        if node.getparent().get("type") == "rbd":
-            name = next((child for child in node if child.tag == "name"), None)
-            if name is None or not xmlText(name):
-                raise bad("element 'name' is mandatory for RBD pool")
-
-    xmlOpen: ClassVar[bool] = True
-
-    hosts: tuple[PoolHost, ...] = elements(PoolHost, "host")
-    devices: tuple[PoolDevice, ...] = elements(PoolDevice, "device")
-    dir: str | None = elementAttribute("dir", "path", FILLED)
-    adapter: Adapter | None = special(
-        tags="adapter",
-        read=lambda node, kids, context: (
-            reader(Adapter)(kids["adapter"][0], context)
-            if "adapter" in kids and node.getparent().get("type") == "scsi"
-            else _untyped(kids)
-        ),
-        write=lambda value, out, indent, context: writer(Adapter)(
-            value, out, indent, "adapter", context
-        ),
-    )
-    name: str | None = element(FILLED)
-    initiator: Initiator | None = element(Initiator)
-    auth: PoolAuth | None = element(PoolAuth)
-    format: str | None = elementAttribute("format", "type")
-    protocol: str | None = elementAttribute("protocol", "ver")
-    vendor: str | None = elementAttribute("vendor", "name")
-    product: str | None = elementAttribute("product", "name")
-
-    def settle(self, node: Node, context: Context) -> PoolSource:
-        """A format is one that the type of pool knows."""
-        kind = node.getparent().get("type")
-        dropped: dict[str, Any] = {
-            name: () if name in ("hosts", "devices") else None
-            for name in ("hosts", "devices", "dir", "adapter", "name", "initiator")
-            if name not in _PARTS.get(kind, ())
-        }
-        if self.protocol is not None and self.format not in (None, "auto", "nfs"):
-            raise refused(f"storage pool protocol ver unsupported for pool type '{self.format}'")
-        known = _FORMATS.get(kind)
-        if known is None:
-            return replaced(self, format=None, **dropped)
-        words, default = known
-        if self.format and self.format not in words.split():
-            raise virtError(
-                ErrorCode.CONFIG_UNSUPPORTED, f"unknown pool format type {self.format}", _DOMAIN
-            )
-        return replaced(self, format=self.format or default, **dropped)
-
-
-#: What the source of each type of pool is described by.
-_PARTS: dict[str, tuple[str, ...]] = {
-    "logical": ("devices", "name"),
-    "fs": ("devices",),
-    "disk": ("devices",),
-    "zfs": ("devices", "name"),
-    "netfs": ("hosts", "dir"),
-    "iscsi": ("hosts", "devices", "initiator"),
-    "iscsi-direct": ("hosts", "devices", "initiator"),
-    "scsi": ("adapter",),
-    "rbd": ("hosts", "name"),
-    "sheepdog": ("hosts", "name"),
-    "gluster": ("hosts", "dir", "name"),
-    "vstorage": ("name",),
-}
 
 
 @definition
@@ -365,8 +198,8 @@ class PoolDefinition:
     def settle(self, node: Node, context: Context) -> PoolDefinition:
         """Check what the type needs, and say where volumes are found."""
         kind, source = self.type, self.source
-        if source == PoolSource() and kind in _FORMATS:
-            source = replaced(source, format=_FORMATS[kind][1])
+        if source == PoolSource() and kind in FORMATS:
+            source = replaced(source, format=FORMATS[kind][1])
         name = self.name
         if name is None:
             name = source.name
@@ -440,7 +273,12 @@ def completedPool(definition: PoolDefinition, *, random: Callable[[int], bytes])
 
 
 def formatPool(
-    definition: PoolDefinition, *, capacity: int = 0, allocation: int = 0, available: int = 0
+    definition: PoolDefinition,
+    *,
+    capacity: int = 0,
+    allocation: int = 0,
+    available: int = 0,
+    free: tuple[tuple[int, int], ...] = (),
 ) -> str:
     """
     Write a definition in libvirt's canonical form.
@@ -448,7 +286,12 @@ def formatPool(
     @param capacity: how much the pool holds, in bytes.
     @param allocation: how much of it is taken.
     @param available: how much is free.
+    @param free: starts and ends of what is free of the device that it lies on.
     """
+    if free:
+        first, *more = definition.source.devices
+        devices = (replaced(first, free=free), *more)
+        definition = replaced(definition, source=replaced(definition.source, devices=devices))
     sizes = (("capacity", capacity), ("allocation", allocation), ("available", available))
     out: list[str] = []
     writer(PoolDefinition)(replaced(definition, sizes=sizes), out, "", "pool", Context())
@@ -603,6 +446,7 @@ class VolumeDefinition:
     @ivar allocation: how much of it is taken from the pool, in bytes.
     @ivar physical: how long its file is, in bytes; found out, never read from a document.
     @ivar extents, sparse: devices with start and end in bytes, whether it has less room than it shows; found out.
+    @ivar partition: which one it is, to those who know disks.
     """
 
     xmlReadOrder: ClassVar[str] = "name type backingStore sized capacity allocation target"
@@ -622,6 +466,7 @@ class VolumeDefinition:
     )
     extents: tuple[tuple[str, int, int], ...] = special(write=_writeExtents, default=())
     sparse: bool = special(write=lambda value, out, indent, context: None, default=False)
+    partition: Any = special(write=lambda value, out, indent, context: None, default=None)
     sized: None = special(
         tags="capacity backingStore",
         read=lambda node, kids, context: _checkSized(kids, bool(context.extra)),
@@ -670,20 +515,34 @@ def _volumeName(kids: dict[str, list[Node]]) -> str:
 
 
 def parseVolume(
-    xml: str, *, capacityOptional: bool = False, formatted: bool = True
+    xml: str, *, capacityOptional: bool = False, formats: str | None = None
 ) -> VolumeDefinition:
     """
     Parse a definition of a volume.
 
     @param capacityOptional: whether the size may be that of another volume, as for a clone.
-    @param formatted: whether volumes of its pool have formats; else they are ignored.
+    @param formats: those that volumes of its pool have, the first one where nothing is said; empty: none, and what
+        is said of them is ignored; None: those of files.
     @raise VirtError: as libvirt says it.
     """
     node = parseDocument("volume", xml)
-    if not formatted:
+    said: str | None = None
+    if formats is not None:
         for format in node.xpath("target/format | backingStore/format"):
+            word = format.get("type")
+            if word and formats and word not in formats.split():
+                raise refused(f"unknown volume format type {word}")
+            if word and format.getparent().tag == "target":
+                said = said or word
             format.getparent().remove(format)
     found: VolumeDefinition = reader(VolumeDefinition)(node, Context(extra=capacityOptional))
+    if formats:
+        usual, backing = formats.split(" ", 1)[0], found.backingStore
+        found = replaced(
+            found,
+            target=replaced(found.target, format=said or usual),
+            backingStore=backing and replaced(backing, format=usual),
+        )
     return found
 
 

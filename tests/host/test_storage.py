@@ -100,8 +100,8 @@ class StorageTests(TestCase):
 
     async def test_again(self) -> None:
         """
-        A restarted daemon finds an active pool active, with its volumes; one that was not active is started if it
-        starts with the host and the host is new.
+        A restarted daemon finds a pool active whose folder is there, with its volumes, as libvirtd does; one whose folder
+        is not there stays inactive, even one that is to start with the host.
         """
         ref = await self.pool()
         await self.volume(ref, "<capacity>1000</capacity>")
@@ -110,8 +110,14 @@ class StorageTests(TestCase):
         self.assertTrue(self.storage.storagePoolIsActive(ref))
         self.assertEqual(len(self.storage.storagePoolListAllVolumes(ref, 0)), 1)
         await self.storage.storagePoolDestroy(ref)
+        path = self.storage.find(ref.name).path
+        os.rename(path, f"{path}.away")
         await self.begin()
         self.assertFalse(self.storage.storagePoolIsActive(ref))
+        os.rename(f"{path}.away", path)
+        await self.begin()
+        self.assertTrue(self.storage.storagePoolIsActive(ref))
+        self.assertEqual(len(self.storage.storagePoolListAllVolumes(ref, 0)), 1)
         os.unlink(os.path.join(self.host.layout.storageState, "autostarted"))
         await self.begin()
         self.assertTrue(self.storage.storagePoolIsActive(ref))

@@ -82,11 +82,13 @@ class Listing(NamedTuple):
 
     @ivar sizes: capacity, allocation, what is free; None: as before.
     @ivar permissions: of the folder that it is; None: as they were defined.
+    @ivar free: starts and ends of what is free of the device that it lies on.
     """
 
     volumes: list[Found]
     sizes: list[int] | None
     permissions: Permissions | None
+    free: tuple[tuple[int, int], ...] = ()
 
 
 class Backend:
@@ -94,9 +96,13 @@ class Backend:
     A folder of files: pools of type C{dir}.
 
     @cvar files: volumes are files in a folder, made, measured and removed as such; otherwise the backend does it.
+    @cvar formats: what volumes can be formatted as; None: as files are; empty: they have no formats.
+    @cvar measures: the backend keeps the sizes of the pool as volumes come, and is asked for them as others go.
     """
 
     files = True
+    formats: str | None = None
+    measures = False
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -18,7 +18,7 @@ from pyvirt.process import systemError
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
 
-__all__ = ["blank", "checkEmpty", "deviceVolume", "settled"]
+__all__ = ["blank", "checkEmpty", "deviceVolume", "readable", "settled", "stable"]
 
 _DOMAIN = ErrorDomain.STORAGE
 
@@ -67,7 +67,30 @@ def deviceVolume(path: str, name: str) -> VolumeDefinition:
     )
 
 
-def _readable(device: str) -> bool:
+def stable(folder: str, device: str) -> str | None:
+    """
+    In a thread: return what a device is called in the folder of a pool, where its name is the same after a restart.
+
+    @return: None if it is called nothing there.
+    """
+    if folder == "/dev" or not folder.startswith("/dev"):
+        return device
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return None
+    for name in names:
+        path = os.path.join(folder, name)
+        try:
+            if os.path.islink(path) and os.path.samefile(path, device):
+                return path
+        except OSError:
+            continue
+    return None
+
+
+def readable(device: str) -> bool:
+    """In a thread: whether a device is there and can be read."""
     try:
         fd = os.open(device, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
@@ -86,7 +109,7 @@ async def checkEmpty(host: Host, device: str, format: str) -> None:
     @param format: what is to lie on it, as C{blkid} calls it.
     @raise VirtError: something does, or nobody can say.
     """
-    if not device.startswith("/") or not await host.thread(_readable, device):
+    if not device.startswith("/") or not await host.thread(readable, device):
         raise virtError(
             ErrorCode.STORAGE_PROBE_FAILED,
             f"Failed to create filesystem probe for device {device}",
@@ -111,11 +134,12 @@ async def checkEmpty(host: Host, device: str, format: str) -> None:
     raise virtError(ErrorCode.STORAGE_POOL_BUILT, detail, _DOMAIN)
 
 
-def blank(path: str, size: int) -> None:
+def blank(path: str, size: int, sparse: bool = False) -> None:
     """
     In a thread: let the first and the last bytes of a device be zeros.
 
     @param size: how many of each.
+    @param sparse: let a file that has holes have nothing else.
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
@@ -123,7 +147,11 @@ def blank(path: str, size: int) -> None:
         detail = f"Failed to open storage volume with path '{path}'"
         raise systemError(problem, detail, _DOMAIN) from None
     try:
+        status = os.fstat(fd)
         end = os.lseek(fd, 0, os.SEEK_END)
+        if sparse and stat.S_ISREG(status.st_mode) and status.st_blocks < -(-end // 512):
+            os.ftruncate(fd, 0)
+            os.ftruncate(fd, end)
         for at in (0, max(end - size, 0)):
             os.pwrite(fd, bytes(min(size, end)), at)
         os.fsync(fd)

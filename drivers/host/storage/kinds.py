@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pyvirt.definitions.storage import TYPES
 from pyvirt.drivers.host.storage.backends import Backend, Mounted
+from pyvirt.drivers.host.storage.disk import Disk
+from pyvirt.drivers.host.storage.iscsi import ISCSI
 from pyvirt.drivers.host.storage.logical import Logical
 from pyvirt.drivers.host.storage.scsi import SCSI, Multipath
 from pyvirt.drivers.refusals import internal
@@ -25,6 +27,8 @@ BACKENDS: dict[str, type[Backend]] = {
     "fs": Mounted,
     "netfs": Mounted,
     "logical": Logical,
+    "disk": Disk,
+    "iscsi": ISCSI,
     "scsi": SCSI,
     "mpath": Multipath,
 }

@@ -152,6 +152,7 @@ class Logical(Backend):
     """Volume groups."""
 
     files = False
+    formats = ""
 
     async def _lvm(self, name: str, *words: str, failing: bool = True) -> Finished:
         return await run(self._host, found(f"/sbin/{name}"), *words, failing=failing)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyvirt import constants as c
 from pyvirt.definitions.schema import replaced
-from pyvirt.definitions.storage import VolumeDefinition
+from pyvirt.definitions.storage import VOLUME_FORMATS, VolumeDefinition
 from pyvirt.definitions.uuids import parseUUID
 from pyvirt.drivers.host.running import commandFailed, found, run
 from pyvirt.drivers.host.storage.pool import Volume
@@ -42,6 +42,12 @@ def imageTool() -> str:
     return found("/usr/bin/qemu-img")
 
 
+def _format(definition: VolumeDefinition) -> str:
+    """Return what image a volume is: partitions have formats too, which are none of images."""
+    format = definition.target.format
+    return format if format in VOLUME_FORMATS.split() else "raw"
+
+
 async def make(host: Host, volume: Volume, flags: int, source: Volume | None) -> None:
     """
     Make the file of a volume.
@@ -55,7 +61,8 @@ async def make(host: Host, volume: Volume, flags: int, source: Volume | None) ->
     plain = definition.target.encryption is None
     if source is not None:
         origin = source.definition.target
-        if format == "raw" and origin.format == "raw" and plain and origin.encryption is None:
+        both = (format, _format(source.definition))
+        if both == ("raw", "raw") and plain and origin.encryption is None:
             await host.thread(_makePlain, definition, source.path, bool(flags & _REFLINK))
             return
         await _image(host, definition, flags, source)
@@ -86,7 +93,7 @@ async def fill(host: Host, definition: VolumeDefinition, flags: int, source: Vol
         if source is None:
             return
         origin = source.definition.target
-        if (origin.format or "raw") == "raw" and origin.encryption is None:
+        if _format(source.definition) == "raw" and origin.encryption is None:
             await host.thread(_copyInto, source.path, definition)
             return
     await _image(host, replaced(definition, backingStore=None), flags & ~_REFLINK, source)
@@ -289,7 +296,7 @@ def _checkImage(definition: VolumeDefinition, flags: int, pool: str) -> str:
     @return: the format as C{qemu-img} calls it.
     """
     target, backing = definition.target, definition.backingStore
-    format = target.format or "raw"
+    format = _format(definition)
     if flags & _METADATA and format not in ("qcow2",):
         raise _unsupported("metadata preallocation only available with qcow2")
     encryption = target.encryption
@@ -336,7 +343,7 @@ async def _image(
                 _secret(host, source.definition, f"{name}_source")
             )
             fds += given
-            kind = source.definition.target.format or "raw"
+            kind = _format(source.definition)
             image = f"driver={kind},file.filename={_escaped(source.path)}"
             if given:
                 if kind == "raw":
@@ -356,7 +363,7 @@ async def _image(
                 path,
             )
         else:
-            kind = source.definition.target.format or "raw"
+            kind = _format(source.definition)
             argv = (tool, "convert", "-f", kind, "-O", format, *more, source.path, path)
         await _encrypting(host, argv, fds)
     await host.thread(_rights, definition, 0o600)

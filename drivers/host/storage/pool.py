@@ -77,6 +77,7 @@ class Pool:
 
     @ivar definition: what it is; redefining an active one changes only C{pending}.
     @ivar sizes: capacity, allocation and what is free, in bytes.
+    @ivar free: starts and ends of what is free of the device that it lies on.
     @ivar volumes: by name.
     @ivar jobs: how many things are done to its volumes for which it is not locked.
     @ivar lock: held by whoever changes it and waits meanwhile.
@@ -87,6 +88,7 @@ class Pool:
         "active",
         "autostart",
         "definition",
+        "free",
         "gone",
         "jobs",
         "lock",
@@ -106,6 +108,7 @@ class Pool:
         self.autostart = False
         self.gone = False
         self.sizes = [0, 0, 0]
+        self.free: tuple[tuple[int, int], ...] = ()
         self.volumes: dict[str, Volume] = {}
         self.jobs = 0
         self.lock = DeferredLock()

@@ -67,16 +67,14 @@ class Pools:
         """Read definitions, find again what is active, start what starts with the host."""
         self._folder.make()
         self._state.make()
+        stopped: set[str] = set()
         for _, definition in self._state.load(_running):
             pool = Pool(definition)
-            try:
-                pool.active = await self._backend(pool).running(pool)
-            except VirtError as error:
-                log.error("pool {name}: {error}", name=pool.ref.name, error=error)
-            if pool.active:
+            if await self._found(pool):
                 self._names[pool.ref.name] = pool
             else:
                 self._state.remove(pool.ref.name)
+                stopped.add(pool.ref.name)
         for name, definition in self._folder.load(parsePool):
             if definition.name != name:
                 log.error("{path} is of another pool", path=self._folder.file(name))
@@ -99,9 +97,19 @@ class Pools:
             known.persistent = True
             known.autostart = self._folder.autostarts(name)
         for pool in list(self._names.values()):
-            if pool.active:
+            if pool.active or (pool.ref.name not in stopped and await self._found(pool)):
                 await self._again(pool)
         await self._autostart()
+
+    async def _found(self, pool: Pool) -> bool:
+        """Whether what a pool that was not active lies on is there: then it is active, as it is for libvirtd."""
+        try:
+            pool.active = await self._backend(pool).running(pool)
+        except VirtError as error:
+            log.info("pool {name} is not active: {error}", name=pool.ref.name, error=error)
+        if pool.active:
+            self._saveState(pool)
+        return pool.active
 
     async def _again(self, pool: Pool) -> None:
         """Look at the volumes of a pool that was active in an earlier life."""
@@ -294,8 +302,11 @@ class Pools:
     async def _started(self, pool: Pool) -> None:
         backend = self._backend(pool)
         self._saveState(pool)
+        definition = pool.definition
         try:
             await backend.start(pool)
+            if pool.definition is not definition:
+                self._saveState(pool)
         except BaseException:
             self._state.remove(pool.ref.name)
             raise
@@ -316,7 +327,7 @@ class Pools:
 
         @raise VirtError: nobody can.
         """
-        found, sizes, permissions = await self._backend(pool).listing(pool)
+        found, sizes, permissions, free = await self._backend(pool).listing(pool)
         volumes: dict[str, Volume] = {}
         for type, definition in found:
             name = definition.name
@@ -325,7 +336,7 @@ class Pools:
             known = pool.volumes.get(name) or Volume(definition, ref, type)
             known.definition, known.type = definition, type
             volumes[name] = known
-        pool.volumes = volumes
+        pool.volumes, pool.free = volumes, free
         if sizes is not None:
             pool.sizes = sizes
         if permissions is not None:
@@ -469,11 +480,13 @@ class Pools:
         """Write a pool's definition with its sizes."""
         checkFlags("storagePoolGetXMLDesc", flags, c.VIR_STORAGE_XML_INACTIVE, _DOMAIN)
         found = self.identified(pool)
-        definition, sizes = found.definition, found.sizes
+        definition, sizes, free = found.definition, found.sizes, found.free
         if flags & c.VIR_STORAGE_XML_INACTIVE and found.pending is not None:
-            definition, sizes = found.pending, [0, 0, 0]
+            definition, sizes, free = found.pending, [0, 0, 0], ()
         capacity, allocation, available = (max(each, 0) for each in sizes)
-        return formatPool(definition, capacity=capacity, allocation=allocation, available=available)
+        return formatPool(
+            definition, capacity=capacity, allocation=allocation, available=available, free=free
+        )
 
     def storagePoolGetAutostart(self, pool: StoragePoolRef) -> bool:
         """Whether the pool is started with the host."""

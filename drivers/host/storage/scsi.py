@@ -14,7 +14,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.storage import VolumeDefinition
 from pyvirt.drivers.host.running import found, run
 from pyvirt.drivers.host.storage.backends import Backend, Listing, unsupported
-from pyvirt.drivers.host.storage.devices import deviceVolume, settled
+from pyvirt.drivers.host.storage.devices import deviceVolume, settled, stable
 from pyvirt.drivers.host.storage.pool import Pool
 from pyvirt.drivers.refusals import internal
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -38,28 +38,6 @@ def _read(path: str) -> str:
             return file.read(256).strip()
     except OSError:
         return ""
-
-
-def _stable(folder: str, device: str) -> str | None:
-    """
-    Return what a device is called in the folder of a pool, where its name is the same after a restart.
-
-    @return: None if it is called nothing there.
-    """
-    if folder == "/dev" or not folder.startswith("/dev"):
-        return device
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return None
-    for name in names:
-        path = os.path.join(folder, name)
-        try:
-            if os.path.islink(path) and os.path.samefile(path, device):
-                return path
-        except OSError:
-            continue
-    return None
 
 
 def _block(unit: str) -> str | None:
@@ -93,7 +71,7 @@ def units(host: int, folder: str) -> list[tuple[str, str]]:
             continue
         place = os.path.join(_UNITS, name)
         device = _block(place) if _read(f"{place}/type") in _KINDS else None
-        path = None if device is None else _stable(folder, f"/dev/{device}")
+        path = None if device is None else stable(folder, f"/dev/{device}")
         if path is not None:
             where = tuple(int(each) for each in matched.groups()[1:])
             shown.append((where, path))
@@ -104,6 +82,7 @@ class Devices(Backend):
     """What pools of devices have in common: they hold what there is."""
 
     files = False
+    formats = ""
 
     async def build(self, pool: Pool, flags: int) -> None:
         """Nothing is to be prepared."""

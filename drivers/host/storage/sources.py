@@ -7,9 +7,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyvirt.definitions.kinds import escape
+from pyvirt.definitions.poolsource import parseSource
 from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.storage import TYPES
 from pyvirt.drivers.host.running import found, run
+from pyvirt.drivers.host.storage.iscsi import targets
 from pyvirt.drivers.host.storage.kinds import BACKENDS
 from pyvirt.drivers.host.storage.logical import Logical
 from pyvirt.drivers.refusals import failed, internal, invalidArgument
@@ -38,6 +40,8 @@ async def discovered(host: Host, kind: str, specification: str | None) -> str:
         )
     if kind == "logical":
         return _groups(await Logical(host).groups())
+    if kind == "iscsi":
+        return await _served(host, specification)
     if kind != "netfs":
         raise virtError(
             ErrorCode.NO_SUPPORT, f"pool type '{kind}' does not support source discovery", _DOMAIN
@@ -63,6 +67,31 @@ async def discovered(host: Host, kind: str, specification: str | None) -> str:
             "    <format type='nfs'/>\n",
             "  </source>\n",
         ]
+    out.append("</sources>\n")
+    return "".join(out)
+
+
+async def _served(host: Host, specification: str | None) -> str:
+    """Tell the targets that a server serves."""
+    if specification is None:
+        raise invalidArgument("hostname must be specified for iscsi sources", _DOMAIN)
+    source = parseSource("iscsi", specification)
+    initiator = None if source.initiator is None else source.initiator.iqn
+    name, port, found = await targets(host, source)
+    out = ["<sources>\n"]
+    for target in found:
+        out += [
+            "  <source>\n",
+            f"    <host name='{escape(name)}' port='{port}'/>\n",
+            f"    <device path='{escape(target)}'/>\n",
+        ]
+        if initiator is not None:
+            out += [
+                "    <initiator>\n",
+                f"      <iqn name='{escape(initiator)}'/>\n",
+                "    </initiator>\n",
+            ]
+        out.append("  </source>\n")
     out.append("</sources>\n")
     return "".join(out)
 

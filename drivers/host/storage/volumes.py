@@ -145,8 +145,8 @@ class Storage(Pools):
         if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
             validate("volume", xml)
         backend = self._backend(found)
-        definition = parseVolume(xml, capacityOptional=True, formatted=backend.files)
-        if definition.capacity is None and not backend.files:
+        definition = parseVolume(xml, capacityOptional=True, formats=backend.formats)
+        if not definition.capacity and not backend.files:
             raise unsupported("volume capacity required for this storage pool")
         if definition.name in found.volumes:
             raise virtError(ErrorCode.STORAGE_VOL_EXIST, f"'{definition.name}'", _DOMAIN)
@@ -165,7 +165,7 @@ class Storage(Pools):
         source = origin.volume(clonevol.name)
         if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
             validate("volume", xml)
-        definition = parseVolume(xml, capacityOptional=True, formatted=self._backend(found).files)
+        definition = parseVolume(xml, capacityOptional=True, formats=self._backend(found).formats)
         if definition.name in found.volumes:
             raise internal(f"storage volume name '{definition.name}' already in use.", _DOMAIN)
         capacity = max(definition.capacity or 0, source.definition.capacity or 0)
@@ -247,7 +247,8 @@ class Storage(Pools):
                     made = await backend.createVolumeFrom(pool, definition, source, flags)
                 ref = StorageVolRef(pool.ref.name, made.name, made.key or "")
                 pool.volumes[made.name] = Volume(made, ref, "block")
-                pool.take(made.allocation or 0)
+                if not backend.measures:
+                    pool.take(made.allocation or 0)
                 return ref
         finally:
             if source is not None:
@@ -277,14 +278,7 @@ class Storage(Pools):
         volume.checkIdle()
         backend = self._backend(pool)
         if not backend.files:
-            volume.users += 1
-            try:
-                await backend.deleteVolume(pool, volume, flags)
-            finally:
-                volume.users -= 1
-            if pool.volumes.get(vol.name) is volume:
-                del pool.volumes[vol.name]
-                pool.take(-(volume.definition.allocation or 0))
+            await self._deleteElsewhere(pool, volume, flags)
             return
         checkFlags("virStorageBackendVolDeleteLocal", flags, 0, _DOMAIN)
         if volume.type == "block":
@@ -297,6 +291,25 @@ class Storage(Pools):
         if pool.volumes.get(vol.name) is volume:
             del pool.volumes[vol.name]
             pool.take(-(volume.definition.allocation or 0))
+
+    async def _deleteElsewhere(self, pool: Pool, volume: Volume, flags: int) -> None:
+        """Delete a volume that is no file."""
+        backend = self._backend(pool)
+        async with self.locked(pool):
+            pool.checkActive()
+            if pool.volumes.get(volume.ref.name) is not volume:
+                raise noVolume(f"no storage vol with matching name '{volume.ref.name}'")
+            volume.checkIdle()
+            volume.users += 1
+            try:
+                await backend.deleteVolume(pool, volume, flags)
+            finally:
+                volume.users -= 1
+            if backend.measures:
+                await self.refreshed(pool)
+            else:
+                del pool.volumes[volume.ref.name]
+                pool.take(-(volume.definition.allocation or 0))
 
     # Changing
 

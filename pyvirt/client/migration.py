@@ -12,11 +12,11 @@ Source: observed on libvirt's own client.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyvirt import constants
-from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, RPCError, VirtError, virtError
 from pyvirt.protocols.structs import TypedParam
 from pyvirt.uri import parseURI
 
@@ -47,6 +47,9 @@ _SIMPLE = {
     "bandwidth": ULLONG,
 }
 """Parameters that the older calls can carry."""
+
+_OLDEST = frozenset(_SIMPLE) - {"destination_xml"}
+"""Those that the oldest can."""
 
 _EXTENSIBLE = "Migration APIs with extensible parameters are not supported but extended parameters were passed"
 
@@ -108,22 +111,26 @@ class Migration:
         self.source = source
         self.params = list(params)
         self.flags = flags
+        # What is about the source's way of sending is not the destination's business.
+        self._destinationFlags = flags & ~(
+            constants.VIR_MIGRATE_ABORT_ON_ERROR | constants.VIR_MIGRATE_AUTO_CONVERGE
+        )
         self.function = function
         self._remote: Any = source._remote
 
     def _get(self, name: str, missing: Any = None) -> Any:
         return next((each[2] for each in self.params if each[0] == name), missing)
 
-    def _with(self, name: str, value: str) -> list[TypedParam]:
-        others = [each for each in self.params if each[0] != name]
-        return [*others, TypedParam(name, STRING, value)]
-
-    @property
-    def _destinationFlags(self) -> int:
-        # What is about the source's way of sending is not the destination's business.
-        return self.flags & ~(
-            constants.VIR_MIGRATE_ABORT_ON_ERROR | constants.VIR_MIGRATE_AUTO_CONVERGE
-        )
+    def _put(self, name: str, value: str) -> list[TypedParam]:
+        """Replace a parameter where it is, or add it; return all there are then."""
+        made = TypedParam(name, STRING, value)
+        for place, each in enumerate(self.params):
+            if each[0] == name:
+                self.params[place] = made
+                break
+        else:
+            self.params.append(made)
+        return list(self.params)
 
     async def _has(self, conn: Connect, feature: int) -> bool:
         return await conn._session.feature(conn._remote, feature)
@@ -182,7 +189,9 @@ class Migration:
                 "cannot perform tunnelled migration without using peer2peer flag",
                 ErrorDomain.DOMAIN,
             )
-        if await self._both(dconn, FEATURE_PARAMS):
+        # The older functions keep to the older calls, whatever else both sides know.
+        newest = self.function == "virDomainMigrate3"
+        if newest and await self._both(dconn, FEATURE_PARAMS):
             ref = await self._third(dconn, True)
         elif self.function == "virDomainMigrate3" and self._extended:
             raise unfit(_EXTENSIBLE)
@@ -215,7 +224,9 @@ class Migration:
             return
         if not await self._has(conn, FEATURE_DIRECT):
             raise unfit("direct migration is not supported by the source host")
-        await self.perform(None, self._get(URI) or dconnuri)
+        # The first function has one address, which is the hypervisor's then; the others have a parameter for that.
+        first = self.function == "virDomainMigrateToURI"
+        await self.perform(None, dconnuri if first else self._get(URI))
 
     async def perform(self, dconnuri: str | None, uri: str | None) -> None:
         """Have the source do all of it."""
@@ -224,21 +235,44 @@ class Migration:
         xml = self._get("destination_xml")
         if self.flags & constants.VIR_MIGRATE_PEER2PEER and dconnuri is not None:
             checkElsewhere(dconnuri)
-        if await self._has(source._conn, FEATURE_PARAMS):
+        peers = self.flags & constants.VIR_MIGRATE_PEER2PEER
+        if peers and await self._has(source._conn, FEATURE_PARAMS):
             await remote.domainMigratePerform3Params(
-                source._ref, dconnuri, self.params, b"", self.flags
+                source._ref, dconnuri, self._unmanaged(), b"", self.flags
             )
             return
-        self._simple()
         if await self._has(source._conn, FEATURE_V3):
+            self._fits(_SIMPLE, 3)
             await remote.domainMigratePerform3(
                 source._ref, xml, b"", dconnuri, uri, self.flags, dname, bandwidth
             )
             return
-        if xml is not None:
-            raise unfit("Unable to change target guest XML during migration")
-        where = dconnuri or uri or ""
+        self._fits(_OLDEST, 2)
+        if peers and uri is not None:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR,
+                "Unable to override peer2peer migration URI",
+                ErrorDomain.DOMAIN,
+            )
+        where = dconnuri or uri
+        if where is None:
+            text = "Unable to encode message payload"
+            raise RPCError(text, domain=ErrorDomain.RPC, str1="%s", str2=text)
         await remote.domainMigratePerform(source._ref, b"", where, self.flags, dname, bandwidth)
+
+    def _fits(self, known: Collection[str], protocol: int) -> None:
+        """Refuse parameters that the calls of a protocol cannot carry."""
+        if any(each[0] not in known for each in self.params):
+            raise unfit(f"Some parameters are not supported by migration protocol {protocol}")
+
+    def _unmanaged(self) -> list[TypedParam]:
+        """What the source is told when it does all of it: what was given, or in the order of the older functions."""
+        if self.function == "virDomainMigrateToURI3":
+            return self.params
+        order = (URI, "destination_name", "destination_xml")
+        given = {each[0]: each for each in self.params}
+        bandwidth = given.get("bandwidth", TypedParam("bandwidth", ULLONG, 0))
+        return [*(given[name] for name in order if name in given), bandwidth]
 
     # Version 3
 
@@ -251,35 +285,38 @@ class Migration:
         uri = self._get(URI)
         try:
             cookie, chosen = await self._prepare(dconn, extensible, cookie, xml)
-            if chosen:
-                uri = chosen
-            if uri is None and not self.flags & constants.VIR_MIGRATE_OFFLINE:
-                raise virtError(
-                    ErrorCode.INTERNAL_ERROR,
-                    "domainMigratePrepare3 did not set uri",
-                    ErrorDomain.DOMAIN,
-                )
         except BaseException:
             if protected:
                 await self._quietly(self._confirm(extensible, b"", True))
             raise
-        if uri is not None:
-            self.params = self._with(URI, uri)
+        if chosen:
+            uri = chosen
+        offline = self.flags & constants.VIR_MIGRATE_OFFLINE
         problem: BaseException | None = None
-        if self.flags & constants.VIR_MIGRATE_OFFLINE:
+        sourceKnows = False
+        if uri is not None:
+            self._put(URI, uri)
+        elif not offline:
+            problem = virtError(
+                ErrorCode.INTERNAL_ERROR,
+                "domainMigratePrepare3 did not set uri",
+                ErrorDomain.DOMAIN,
+            )
+        if offline:
             cookie = b""
-        else:
+        elif problem is None:
             try:
                 cookie = await self._perform(extensible, cookie, uri)
             except BaseException as error:  # also when it is cancelled
-                problem, cookie = error, b""
+                problem, cookie, sourceKnows = error, b"", True
         ref = None
         try:
             ref, cookie = await self._finish(dconn, extensible, cookie, uri, problem is not None)
         except VirtError as error:
             problem, cookie = problem or error, b""
-        await self._quietly(self._confirm(extensible, cookie, problem is not None))
-        if problem is not None:
+        if not sourceKnows:
+            await self._quietly(self._confirm(extensible, cookie, ref is None))
+        if ref is None and problem is not None:
             raise problem
         return ref
 
@@ -310,7 +347,7 @@ class Migration:
         remote: Any = dconn._remote
         if extensible:
             answer = await remote.domainMigratePrepare3Params(
-                self._with("destination_xml", xml), cookie, self._destinationFlags
+                self._put("destination_xml", xml), cookie, self._destinationFlags
             )
         else:
             answer = await remote.domainMigratePrepare3(
@@ -332,7 +369,7 @@ class Migration:
         else:
             out = await remote.domainMigratePerform3(
                 ref,
-                self._get("destination_xml"),
+                None,
                 cookie,
                 None,
                 uri,
@@ -349,7 +386,7 @@ class Migration:
         name = self._get("destination_name") or self.source.name()
         if extensible:
             answer = await remote.domainMigrateFinish3Params(
-                self._with("destination_name", name), cookie, self._destinationFlags, cancelled
+                self._put("destination_name", name), cookie, self._destinationFlags, cancelled
             )
         else:
             answer = await remote.domainMigrateFinish3(

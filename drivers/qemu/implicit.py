@@ -13,6 +13,7 @@ from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._display import Input
 from pyvirt.definitions.domain._small import MemBalloon
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
+from pyvirt.definitions.domain.steps import namedControllers
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.defaults import scsiModel
@@ -92,13 +93,7 @@ def impliedDevices(
     for host in devices.hostdevs:
         if host.type == "scsi" and isinstance(host.address, DriveAddress):
             need("scsi", host.address.controller)
-    ports: tuple[Any, ...] = (*devices.channels, *devices.consoles)
-    for port in ports:
-        if port.target.type == "virtio":
-            need("virtio-serial", getattr(port.address, "controller", 0))
-    for card in devices.smartcards:
-        need("ccid", getattr(card.address, "controller", 0))
-    for kind in ("scsi", "fdc", "ide", "sata", "virtio-serial", "ccid"):
+    for kind in ("scsi", "fdc", "ide", "sata"):
         there = {each.index for each in controllers if each.type == kind}
         for index in range(min(highest.get(kind, -1), 1024) + 1):
             if index not in there:
@@ -106,6 +101,7 @@ def impliedDevices(
                 if kind == "scsi":
                     model = scsiModel(definition, capabilities)
                 controllers.append(Controller(type=kind, index=index, model=model))
+    controllers += namedControllers(devices, controllers)
     changes: dict[str, Any] = {"controllers": tuple(controllers)}
     if isX86(definition.os.type.arch):
         changes["inputs"] = _inputs(devices.inputs)

@@ -65,12 +65,12 @@ class HostInterfaces:
         return self._named(name).ref
 
     def interfaceLookupByMACString(self, mac: str) -> InterfaceRef:
-        """Find the only interface that has a hardware address, written in any case."""
+        """Find the only interface that has a hardware address, written in any case, or says of none that it has it."""
         wanted = mac.lower()
         found = [
             interface.ref
             for interface in self._world.interfaces.values()
-            if interface.ref.mac.lower() == wanted
+            if interface.definition.mac is None or interface.ref.mac.lower() == wanted
         ]
         if not found:
             raise virtError(

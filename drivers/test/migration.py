@@ -144,7 +144,7 @@ class DomainMigration:
         wanted = asked.get(c.VIR_MIGRATE_PARAM_DEST_XML)
         if wanted is not None:
             definition = self._replacement(definition, wanted)
-        xml = formatDomain(definition, secure=True, migratable=True)
+        xml = formatDomain(definition, id=domain.id, secure=True, migratable=True)
         return MigrationBegun(self._cookie(domain).encode(), xml)
 
     def _replacement(self, definition: DomainDefinition, xml: str) -> DomainDefinition:

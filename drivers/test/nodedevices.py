@@ -125,9 +125,10 @@ class NodeDevices:
         return NodeDeviceRef(_MADE)
 
     def nodeDeviceDestroy(self, name: str) -> None:
-        """Remove a port; of a device that is part of nothing nothing is told or removed."""
+        """Remove a port of a device that there is; of anything else nothing is told or removed."""
         device = self._find(name)
-        if device.parent is None:
+        host = hostOf(device)
+        if host is None or host.fc is None or device.parent not in self._names:
             return
         del self._names[name]
         self._tell(device, c.VIR_NODE_DEVICE_EVENT_DELETED)

@@ -4,7 +4,9 @@ What could be made into pools.
 
 from __future__ import annotations
 
-from pyvirt.definitions.reader import parseTree
+from pyvirt.definitions.kinds import escape
+from pyvirt.definitions.poolsource import PoolSource
+from pyvirt.definitions.poolspec import parsePoolSource
 from pyvirt.drivers.test.refusals import internal, invalidArgument
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -36,26 +38,6 @@ _NETFS = """\
 """
 
 
-_KNOWN = frozenset(
-    [
-        "dir",
-        "fs",
-        "netfs",
-        "logical",
-        "disk",
-        "iscsi",
-        "iscsi-direct",
-        "scsi",
-        "mpath",
-        "rbd",
-        "sheepdog",
-        "gluster",
-        "zfs",
-        "vstorage",
-    ]
-)
-
-
 def discovered(kind: str, specification: str | None) -> str:
     """
     Return what pools of a kind could be made of.
@@ -65,24 +47,13 @@ def discovered(kind: str, specification: str | None) -> str:
     """
     if kind == "dir":
         raise internal("unknown storage pool type dir")
-    host = None
-    if specification is not None:
-        root = parseTree(
-            specification,
-            "source",
-            label="(storage_source_specification)",
-            domain=ErrorDomain.STORAGE,
-        )
-        if kind not in _KNOWN:
-            raise internal("missing backend for pool type -1", ErrorDomain.STORAGE)
-        found = root.find("host")
-        host = None if found is None else found.get("name")
+    source = PoolSource() if specification is None else parsePoolSource(specification, kind)
     if kind == "logical":
         return _LOGICAL
     if kind == "netfs":
-        if not host:
+        if not source.hosts or not source.hosts[0].name:
             raise invalidArgument("hostname must be specified for netfs sources")
-        return _NETFS.format(host)
+        return _NETFS.format(escape(source.hosts[0].name))
     raise virtError(
         ErrorCode.NO_SUPPORT,
         f"pool type '{kind}' does not support source discovery",

@@ -8,6 +8,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition, completed, parseDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.snapshot import STATES, parseSnapshot
+from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import DomainRef, DomainSnapshotRef
 from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.snapshots import Snapshot, SnapshotLookups, redefine
@@ -90,6 +91,8 @@ class DomainSnapshots(SnapshotLookups[Domain]):
         if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_HALT and not taken and not domain.persistent:
             raise operationInvalid("cannot halt after transient domain snapshot")
         world = self._world
+        if flags & c.VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE:
+            validate("snapshot", xmlDesc)
         snapshot = readSnapshot(world, xmlDesc, redefine=taken)
         if taken:
             redefine(moments, snapshot, domain.uuid, stable=True)

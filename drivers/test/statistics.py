@@ -45,7 +45,6 @@ _CPU_TIME = 48772617035
 _USER_TIME = 5540000000
 _SYSTEM_TIME = 6460000000
 _VCPU_TIME = 46303481255
-_CPUS = 2
 
 _STATS_FLAGS = (
     0xFF
@@ -252,7 +251,7 @@ class DomainStatistics:
     def domainGetCPUStats(
         self, dom: DomainRef, startCPU: int, ncpus: int, flags: int
     ) -> list[list[TypedParam]]:
-        """Tell the CPU time used, of two CPUs or in total."""
+        """Tell the CPU time used, of as many CPUs as the host has cores in a socket, or in total."""
         checkFlags("testDomainGetCPUStats", flags, c.VIR_TYPED_PARAM_STRING_OKAY)
         domain = self._find(dom)
         domain.checkActive()
@@ -264,15 +263,16 @@ class DomainStatistics:
                     _time(c.VIR_DOMAIN_CPU_STATS_SYSTEMTIME, _SYSTEM_TIME),
                 ]
             ]
-        if startCPU >= _CPUS:
-            raise invalidArgument(f"start_cpu {startCPU} larger than maximum of {_CPUS - 1}")
-        count = _CPUS - startCPU
+        cpus = self._world.node.cores
+        if startCPU >= cpus:
+            raise invalidArgument(f"start_cpu {startCPU} larger than maximum of {cpus - 1}")
+        count = cpus - startCPU
         if ncpus:
             count = min(count, ncpus)
         return [
             [
-                _time(c.VIR_DOMAIN_CPU_STATS_CPUTIME, _CPU_TIME // _CPUS + number),
-                _time(c.VIR_DOMAIN_CPU_STATS_VCPUTIME, _VCPU_TIME // _CPUS + number),
+                _time(c.VIR_DOMAIN_CPU_STATS_CPUTIME, _CPU_TIME // cpus + number),
+                _time(c.VIR_DOMAIN_CPU_STATS_VCPUTIME, _VCPU_TIME // cpus + number),
             ]
             for number in range(startCPU, startCPU + count)
         ]

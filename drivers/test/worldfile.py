@@ -18,8 +18,9 @@ from pyvirt.definitions.kinds import number
 from pyvirt.definitions.nodedev import readNodeDevice
 from pyvirt.definitions.reader import parseTree, xmlText
 from pyvirt.drivers.interfaces.values import NodeInfo
-from pyvirt.drivers.test.domain import Domain
+from pyvirt.drivers.test.domain import Domain, Polling
 from pyvirt.drivers.test.hostinterfaces import HostInterface
+from pyvirt.drivers.test.iothreads import threadNumbers
 from pyvirt.drivers.test.networks import Networks
 from pyvirt.drivers.test.refusals import internal
 from pyvirt.drivers.test.snapshots import readSnapshot
@@ -135,6 +136,9 @@ class _Reader:
         domain, _ = world.domains.add(definition)
         domain.persistent = state is None or not state.transient
         domain.managedSave = state is not None and state.hasManagedSave
+        threads = threadNumbers(definition)
+        if threads:
+            domain.extra.threads.extend(map(Polling, threads))
         if state is not None:
             for node in state.snapshots:
                 self._snapshot(domain, node)

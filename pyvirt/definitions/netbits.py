@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pyvirt.definitions.kinds import (
@@ -312,6 +313,8 @@ def checkRoute(route: Route, where: str) -> Route:
         raise bad(f"Bad network address '{address}' in route definition")
     if familyOf(gateway) is None:
         raise bad(f"Bad gateway address '{gateway}' in route definition")
+    if route.netmask is not None and familyOf(route.netmask) is None:
+        raise bad(f"Bad netmask address '{route.netmask}' in route definition")
     family = route.family
     if family is None:
         if familyOf(address) != "ipv4":
@@ -327,6 +330,10 @@ def checkRoute(route: Route, where: str) -> Route:
                 f"{label if family == 'ipv4' else 'ipv6'} family specified for non-{label} address "
                 f"'{address}' in route definition"
             )
+        if family == "ipv6" and route.netmask is not None:
+            raise bad(
+                f"Specifying netmask invalid for IPv6 address '{address}' in route definition"
+            )
         if familyOf(gateway) != family:
             if family == "ipv4":
                 raise bad(
@@ -337,27 +344,26 @@ def checkRoute(route: Route, where: str) -> Route:
             )
     else:
         raise bad(f"Unrecognized family '{family}' in route definition")
-    if route.netmask is not None and route.prefix is not None:
-        raise bad("Route definition cannot have both a prefix and a netmask")
-    if route.netmask is not None and familyOf(route.netmask) is None:
-        raise bad(f"Bad netmask address '{route.netmask}' in route definition")
-    value = addressOf(address)
-    prefix = route.prefix
-    if route.netmask is not None:
-        prefix = bin(int(addressOf(route.netmask))).count("1")
-    elif prefix is None:
-        if int(value) == 0:
-            prefix = 0
-        elif version == "ipv6":
-            prefix = 64
-        else:
-            first = int(canonical(address).split(".")[0])
-            prefix = 8 if first < 128 else 16 if first < 192 else 24
-    try:
-        ipaddress.ip_network(f"{value}/{prefix}")
-    except ValueError:
-        raise bad(f"Address '{address}' in route definition is not a network address") from None
+    _checkMask(route, version, bad)
     return route
+
+
+def _checkMask(route: Route, version: str, bad: Callable[[str], Exception]) -> None:
+    """Complain of a mask or prefix that cannot be, and of an address that has more than it covers."""
+    address, netmask = route.address or "", route.netmask
+    if netmask is not None:
+        if version == "ipv4" and familyOf(netmask) != "ipv4":
+            raise bad(f"Invalid netmask '{netmask}' for address '{address}' (both must be IPv4)")
+        if route.prefix is not None:
+            raise bad("Route definition cannot have both a prefix and a netmask")
+    bits = 32 if version == "ipv4" else 128
+    # Nothing said is a prefix of nothing, whatever the class of the address is.
+    prefix = route.prefix or 0
+    if prefix > bits:
+        raise bad(f"Invalid prefix {prefix} specified in route definition, must be 0 - {bits}")
+    mask = (1 << bits) - (1 << (bits - prefix)) if netmask is None else int(addressOf(netmask))
+    if int(addressOf(address)) & ~mask:
+        raise bad(f"Address '{address}' in route definition is not a network address")
 
 
 def canonical(text: str) -> str:

@@ -37,7 +37,7 @@ found = []
 for kind, text in json.load(sys.stdin):
     try:
         made = define[kind](text)
-        found.append(made.XMLDesc(1 if kind == "dom" else 0))
+        found.append("".join(made.XMLDesc(flags) for flags in ((1, 8) if kind == "dom" else (0,))))
         made.delete() if kind == "vol" else made.undefine()
     except libvirt.libvirtError as error:
         found.append("%s %s" % (error, error.err))

@@ -136,9 +136,9 @@ def _redirdev(redirdev: Any, definition: DomainDefinition) -> None:
 
 
 def _vsock(vsock: Any, definition: DomainDefinition) -> None:
-    virtioOptions(vsock.driver, (vsock.model or "").startswith("virtio"))
     if vsock.cid is not None and vsock.cid.address is not None and vsock.cid.address < 3:
         raise refuse("guest CIDs must be >= 3")
+    virtioOptions(vsock.driver, (vsock.model or "").startswith("virtio"))
 
 
 def _graphics(graphics: Any, definition: DomainDefinition) -> None:
@@ -147,6 +147,9 @@ def _graphics(graphics: Any, definition: DomainDefinition) -> None:
     for listen in graphics.listens:
         if listen.type == "network" and listen.network is None:
             raise xmlError("'network' attribute is required for listen type 'network'")
+    audios = {audio.id for audio in definition.devices.audios}
+    if graphics.type == "vnc" and graphics.audio is not None and graphics.audio not in audios:
+        raise xmlError(f"no audio device with ID {graphics.audio}")
 
 
 def checkPlaces(device: Any) -> None:
@@ -160,6 +163,8 @@ def checkVideo(video: Video) -> None:
     driver, model = video.driver, video.model
     if model.type == "none":
         return
+    if model.type == "ramfb" and video.address is not None:
+        raise refuse("address not supported for video type ramfb")
     outside = driver is not None and driver.name == "vhostuser"
     if outside and model.type != "virtio":
         raise refuse("'vhostuser' driver is only supported with 'virtio' device")
@@ -192,7 +197,13 @@ _MDEV_PLACES = {"vfio-pci": "pci", "vfio-ccw": "ccw"}
 
 
 def checkHostDev(host: HostDev) -> None:
-    """Check the address of one device of the host."""
+    """Check one device of the host: its address first."""
+    _checkHostDevAddress(host)
+    if host.sgio == "unfiltered":
+        raise refuse("unfiltered sgio is no longer supported")
+
+
+def _checkHostDevAddress(host: HostDev) -> None:
     kind = host.address.type if host.address is not None else None
     if host.mode != "subsystem" or kind is None:
         return
@@ -375,9 +386,22 @@ def checkEnd(source: CharSource | None, virtioChannel: bool = False) -> None:
         raise internal("chardev reconnect is possible only for connect mode")
 
 
-def checkInput(item: Input) -> None:
-    """Check one input."""
-    if item.type == "evdev" and item.bus is not None:
+def checkInput(item: Input, guest: str = "hvm") -> None:
+    """Check one input of a guest of a kind: each bus knows some types."""
+    plain = item.type in ("mouse", "keyboard")
+    if guest == "hvm":
+        if item.bus == "ps2" and not plain:
+            raise internal(f"ps2 bus does not support {item.type} input device")
+        if item.bus == "xen":
+            raise internal("unsupported input bus xen")
+    elif guest in ("xen", "xenpvh"):
+        if item.bus != "xen":
+            raise internal(f"unsupported input bus {item.bus}")
+        if not plain:
+            raise internal(f"xen bus does not support {item.type} input device")
+    else:
+        raise internal("Input devices are not supported by this virtualization driver.")
+    if item.type == "evdev" and item.bus not in (None, "none"):
         raise refuse("input evdev doesn't support bus element")
     if item.bus != "virtio":
         if item.model is not None:
@@ -440,7 +464,7 @@ _CHECKS: dict[str, Callable[[Any, DomainDefinition], None]] = {
         port.source, port.target.type in ("virtio", "xen")
     ),
     "consoles": lambda port, definition: checkEnd(port.source),
-    "inputs": lambda item, definition: checkInput(item),
+    "inputs": lambda item, definition: checkInput(item, definition.os.type.name or ""),
     "filesystems": lambda filesystem, definition: checkFilesystem(filesystem),
     "rngs": lambda rng, definition: checkEnd(
         rng.backend.source if rng.backend is not None else None

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
-from pyvirt.definitions.domain._address import CCIDAddress, DriveAddress
+from pyvirt.definitions.domain._address import CCIDAddress, DriveAddress, VirtioSerialAddress
 from pyvirt.definitions.domain._chardev import Console, Serial, Target
 from pyvirt.definitions.domain._controller import Controller, indexed, insertController
 from pyvirt.definitions.domain._disk import Disk, guessBus
-from pyvirt.definitions.domain._display import Input, Video
+from pyvirt.definitions.domain._display import Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
 from pyvirt.definitions.domain._small import CID, Smartcard
@@ -242,8 +242,7 @@ def _devices(definition: DomainDefinition, random: Random) -> Devices:
     changes["serials"], changes["consoles"] = _consoles(definition)
     changes["parallels"] = _numbered(devices.parallels)
     changes["interfaces"] = _interfaces(devices.interfaces, random)
-    changes["inputs"] = _inputs(devices.inputs)
-    changes["videos"] = _videos(_withVideo(devices))
+    changes["videos"] = _videos(_withVideo(devices), definition)
     changes["smartcards"] = _smartcards(devices)
     if devices.vsock is not None and (devices.vsock.cid is None or devices.vsock.cid == CID()):
         changes["vsock"] = replaced(devices.vsock, cid=CID(auto=True))
@@ -467,22 +466,6 @@ def _smartcards(devices: Devices) -> tuple[Smartcard, ...]:
     return tuple(done)
 
 
-def _inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:
-    """Plug inputs into a bus: PS/2 for keyboards and mice, virtio or USB for others."""
-    done = []
-    for item in inputs:
-        if item.bus is None and item.type != "evdev":
-            if item.type in ("mouse", "keyboard"):
-                bus = "ps2"
-            elif item.type == "passthrough":
-                bus = "virtio"
-            else:
-                bus = "usb"
-            item = replaced(item, bus=bus)
-        done.append(item)
-    return tuple(done)
-
-
 def _withVideo(devices: Devices) -> tuple[Video, ...]:
     """Where there is a display, there is a graphics adapter."""
     if devices.graphics and not devices.videos:
@@ -495,7 +478,15 @@ def _power(memory: int) -> int:
     return 1 << (memory - 1).bit_length()
 
 
-def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
+def _usualVideo(definition: DomainDefinition) -> str:
+    """Return the chip of those who do not say which."""
+    kind = definition.os.type
+    if kind.name in ("xen", "linux"):
+        return "xen"
+    return "vga" if (kind.arch or "").startswith("ppc64") else "cirrus"
+
+
+def _videos(videos: tuple[Video, ...], definition: DomainDefinition) -> tuple[Video, ...]:
     """Choose the chip and its memory; one is the primary one."""
     done = []
     for position, video in enumerate(videos):
@@ -503,7 +494,7 @@ def _videos(videos: tuple[Video, ...]) -> tuple[Video, ...]:
         changes: dict[str, Any] = {}
         kind = model.type
         if kind == "default":
-            kind = changes["type"] = "cirrus"
+            kind = changes["type"] = _usualVideo(definition)
         if kind != "none":
             if model.vram is None:
                 memory = {
@@ -562,7 +553,6 @@ def _controllers(devices: Devices) -> tuple[Controller, ...]:
             _supply(given, "scsi", device.address.controller)
     done = indexed(given)
     highest: dict[str, int] = {}
-    readers: list[Controller] = []
 
     def need(kind: str, index: int) -> None:
         highest[kind] = max(highest.get(kind, -1), index)
@@ -574,21 +564,30 @@ def _controllers(devices: Devices) -> tuple[Controller, ...]:
             )
             if kind:
                 need(kind, disk.address.controller)
-    for channel in devices.channels:
-        if channel.target.type == "virtio":
-            need("virtio-serial", getattr(channel.address, "controller", 0))
-    for console in devices.consoles:
-        if console.target.type == "virtio":
-            need("virtio-serial", getattr(console.address, "controller", 0))
-    for card in devices.smartcards:
-        reader = getattr(card.address, "controller", 0)
-        if all(other.type != "ccid" or other.index != reader for other in done + readers):
-            readers.append(Controller(type="ccid", index=reader))
-    for kind in ("scsi", "fdc", "ide", "sata", "virtio-serial"):
+    for kind in ("scsi", "fdc", "ide", "sata"):
         if kind in highest:
             _supply(done, kind, highest[kind])
-    done += readers
-    return tuple(done)
+    return tuple(done + _named(devices, done))
+
+
+def _named(devices: Devices, there: Iterable[Controller]) -> list[Controller]:
+    """Return the controllers of virtio ports and card readers that are missing: of these only the one that is named."""
+    seen = {(each.type, each.index) for each in there}
+    added: list[Controller] = []
+
+    def need(kind: str, index: int) -> None:
+        if (kind, index) not in seen:
+            seen.add((kind, index))
+            added.append(Controller(type=kind, index=index))
+
+    ports: tuple[Any, ...] = (*devices.channels, *devices.consoles)
+    for port in ports:
+        if port.target.type == "virtio":
+            at = port.address
+            need("virtio-serial", at.controller if isinstance(at, VirtioSerialAddress) else 0)
+    for card in devices.smartcards:
+        need("ccid", card.address.controller if isinstance(card.address, CCIDAddress) else 0)
+    return added
 
 
 #: More controllers than these are never made up.

@@ -22,6 +22,7 @@ from pyvirt.definitions.kinds import (
     FILLED,
     SWITCH,
     UINT_NZ,
+    Kind,
     choice,
     custom,
     escape,
@@ -79,6 +80,14 @@ class CacheSize:
             )
 
 
+def _readPolicy(text: str, node: Node, name: str) -> str:
+    """Read what is done when reading fails: that there is no space left is no such case."""
+    value: str = choice("stop report ignore enospace").read(text, node, name)
+    if value == "enospace":
+        raise unsupported("Invalid disk read error policy: '{text}'")(text, node, name)
+    return value
+
+
 @definition
 class DiskDriver(VirtioOptions):
     """How the hypervisor handles a disk."""
@@ -88,13 +97,17 @@ class DiskDriver(VirtioOptions):
         "name type cache error_policy rerror_policy io ioeventfd event_idx copy_on_read discard "
         "iothread detect_zeroes queues queue_size"
     )
+    xmlReadOrder: ClassVar[str] = (
+        "name cache error_policy rerror_policy io ioeventfd event_idx copy_on_read discard iothread "
+        "type detect_zeroes queues queue_size metadata_cache"
+    )
 
     name: str | None = attribute()
     cache: str | None = attribute(
         choice("default none writethrough writeback directsync unsafe", absent="default")
     )
     error_policy: str | None = attribute(choice("stop report ignore enospace"))
-    rerror_policy: str | None = attribute(choice("stop report ignore"))
+    rerror_policy: str | None = attribute(Kind(_readPolicy))
     io: str | None = attribute(choice("native threads io_uring"))
     ioeventfd: bool | None = attribute(SWITCH)
     event_idx: bool | None = attribute(SWITCH)
@@ -382,12 +395,22 @@ class Disk(BootDevice):
     )
     mirror: Mirror | None = special(tags="mirror", read=readMirror, write=writeMirror)
     backenddomain: str | None = elementAttribute("backenddomain", "name", FILLED)
-    auth: Auth | None = element(Auth)
+    auth: Auth | None = special(
+        tags="auth source",
+        read=lambda node, kids, context: _besideSource("auth", Auth, kids, context),
+        write=lambda value, out, indent, context: writer(Auth)(value, out, indent, "auth", context),
+    )
     iotune: IOTune | None = element(IOTune)
     readonly: bool = present()
     shareable: bool = present()
     transient: Transient | None = element(Transient)
-    encryption: Encryption | None = element(Encryption)
+    encryption: Encryption | None = special(
+        tags="encryption source",
+        read=lambda node, kids, context: _besideSource("encryption", Encryption, kids, context),
+        write=lambda value, out, indent, context: writer(Encryption)(
+            value, out, indent, "encryption", context
+        ),
+    )
     serial: str | None = element()
     wwn: str | None = element()
     vendor: str | None = element()
@@ -402,24 +425,38 @@ class Disk(BootDevice):
         source = self.source
         if self.startup is not None and source is not None:
             changes["source"] = replaced(source, startupPolicy=self.startup)
-        if self.auth is not None and source is not None and source.auth is not None:
-            raise unsupported("an <auth> definition already found for disk source")("", node, "")
-        if self.encryption is not None and source is not None and source.encryption is not None:
-            raise unsupported("an <encryption> definition already found for disk source")(
-                "", node, ""
-            )
-        if isinstance(source, NetworkSource):
-            checkSecret(source.protocol, self.auth or source.auth)
-            if source.protocol == "iscsi" and source.name and "/" not in source.name:
-                named = changes.get("source", source)
-                changes["source"] = replaced(named, name=f"{source.name}/0")
+        # The unit of an iSCSI target is the first where none is named.
+        if (
+            isinstance(source, NetworkSource)
+            and source.protocol == "iscsi"
+            and source.name
+            and "/" not in source.name
+        ):
+            changes["source"] = replaced(changes.get("source", source), name=f"{source.name}/0")
         if self.source is None:
             changes["type"] = "file"
         if self.device == "cdrom":
             changes["readonly"] = True
         elif self.device != "floppy" and target.tray == "closed":
             changes["target"] = replaced(target, tray=None)
+        if self.snapshot == "no" and (self.readonly or self.device == "cdrom"):
+            changes["snapshot"] = None
         return replaced(self, **changes) if changes else self
+
+
+def _besideSource(tag: str, cls: type, kids: dict[str, list[Node]], context: Context) -> Any:
+    """
+    Read what may stand beside a source or in it, but not in both places.
+
+    @raise VirtError: it is in both.
+    """
+    if tag not in kids:
+        return None
+    value = reader(cls)(kids[tag][0], context)
+    source = kids["source"][0] if "source" in kids else None
+    if source is not None and any(child.tag == tag for child in source):
+        raise unsupported(f"an <{tag}> definition already found for disk source")("", source, "")
+    return value
 
 
 #: Kinds of secrets, and which of them opens what.

@@ -25,7 +25,7 @@ from pyvirt.definitions.kinds import (
     unsupported,
     xmlError,
 )
-from pyvirt.definitions.reader import Node
+from pyvirt.definitions.reader import Node, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -92,29 +92,50 @@ class Input(Device):
     source: InputSource | None = element(InputSource)
 
     def settle(self, node: Node, context: Context) -> Input:
-        """Each bus knows some types; an evdev device has a path."""
-        if self.bus == "ps2" and self.type not in ("mouse", "keyboard"):
-            raise internal(f"ps2 bus does not support {self.type} input device")("", node, "")
-        if self.bus == "xen":
-            raise internal("unsupported input bus xen")("", node, "")
+        """An evdev device has a path; who names no bus gets the one that is usual in such a machine."""
         source = self.source
-        if source is not None and self.type not in ("evdev", "passthrough"):
-            return replaced(self, source=None)
-        if source is not None and (source.dev if self.type == "evdev" else source.evdev) is None:
+        if self.type not in ("evdev", "passthrough"):
+            source = None
+        elif source is not None and (source.dev if self.type == "evdev" else source.evdev) is None:
             raise xmlError("Missing evdev path for input device")
         bus = self.bus
-        if bus is None and self.type == "tablet":
-            bus = "usb"
+        if bus is None:
+            bus = _usualBus(self.type, *_machine(node))
         if bus == "usb" and self.address is not None and self.address.type != "usb":
             raise xmlError("Invalid address for a USB device")
-        return self
+        return replaced(self, bus=bus, source=source)
 
     @staticmethod
-    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
-        """Write the device; that it is on no bus is not said."""
+    def writeElement(value: Input, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write it; a keyboard that machines have anyway is no news to other hosts, and no bus is not said."""
+        if context.migratable and value.type == "keyboard" and value.bus in ("ps2", "xen"):
+            return
         if value.bus == "none":
             value = replaced(value, bus=None)
         plainWriter(Input)(value, out, indent, tag, context)
+
+
+def _machine(node: Node) -> tuple[str, str]:
+    """Return what kind of guest a device is in, and for which architecture; a device by itself is in a PC."""
+    domain = node.getparent()
+    while domain is not None and domain.tag != "domain":
+        domain = domain.getparent()
+    found = None if domain is None else domain.find("os/type")
+    if found is None:
+        return "hvm", "x86_64"
+    return xmlText(found), found.get("arch") or "x86_64"
+
+
+def _usualBus(kind: str, guest: str, arch: str) -> str | None:
+    if guest in ("xen", "xenpvh"):
+        return "xen"
+    if guest != "hvm":
+        return None
+    if kind in ("mouse", "keyboard") and arch in ("x86_64", "i686"):
+        return "ps2"
+    if kind == "passthrough" or arch in ("s390", "s390x"):
+        return "virtio"
+    return None if kind == "evdev" else "usb"
 
 
 @definition
@@ -425,13 +446,15 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
             head += _word("passwdValidTo", value.passwdValidTo)
             head += _word("connected", value.connected)
     listens = value.listens
-    if (context.migratable and first is not None) and (
-        (kind, first.type) == ("spice", "none")
-        or ((kind, first.type) == ("vnc", "socket") and first.socket is not None)
-    ):
-        # Older libvirts have other words for it.
-        listens = listens[1:]
     if kind in ("vnc", "rdp", "spice"):
+        if context.migratable:
+            # Elder hosts know a socket of VNC, and SPICE that nobody can reach, by the attributes alone.
+            listens = tuple(
+                each
+                for each in listens
+                if not (kind == "vnc" and each.type == "socket" and each.socket is not None)
+                and not (kind == "spice" and each.type == "none")
+            )
         body.extend(
             f"{inner}<listen type='{listen.type}'{_word('address', listen.address)}"
             f"{_word('network', listen.network)}{_word('socket', listen.socket)}"
@@ -598,7 +621,7 @@ class Video(Device):
         """Of none nothing more is said."""
         if self.model.type != "none":
             return self
-        return replaced(self, model=VideoModel(type="none"), driver=None)
+        return Video(model=VideoModel(type="none"), alias=self.alias)
 
 
 @definition

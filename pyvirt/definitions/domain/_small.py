@@ -297,13 +297,20 @@ def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
     return None if not value else value >> 20
 
 
+def _someNodes(text: str, node: Node, name: str) -> frozenset[int]:
+    found: frozenset[int] = setKind().read(text, node, name)
+    if not found:
+        raise unsupported("Invalid value of 'nodemask': {text}")(text, node, name)
+    return found
+
+
 @definition
 class MemorySource:
     """What a memory module is made of."""
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    nodemask: frozenset[int] | None = element(setKind())
+    nodemask: frozenset[int] | None = element(Kind(_someNodes, setKind().write))
     pagesize: int | None = special(
         tags="pagesize",
         read=lambda node, kids, context: (
@@ -982,11 +989,11 @@ FS_SOURCES = {
 
 
 def _mode(name: str) -> Any:
-    def read(text: str, node: Node, attr: str) -> int:
+    def read(text: str, node: Node, attr: str) -> int | None:
         value: int = integer(base=8).read(text, node, attr)
         if value > 0o777:
             raise xmlError(f"invalid {name}: '0{value:o}'")
-        return value
+        return value or None
 
     return attribute(Kind(read, lambda value: f"{value:04o}"))
 

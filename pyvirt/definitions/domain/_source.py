@@ -347,6 +347,8 @@ class Cookies:
 class Identity:
     """The user and group of an NFS source."""
 
+    xmlOmitEmpty: ClassVar[bool] = True
+
     user: str | None = attribute()
     group: str | None = attribute()
 
@@ -371,11 +373,11 @@ class DiskSource:
 
     startupPolicy: str | None = attribute(_IGNORED)
     index: int | None = attribute(_INDEX)
-    labels: tuple[DeviceLabel, ...] = elements(DeviceLabel, "seclabel")
     slice: Slice | None = special(tags="slices", read=_readSlices, write=_writeSlices)
+    labels: tuple[DeviceLabel, ...] = elements(DeviceLabel, "seclabel")
+    auth: Auth | None = element(Auth)
     encryption: Encryption | None = element(Encryption)
     reservations: Reservations | None = element(Reservations)
-    auth: Auth | None = element(Auth)
 
     @property
     def isEmpty(self) -> bool:
@@ -446,6 +448,13 @@ class VolumeSource(DiskSource):
         if (self.pool is None) != (self.volume is None):
             raise xmlError("'pool' and 'volume' must be specified together for 'pool' type source")
         return self
+
+    @staticmethod
+    def writeElement(
+        value: VolumeSource, out: list[str], indent: str, tag: str, context: Context
+    ) -> None:
+        """Write it; who opens a volume is the pool's business."""
+        plainWriter(VolumeSource)(replaced(value, auth=None), out, indent, tag, context)
 
     @property
     def isEmpty(self) -> bool:
@@ -518,8 +527,16 @@ class NetworkSource(DiskSource):
     sourceType: ClassVar[str] = "network"
     xmlOrder: ClassVar[str] = (
         "protocol name query tls tlsHostname startupPolicy index hosts snapshot config initiator "
-        "auth slice encryption reservations ssl cookies readahead timeout identity"
+        "ssl cookies readahead timeout identity slice auth encryption reservations"
     )
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Take out what the protocol does not have."""
+        for child in list(node):
+            own = _OWN.get(child.tag)
+            if own is not None and node.get("protocol") not in own:
+                node.remove(child)
 
     protocol: str | None = attribute(choice(PROTOCOLS), required=True)
     name: str | None = attribute()
@@ -543,7 +560,7 @@ class NetworkSource(DiskSource):
         if name is None and kind != "nbd":
             raise xmlError("missing name for disk source")
         if kind in ("gluster", "rbd"):
-            if "/" not in (name or ""):
+            if "/" not in (name or "") or (name or "").startswith("/"):
                 raise xmlError(f"can't split path '{name}' into pool name and image name")
             if (name or "").endswith("/"):
                 # What is after the slash is nothing, and written as such.
@@ -557,9 +574,19 @@ class NetworkSource(DiskSource):
                 replaced(each, port=port) if each.port is None and each.transport is None else each
                 for each in hosts
             )
-        ssl = self.ssl if kind in ("https", "ftps") else None
-        identity = self.identity if kind == "nfs" else None
-        return replaced(self, name=name or None, hosts=hosts, ssl=ssl, identity=identity)
+        query = self.query if kind in ("http", "https") else None
+        return replaced(self, name=name or None, hosts=hosts, query=query)
+
+
+#: What only some protocols have; with others it is overlooked.
+_OWN: dict[str, tuple[str, ...]] = {
+    "ssl": ("https", "ftps"),
+    "cookies": ("http", "https"),
+    "readahead": ("http", "https", "ftp", "ftps"),
+    "timeout": ("http", "https", "ftp", "ftps"),
+    "identity": ("nfs",),
+    "seclabel": (),
+}
 
 
 _PORTS = {

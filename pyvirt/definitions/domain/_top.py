@@ -662,7 +662,7 @@ def formatDomain(
     """
     Write a definition in libvirt's canonical form.
 
-    @param id: the number of a running domain.
+    @param id: the number of a running domain; what has none is written as one that does not run.
     @param secure: whether passwords are written.
     @param inactive: whether to leave out what only a running domain has.
     @param status: whether to write what only the driver is to know.
@@ -671,7 +671,7 @@ def formatDomain(
     """
     out: list[str] = []
     context = Context(
-        inactive=inactive,
+        inactive=inactive or ((id is None or id < 0) and not status),
         secure=secure,
         migratable=migratable,
         status=status,

@@ -21,6 +21,7 @@ from pyvirt.definitions.domain._complete import _bootsByDevice as bootsByDevice
 from pyvirt.definitions.domain._complete import _consoles as consoles
 from pyvirt.definitions.domain._complete import _hostdevs as hostdevs
 from pyvirt.definitions.domain._complete import _memory as memory
+from pyvirt.definitions.domain._complete import _named as namedControllers
 from pyvirt.definitions.domain._complete import _numbered as numbered
 from pyvirt.definitions.domain._complete import _onBus as onBus
 from pyvirt.definitions.domain._complete import _placed as placed
@@ -45,6 +46,7 @@ __all__ = [
     "hostdevs",
     "insertController",
     "memory",
+    "namedControllers",
     "nextPower",
     "numbered",
     "numberedControllers",

@@ -29,7 +29,7 @@ from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
 from pyvirt.drivers.qemu.refusals import REFUSALS, checkFlags, unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["DomainCheckpoints", "begun", "prepared", "remember"]
+__all__ = ["DomainCheckpoints", "begun", "prepared", "read", "remember"]
 
 log = Logger()
 
@@ -41,16 +41,24 @@ def impossible(detail: str) -> VirtError:
     return virtError(ErrorCode.OPERATION_UNSUPPORTED, detail, ErrorDomain.QEMU)
 
 
-async def prepared(hypervisor: Hypervisor, domain: Domain, xml: str, now: int) -> Checkpoint:
+async def read(hypervisor: Hypervisor, domain: Domain, xml: str, now: int) -> CheckpointDefinition:
     """
     Read a checkpoint that is to be made of a running domain.
 
-    @raise VirtError: it cannot be.
+    @raise VirtError: it is none.
     """
     definition = parseCheckpoint(xml, now=now)
     asked = None if domain.guest is None else domain.guest.askedCPU
     copied = await hypervisor.copied(domain.definition, asked)
-    definition = replaced(definition, domain=copied)
+    return replaced(definition, domain=copied)
+
+
+def prepared(domain: Domain, definition: CheckpointDefinition) -> Checkpoint:
+    """
+    Say of each disk what becomes of it for a checkpoint.
+
+    @raise VirtError: it cannot be made.
+    """
     definition = aligned(definition, domain.definition)
     for each in definition.disks:
         if each.checkpoint != "bitmap":
@@ -122,9 +130,8 @@ class DomainCheckpoints(CheckpointLookups[Domain]):
     ) -> DomainCheckpointRef:
         """Make a checkpoint of a running domain, or write down one that was made."""
         redefines = c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE
-        quiesce = c.VIR_DOMAIN_CHECKPOINT_CREATE_QUIESCE
         validates = c.VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE
-        checkFlags("qemuCheckpointCreateXML", flags, redefines | quiesce | validates)
+        checkFlags("qemuCheckpointCreateXML", flags, redefines | validates)
         hypervisor = self._hypervisor
         domain = self.domainOf(dom)
         if not flags & redefines and not domain.active:
@@ -141,11 +148,11 @@ class DomainCheckpoints(CheckpointLookups[Domain]):
             return DomainCheckpointRef(made.name, domain.ref)
         async with domain.jobs.change("remoteDispatchDomainCheckpointCreateXML"):
             guest = domain.checkActive()
-            checkpoint = await prepared(hypervisor, domain, xmlDesc, now)
+            checkpoint = prepared(domain, await read(hypervisor, domain, xmlDesc, now))
             actions = begun(domain, checkpoint)
             saveMoments(hypervisor, domain, "checkpoints", checkpoint)
             try:
-                await self._transaction(domain, guest, actions, bool(flags & quiesce))
+                await guest.execute("transaction", {"actions": actions})
             except BaseException:
                 removeMoment(hypervisor, domain, "checkpoints", checkpoint.name)
                 raise
@@ -175,21 +182,6 @@ class DomainCheckpoints(CheckpointLookups[Domain]):
                     )
         redefine(moments, made)
         saveMoments(self._hypervisor, domain, "checkpoints", made)
-
-    @staticmethod
-    async def _transaction(
-        domain: Domain, guest: Guest, actions: list[dict[str, Any]], quiesce: bool
-    ) -> None:
-        if not quiesce:
-            await guest.execute("transaction", {"actions": actions})
-            return
-        from pyvirt.drivers.qemu.guestagent import ask
-
-        await ask(domain, "guest-fsfreeze-freeze")
-        try:
-            await guest.execute("transaction", {"actions": actions})
-        finally:
-            await ask(domain, "guest-fsfreeze-thaw")
 
     async def domainCheckpointGetXMLDesc(self, checkpoint: DomainCheckpointRef, flags: int) -> str:
         """Write a checkpoint, with what the domain was unless that is not wanted."""

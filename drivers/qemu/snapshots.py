@@ -19,6 +19,7 @@ from pyvirt.drivers.qemu.refusals import (
     REFUSALS,
     checkFlags,
     exclusiveFlags,
+    internal,
     operationInvalid,
     operationUnsupported,
 )
@@ -117,6 +118,12 @@ class DomainSnapshots(SnapshotLookups[Domain]):
         if name.startswith("."):
             raise _badName(name, "name can't start with '.'")
         if taken:
+            if found.state == "pmsuspended":
+                raise operationUnsupported(
+                    "qemu doesn't support taking snapshots of PMSUSPENDED guests"
+                )
+            if found.state == "blocked":
+                raise internal(f"Invalid domain state {found.state}")
             async with domain.jobs.change("remoteDispatchDomainSnapshotCreateXML"):
                 self._redefine(domain, snapshot, flags)
         else:

@@ -43,6 +43,7 @@ from pyvirt.drivers.qemu.refusals import (
     failed,
     internal,
     operationInvalid,
+    operationUnsupported,
     systemFailure,
     unsupportedConfig,
 )
@@ -147,6 +148,10 @@ async def _prepare(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, f
         snapshot.change(state=STATES[domain.state])
         snapshot.align("external")
     else:
+        if domain.active and snapshot.memory == "no":
+            raise operationUnsupported(
+                "internal snapshot of a running VM must include the memory state"
+            )
         snapshot.change(state=STATES[domain.state])
         snapshot.keepMemory("internal" if domain.active else "no")
         snapshot.align("internal")

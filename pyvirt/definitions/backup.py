@@ -201,6 +201,11 @@ def aligned(backup: BackupDefinition, domain: DomainDefinition, suffix: str) -> 
         since = wish.incremental
         if since is None and wish.mode != "full":
             since = backup.incremental
+        if since is None and wish.mode == "incremental":
+            raise _refused(
+                f"'incremental' backup mode of disk '{name}' requires setting 'incremental' field "
+                "for disk or backup"
+            )
         changes["incremental"] = since
         changes["mode"] = wish.mode or ("incremental" if since is not None else "full")
         if backup.mode == "pull":

@@ -200,7 +200,7 @@ def _taken(
     state = _text(root, "state")
     if state is None:
         raise xmlError("missing state from existing snapshot", _DOMAIN)
-    if state not in STATES:
+    if state not in STATES or state == STATES[0]:
         raise _refused(f"Invalid state '{state}' in domain snapshot XML")
     parent, domain, inactive, cookie = (
         root.find(tag) for tag in ("parent", "domain", "inactiveDomain", "cookie")

@@ -26,7 +26,7 @@ from pyvirt.definitions.domain._source import FileSource
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
 from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, merging
-from pyvirt.drivers.qemu.blocks.chain import Image, chain, diskNamed, pathOf
+from pyvirt.drivers.qemu.blocks.chain import Image, chain, diskNamed, localPath, pathOf
 from pyvirt.drivers.qemu.blocks.jobs import (
     COMPLETED,
     FAILED,
@@ -42,6 +42,7 @@ from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     internal,
     invalidArgument,
+    systemFailure,
     unsupportedConfig,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
 __all__ = ["Backup", "DomainBackup", "diskDone"]
 
 log = Logger()
+
+#: What QEMU calls the certificates of a backup, and where they are where qemu.conf does not say.
+_CREDENTIALS = "objlibvirt_backup_tls0"
+_CERTIFICATES = "/etc/pki/libvirt-backup"
 
 _BEGIN = "remoteDispatchDomainBackupBegin"
 
@@ -153,7 +158,7 @@ class DomainBackup:
         self, dom: DomainRef, backupXML: str, checkpointXML: str | None, flags: int
     ) -> None:
         """Start to back up disks of a running guest, and begin to count changes at that moment."""
-        from pyvirt.drivers.qemu.checkpoints import impossible, prepared
+        from pyvirt.drivers.qemu.checkpoints import impossible, prepared, read
 
         checkFlags("qemuBackupBegin", flags, c.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL)
         hypervisor = self._hypervisor
@@ -163,20 +168,18 @@ class DomainBackup:
         if not domain.active:
             raise impossible("cannot perform disk backup for inactive domain")
         now = hypervisor.clock.seconds()
-        checkpoint = None
+        given = None
         if checkpointXML is not None:
-            checkpoint = await prepared(hypervisor, domain, checkpointXML, int(now))
+            given = await read(hypervisor, domain, checkpointXML, int(now))
         long = await domain.jobs.begin(_BEGIN, c.VIR_DOMAIN_JOB_OPERATION_BACKUP)
         begun = False
         try:
             guest = domain.checkActive()
-            suffix = checkpoint.name if checkpoint is not None else str(int(now))
+            suffix = given.name if given is not None else str(int(now))
             definition = aligned(definition, domain.definition, suffix)
+            checkpoint = None if given is None else prepared(domain, given)
             if not any(disk.backup for disk in definition.disks):
                 raise unsupportedConfig("no disks selected for backup")
-            server = definition.server
-            if server is not None and server.tls:
-                raise unsupportedConfig("TLS transport of backups is not configured")
             backup = Backup(definition=definition, indexes={}, began=now, job=long)
             await _begin(hypervisor, domain, guest, backup, checkpoint, reuse)
             watch(hypervisor, domain, guest, backup, long)
@@ -236,6 +239,11 @@ async def cancelAll(guest: Guest, backup: Backup) -> None:
 
 def _checkStore(disk: BackupDisk, reuse: bool) -> None:
     path = pathOf(disk.store)
+    if reuse and localPath(disk.store):
+        try:
+            os.stat(path)
+        except OSError as problem:
+            raise systemFailure(problem, f"unable to stat: {path}", ErrorDomain.SECURITY) from None
     if isinstance(disk.store, FileSource) and path and not reuse:
         try:
             if os.stat(path).st_size:
@@ -263,6 +271,8 @@ async def _begin(
     chosen = [disk for disk in backup.definition.disks if disk.backup]
     known = await Bitmaps.of(guest)
     for wish in chosen:
+        backup.indexes[wish.name] = guest.takeNode()
+    for wish in chosen:
         if wish.incremental is not None and domain.checkpoints.get(wish.incremental) is None:
             raise virtError(
                 ErrorCode.NO_DOMAIN_CHECKPOINT,
@@ -286,9 +296,8 @@ async def _begin(
             disk = diskNamed(domain.definition, wish.name)
             images = chain(disk)
             top = images[0]
-            assert wish.store is not None
-            store = Image(wish.store, wish.format or "qcow2", guest.takeNode())
-            backup.indexes[wish.name] = store.index or 0
+            store = backup.image(wish.name)
+            assert store is not None
             over = top if backup.pull or wish.incremental is not None else None
             if store.format not in ("qcow2", "qed"):
                 if backup.pull:
@@ -346,9 +355,8 @@ async def _begin(
             actions = begun(domain, checkpoint) + actions
             saveMoments(hypervisor, domain, "checkpoints", checkpoint)
         if backup.pull:
-            assert backup.definition.server is not None
-            await guest.execute("nbd-server-start", {"addr": _address(backup.definition.server)})
             serving = True
+            await _serve(hypervisor, guest, backup)
         guest.backup = backup
         for job in jobs:
             guest.blockJobs[job.disk] = job
@@ -360,7 +368,7 @@ async def _begin(
             forgetJob(guest, job)
         if guest.monitor is not None:
             if serving:
-                await _quietly(guest, "nbd-server-stop", {})
+                await _stopServing(guest, backup)
             await removeImages(guest, *opened)
         for image in made:
             await image.undo()
@@ -377,6 +385,43 @@ async def _begin(
         # Jobs are running: giving them up cleans all of it away.
         await cancelAll(guest, backup)
         raise
+
+
+async def _serve(hypervisor: Hypervisor, guest: Guest, backup: Backup) -> None:
+    """
+    Have QEMU listen for those who fetch a backup.
+
+    @raise VirtError: it does not.
+    """
+    server = backup.definition.server
+    assert server is not None
+    arguments: dict[str, Any] = {"addr": _address(server)}
+    if server.tls:
+        await guest.execute("object-add", _credentials(hypervisor))
+        arguments["tls-creds"] = _CREDENTIALS
+    await guest.execute("nbd-server-start", arguments)
+
+
+def _credentials(hypervisor: Hypervisor) -> dict[str, Any]:
+    """Tell where the certificates of backups are, and whether those who fetch them show one."""
+    values = hypervisor.config.values
+    folder = values.get("backup_tls_x509_cert_dir")
+    if not folder and os.path.isdir(_CERTIFICATES):
+        folder = _CERTIFICATES
+    verify = values.get("backup_tls_x509_verify")
+    return {
+        "qom-type": "tls-creds-x509",
+        "id": _CREDENTIALS,
+        "dir": folder or values["default_tls_x509_cert_dir"],
+        "endpoint": "server",
+        "verify-peer": bool(values["default_tls_x509_verify"] if verify is None else verify),
+    }
+
+
+async def _stopServing(guest: Guest, backup: Backup) -> None:
+    await _quietly(guest, "nbd-server-stop", {})
+    if backup.definition.server is not None and backup.definition.server.tls:
+        await _quietly(guest, "object-del", {"id": _CREDENTIALS})
 
 
 async def _quietly(guest: Guest, command: str, arguments: dict[str, Any]) -> None:
@@ -410,7 +455,7 @@ async def diskDone(
         await cancelAll(guest, backup)
     store, wish = backup.image(job.disk), backup.disk(job.disk)
     if last and backup.pull:
-        await _quietly(guest, "nbd-server-stop", {})
+        await _stopServing(guest, backup)
     if store is not None:
         if not backup.pull or last:
             await removeImages(guest, store)

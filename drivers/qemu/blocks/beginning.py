@@ -5,7 +5,7 @@ Beginning long operations on disks: pulling, committing, copying.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -22,7 +22,9 @@ from pyvirt.drivers.qemu.blocks.chain import (
     diskNamed,
     find,
     headerOf,
+    localPath,
     pathOf,
+    relativeName,
     stores,
     withDisk,
 )
@@ -177,8 +179,7 @@ async def pull(
     if lower is not None:
         arguments["base-node"] = lower.formatName
         if relative:
-            name = os.path.relpath(lower.path, os.path.dirname(images[0].path))
-            arguments["backing-file"] = name
+            arguments["backing-file"] = relativeName(images, 1, images.index(lower))
     if speed:
         arguments["speed"] = speed
     await start(hypervisor, guest, job, "block-stream", arguments)
@@ -192,13 +193,16 @@ def checkTop(disk: Any, top: int, active: bool) -> None:
     @raise VirtError: they cannot.
     """
     images, target = chain(disk), disk.target.dev
+    if not images:
+        raise unsupportedConfig(f"disk {target} has no source file to be committed")
     if top == 0 and not active:
         raise invalidArgument(f"commit of '{target}' active layer requires active flag")
     if top != 0 and active:
         raise invalidArgument(f"active commit requested but '{images[top].path}' is not active")
     if top + 1 >= len(images):
-        path = images[top].path if images else "<null>"
-        raise invalidArgument(f"top '{path}' in chain for '{target}' has no backing file")
+        raise invalidArgument(
+            f"top '{images[top].path}' in chain for '{images[0].path}' has no backing file"
+        )
 
 
 async def commit(
@@ -240,9 +244,7 @@ async def commit(
         "base-node": images[base].formatName,
     }
     if flags & c.VIR_DOMAIN_BLOCK_COMMIT_RELATIVE and top > 0:
-        arguments["backing-file"] = os.path.relpath(
-            images[base].path, os.path.dirname(images[top - 1].path)
-        )
+        arguments["backing-file"] = relativeName(images, top, base)
     if speed:
         arguments["speed"] = speed
     if top == 0:
@@ -250,7 +252,6 @@ async def commit(
             source=replaced(images[base].source, index=images[base].index),
             format=images[base].format,
             job="active-commit",
-            backingStore=stores(images[base + 1 :]),
         )
         domain.definition = withDisk(domain.definition, replaced(disk, mirror=mirror))
     try:
@@ -290,6 +291,20 @@ def _checkTarget(disk: Any, source: Any, reuse: bool) -> None:
         )
 
 
+async def _copyNothing(hypervisor: Hypervisor, guest: Guest, image: Image, reuse: bool) -> NoReturn:
+    """
+    Copy a drive without a medium, as far as that goes.
+
+    @raise VirtError: always.
+    """
+    guest.takeNode()
+    if not reuse:
+        made = NewImage(hypervisor, guest, image, "failed to create copy target")
+        made.claim()
+        made.forget()
+    raise internal("failed to update capacity data for block node '(null)'")
+
+
 async def copy(
     hypervisor: Hypervisor,
     domain: Domain,
@@ -318,45 +333,43 @@ async def copy(
     if domain.persistent and not flags & c.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB:
         raise operationInvalid("domain is not transient")
     images = chain(disk)
-    if not images:
-        raise invalidArgument(f"disk '{target}' does not have a source")
     reuse = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)
     shallow = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_SHALLOW) and len(images) > 1
+    _checkTarget(disk, source, reuse)
+    if not images:
+        await _copyNothing(hypervisor, guest, Image(source, format or "raw"), reuse)
     if format is None:
         format = images[0].format
+        if reuse and localPath(source) is None:
+            raise unsupportedConfig("reused mirror destination format must be specified")
         if reuse:
             try:
                 format = headerOf(source, "auto").format
             except OSError:
                 format = images[0].format
-    _checkTarget(disk, source, reuse)
     if shallow and format == "raw":
         raise unsupportedConfig(f"shallow copy of disk '{target}' into a raw file is not possible")
     mirror = Image(source, format)
     made = NewImage(hypervisor, guest, mirror, "failed to create copy target")
     below = images[1] if shallow else None
     lower: list[Image] = []
+    added: list[Image] = []
     job = BlockJob(
-        name=f"copy-{target}-{images[0].formatName}", kind="copy", disk=target, shallow=shallow
+        name=f"copy-{target}-{images[0].formatName}",
+        kind="copy",
+        disk=target,
+        # What is there already may be laid over something else.
+        shallow=shallow and not reuse,
     )
     try:
-        if reuse and shallow:
-            own = [attrs.evolve(mirror)]
-            detectBelow(own)
-            if len(own) > 1 and own[1].path != images[1].path:
-                raise unsupportedConfig(
-                    f"the destination for disk {target} is not laid over '{images[1].path}'"
-                )
         if reuse:
-            mirror = attrs.evolve(mirror, index=guest.takeNode())
-            await addImage(
-                guest,
-                mirror,
-                disk,
-                readOnly=False,
-                below=None if below is None else below.formatName,
-                last=below is None,
-            )
+            found = [mirror]
+            if shallow:
+                detectBelow(found, hypervisor.owner or (0, 0))
+            mirror, *lower = [attrs.evolve(each, index=guest.takeNode()) for each in found]
+            # What it is laid over is opened when the guest goes over to it.
+            await addImage(guest, mirror, disk, readOnly=False, last=True)
+            added.append(mirror)
         else:
             await made.make(
                 disk,
@@ -384,14 +397,14 @@ async def copy(
             source=replaced(source, index=mirror.index),
             format=format,
             job="copy",
-            backingStore=stores(images[1:] if shallow else lower),
+            backingStore=None if job.shallow else stores(lower),
         )
         domain.definition = withDisk(domain.definition, replaced(disk, mirror=shown))
         await start(hypervisor, guest, job, "blockdev-mirror", arguments)
     except BaseException:
         domain.definition = withDisk(domain.definition, disk)
-        if reuse and mirror.index is not None and guest.monitor is not None:
-            await removeImages(guest, mirror)
+        if guest.monitor is not None:
+            await removeImages(guest, *added)
         await made.undo()
         hypervisor.saveStatus(domain)
         raise

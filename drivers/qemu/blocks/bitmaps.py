@@ -13,8 +13,18 @@ from pyvirt.drivers.qemu.command.disks import optionsOf
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 
-__all__ = ["Bitmaps", "adding", "merging", "overlayActions", "removeBitmaps"]
+__all__ = [
+    "Bitmaps",
+    "adding",
+    "carryOver",
+    "countWrites",
+    "merging",
+    "overlayActions",
+    "removeBitmaps",
+]
 
+#: What is written to an image while a guest goes over to it.
+_WRITTEN = "libvirt-tmp-activewrite"
 #: What merged bitmaps count in where nothing says otherwise, in bytes.
 GRANULARITY = 65536
 
@@ -92,6 +102,86 @@ async def overlayActions(
         for name, each in reversed(found.items())
         if each.get("persistent") and each.get("recording") and not each.get("inconsistent")
     ]
+
+
+async def countWrites(guest: Guest, target: Image) -> None:
+    """
+    Have QEMU count what is written to an image from now on, for L{carryOver}.
+
+    @raise VirtError: it does not.
+    """
+    actions = [adding(target.formatName, _WRITTEN, persistent=False, disabled=False)]
+    await guest.execute("transaction", {"actions": actions})
+
+
+def carrying(
+    known: Bitmaps, sources: Sequence[Image], target: Image, written: bool
+) -> list[dict[str, Any]]:
+    """
+    Return the actions by which an image gets the bitmaps of others whose data it has got.
+
+    @param sources: the first of a chain down to the last whose data it was.
+    @param written: L{countWrites} was called for the image.
+    """
+    actions: list[dict[str, Any]] = []
+    node, own = target.formatName, known.on(target)
+    for name, first in known.on(sources[0]).items() if sources else ():
+        found = known.sources(sources, name)
+        if any(each.get("inconsistent") for _, each in found) or not first.get("persistent"):
+            continue
+        merged: list[Any] = [
+            {"node": image.formatName, "name": name}
+            for image, _ in found
+            if image.formatName != node
+        ]
+        if written:
+            merged.append(_WRITTEN)
+        if not merged:
+            continue
+        if name not in own:
+            options = {
+                "persistent": True,
+                "disabled": not first.get("recording"),
+                "granularity": first.get("granularity", GRANULARITY),
+            }
+            actions.append(adding(node, name, **options))
+        data = {"node": node, "target": name, "bitmaps": merged}
+        actions.append({"type": "block-dirty-bitmap-merge", "data": data})
+    if written and _WRITTEN in own:
+        actions.append(
+            {"type": "block-dirty-bitmap-remove", "data": {"node": node, "name": _WRITTEN}}
+        )
+    return actions
+
+
+async def carryOver(
+    guest: Guest,
+    disk: Any,
+    sources: Sequence[Image],
+    target: Image,
+    *,
+    written: bool = False,
+    within: Sequence[Image] = (),
+) -> None:
+    """
+    Let an image have the bitmaps of others whose data it has got.
+
+    @param sources, written: as for L{carrying}.
+    @param within: the chain in which the image is below others, where QEMU does not write it.
+    @raise VirtError: it has not got them.
+    """
+    actions = carrying(await Bitmaps.of(guest), sources, target, written)
+    if not actions:
+        return
+    images = list(within)
+    place = images.index(target) if target in images else 0
+    if place:
+        await _reopen(guest, disk, images, place, False)
+    try:
+        await guest.execute("transaction", {"actions": actions})
+    finally:
+        if place:
+            await _reopen(guest, disk, images, place, True)
 
 
 async def removeBitmaps(guest: Guest, disks: Sequence[tuple[Any, list[Image]]], name: str) -> None:

@@ -19,7 +19,10 @@ from pyvirt.drivers.qemu.blocks.beginning import (
     pull,
     speedOf,
 )
+from pyvirt.drivers.qemu.blocks.bitmaps import countWrites
 from pyvirt.drivers.qemu.blocks.chain import (
+    Image,
+    below,
     chain,
     disksOf,
     find,
@@ -31,6 +34,7 @@ from pyvirt.drivers.qemu.blocks.jobs import (
     concluded,
     whenEnded,
 )
+from pyvirt.drivers.qemu.blocks.nodes import addChain
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
@@ -185,10 +189,11 @@ class DomainBlockJobs:
             upper = 0 if top is None or top == target else find(images, top, target)
             if base is None:
                 lower = upper + 1 if flags & shallow else len(images) - 1
-                if lower <= upper or lower >= len(images):
+                if lower <= upper and not flags & shallow:
                     raise invalidArgument(f"could not find base image in chain for '{target}'")
             else:
                 lower = find(images, base, target, upper)
+            domain.checkActive()
             checkTop(found, upper, bool(flags & c.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE))
             await commit(self._hypervisor, domain, found, lower, upper, speed, flags)
 
@@ -280,6 +285,14 @@ async def endJob(
                 f"block job '{job.name}' not ready for pivot yet",
                 ErrorDomain.QEMU,
             )
+        mirror = disk.mirror
+        if mirror is not None:
+            top = Image(mirror.source, mirror.format, mirror.source.index)
+            lower = below(mirror.backingStore)
+            if job.kind == "copy" and not job.shallow and lower:
+                await addChain(guest, top, lower, disk)
+            if len(domain.checkpoints) and top.format == "qcow2":
+                await countWrites(guest, top)
     waiting = None if asynchronous else whenEnded(job)
     job.state = "pivoting" if pivot else "aborting"
     hypervisor.saveStatus(domain)

@@ -27,6 +27,7 @@ from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = [
     "Image",
+    "below",
     "chain",
     "chainsDetected",
     "diskNamed",
@@ -37,6 +38,7 @@ __all__ = [
     "localSource",
     "opened",
     "pathOf",
+    "relativeName",
     "withChain",
     "withDisk",
 ]
@@ -104,11 +106,16 @@ def chain(disk: Any) -> list[Image]:
     driver = disk.driver
     form = (driver.type if driver is not None else None) or "raw"
     found = [Image(disk.source, form, disk.source.index)]
-    below = disk.backingStore
-    while below is not None and below.source is not None:
-        kind = below.format.type if below.format is not None else None
-        found.append(Image(below.source, kind or "raw", below.index, below.detected))
-        below = below.backingStore
+    return found + below(disk.backingStore)
+
+
+def below(store: BackingStore | None) -> list[Image]:
+    """Return the images that lie below another."""
+    found = []
+    while store is not None and store.source is not None:
+        kind = store.format.type if store.format is not None else None
+        found.append(Image(store.source, kind or "raw", store.index, store.detected))
+        store = store.backingStore
     return found
 
 
@@ -129,16 +136,16 @@ def withChain(disk: Any, images: Sequence[Image]) -> Any:
 
 def stores(images: Sequence[Image]) -> BackingStore:
     """Return images as what lies below another."""
-    below = BackingStore()
+    store = BackingStore()
     for image in reversed(images):
-        below = BackingStore(
+        store = BackingStore(
             source=replaced(image.source, index=None),
             format=BackingFormat(type=image.format),
-            backingStore=below,
+            backingStore=store,
             index=image.index,
             detected=image.detected,
         )
-    return below
+    return store
 
 
 def disksOf(definition: DomainDefinition) -> tuple[Any, ...]:
@@ -205,6 +212,26 @@ def find(images: Sequence[Image], name: str, target: str, above: int | None = No
     else:
         detail = f"could not find image '{name}' in chain for '{target}'"
     raise invalidArgument(detail, ErrorDomain.STORAGE)
+
+
+def relativeName(images: Sequence[Image], top: int, base: int) -> str:
+    """
+    Return by what name an image would name another one below it, out of the names in the headers between them.
+
+    @param top, base: places of the first image of those between, and of the one that is to be named.
+    @raise VirtError: one of the names says where an image is, not where it is from there.
+    """
+    path = ""
+    for place in range(top, base + 1):
+        above = images[place - 1]
+        try:
+            name = headerOf(above.source, above.format).backing
+        except OSError:
+            name = None
+        if not name or name.startswith("/") or ":" in name.partition("/")[0]:
+            raise operationInvalid("can't keep relative backing relationship")
+        path = os.path.join(os.path.dirname(path), name)
+    return path
 
 
 def _leadsTo(name: str, above: Image | None, image: Image) -> bool:
@@ -315,16 +342,25 @@ def chainsDetected(
     @raise VirtError: an image that another needs is missing, or says nothing of its format.
     """
     disks: list[Any] = []
+    # What definitions name is numbered first, of all disks.
+    named: list[tuple[Any, list[Image], bool]] = []
     for disk in reversed(definition.devices.disks):
         if disk.source is None or disk.source.isEmpty:
             take()
+            named.append((disk, [], True))
+        else:
+            images, terminated = _named(disk)
+            numbered = [attrs.evolve(image, index=take()) for image in images]
+            named.append((disk, numbered, terminated))
+    for disk, images, terminated in named:
+        if not images:
             if disk.driver is not None and disk.driver.type == "raw":
                 # What is not there has no format.
                 disk = replaced(disk, driver=replaced(disk.driver, type=None))
             disks.insert(0, disk)
             continue
         try:
-            disk = _detected(disk, take, ids)
+            disk = _detected(disk, images, terminated, take, ids)
         except VirtError as problem:
             if missing is None:
                 raise
@@ -335,20 +371,33 @@ def chainsDetected(
     return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))
 
 
-def _detected(disk: Any, take: Callable[[], int], ids: tuple[int, int]) -> Any:
+def _named(disk: Any) -> tuple[list[Image], bool]:
+    """Return the images that a definition names, and whether it says that nothing lies below them."""
     images = chain(disk)
     store, terminated = disk.backingStore, False
     while store is not None:
         terminated = store.source is None
         store = store.backingStore
-    known = True
     if any(image.detected for image in images):
         # What was found for an earlier run may be something else by now.
         images, terminated = [image for image in images if not image.detected], False
+    return images, terminated
+
+
+def _detected(
+    disk: Any,
+    images: list[Image],
+    terminated: bool,
+    take: Callable[[], int],
+    ids: tuple[int, int],
+) -> Any:
+    known = True
     _checkNamed(disk, images, terminated, ids)
     if not terminated:
         known = detectBelow(images, ids)
-    images = [attrs.evolve(image, index=take()) for image in images]
+    images = [
+        image if image.index is not None else attrs.evolve(image, index=take()) for image in images
+    ]
     done = withChain(disk, images)
     if known:
         return done

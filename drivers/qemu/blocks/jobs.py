@@ -17,8 +17,10 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.blocks.bitmaps import carryOver
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
+    below,
     chain,
     diskNamed,
     opened,
@@ -31,6 +33,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
 from pyvirt.drivers.qemu.qmp import MonitorEvent, MonitorLost
+from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
     from pyvirt.definitions.domain import DomainDefinition
@@ -256,6 +259,8 @@ async def concluded(
         return problem
     disk = diskNamed(domain.definition, job.disk)
     if disk is not None:
+        if status == COMPLETED and len(domain.checkpoints):
+            await _carryBitmaps(guest, disk, job)
         gone = _settled(hypervisor, domain, disk, job, status)
         forgetJob(guest, job)
         hypervisor.saveStatus(domain)
@@ -266,6 +271,30 @@ async def concluded(
     hypervisor.saveStatus(domain)
     tellJob(hypervisor, domain, job, status)
     return problem
+
+
+async def _carryBitmaps(guest: Guest, disk: Any, job: BlockJob) -> None:
+    """Let the bitmaps of checkpoints go where the data went; that they could not is logged."""
+    images = chain(disk)
+    place = {image.index: number for number, image in enumerate(images)}
+    base = len(images) if job.base is None else place.get(job.base, 0)
+    mirror, pivots = disk.mirror, job.state == "pivoting"
+    try:
+        if job.kind == "pull":
+            await carryOver(guest, disk, images[:base], images[0])
+        elif job.kind == "commit":
+            top = place.get(job.top, 0)
+            # Whoever was above it is now next to it.
+            within = [*images[:top], *images[base:]]
+            await carryOver(guest, disk, images[top:base], images[base], within=within)
+        elif job.kind == "active-commit" and pivots:
+            await carryOver(guest, disk, images[:base], images[base], written=True)
+        elif job.kind == "copy" and pivots and mirror is not None:
+            sources = images[:1] if job.shallow else images
+            target = Image(mirror.source, mirror.format, mirror.source.index)
+            await carryOver(guest, disk, sources, target, written=True)
+    except VirtError as error:
+        log.warn("bitmaps of {disk} are lost: {error}", disk=job.disk, error=error)
 
 
 def _deleteFiles(images: list[Image]) -> None:
@@ -292,9 +321,11 @@ def after(disk: Any, job: BlockJob, status: int) -> tuple[Any, list[Image]]:
         disk = replaced(disk, mirror=None)
     place = {image.index: number for number, image in enumerate(images)}
     if job.kind == "copy":
-        copied = (
-            [] if mirror is None else [Image(mirror.source, mirror.format, mirror.source.index)]
-        )
+        copied = []
+        if mirror is not None:
+            copied.append(Image(mirror.source, mirror.format, mirror.source.index))
+            if not job.shallow:
+                copied += below(mirror.backingStore)
         if mirror is None or status != COMPLETED or job.state != "pivoting":
             return disk, copied
         kept = images[1:] if job.shallow else []

@@ -5,6 +5,7 @@ Images coming to a running guest and leaving it: nodes that are added and remove
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -21,7 +22,7 @@ from pyvirt.errors import ErrorDomain, VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["NewImage", "addImage", "createImage", "removeImages", "waitForJob"]
+__all__ = ["NewImage", "addChain", "addImage", "createImage", "removeImages", "waitForJob"]
 
 log = Logger()
 
@@ -59,6 +60,31 @@ async def addImage(
 
 def _options(disk: Any) -> Options:
     return Options() if disk is None else optionsOf(disk)
+
+
+async def addChain(guest: Guest, image: Image, lower: Sequence[Image], disk: Any) -> None:
+    """
+    Have QEMU open what an image is laid over, and lay it over that.
+
+    @param lower: the images below, the upper ones first.
+    @raise VirtError: one does not open; nothing of them is left.
+    """
+    added: list[Image] = []
+    try:
+        over: str | None = None
+        for each in reversed(lower):
+            await addImage(guest, each, disk, readOnly=True, below=over, last=over is None)
+            added.insert(0, each)
+            over = each.formatName
+        action = {
+            "type": "blockdev-snapshot",
+            "data": {"node": over, "overlay": image.formatName},
+        }
+        await guest.execute("transaction", {"actions": [action]})
+    except BaseException:
+        if guest.monitor is not None:
+            await removeImages(guest, *added)
+        raise
 
 
 async def removeImages(guest: Guest, *images: Image) -> None:

@@ -92,14 +92,14 @@ async def attachLive(
     if getattr(device, "source", None) is not None:
         device = encrypting(hypervisor, device)
     _checkHost(kind, device)
-    if kind == "disks":
-        device = numbered(hypervisor, guest, device)
-    changed = withDevice(changed, kind, place, device)
     _checkControllers(controllers, device)
     added: list[Step] = []
     try:
         for each in controllers:
             await run(guest, _steps(hypervisor, guest, changed, "controllers", each), added)
+        if kind == "disks":
+            device = numbered(hypervisor, guest, device)
+        changed = withDevice(changed, kind, place, device)
         async with (
             access(hypervisor, domain, guest, kind, device),
             _connected(hypervisor, changed, kind, device) as (device, connections),

@@ -5,6 +5,7 @@ Conversations with guests: their monitors, and the agents inside.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +126,7 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
     if definition.devices.memories:
         reply = await guest.execute("query-memory-devices")
         definition = learnMemories(definition, reply)
-    await _passwords(guest, definition)
+    await _passwords(guest, definition, hypervisor.config.values)
     await _balloon(guest, definition)
     blocks = await guest.execute("query-block")
     definition = learnDrives(definition, blocks)
@@ -174,11 +175,18 @@ async def _learnCPU(guest: Guest, definition: DomainDefinition, cpus: Any) -> Do
     return replaced(definition, cpu=cpu)
 
 
-async def _passwords(guest: Guest, definition: DomainDefinition) -> None:
+async def _passwords(
+    guest: Guest, definition: DomainDefinition, settings: Mapping[str, Any]
+) -> None:
     """Set the passwords of displays; a display that has one lets nobody in until then."""
     for display in definition.devices.graphics:
-        if display.type not in ("vnc", "spice") or display.passwd is None:
+        if display.type not in ("vnc", "spice"):
             continue
+        if display.passwd is None:
+            default = settings.get(f"{display.type}_password")
+            if default is None:
+                continue
+            display = replaced(display, passwd=default, passwdValidTo=None)
         await setPassword(guest, display)
 
 

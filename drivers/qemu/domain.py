@@ -80,7 +80,9 @@ class Domain:
         "uuid",
     )
 
-    def __init__(self, definition: DomainDefinition, clock: IReactorTime) -> None:
+    def __init__(
+        self, definition: DomainDefinition, clock: IReactorTime, mostChanges: int = 0
+    ) -> None:
         assert definition.uuid is not None
         self.definition = definition
         self.pending: DomainDefinition | None = None
@@ -99,7 +101,7 @@ class Domain:
         self.removed = False
         self.guest: Guest | None = None
         self.agentTimeout = c.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK
-        self.jobs = Jobs(clock)
+        self.jobs = Jobs(clock, mostChanges)
         self.snapshots: Moments[Snapshot] = Moments()
         self.checkpoints: Moments[Checkpoint] = Moments()
         self.ref = DomainRef(self.name, self.uuid, -1)
@@ -166,8 +168,12 @@ class Domain:
 class DomainTable:
     """All domains, by UUID, name and number."""
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, mostChanges: int = 0) -> None:
+        """
+        @param mostChanges: of one domain, at a time; 0: any number.
+        """
         self._clock = clock
+        self._mostChanges = mostChanges
         self._uuids: dict[bytes, Domain] = {}
         self._names: dict[str, Domain] = {}
         self._ids: dict[int, Domain] = {}
@@ -265,7 +271,7 @@ class DomainTable:
 
     def add(self, definition: DomainDefinition) -> Domain:
         """Add a domain, which L{check} has found to be a new one."""
-        domain = Domain(definition, self._clock)
+        domain = Domain(definition, self._clock, self._mostChanges)
         self._uuids[domain.uuid] = domain
         self._names[domain.name] = domain
         return domain

@@ -23,6 +23,7 @@ from pyvirt.drivers.interfaces.driver import (
 from pyvirt.drivers.interfaces.locking import ILockManager
 from pyvirt.drivers.qemu.components import componentClass
 from pyvirt.drivers.qemu.conf import loadQEMUConfig
+from pyvirt.drivers.qemu.confchecks import settledOnHost
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.drivers.qemu.unclaimed import endUnclaimed
@@ -161,6 +162,9 @@ class QEMUDriver:
         config = loadQEMUConfig(
             layout.conf, privileged=privileged and os.geteuid() == 0, ids=(os.getuid(), os.getgid())
         )
+        config = settledOnHost(config, layout.conf)
+        for each in config.warnings:
+            log.warn("{problem}", problem=each)
         self._privileged = privileged
         isRoot = privileged and os.geteuid() == 0
         processes = self._processes or Processes(reactor)

@@ -97,7 +97,7 @@ class Hypervisor(Background):
         self.hub = EventHub()
         self.texts = Texts()
         self.store = Store(layout)
-        self.domains = DomainTable(reactor)
+        self.domains = DomainTable(reactor, config["max_queued"])
         self.hooks = Hooks(processes, layout.hooks)
         self.binaries = Binaries(reactor, processes, layout.capabilities)
         self.owner = (config.user, config.group) if privileged else None

@@ -65,8 +65,12 @@ class Jobs:
     @ivar completed: the statistics of the last one that ended.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, most: int = 0) -> None:
+        """
+        @param most: how many changes there may be, those that wait included (C{max_queued}); 0: any number.
+        """
         self._clock = clock
+        self._most = most
         self._waiting: deque[_Turn] = deque()
         self.holder: str | None = None
         self.since = 0.0
@@ -82,7 +86,7 @@ class Jobs:
 
         @param what: named to those who wait in vain.
         @param within: it may be made while a long operation is under way.
-        @raise VirtError: C{OPERATION_TIMEOUT}: others hold it for too long.
+        @raise VirtError: C{OPERATION_TIMEOUT}: others hold it for too long; C{OPERATION_FAILED}: too many wait.
         """
         await self._turn(what, within, wait)
         try:
@@ -132,6 +136,10 @@ class Jobs:
         if self._free(within) and not (self._waiting and not within):
             self._take(what)
             return
+        others = len(self._waiting) + (self.holder is not None) + (self.long is not None)
+        if self._most and others >= self._most:
+            detail = "cannot acquire state change lock due to max_queued limit"
+            raise virtError(ErrorCode.OPERATION_FAILED, detail, ErrorDomain.QEMU)
         turn = _Turn(what, within, Deferred())
         self._waiting.append(turn)
         timer = self._clock.callLater(wait, self._late, turn)

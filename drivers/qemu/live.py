@@ -6,15 +6,18 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._address import DIMMAddress
+from pyvirt.definitions.domain._display import Listen
 from pyvirt.definitions.domain._os import Resource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.aliases import withAliases
 from pyvirt.drivers.qemu.blocks.chain import chainsDetected
 from pyvirt.drivers.qemu.busdisplays import busAddress
+from pyvirt.drivers.qemu.command.displays import autoSocket
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.refusals import internal, unsupportedConfig
 from pyvirt.errors import VirtError
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "channelPlaced",
     "encrypting",
+    "encryptingAll",
     "learnChardevs",
     "learnDrives",
     "learnMemories",
@@ -69,6 +73,7 @@ def prepareLive(
     definition = named(definition)
     if hypervisor.privileged:
         definition = inPartition(definition)
+    definition = encryptingAll(definition, hypervisor.config.values)
     definition = chainsDetected(definition, guest.takeNode, hypervisor.owner or (0, 0), missing)
     devices = definition.devices
     channels = tuple(channelPlaced(channel, guest) for channel in devices.channels)
@@ -98,13 +103,30 @@ def channelPlaced(channel: Any, guest: Guest) -> Any:
     return replaced(channel, source=replaced(source, path=path, mode="bind"))
 
 
-def encrypting(hypervisor: Hypervisor, device: Any) -> Any:
-    """Decide whether a connection is encrypted of which nobody says that."""
-    source = device.source
+def encrypting(device: Any, settings: Mapping[str, Any]) -> Any:
+    """
+    Decide whether a connection is encrypted of which nobody says that.
+
+    @param device: one with an end on the host, or a generator of random numbers.
+    @param settings: keys of qemu.conf with their values.
+    """
+    if hasattr(device, "backend"):
+        return replaced(device, backend=encrypting(device.backend, settings))
+    source = getattr(device, "source", None)
     if getattr(source, "type", None) != "tcp" or getattr(source, "tls", False) is not None:
         return device
-    tls = bool(hypervisor.config["chardev_tls"])
-    return replaced(device, source=replaced(source, tls=tls))
+    return replaced(device, source=replaced(source, tls=bool(settings["chardev_tls"])))
+
+
+def encryptingAll(definition: DomainDefinition, settings: Mapping[str, Any]) -> DomainDefinition:
+    """As L{encrypting}, of all devices of a guest."""
+    devices = definition.devices
+    changes = {
+        group: tuple(encrypting(each, settings) for each in getattr(devices, group))
+        for group in (*_CHARDEVS, "smartcards", "redirdevs", "rngs")
+        if getattr(devices, group)
+    }
+    return replaced(definition, devices=replaced(devices, **changes)) if changes else definition
 
 
 def inPartition(definition: DomainDefinition) -> DomainDefinition:
@@ -148,6 +170,17 @@ def _withPorts(hypervisor: Hypervisor, name: str, display: Any, guest: Guest) ->
     if display.type not in ("vnc", "spice") or listen not in ("address", "network"):
         return display
     config = hypervisor.config
+    if listen == "address" and autoSocket(display, config.values):
+        # A socket has no ports.
+        changed = replaced(
+            display,
+            listens=(Listen(type="socket", fromConfig=True), *display.listens[1:]),
+            port=None,
+            tlsPort=None,
+            autoport=None,
+            websocket=None,
+        )
+        return _withSocket(changed, guest)
     if listen == "address" and display.listens and display.listens[0].address is None:
         # What listens where nobody says where listens where the configuration says.
         first = replaced(

@@ -19,6 +19,7 @@ from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import shortName
+from pyvirt.drivers.qemu.live import encryptingAll
 from pyvirt.drivers.qemu.networkports import listenOnNetworks
 from pyvirt.drivers.qemu.refusals import invalidArgument
 from pyvirt.drivers.qemu.secretvalues import secretValue
@@ -86,6 +87,7 @@ async def nativeFormat(hypervisor: Hypervisor, form: str, xml: str) -> str:
         nvramFolder=os.path.join(hypervisor.layout.lib, "nvram"),
     )
     settings = shownSettings(hypervisor, definition)
+    definition = encryptingAll(definition, hypervisor.config.values)
     line: CommandLine = commandLine(definition, capabilities, settings, time.time())
     hostends.checkShown(definition)
     for secret in line.secrets:

@@ -21,6 +21,7 @@ from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
 from pyvirt.drivers.qemu.blocks.chain import chain, localPath, pathOf
 from pyvirt.drivers.qemu.capabilities.hostmodel import requireCPU, withHostModel
 from pyvirt.drivers.qemu.command import HostSettings, commandLine
+from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, takeOver
@@ -311,10 +312,10 @@ async def spawn(
         limits = []
         for key, name in (("max_processes", "nproc"), ("max_files", "nofile")):
             if config[key]:
-                limits.append(f"--{name}={config[key]}")
+                # As libvirt has it: what QEMU may open itself, and one that it has from the start.
+                limits.append(f"--{name}={config[key] + (name == 'nofile')}")
         core = config["max_core"]
-        if core is not None:
-            limits.append(f"--core={core}")
+        limits.append(f"--core={core or 0}")
         descriptors = [monitor.fileno(), *opened, *connections.numbers.values()]
         if incoming is not None:
             descriptors.append(incoming)
@@ -333,7 +334,7 @@ async def spawn(
             user=config.user if hypervisor.privileged and config.user else None,
             group=config.group if hypervisor.privileged and config.group else None,
             groups=supplementary(config.user) if hypervisor.privileged and config.user else (),
-            dropCapabilities=hypervisor.privileged and bool(config["clear_emulator_capabilities"]),
+            dropCapabilities=hypervisor.privileged and dropsCapabilities(config),
             limits=tuple(limits),
             umask=0o022,
             pidFile=hypervisor.layout.pid(domain.name),
@@ -354,6 +355,17 @@ async def spawn(
     guest.process = running
     guest.pid = running.pid
     running.whenEnded().addCallback(lambda status: ending.processEnded(hypervisor, domain, guest))
+
+
+def dropsCapabilities(config: QEMUConfig) -> bool:
+    """
+    Return whether guests run without any capability.
+
+    Root keeps them, as with libvirt, unless the administrator says otherwise: files of others, and shared folders in
+    passthrough mode, need them.
+    """
+    cleared = bool(config["clear_emulator_capabilities"])
+    return cleared and (config.user != 0 or "clear_emulator_capabilities" in config.lines)
 
 
 def supplementary(user: int) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ class Options:
     """
     What the driver element of a disk says that concerns its images.
 
-    @ivar secrets: by purpose (C{encryption}, C{auth}, C{httpcookie}, C{tls}), the object that holds it.
+    @ivar glusterDebug: how much is said of images on GlusterFS, from 0 to 9.
     """
 
     cache: str | None = None
@@ -35,6 +35,7 @@ class Options:
     discard: str | None = None
     detectZeroes: str | None = None
     floppy: bool = False
+    glusterDebug: int = 4
     alias: str | None = None
 
 
@@ -315,6 +316,8 @@ def nodesOf(
     wanted = node.source.reservations
     if wanted is not None:
         storage["pr-manager"] = "pr-helper0" if wanted.managed else f"pr-helper-{node.storageName}"
+    if storage["driver"] == "gluster":
+        storage["debug"] = options.glusterDebug
     if options.io is not None and storage["driver"] in ("file", "host_device"):
         storage["aio"] = options.io
     storage["node-name"] = node.storageName

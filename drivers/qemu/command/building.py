@@ -131,12 +131,12 @@ def commandLine(
     if extra is not None:
         b.add(*extra.arguments)
         b.environment.update({name: value or "" for name, value in extra.environment})
-    if host.sandbox:
-        b.add("-sandbox", SANDBOX)
+    b.add("-sandbox", SANDBOX if host.sandbox else "off")
     devices.addPanics(b)
     devices.addShmems(b)
     devices.addVsock(b)
-    b.add("-msg", "timestamp=on")
+    if host.settings.get("log_timestamp", True):
+        b.add("-msg", "timestamp=on")
     argv = [definition.devices.emulator or capabilities.binary, *b.argv]
     if definition.clock.offset == "timezone" and definition.clock.timezone is not None:
         b.environment["TZ"] = definition.clock.timezone
@@ -179,8 +179,10 @@ def _addHead(b: Builder) -> None:
     """Add the name, and the key that secrets are encrypted with."""
     b.add("-name", f"guest={escaped(b.definition.name)},debug-threads=on")
     extra = b.definition.qemu
-    if extra is not None and extra.deprecation in _DEPRECATED:
-        _addDeprecation(b, extra.deprecation or "")
+    behavior = extra.deprecation if extra is not None else None
+    behavior = behavior or str(b.host.settings.get("deprecation_behavior", "none"))
+    if behavior in _DEPRECATED:
+        _addDeprecation(b, behavior)
     if b.host.freezeCPU:
         b.add("-S")
     b.add(
@@ -196,15 +198,14 @@ def _addHead(b: Builder) -> None:
     )
 
 
-_DEPRECATED = {"omit": "accept", "reject": "reject", "crash": "crash"}
+#: What QEMU does with commands that are going away; None: what it would do anyway.
+_DEPRECATED = {"omit": None, "reject": "reject", "crash": "crash"}
 
 
 def _addDeprecation(b: Builder, behavior: str) -> None:
     """Tell QEMU what to do about commands that are going away."""
-    b.add(
-        "-compat",
-        jsonText({"deprecated-output": "hide", "deprecated-input": _DEPRECATED[behavior]}),
-    )
+    policy = {"deprecated-output": "hide", "deprecated-input": _DEPRECATED[behavior]}
+    b.add("-compat", jsonText({key: value for key, value in policy.items() if value}))
 
 
 def _addMonitor(b: Builder) -> None:

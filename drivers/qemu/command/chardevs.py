@@ -9,7 +9,7 @@ from typing import Any
 from pyvirt.definitions.domain._address import VirtioSerialAddress
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
-from pyvirt.drivers.qemu.command.secretobjects import addTLS
+from pyvirt.drivers.qemu.command.secretobjects import addCertificates
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["addChannels", "addConsoles", "addParallels", "addSerials", "addSource"]
@@ -52,11 +52,11 @@ def addSource(
     elif kind == "tcp":
         tls = None
         if source.tls:
-            folder = b.host.settings.get("chardev_tls_x509_cert_dir") or b.host.settings.get(
-                "default_tls_x509_cert_dir", "/etc/pki/qemu"
-            )
             listens = source.mode == "bind"
-            tls = addTLS(b, f"obj{name}_tls0", str(folder), server=listens, verify=True)
+            verify = not listens or bool(b.host.settings.get("chardev_tls_x509_verify", True))
+            tls = addCertificates(
+                b, "chardev", f"obj{name}_tls0", f"{name}-secret0", server=listens, verify=verify
+            )
         parts = [
             "socket",
             f"id={name}",

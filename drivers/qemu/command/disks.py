@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+
 from pyvirt.definitions.domain._address import DriveAddress
 from pyvirt.definitions.domain.steps import diskIndex
 from pyvirt.drivers.qemu.aliases import scsiHasTarget
@@ -143,7 +145,8 @@ def addDisks(b: Builder) -> None:
         if disk.type == "vhostuser":
             _addVhostUser(b, number, disk)
             continue
-        options = optionsOf(disk)
+        debug = b.host.settings.get("gluster_debug_level", 4)
+        options = attrs.evolve(optionsOf(disk), glusterDebug=int(str(debug)))
         _ownReservations(b, disk, chain)
         secrets = SecretObjects(b)
         below: str | None = None

@@ -4,14 +4,15 @@ Displays and graphics adapters, sound cards and where sound goes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
-from pyvirt.drivers.qemu.command.secretobjects import addTLS
+from pyvirt.drivers.qemu.command.secretobjects import addCertificates
 from pyvirt.errors import ErrorDomain, VirtError
 
-__all__ = ["addAudio", "addGraphics", "addSounds", "addVideos"]
+__all__ = ["addAudio", "addGraphics", "addSounds", "addVideos", "autoSocket"]
 
 
 def _refuse(detail: str) -> VirtError:
@@ -94,6 +95,13 @@ def audioOf(b: Builder, number: int | None) -> Any:
     raise _refuse(f"unable to find audio backend for id {number}")
 
 
+def autoSocket(graphics: Any, settings: Mapping[str, Any]) -> bool:
+    """Return whether a display that says no address is reached through a socket, as qemu.conf may have it."""
+    listen = _listen(graphics)
+    named = listen.address if listen is not None and not listen.fromConfig else None
+    return named is None and bool(settings.get(f"{graphics.type}_auto_unix_socket"))
+
+
 def _vnc(b: Builder, graphics: Any) -> None:
     settings = b.host.settings
     listen = _listen(graphics)
@@ -104,7 +112,7 @@ def _vnc(b: Builder, graphics: Any) -> None:
         parts.append(f"vnc=unix:{escaped(path)}")
     elif kind == "none":
         parts.append("none")
-    elif settings.get("vnc_auto_unix_socket") and graphics.port in (None, -1):
+    elif kind == "address" and autoSocket(graphics, settings):
         parts.append(f"vnc=unix:{escaped(f'{b.host.guestFolder}/vnc.sock')}")
     else:
         port = graphics.port
@@ -119,15 +127,17 @@ def _vnc(b: Builder, graphics: Any) -> None:
             parts.append(f"websocket={graphics.websocket}")
     if graphics.sharePolicy is not None:
         parts.append(f"share={graphics.sharePolicy}")
-    if graphics.passwd is not None or settings.get("vnc_password"):
+    if graphics.passwd is not None or settings.get("vnc_password") is not None:
         parts.append("password=on")
     if settings.get("vnc_tls"):
-        folder = str(
-            settings.get("vnc_tls_x509_cert_dir")
-            or settings.get("default_tls_x509_cert_dir", "/etc/pki/qemu")
+        name = addCertificates(
+            b,
+            "vnc",
+            "vnc-tls-creds0",
+            "vnc-tls-creds0-secret0",
+            server=True,
+            verify=bool(settings.get("vnc_tls_x509_verify")),
         )
-        verify = bool(settings.get("vnc_tls_x509_verify"))
-        name = addTLS(b, "vnc-tls-creds0", folder, server=True, verify=verify)
         parts.append(f"tls-creds={name}")
     if settings.get("vnc_sasl"):
         if settings.get("vnc_sasl_dir"):
@@ -165,8 +175,8 @@ def _spice(b: Builder, graphics: Any) -> None:
     tls = bool(settings.get("spice_tls"))
     secure = False
     insecure = False
-    if kind == "socket":
-        path = listen.socket or f"{b.host.guestFolder}/spice.sock"
+    if kind == "socket" or (kind == "address" and autoSocket(graphics, settings)):
+        path = (listen and listen.socket) or f"{b.host.guestFolder}/spice.sock"
         parts += ["unix", f"addr={escaped(path)}"]
         insecure = True
     elif kind == "none":
@@ -194,11 +204,12 @@ def _spice(b: Builder, graphics: Any) -> None:
         else:
             parts.append("port=0")
     if settings.get("spice_sasl"):
+        if settings.get("spice_sasl_dir"):
+            b.environment["SASL_CONF_PATH"] = str(settings["spice_sasl_dir"])
         parts.append("sasl=on")
     if graphics.mouse is not None:
         parts.append(f"agent-mouse={'on' if graphics.mouse == 'client' else 'off'}")
-    password = graphics.passwd is not None or settings.get("spice_password")
-    if not password and not settings.get("spice_sasl"):
+    if graphics.passwd is None and settings.get("spice_password") is None:
         parts.append("disable-ticketing=on")
     if secure:
         parts.append(

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyvirt.definitions.kinds import unsupported
+from pyvirt.definitions.uuids import parseUUID
 from pyvirt.drivers.qemu.command.arguments import Builder
 from pyvirt.drivers.qemu.command.blockdevs import Node
 from pyvirt.drivers.qemu.command.values import Secret, place
+from pyvirt.errors import VirtError
 
-__all__ = ["SecretObjects", "addSecret", "addTLS"]
+__all__ = ["SecretObjects", "addCertificates", "addSecret", "addTLS"]
 
 
 def addSecret(b: Builder, name: str, secret: Secret) -> str:
@@ -51,6 +54,33 @@ def addTLS(
         passwordid=password,
     )
     return name
+
+
+def addCertificates(
+    b: Builder, kind: str, name: str, secret: str, *, server: bool, verify: bool = True
+) -> str:
+    """
+    Add the objects for certificates as qemu.conf has them for one of their users, and return the name.
+
+    @param kind: C{vnc}, C{chardev}, C{nbd} or C{vxhs}.
+    @param secret: what the object is called that opens the key, where one is needed.
+    @raise VirtError: the secret that qemu.conf names has no UUID.
+    """
+    settings = b.host.settings
+    folder = settings.get(f"{kind}_tls_x509_cert_dir") or settings.get(
+        "default_tls_x509_cert_dir", "/etc/pki/qemu"
+    )
+    password = None
+    uuid = settings.get(f"{kind}_tls_x509_secret_uuid")
+    if uuid is not None:
+        try:
+            parseUUID(str(uuid))
+        except VirtError:
+            raise unsupported(f"malformed TLS secret uuid '{uuid}' provided")(
+                "", None, ""
+            ) from None
+        password = addSecret(b, secret, Secret(name=secret, kind="tls", uuid=str(uuid)))
+    return addTLS(b, name, str(folder), server=server, verify=verify, password=password)
 
 
 class SecretObjects:
@@ -93,12 +123,12 @@ class SecretObjects:
             name = f"{node.storageName}-httpcookie-secret0"
             text = "; ".join(f"{each.name}={each.value}" for each in cookies.cookies)
             found["httpcookie"] = addSecret(b, name, Secret(name=name, value=text))
-        if getattr(source, "tls", None):
-            settings = b.host.settings
+        protocol = getattr(source, "protocol", None)
+        tls = getattr(source, "tls", None)
+        if tls is None and protocol == "nbd":
+            tls = b.host.settings.get("nbd_tls")
+        if tls:
+            kind = "vxhs" if protocol == "vxhs" else "nbd"
             name = f"obj{node.storageName}_tls0"
-            kind = "vxhs" if source.protocol == "vxhs" else "nbd"
-            folder = settings.get(f"{kind}_tls_x509_cert_dir") or settings.get(
-                "default_tls_x509_cert_dir", "/etc/pki/qemu"
-            )
-            found["tls"] = addTLS(b, name, str(folder), server=False, verify=True)
+            found["tls"] = addCertificates(b, kind, name, f"{name}-secret0", server=False)
         return found

@@ -90,7 +90,7 @@ async def attachLive(
     if kind == "channels":
         device = channelPlaced(device, guest)
     if getattr(device, "source", None) is not None:
-        device = encrypting(hypervisor, device)
+        device = encrypting(device, settings)
     _checkHost(kind, device)
     _checkControllers(controllers, device)
     added: list[Step] = []

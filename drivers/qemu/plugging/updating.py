@@ -48,7 +48,7 @@ async def updateLive(
     elif kind == "interfaces":
         await updateInterface(hypervisor, domain, guest, device)
     elif kind == "graphics":
-        await _updateGraphics(domain, guest, device)
+        await _updateGraphics(hypervisor, domain, guest, device)
     elif kind == "memories":
         await _updateMemory(domain, guest, device)
     else:
@@ -75,13 +75,18 @@ async def _updateDisk(
 # Displays
 
 
-async def _updateGraphics(domain: Domain, guest: Guest, device: Any) -> None:
+async def _updateGraphics(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, device: Any
+) -> None:
     place, old = checkGraphics(domain.definition, device, ErrorDomain.QEMU)
     fields = ("passwd", "passwdValidTo", "connected")
     if any(getattr(device, name) != getattr(old, name) for name in fields):
         changed = replaced(old, **{name: getattr(device, name) for name in fields})
-        if device.passwd is not None:
-            await setPassword(guest, changed)
+        password = device.passwd
+        if password is None:
+            password = hypervisor.config[f"{device.type}_password"]
+        if password is not None:
+            await setPassword(guest, replaced(changed, passwd=password))
         domain.definition = withDevice(domain.definition, "graphics", place, changed)
 
 

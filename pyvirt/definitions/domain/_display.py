@@ -365,7 +365,10 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
 
     kind = value.type
     if context.migratable and any(each.fromConfig for each in value.listens):
-        told = (replaced(each, address=None) if each.fromConfig else each for each in value.listens)
+        told = (
+            replaced(each, address=None, socket=None) if each.fromConfig else each
+            for each in value.listens
+        )
         value = replaced(value, listens=tuple(told))
     head = f"{indent}<{tag} type='{kind}'"
     body: list[str] = []

@@ -251,7 +251,7 @@ class Leader:
         if flags & c.VIR_MIGRATE_OFFLINE:
             raise error
         if error.domain == ErrorDomain.RPC:
-            runs = await self._ask(ref.uuid, uri)
+            runs = await self.ask(ref.uuid, uri)
         if runs:
             return MigrationFinished(ref, b"")
         if runs is None:
@@ -264,8 +264,12 @@ class Leader:
             await departure.confirm(b"", flags, True)
         raise error
 
-    async def _ask(self, uuid: bytes, uri: str) -> bool | None:
-        """Ask the destination whether a guest runs there; None: it does not answer."""
+    async def ask(self, uuid: bytes, uri: str) -> bool | None:
+        """
+        Ask the destination whether a guest runs there.
+
+        @return: None: it does not answer.
+        """
         clock = self.reactor
         end = clock.seconds() + self.asking
         while clock.seconds() < end and not self.stopping():

@@ -28,9 +28,11 @@ from pyvirt.drivers.interfaces.values import (
 from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.blocks.chain import disksOf
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.following import rest
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hookscripts import rewritten
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.leavingchecks import checkTogether
 from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.migrationcookie import NBD, Cookie, Statistics, readCookie
@@ -42,7 +44,7 @@ from pyvirt.drivers.qemu.migrationdata import (
     readAddress,
 )
 from pyvirt.drivers.qemu.migrationparams import reset, tuningOf, useTLS
-from pyvirt.drivers.qemu.refusals import failed, internal
+from pyvirt.drivers.qemu.refusals import failed, internal, operationInvalid
 from pyvirt.drivers.qemu.storagecopy import (
     COPIES,
     capacities,
@@ -56,10 +58,14 @@ from pyvirt.drivers.qemu.storagecopy import (
 from pyvirt.drivers.qemu.tunnel import Inlet, pair
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["Arrival", "Arriving"]
+__all__ = ["COMING", "FOLLOWED", "Arrival", "Arriving"]
 
 #: Seconds that the end of a migration may take to be noticed here, once it was noticed there.
 LATE = 30.0
+#: What is written down of a guest that is expected, for a daemon that starts anew; and of one whose memory follows.
+COMING, FOLLOWED = "coming", "followed"
+
+_FINISH = "remoteDispatchDomainMigrateFinish3Params"
 
 
 @attrs.define(eq=False)
@@ -80,6 +86,8 @@ class Arrival:
     @ivar defined: it was defined for the first time, for this.
     @ivar told: an event has told of it.
     @ivar over: it does not come.
+    @ivar follows: it runs here, and memory follows it.
+    @ivar half: that memory does not come: neither half of the guest is whole.
     """
 
     domain: Domain
@@ -88,7 +96,8 @@ class Arrival:
     sent: DomainDefinition
     origin: str
     flags: int
-    held: AbstractAsyncContextManager[Any] | None = None
+    held: AbstractAsyncContextManager[LongJob] | None = None
+    job: LongJob | None = None
     ports: set[int] = attrs.Factory(set)
     come: Deferred[str] | None = None
     made: list[str] = attrs.Factory(list)
@@ -98,6 +107,8 @@ class Arrival:
     defined: bool = False
     told: bool = False
     over: bool = False
+    follows: bool = False
+    half: bool = False
 
 
 class Arriving:
@@ -155,6 +166,8 @@ class Arriving:
         checkMigration(function, flags)
         asked = given(params)
         checkTogether(function, flags, asked, destination=True)
+        if flags & c.VIR_MIGRATE_POSTCOPY_RESUME:
+            return await self._prepareAgain(asked, cookieIn)
         _, told = await self._prepare(asked, cookieIn, flags, tunnel=False)
         return MigrationPrepared(told[0], told[1])
 
@@ -223,6 +236,42 @@ class Arriving:
         arrival.told = True
         return arrival, (self._answer(arrival, nbd=nbd), told)
 
+    async def _prepareAgain(self, asked: dict[str, Any], cookieIn: bytes) -> MigrationPrepared:
+        """Listen once more for memory that has stopped coming."""
+        hypervisor = self._hypervisor
+        xml = asked.get(c.VIR_MIGRATE_PARAM_DEST_XML)
+        if not xml:
+            raise internal("no domain XML passed")
+        definition = await hypervisor.parse(xml)
+        name = asked.get(c.VIR_MIGRATE_PARAM_DEST_NAME) or definition.name
+        if hypervisor.domains.named(name) is None:
+            raise virtError(
+                ErrorCode.NO_DOMAIN, f"no domain with matching name '{name}'", ErrorDomain.QEMU
+            )
+        arrival = self._halfCome(name)
+        guest = arrival.guest
+        assert guest is not None
+        readCookie(cookieIn, arrival.origin, arrival.domain.uuid)
+        address, told, port = self._listen(asked)
+        self._take(arrival, port)
+        await guest.execute("migrate-recover", {"uri": address.qemu}, timeout=60.0)
+        return MigrationPrepared(self._answer(arrival), told)
+
+    def _halfCome(self, name: str) -> Arrival:
+        """
+        Find the guest whose memory has stopped coming.
+
+        @raise VirtError: there is none, or nothing is wrong with it.
+        """
+        arrival = self._hypervisor.arriving.get(name)
+        if arrival is None or arrival.guest is None:
+            raise operationInvalid(f"domain '{name}' is not processing incoming migration")
+        if not arrival.follows:
+            raise operationInvalid(f"migration of domain {name} is not in post-copy phase")
+        if not arrival.half:
+            raise operationInvalid(f"post-copy migration of domain {name} has not failed")
+        return arrival
+
     async def _start(
         self, arrival: Arrival, definition: DomainDefinition, asked: dict[str, Any], tunnel: bool
     ) -> tuple[str | None, NBD | None]:
@@ -239,8 +288,9 @@ class Arriving:
         held = domain.jobs.longer(
             "remoteDispatchDomainMigratePrepare3Params", c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN
         )
-        await held.__aenter__()
+        job = arrival.job = await held.__aenter__()
         arrival.held = held
+        job.phase, job.flags = COMING, flags
         guest = await starting.start(
             hypervisor,
             domain,
@@ -268,6 +318,7 @@ class Arriving:
                 arrival.copies = True
                 nbd = attrs.evolve(await capacities(guest, disks), port=port)
         come = arrival.come = guest.migrated = Deferred()
+        come.addCallback(self._turned, arrival)
         assert guest.process is not None
         guest.process.whenEnded().addCallback(lambda _: self._ended(arrival, come))
         if address is not None:
@@ -290,6 +341,13 @@ class Arriving:
         if port is not None:
             self._hypervisor.migrationPorts.add(port)
             arrival.ports.add(port)
+
+    def _turned(self, word: str, arrival: Arrival) -> str:
+        """Note that from now on the guest cannot go on where it came from."""
+        if word.startswith("postcopy") and arrival.job is not None:
+            arrival.job.phase = FOLLOWED
+            self._hypervisor.saveStatus(arrival.domain)
+        return word
 
     def _ended(self, arrival: Arrival, come: Deferred[str]) -> None:
         """The guest's process is gone, before it has come or long after."""
@@ -317,6 +375,8 @@ class Arriving:
         held, arrival.held = arrival.held, None
         if held is not None:
             await held.__aexit__(None, None, None)
+            # From now on a daemon that starts anew keeps it.
+            hypervisor.saveStatus(arrival.domain)
 
     async def _gone(self, arrival: Arrival) -> None:
         """It does not come after all."""
@@ -358,9 +418,13 @@ class Arriving:
             raise virtError(
                 ErrorCode.NO_DOMAIN, f"no domain with matching name '{name}'", ErrorDomain.QEMU
             )
+        if flags & c.VIR_MIGRATE_POSTCOPY_RESUME:
+            return await self._finishAgain(self._halfCome(name), cookieIn, cancelled)
         if arrival.finishing:
             raise failed(f"domain '{name}' is being let go on already")
         arrival.finishing = True
+        if arrival.job is not None:
+            arrival.job.what = _FINISH
         domain, guest = arrival.domain, arrival.guest
         try:
             cookie = readCookie(cookieIn, arrival.origin, domain.uuid)
@@ -374,6 +438,8 @@ class Arriving:
                 await self._persist(arrival, cookie)
             done = await self._goOn(arrival, cookie, flags)
         except BaseException:
+            if arrival.half:
+                raise
             # It does not go on here, so it must go on there.
             await self._gone(arrival)
             raise
@@ -381,6 +447,24 @@ class Arriving:
         if guest is not None:
             await reset(guest, flags)
         answer = self._answer(arrival, statistics=done)
+        await self._release(arrival)
+        return MigrationFinished(domain.ref, answer)
+
+    async def _finishAgain(
+        self, arrival: Arrival, cookieIn: bytes, cancelled: bool
+    ) -> MigrationFinished:
+        """Wait for the memory that comes again."""
+        hypervisor, domain, guest = self._hypervisor, arrival.domain, arrival.guest
+        assert guest is not None
+        readCookie(cookieIn, arrival.origin, domain.uuid)
+        if cancelled:
+            raise self._cancelled(arrival)
+        arrival.half = False
+        hypervisor.setState(domain, domain.state, c.VIR_DOMAIN_RUNNING_POSTCOPY)
+        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_RESUMED, c.VIR_DOMAIN_EVENT_RESUMED_POSTCOPY)
+        await self._restFollows(arrival, guest)
+        await reset(guest, arrival.flags)
+        answer = self._answer(arrival)
         await self._release(arrival)
         return MigrationFinished(domain.ref, answer)
 
@@ -412,13 +496,10 @@ class Arriving:
             status = await guest.execute("query-migrate")
             following = isinstance(status, dict) and status.get("status") == "postcopy-active"
             reason = c.VIR_DOMAIN_RUNNING_POSTCOPY if following else c.VIR_DOMAIN_RUNNING_MIGRATED
-            rest: Deferred[str] = Deferred()
-            if following:
-                guest.migrated = rest
             await starting.goOn(hypervisor, domain, guest, reason)
             if following:
                 guest.autodestroy = None
-                await self._restFollows(arrival, guest, rest)
+                await self._restFollows(arrival, guest)
         guest.autodestroy = None
         hypervisor.saveStatus(domain)
         done = self._accountIn(arrival, cookie)
@@ -426,24 +507,27 @@ class Arriving:
             domain.jobs.completed = None  # it tells of the time before the guest ran here
         return done
 
-    async def _restFollows(self, arrival: Arrival, guest: Guest, rest: Deferred[str]) -> None:
-        """Wait for memory that follows; what goes wrong now is told as the guest's state."""
+    async def _restFollows(self, arrival: Arrival, guest: Guest) -> None:
+        """
+        Wait for memory that follows.
+
+        @raise VirtError: it does not come, which is the guest's state from now on; or the guest has ended.
+        """
         hypervisor, domain = self._hypervisor, arrival.domain
-        assert guest.process is not None
-        guest.process.whenEnded().addCallback(
-            lambda _: None if rest.called else rest.callback("ended")
-        )
-        word = await rest
-        if domain.guest is not guest:
-            return
+        arrival.follows = True
+        word = await rest(guest)
+        if domain.guest is not guest or word == "ended":
+            raise self._unexpected(arrival)
         if word == "completed":
             hypervisor.setState(domain, domain.state, c.VIR_DOMAIN_RUNNING_MIGRATED)
             hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_RESUMED, c.VIR_DOMAIN_EVENT_RESUMED_MIGRATED)
             return
+        arrival.half = True
         hypervisor.setState(domain, domain.state, c.VIR_DOMAIN_RUNNING_POSTCOPY_FAILED)
         hypervisor.tell(
             domain, c.VIR_DOMAIN_EVENT_RESUMED, c.VIR_DOMAIN_EVENT_RESUMED_POSTCOPY_FAILED
         )
+        raise failed("job 'migration in' failed in post-copy phase")
 
     def _accountIn(self, arrival: Arrival, cookie: Cookie | None) -> Statistics | None:
         """Keep how it came for those who ask, and for the source."""

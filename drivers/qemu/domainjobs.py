@@ -116,7 +116,7 @@ class DomainJobs:
         if job is None or (coming and not flags):
             raise operationInvalid("no job is active on the domain")
         leaver = self._hypervisor.leaving.get(domain.uuid)
-        following = leaver is not None and leaver.rest is not None
+        following = leaver is not None and leaver.follows
         if flags & c.VIR_DOMAIN_ABORT_JOB_POSTCOPY:
             if leaver is None or not following:
                 raise operationInvalid("current job is not outgoing migration in post-copy mode")

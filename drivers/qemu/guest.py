@@ -61,6 +61,7 @@ class Guest:
     @ivar balloon: where QEMU keeps the balloon, None while that is not known.
     @ivar thresholds: somebody may wait for an image to be written so far.
     @ivar leased: it has its leases; C{leasing}: held while that changes.
+    @ivar leaving: it is being moved to another host.
     @ivar lastNode: the number of the image that came last.
     @ivar blockJobs: by target of the disk, what QEMU is doing to disks.
     @ivar jobWaits: by name, jobs of QEMU that somebody waits for.
@@ -100,6 +101,7 @@ class Guest:
         self.balloon: str | None = None
         self.thresholds = False
         self.leased = False
+        self.leaving = False
         self.migration = MigrationLimits()
         self.leasing = DeferredLock()
         self.restored: list[tuple[str, int, int]] = []

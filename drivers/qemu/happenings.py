@@ -79,6 +79,7 @@ def _stopped(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
 def _resumed(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     reason, guest.runningReason = guest.runningReason, c.VIR_DOMAIN_RUNNING_UNPAUSED
     switchDirect(domain.definition, True)
+    locks.regain(hypervisor, domain, guest)
     if domain.state == c.VIR_DOMAIN_RUNNING:
         return
     hypervisor.setState(domain, c.VIR_DOMAIN_RUNNING, reason)
@@ -317,7 +318,12 @@ def _pass(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEv
 
 
 #: What those who follow a migration want to know at once.
-_TURNS = frozenset(("completed", "failed", "cancelled", "pre-switchover", "postcopy-active"))
+_TURNS = frozenset(
+    (
+        *("completed", "failed", "cancelled", "pre-switchover"),
+        *("postcopy-active", "postcopy-paused", "postcopy-recover"),
+    )
+)
 
 
 @handles("DUMP_COMPLETED")

@@ -37,6 +37,7 @@ class LongJob:
     @ivar problem: why that is, None if a client said so.
     @ivar cancel: what gives it up; None: it cannot be.
     @ivar look: what asks how far it is; None: C{query-migrate} does.
+    @ivar phase: how far a migration is, C{flags} it was asked with, C{peer} the destination's daemon if this one leads.
     """
 
     what: str
@@ -47,6 +48,9 @@ class LongJob:
     problem: VirtError | None = None
     cancel: Any = None
     look: Any = None
+    phase: str = ""
+    flags: int = 0
+    peer: str = ""
 
 
 @attrs.define(eq=False)

@@ -36,8 +36,13 @@ def jobParams(
     if job is not None:
         out.append(_param(c.VIR_DOMAIN_JOB_OPERATION, "int", job.operation))
     out.append(_param(c.VIR_DOMAIN_JOB_TIME_ELAPSED, "ullong", elapsed))
+    # While it goes on there is only what is expected.
+    over = statistics.get("status") in (None, "completed")
     for name, value in (
-        (c.VIR_DOMAIN_JOB_DOWNTIME, _number(statistics, "downtime")),
+        (
+            c.VIR_DOMAIN_JOB_DOWNTIME,
+            _number(statistics, "downtime" if over else "expected-downtime"),
+        ),
         (c.VIR_DOMAIN_JOB_SETUP_TIME, _number(statistics, "setup-time")),
     ):
         if value is not None:

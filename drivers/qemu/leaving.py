@@ -12,13 +12,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import succeed
 
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.streams import IStreamSink
 from pyvirt.drivers.interfaces.values import DomainRef, MigrationBegun, TypedParam
 from pyvirt.drivers.qemu import ending, locks, starting
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.following import Following
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.jobs import LongJob
@@ -27,15 +28,18 @@ from pyvirt.drivers.qemu.migratable import checkStable, formatMigratable
 from pyvirt.drivers.qemu.migrationcookie import Cookie, Statistics, readCookie
 from pyvirt.drivers.qemu.migrationdata import Address, checkMigration, given, readAddress
 from pyvirt.drivers.qemu.migrationparams import reset
-from pyvirt.drivers.qemu.refusals import failed, internal, notActive, operationInvalid
+from pyvirt.drivers.qemu.refusals import internal, notActive, operationInvalid
 from pyvirt.drivers.qemu.sending import looking, send, statisticsOf
 from pyvirt.drivers.qemu.storagecopy import Copying, capacities, checkDisksAddress, chosen
 from pyvirt.errors import VirtError
 
-__all__ = ["Leaver", "Leaving"]
+__all__ = ["GONE", "SENT", "STAYS", "Leaver", "Leaving"]
 
 #: Seconds after which a source that hears nothing between two steps gives up.
 PATIENCE = 60.0
+
+#: How far a migration is, in what is written down of it: sent, it may run there; it runs there; it does not.
+SENT, GONE, STAYS = "sent", "gone", "stays"
 
 _PERFORM = "remoteDispatchDomainMigratePerform3Params"
 _CONFIRM = "remoteDispatchDomainMigrateConfirm3Params"
@@ -54,7 +58,10 @@ class Leaver:
     @ivar connection: of whoever leads the migration, None: we do.
     @ivar copying: its disks, once they are being copied.
     @ivar statistics: how it was sent.
-    @ivar rest: fires when memory that was left behind has followed, None if none was.
+    @ivar follows: memory was left behind, and follows the guest which runs at its destination.
+    @ivar half: that memory does not come: neither half of the guest is whole.
+    @ivar kept: what is here is kept, until its end.
+    @ivar peer: where the destination's daemon is, if this one leads.
     """
 
     domain: Domain
@@ -69,7 +76,10 @@ class Leaver:
     sent: bool = False
     copying: Copying | None = None
     statistics: Statistics | None = None
-    rest: Deferred[str] | None = None
+    follows: bool = False
+    half: bool = False
+    kept: bool = False
+    peer: str = ""
     timer: Any = None
 
     def fail(self, error: VirtError) -> None:
@@ -83,7 +93,7 @@ class Leaver:
             job.cancel().addErrback(lambda _: None)
 
 
-class Leaving:
+class Leaving(Following):
     """Sends guests."""
 
     def __init__(self, hypervisor: Hypervisor, connection: Any) -> None:
@@ -105,6 +115,8 @@ class Leaving:
         asked = given(params)
         domain = self._hypervisor.domains.find(dom)
         checkTogether(function, flags, asked, destination=None)
+        if flags & c.VIR_MIGRATE_POSTCOPY_RESUME:
+            return self._beginAgain(domain)
         if domain.uuid in self._hypervisor.leaving:
             raise operationInvalid(
                 f"another migration job is already running for domain '{domain.name}'"
@@ -145,6 +157,7 @@ class Leaving:
             )
         if leaver is None:
             leaver = leaving[domain.uuid] = Leaver(domain, guest, flags, connection=connection)
+            guest.leaving = True
             held = domain.jobs.longer(_PERFORM, c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT)
             leaver.busy = True
             try:
@@ -177,8 +190,12 @@ class Leaving:
     async def _forget(self, leaver: Leaver) -> None:
         self._callOff(leaver)
         leaving = self._hypervisor.leaving
+        guest = leaver.guest
         if leaving.get(leaver.domain.uuid) is leaver:
             del leaving[leaver.domain.uuid]
+            guest.leaving = False
+        if leaver.domain.guest is guest and leaver.domain.state == c.VIR_DOMAIN_PAUSED:
+            locks.letGo(self._hypervisor, leaver.domain, guest)
         held, leaver.held = leaver.held, None
         if held is not None:
             await held.__aexit__(None, None, None)
@@ -186,11 +203,14 @@ class Leaving:
     async def _givenUp(self, leaver: Leaver) -> None:
         """Nobody has said anything for long, or it could not be sent."""
         try:
-            if not leaver.sent:
+            if leaver.follows:
+                self._halfGone(leaver)
+            elif not leaver.sent:
                 # What has been sent may run at its destination: two of it would be worse than none.
                 await self._resume(leaver)
         finally:
-            await self._forget(leaver)
+            if not leaver.kept:
+                await self._forget(leaver)
 
     async def _resume(self, leaver: Leaver) -> None:
         """Let it go on here, if it went on when it was to go."""
@@ -236,7 +256,11 @@ class Leaving:
             raise internal("Unexpected dconnuri parameter with non-peer2peer migration")
         if flags & c.VIR_MIGRATE_OFFLINE:
             return self._cookie(domain).encode()
-        leaver = await self._hold(domain, domain.checkActive(), flags, self._connection)
+        again = bool(flags & c.VIR_MIGRATE_POSTCOPY_RESUME)
+        if again:
+            leaver = self._broken(domain)
+        else:
+            leaver = await self._hold(domain, domain.checkActive(), flags, self._connection)
         try:
             leaver.busy = True
             self._callOff(leaver)
@@ -247,7 +271,11 @@ class Leaving:
             if not uri:
                 raise internal("no migration URI was given")
             address = self._addressOf(uri, flags, asked, leaver)
-            out = await self._perform(leaver, asked, cookie, address)
+            if again:
+                await self._performAgain(leaver, address)
+                out = self._cookie(domain, statistics=leaver.statistics)
+            else:
+                out = await self._perform(leaver, asked, cookie, address)
         except BaseException:
             # Nobody will say anything more: it goes on here.
             leaver.busy = False
@@ -295,9 +323,10 @@ class Leaving:
             raise
         leaver.sent = True
         assert leaver.job is not None
-        leaver.job.what = _CONFIRM
+        if not leaver.peer:
+            leaver.job.what = _CONFIRM
         leaver.job.cancel = None
-        hypervisor.saveStatus(domain)
+        self._note(leaver, SENT)
         if was == c.VIR_DOMAIN_RUNNING:
             leaver.paused = True
         leaver.statistics = await statisticsOf(hypervisor, leaver)
@@ -308,6 +337,12 @@ class Leaving:
             statistics=leaver.statistics,
             persistent=persistent,
         )
+
+    def _note(self, leaver: Leaver, phase: str) -> None:
+        """Write down how far it is, for a daemon that starts anew."""
+        assert leaver.job is not None
+        leaver.job.phase, leaver.job.flags, leaver.job.peer = phase, leaver.flags, leaver.peer
+        self._hypervisor.saveStatus(leaver.domain)
 
     # The last step
 
@@ -340,21 +375,18 @@ class Leaving:
         hypervisor, domain = self._hypervisor, leaver.domain
         self._callOff(leaver)
         if cancelled:
-            try:
-                if leaver.rest is None:
-                    await self._resume(leaver)
-                else:
-                    self._halfGone(leaver)
-            finally:
-                await self._forget(leaver)
+            if not leaver.follows:
+                self._note(leaver, STAYS)
+            await self._stays(leaver)
             return
         if not leaver.sent:
             raise operationInvalid(f"domain '{domain.name}' has not been sent")
-        if leaver.rest is not None:
+        if leaver.follows:
             await self._follows(leaver)
         try:
             guest = domain.guest
             if guest is leaver.guest:
+                self._note(leaver, GONE)
                 await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_MIGRATED)
                 hypervisor.tell(
                     domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_MIGRATED
@@ -364,55 +396,16 @@ class Leaving:
             await self._forget(leaver)
         self._removed(domain, flags)
 
-    async def _follows(self, leaver: Leaver) -> None:
-        """
-        Wait for memory that follows a guest which runs elsewhere already.
-
-        @raise VirtError: it does not follow; then neither half of the guest is whole.
-        """
-        guest, domain = leaver.guest, leaver.domain
-        assert leaver.rest is not None and guest.process is not None
-        rest = leaver.rest
-        guest.process.whenEnded().addCallback(
-            lambda _: None if rest.called else rest.callback("ended")
-        )
-        word = await rest
-        if word == "postcopy-active":
-            # Told late of what was seen already.
-            leaver.rest = guest.migrated = Deferred()
-            await self._follows(leaver)
-            return
-        if word == "completed":
-            await self._counted(leaver)
-        if word == "completed" or domain.guest is not guest:
-            return
-        self._halfGone(leaver)
-        await self._forget(leaver)
-        raise failed("job 'migration out' failed in post-copy phase")
-
-    async def _counted(self, leaver: Leaver) -> None:
-        """Count what has followed."""
-        if leaver.job is None or leaver.statistics is None or leaver.guest.monitor is None:
-            return
+    async def _stays(self, leaver: Leaver) -> None:
+        """It was sent but does not run there: it goes on here, if all of it is still here."""
         try:
-            status = await leaver.guest.execute("query-migrate")
-        except VirtError:
-            return
-        if isinstance(status, dict):
-            leaver.job.statistics = {**leaver.job.statistics, **status}
-            numbers = (await statisticsOf(self._hypervisor, leaver)).numbers
-            leaver.statistics = attrs.evolve(leaver.statistics, numbers=numbers)
-
-    def _halfGone(self, leaver: Leaver) -> None:
-        """What is here is not the whole guest any more, and must not go on."""
-        hypervisor, domain = self._hypervisor, leaver.domain
-        if domain.guest is leaver.guest and domain.state == c.VIR_DOMAIN_PAUSED:
-            hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
-            hypervisor.tell(
-                domain,
-                c.VIR_DOMAIN_EVENT_SUSPENDED,
-                c.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED,
-            )
+            if leaver.follows:
+                self._halfGone(leaver)
+            else:
+                await self._resume(leaver)
+        finally:
+            if not leaver.kept:
+                await self._forget(leaver)
 
     def _account(self, leaver: Leaver, cookie: Cookie | None) -> None:
         """Keep how it went for those who ask, and tell."""

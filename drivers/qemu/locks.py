@@ -29,6 +29,7 @@ __all__ = [
     "lease",
     "letGo",
     "lockable",
+    "regain",
     "release",
     "releaseSome",
 ]
@@ -136,9 +137,29 @@ async def releaseSome(
 
 
 def letGo(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
-    """A guest has been paused: let its leases go, unless nothing has any."""
-    if hypervisor.hasLocks and not guest.starting:
+    """
+    A guest has been paused: let its leases go, unless nothing has any.
+
+    One that is being moved keeps them until all of it has been sent: if it is not, QEMU lets it go on by itself.
+    """
+    if hypervisor.hasLocks and not guest.starting and not guest.leaving:
         hypervisor.later(release(hypervisor, domain, guest))
+
+
+def regain(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """A guest goes on by itself, or because somebody told QEMU: see to it that it has its leases, or stands still."""
+    if hypervisor.hasLocks and not guest.starting and not guest.leased and not guest.dying:
+        hypervisor.later(_regain(hypervisor, domain, guest))
+
+
+async def _regain(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    try:
+        await lease(hypervisor, domain, guest)
+    except VirtError as error:
+        if domain.guest is not guest:
+            return
+        log.error("{name} went on without its leases: {error}", name=domain.name, error=error)
+        await guest.execute("stop")
 
 
 async def adopt(hypervisor: Hypervisor, domain: Domain, guest: Guest, running: bool) -> None:

@@ -51,16 +51,24 @@ class PeerToPeer(Leaving):
         if flags & c.VIR_MIGRATE_OFFLINE:
             await leader.lead(_Going(self, domain, None, asked), dconnuri, params, flags)
             return
-        leaver = await self._hold(domain, domain.checkActive(), flags, None)
+        again = bool(flags & c.VIR_MIGRATE_POSTCOPY_RESUME)
+        if again:
+            leaver = self._broken(domain)
+        else:
+            leaver = await self._hold(domain, domain.checkActive(), flags, None)
+        leaver.peer = dconnuri
         self._callOff(leaver)
         leaver.busy = True
         try:
-            checkMovable(domain, domain.definition, flags, asked)
+            if not again:
+                checkMovable(domain, domain.definition, flags, asked)
             await leader.lead(_Going(self, domain, leaver, asked), dconnuri, params, flags)
         finally:
+            leaver.busy = False
             if leaver.held is not None and not leaver.sent:
                 await self._givenUp(leaver)
-            await self._forget(leaver)
+            if not leaver.kept or not leaver.half:
+                await self._forget(leaver)
 
 
 class _Going:
@@ -92,6 +100,14 @@ class _Going:
     async def begin(self, flags: int) -> MigrationBegun:
         """Describe it to the destination."""
         self._flags = flags
+        if flags & c.VIR_MIGRATE_POSTCOPY_RESUME:
+            leaver = self._leaver
+            assert leaver is not None
+            leaver.busy = False  # it is this one's own
+            try:
+                return self._steps._beginAgain(self._domain)
+            finally:
+                leaver.busy = True
         return await self._steps._begin(self._domain, self._asked, flags)
 
     def goesOn(self) -> None:
@@ -118,6 +134,9 @@ class _Going:
         read = readCookie(cookie, uuid=self._domain.uuid)
         if isinstance(where, str):
             address = steps._addressOf(where, self._flags, self._asked, leaver)
+            if self._flags & c.VIR_MIGRATE_POSTCOPY_RESUME:
+                await steps._performAgain(leaver, address)
+                return steps._cookie(self._domain, statistics=leaver.statistics).encode()
             return (await steps._perform(leaver, self._asked, read, address)).encode()
         return (await steps._perform(leaver, self._asked, read, where)).encode()
 

@@ -33,6 +33,7 @@ from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
 from pyvirt.drivers.qemu.storagecopy import abandon
 from pyvirt.drivers.qemu.store import Status
 from pyvirt.drivers.qemu.unclaimed import endUnclaimed
+from pyvirt.drivers.qemu.unfinished import doomed, takeUp
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["autostart", "findAgain", "loadDefinitions"]
 
 log = Logger()
-
-_ARRIVING = "remoteDispatchDomainMigratePrepare3Params"
-_SENT = "remoteDispatchDomainMigrateConfirm3Params"
 
 
 def loadDefinitions(hypervisor: Hypervisor) -> None:
@@ -81,8 +79,17 @@ async def findAgain(hypervisor: Hypervisor) -> None:
         if domain.active:
             continue
         hypervisor.lastID = max(hypervisor.lastID, status.id)
+        # Who asks before all is known is not to be told that it does not run.
+        _setState(domain, status)
         waiting.append(Deferred.fromCoroutine(_findAgain(hypervisor, domain, status)))
     await gatherResults(waiting)
+
+
+def _setState(domain: Domain, status: Status) -> None:
+    state = stateNumber(status.state)
+    domain.state, domain.reason = state, reasonNumber(state, status.reason)
+    if doomed(status, domain.state, domain.reason):
+        domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_MIGRATION
 
 
 async def _findAgain(hypervisor: Hypervisor, domain: Domain, status: Status) -> None:
@@ -113,8 +120,8 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     adoptGroup(hypervisor, domain, guest)
     openEvents(definition, guest, quietly=True)
     hypervisor.domains.identify(domain, status.id)
-    state = stateNumber(status.state)
-    domain.state, domain.reason = state, reasonNumber(state, status.reason)
+    _setState(domain, status)
+    state = domain.state
     reclaimPorts(hypervisor, definition, guest)
     reserveNames(hypervisor, definition)
     running = hypervisor.processes.adopt(status.pid, status.started or None)
@@ -130,16 +137,16 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     try:
         await connectMonitor(hypervisor, domain, guest)
         reply = await guest.execute("query-status")
-        if state == c.VIR_DOMAIN_PAUSED and (
-            domain.reason == c.VIR_DOMAIN_PAUSED_STARTING_UP or status.job == _ARRIVING
-        ):
+        if state == c.VIR_DOMAIN_PAUSED and domain.reason == c.VIR_DOMAIN_PAUSED_STARTING_UP:
             # The daemon ended while it started this guest: nobody was told that it runs.
-            # Or it was to come from another host, where it goes on.
             log.warn("{name} was being started: ending it", name=domain.name)
             await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FAILED)
             ending.forget(hypervisor, domain)
             return
-        await _settle(hypervisor, domain, guest, status, reply)
+        if not await takeUp(hypervisor, domain, guest, status):
+            await _settle(hypervisor, domain, guest, status, reply)
+        elif domain.guest is guest:
+            await _learn(hypervisor, domain, guest)
         if domain.guest is guest:
             await _welcome(hypervisor, domain, guest)
         if domain.guest is guest:
@@ -154,6 +161,8 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.starting = False
     if not running.isRunning():
         ending.endByItself(hypervisor, domain, guest)
+    elif domain.state == c.VIR_DOMAIN_RUNNING:
+        locks.regain(hypervisor, domain, guest)
     hypervisor.saveStatus(domain)
 
 
@@ -169,7 +178,7 @@ async def _settle(
     word = str(reply.get("status", "")) if isinstance(reply, dict) else ""
     if status.job is not None and status.backup is None:
         await _giveUpJob(guest)
-    if status.job != _SENT and any(job.kind == "migration" for job in guest.blockJobs.values()):
+    if any(job.kind == "migration" for job in guest.blockJobs.values()):
         await abandon(hypervisor, domain, guest)
     if word == "running":
         if domain.state != c.VIR_DOMAIN_RUNNING:
@@ -195,8 +204,6 @@ async def _settle(
             c.VIR_DOMAIN_PAUSED_DUMP,
             c.VIR_DOMAIN_PAUSED_MIGRATION,
         )
-        # Sent to another host it may run there.
-        and status.job != _SENT
     ):
         # It was paused for something that is not finished now.
         guest.runningReason = c.VIR_DOMAIN_RUNNING_SAVE_CANCELED
@@ -209,6 +216,11 @@ async def _settle(
             "watchdog": c.VIR_DOMAIN_PAUSED_WATCHDOG,
         }.get(word, c.VIR_DOMAIN_PAUSED_UNKNOWN)
         domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, reason
+    await _learn(hypervisor, domain, guest)
+
+
+async def _learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Ask the guest what it has now."""
     domain.definition = learnChardevs(domain.definition, await guest.execute("query-chardev"))
     blocks = await guest.execute("query-block")
     domain.definition = learnDrives(domain.definition, blocks)

@@ -130,7 +130,7 @@ async def send(
             cancel=cancel,
         )
         if word == "postcopy-active":
-            guest.migrated = leaver.rest = Deferred()
+            leaver.follows = True
             hypervisor.setState(domain, c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_POSTCOPY)
             hypervisor.tell(
                 domain, c.VIR_DOMAIN_EVENT_SUSPENDED, c.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY
@@ -146,7 +146,7 @@ async def send(
             raise failed("domain is not running") from None
         raise job.problem or error from None
     finally:
-        if leaver.rest is None:
+        if not leaver.follows:
             job.look = None
         if locked is not None:
             _limitLocked(guest, locked)

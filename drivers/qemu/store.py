@@ -42,6 +42,8 @@ class Status:
     @ivar askedCPU: the processor that it was started with, if it has become another.
     @ivar volumes: disks that are volumes of pools, by what the guest calls them.
     @ivar fakeReboot: it is to start again when it has shut down.
+    @ivar job: what it is busy with; of a migration also how far that is (C{phase}), what it was asked with
+        (C{flags}), and where the destination's daemon is (C{peer}), if this one leads.
     """
 
     state: str
@@ -57,6 +59,9 @@ class Status:
     agentTimeout: int
     fakeReboot: bool
     job: str | None
+    phase: str
+    flags: int
+    peer: str
     restored: tuple[tuple[str, int, int], ...]
     lastNode: int
     volumes: tuple[tuple[str, Volume], ...]
@@ -143,7 +148,10 @@ class Store:
             out += [f"    <vcpu id='{vcpu}' pid='{pid}'/>\n" for vcpu, pid in status.vcpuThreads]
             out.append("  </vcpus>\n")
         if status.job is not None:
-            out.append(f"  <job type='none' async='{escape(status.job)}'/>\n")
+            more = f" phase='{escape(status.phase)}'" if status.phase else ""
+            more += f" flags='{status.flags:#x}'" if status.flags else ""
+            more += f" peer='{escape(status.peer)}'" if status.peer else ""
+            out.append(f"  <job type='none' async='{escape(status.job)}'{more}/>\n")
         if status.fakeReboot:
             out.append("  <fakereboot/>\n")
         out.append(f"  <libDir path='{escape(status.folder)}'/>\n")
@@ -255,6 +263,9 @@ def readStatus(text: str) -> Status:
         agentTimeout=int(tree.findtext("agentTimeout") or -2),
         fakeReboot=tree.find("fakereboot") is not None,
         job=None if job is None else job.get("async"),
+        phase="" if job is None else job.get("phase", ""),
+        flags=0 if job is None else int(job.get("flags", "0"), 0),
+        peer="" if job is None else job.get("peer", ""),
         restored=tuple(
             (each.get("path", ""), int(each.get("user", "0")), int(each.get("group", "0")))
             for each in tree.iterfind("owner")

@@ -494,7 +494,8 @@ class Arriving:
                 )
         else:
             status = await guest.execute("query-migrate")
-            following = isinstance(status, dict) and status.get("status") == "postcopy-active"
+            word = status.get("status") if isinstance(status, dict) else None
+            following = str(word).startswith("postcopy")
             reason = c.VIR_DOMAIN_RUNNING_POSTCOPY if following else c.VIR_DOMAIN_RUNNING_MIGRATED
             await starting.goOn(hypervisor, domain, guest, reason)
             if following:
@@ -560,7 +561,7 @@ class Arriving:
                 continue
             status = await guest.execute("query-migrate")
             word = status.get("status") if isinstance(status, dict) else None
-            if word in ("completed", "postcopy-active"):
+            if word == "completed" or str(word).startswith("postcopy"):
                 return
             if word in ("failed", "cancelled"):
                 raise failed(f"migration failed: {status.get('error-desc', word)}")

@@ -418,10 +418,11 @@ class CredentialTests(PeerCase):
         super().setUp()
         self.asked = 0
         self.password: str | None = "secret"
-        self.memory.daemon.server.sasl = SASL(
+        sasl = SASL(
             passwords=PasswordFile(makeFile(self)),
             inThread=lambda function, *arguments: execute(function, *arguments),
         )
+        self.memory.daemon.server.logins = lambda: sasl
 
     def answer(self, wanted: list[list[Any]], opaque: Any) -> int:
         self.asked += 1

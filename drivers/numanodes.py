@@ -5,7 +5,7 @@ On which nodes of the host a domain's memory is to be, in its definition.
 from __future__ import annotations
 
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._tune import NUMAMemory, NUMATune
+from pyvirt.definitions.domain._numatune import NUMAMemory, NUMATune
 from pyvirt.definitions.schema import replaced
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 

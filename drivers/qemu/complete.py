@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyvirt.definitions.domain import DomainDefinition, steps
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._cpu import CPU, CPUModel
-from pyvirt.definitions.domain._os import NVRAM
+from pyvirt.definitions.domain._os import NVRAM, Firmware, FirmwareFeature
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
@@ -49,6 +49,9 @@ def complete(
     @param security: the model of security of the host.
     @raise VirtError: it asks for what cannot be.
     """
+    steps.checkTimers(definition)
+    steps.checkScheduled(definition)
+    _checkLabels(definition)
     if definition.bootloader is not None:
         raise unsupportedConfig("bootloader is not supported by QEMU")
     definition = _general(definition, capabilities, random)
@@ -62,7 +65,7 @@ def complete(
     _checkControllers(controllers)
     devices = builtinControllers(devices, machine, arch, capabilities)
     definition = replaced(definition, devices=devices)
-    definition = _firmware(definition, nvramFolder)
+    definition = _firmware(_firmwareFeatures(definition), nvramFolder)
     definition = _processor(definition, capabilities)
     definition = _cells(definition)
     definition = completeDevices(definition, capabilities, random)
@@ -73,6 +76,34 @@ def complete(
     labels = tuple(_labelled(each, security) for each in definition.seclabels)
     definition = replaced(definition, seclabels=labels)
     return assignAddresses(definition, capabilities)
+
+
+def _checkLabels(definition: DomainDefinition) -> None:
+    """
+    Complain of a label of no security model, unless it is left to the host whose model that is.
+
+    @raise VirtError: XML_ERROR.
+    """
+    labels = definition.seclabels
+    if len(labels) == 1:
+        only = labels[0]
+        if only.type == "none" or (only.type == "dynamic" and only.baselabel is None):
+            return
+    if any(each.model is None for each in labels):
+        raise xmlError("missing security model in domain seclabel")
+
+
+def _firmwareFeatures(definition: DomainDefinition) -> DomainDefinition:
+    """Keys are enrolled for firmwares that check signatures."""
+    os = definition.os
+    if os.firmware is None or os.firmwareFeatures is None:
+        return definition
+    features = {each.name: each for each in os.firmwareFeatures.features}
+    if "enrolled-keys" not in features or not features["enrolled-keys"].enabled:
+        return definition
+    features.setdefault("secure-boot", FirmwareFeature(enabled=True, name="secure-boot"))
+    chosen = Firmware(features=tuple(features[name] for name in sorted(features)))
+    return replaced(definition, os=replaced(os, firmwareFeatures=chosen))
 
 
 def _labelled(label: Any, security: str) -> Any:
@@ -114,10 +145,15 @@ def _general(
         changes["genid"] = formatUUID(steps.randomUUID(random))
     changes.update(steps.memory(_fromCells(definition)))
     changes.update(steps.processors(definition))
+    listed = changes.get("vcpus", definition.vcpus)
+    first = listed.vcpus[0] if listed is not None and listed.vcpus else None
+    if first is not None and first.enabled and first.hotpluggable:
+        raise unsupportedConfig("vcpu0 can't be hotpluggable")
     changes.update(steps.threads(definition))
     kind = definition.os.type
     if not kind.arch:
-        kind = replaced(kind, arch=capabilities.arch)
+        # Where none is said it is the host's, and a host of 64 bits runs guests of 32 bits too.
+        kind = replaced(kind, arch={"i686": "x86_64"}.get(capabilities.arch, capabilities.arch))
     if not kind.machine and definition.type == "kvm" and not capabilities.kvm:
         raise invalidArgument(f"could not get preferred machine for {capabilities.binary} type=kvm")
     name = kind.machine or capabilities.defaultMachine() or ""

@@ -15,9 +15,9 @@ from pyvirt.definitions.domain._net import MAC, Interface
 from pyvirt.definitions.domain._small import CID, RNG, TPM, Panic, Shmem
 from pyvirt.definitions.domain._source import NetworkSource
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
-from pyvirt.definitions.kinds import unsupported
+from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.qemu.machine import isVirt, isX86
+from pyvirt.drivers.qemu.machine import isI440FX, isQ35, isVirt, isX86
 from pyvirt.errors import ErrorDomain, VirtError
 
 if TYPE_CHECKING:
@@ -135,6 +135,10 @@ def _disk(disk: Disk, capabilities: BinaryCapabilities) -> Disk:
     changes["source"] = _web(_encrypted(disk.source))
     changes["encryption"] = _engine(disk.encryption)
     changes["backingStore"] = _chain(disk.backingStore)
+    place = disk.address.type if disk.address is not None else None
+    virtio = disk.target is not None and disk.target.bus == "virtio"
+    if virtio and place not in (None, "pci", "ccw", "virtio-mmio"):
+        raise _refuse(f"virtio disk cannot have an address of type '{place}'")
     return replaced(disk, **changes)
 
 
@@ -150,6 +154,8 @@ def _controller(
         if controller.model == "ncr53c90":
             raise _refuse("ncr53c90 SCSI controller is not a built-in for this machine")
         return controller
+    if controller.type == "pci":
+        _bridge(controller, definition)
     if controller.type != "usb":
         return controller
     if controller.model in ("qusb1", "qusb2"):
@@ -168,6 +174,18 @@ def _controller(
     if capabilities.has("piix3-usb-uhci"):
         return replaced(controller, model="piix3-uhci")
     return controller
+
+
+def _bridge(controller: Controller, definition: DomainDefinition) -> None:
+    """Machines have their own root, and some have others beside it."""
+    machine, arch = definition.os.type.machine or "", definition.os.type.arch
+    model = controller.model
+    if model in ("pci-root", "pcie-root") and controller.index:
+        raise xmlError("pci-root and pcie-root controllers should have index 0", ErrorDomain.QEMU)
+    if model == "pci-expander-bus" and not isI440FX(machine, arch):
+        raise _refuse("pci-expander-bus controllers are only supported on 440fx-based machinetypes")
+    if model == "pcie-expander-bus" and not isQ35(machine, arch):
+        raise _refuse("pcie-expander-bus controllers are not supported with this machine type")
 
 
 def _interface(
@@ -346,6 +364,10 @@ def _rng(rng: RNG) -> RNG:
 
 def _shmem(shmem: Shmem) -> Shmem:
     """Shared memory without a server has four mebibytes."""
+    if shmem.model == "ivshmem-plain" and shmem.server is not None:
+        raise _refuse("shmem model 'ivshmem-plain' is supported only with server option disabled")
+    if shmem.model == "ivshmem-doorbell" and shmem.server is None:
+        raise _refuse("shmem model 'ivshmem-doorbell' is supported only with server option enabled")
     if shmem.size is None and shmem.model == "ivshmem-plain":
         return replaced(shmem, size=4)
     return shmem

@@ -92,7 +92,7 @@ def ordered(found: Iterable[tuple[str, str]]) -> list[str]:
 
 def _matches(descriptor: Descriptor, definition: DomainDefinition) -> bool:
     os = definition.os
-    if os.firmware == "efi":
+    if os.firmware == "efi" or (os.firmware is None and descriptor.path == _named(definition)):
         wanted = "uefi"
     elif os.firmware == "bios":
         wanted = "bios"
@@ -135,6 +135,14 @@ def _matches(descriptor: Descriptor, definition: DomainDefinition) -> bool:
     return not (loader is not None and loader.secure and "requires-smm" not in has)
 
 
+def _named(definition: DomainDefinition) -> str | None:
+    """Return the path of the firmware in flash that a definition names itself."""
+    loader = definition.os.loader
+    if loader is None or loader.type != "pflash" or not loader.readonly:
+        return None
+    return loader.path
+
+
 def chooseFirmware(
     definition: DomainDefinition,
     descriptors: Iterable[Descriptor],
@@ -148,6 +156,11 @@ def chooseFirmware(
     """
     os = definition.os
     if os.firmware is None or os.firmware == "none":
+        path = _named(definition)
+        for descriptor in descriptors if path is not None else ():
+            # What is known of it holds, though somebody else chose it.
+            if descriptor.path == path and _matches(descriptor, definition):
+                return _chosen(definition, descriptor, nvramFolder)
         return definition
     if os.loader is not None and os.loader.path is not None:
         return definition

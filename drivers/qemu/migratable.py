@@ -8,7 +8,7 @@ from typing import Any
 
 from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
 from pyvirt.definitions.domain._audio import Audio
-from pyvirt.definitions.domain._cpu import CPU
+from pyvirt.definitions.domain._cpu import CPU, CPUFeature
 from pyvirt.definitions.domain.stability import checkABIStability
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.channelpaths import withoutDefaultPath
@@ -35,6 +35,7 @@ def formatMigratable(
     devices = definition.devices
     definition = replaced(
         definition,
+        cpu=_known(definition.cpu),
         devices=replaced(
             devices,
             disks=tuple(map(_raw, devices.disks)),
@@ -47,6 +48,20 @@ def formatMigratable(
         ),
     )
     return formatDomain(definition, secure=secure, inactive=True, migratable=True)
+
+
+def _known(cpu: CPU | None) -> CPU | None:
+    """Say of one model that it lacks what older libvirts thought it has."""
+    if (
+        cpu is None
+        or cpu.mode != "custom"
+        or cpu.model is None
+        or cpu.model.name != "Icelake-Server"
+        or any(each.name == "pconfig" for each in cpu.features)
+    ):
+        return cpu
+    lacks = CPUFeature(policy="disable", name="pconfig")
+    return replaced(cpu, features=(*cpu.features, lacks))
 
 
 def checkStable(

@@ -142,6 +142,10 @@ def wanted(device: Any) -> bool:
     return address is None or (isinstance(address, PCIAddress) and address.slot is None)
 
 
+#: The bridge to ISA, disks and the bus of system management of newer machines are one chip.
+_ICH9 = tuple(Place(0, 0x1F, function) for function in (0, 2, 3))
+
+
 @attrs.define
 class _Plan:
     """One round of giving slots."""
@@ -188,6 +192,15 @@ class _Plan:
                 )
                 if self._builtin(group, device, place):
                     continue
+                if group == "iommu" and place.bus:
+                    raise xmlError(
+                        f"The device at PCI address {place} needs to be an integrated device (bus=0)"
+                    )
+                if isI440FX(self.machine, self.arch) and (place.bus, place.slot) == (0, 1):
+                    # Everything there is one chip of the machine.
+                    raise xmlError(f"Attempted double use of PCI Address {place}")
+                if isQ35(self.machine, self.arch) and place in _ICH9:
+                    raise xmlError(f"Attempted double use of PCI Address {place}")
                 self.buses.reserve(place, needs or Connect.PCI | Connect.HOTPLUG)
 
     def _builtin(self, group: str, device: Any, place: Place) -> bool:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import check
-from pyvirt.definitions.domain._address import DriveAddress
+from pyvirt.definitions.domain._address import DIMMAddress, DriveAddress
+from pyvirt.definitions.domain._features import HPT
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.machine import isQ35, isX86
@@ -60,6 +61,8 @@ def validate(
     checkActions(definition)
     _firmware(definition)
     _launch(definition)
+    _tuning(definition)
+    _settings(definition)
     check(definition, deviceCheck(definition, capabilities, settings))
     _together(definition)
 
@@ -98,15 +101,35 @@ def _together(definition: DomainDefinition) -> None:
                 f"target='{at.target}' unit='{at.unit}'"
             )
         places[place] = disk.target.dev
-    os = definition.os
-    if os.firmware is not None and os.loader is not None:
-        for name in ("readonly", "type"):
-            if getattr(os.loader, name) is not None:
+    _chosenFirmware(definition.os)
+
+
+def _chosenFirmware(os: Any) -> None:
+    """What the firmware is chosen by says nothing of one that is named."""
+    if os.firmware is None:
+        return
+    asked = os.firmwareFeatures
+    wanted = {each.name: each.enabled for each in asked.features} if asked is not None else {}
+    if wanted.get("enrolled-keys") and wanted.get("secure-boot") is False:
+        raise _generic(
+            "firmware feature 'enrolled-keys' cannot be enabled when firmware feature "
+            "'secure-boot' is disabled",
+            ErrorCode.XML_DETAIL,
+        )
+    if os.loader is not None:
+        for name in ("readonly", "type", "secure"):
+            value = getattr(os.loader, name)
+            if value is not None and (name != "secure" or value is False):
                 raise _generic(
                     f"loader attribute '{name}' cannot be specified when firmware autoselection "
                     "is enabled",
                     ErrorCode.XML_DETAIL,
                 )
+    if os.nvram is not None and os.nvram.template is not None:
+        raise _generic(
+            "nvram attribute 'template' cannot be specified when firmware autoselection is enabled",
+            ErrorCode.XML_DETAIL,
+        )
 
 
 def _memory(definition: DomainDefinition) -> None:
@@ -118,9 +141,40 @@ def _memory(definition: DomainDefinition) -> None:
         each.model != "virtio-pmem" for each in definition.devices.memories
     ):
         raise refuse("cannot use/hotplug a memory device when domain 'maxMemory' is not defined")
+    for memory in definition.devices.memories:
+        _module(memory, definition)
     backing = definition.memoryBacking
+    if (
+        backing is not None
+        and backing.hugepages is not None
+        and backing.allocation is not None
+        and backing.allocation.mode == "ondemand"
+    ):
+        raise refuse("hugepages are not allowed with memory allocation ondemand")
     if backing is not None and backing.hugepages is not None and backing.source == "anonymous":
         raise refuse("hugepages are not allowed with anonymous memory source")
+
+
+def _module(memory: Any, definition: DomainDefinition) -> None:
+    """Modules have slots, each its own, and say whose memory they are."""
+    numa = definition.cpu.numa if definition.cpu is not None else None
+    if memory.model == "sgx-epc":
+        raise refuse("sgx epc isn't supported by this QEMU binary")
+    if definition.maxMemory is not None and isinstance(memory.address, DIMMAddress):
+        slot, slots = memory.address.slot, definition.maxMemory[1]
+        if slot >= slots:
+            raise refuse(f"memory device slot '{slot}' exceeds slots count '{slots}'")
+        if any(
+            other is not memory
+            and isinstance(other.address, DIMMAddress)
+            and other.address.slot == slot
+            for other in definition.devices.memories
+        ):
+            raise refuse(
+                f"memory device slot '{slot}' is already being used by another memory device"
+            )
+    if memory.model != "virtio-pmem" and memory.target.node is None and numa is not None:
+        raise refuse("target NUMA node needs to be specified for memory device")
 
 
 def _boot(definition: DomainDefinition) -> None:
@@ -226,9 +280,7 @@ def _features(definition: DomainDefinition) -> None:
     arch, machine = definition.os.type.arch, definition.os.type.machine or ""
     for name, called in _ELSEWHERE:
         value = getattr(features, name)
-        if value is None or not isX86(arch):
-            continue
-        if name == "gic" and value.version is None:
+        if value is None or value == HPT() or not isX86(arch):
             continue
         raise refuse(
             f"The '{called}' feature is not supported for architecture '{arch}' or machine type "
@@ -303,7 +355,7 @@ def _firmware(definition: DomainDefinition) -> None:
     features = definition.features
     loader = os.loader
     machine, arch = os.type.machine or "", os.type.arch
-    flash = loader is not None and loader.type == "pflash" and loader.readonly
+    flash = loader is not None and loader.type == "pflash"
     if (os.firmware == "efi" or flash) and isX86(arch) and (features is None or not features.acpi):
         raise refuse("UEFI requires ACPI on this architecture")
     if loader is not None and loader.secure:
@@ -314,6 +366,27 @@ def _firmware(definition: DomainDefinition) -> None:
         chosen = os.firmware is not None
         if not chosen and (features is None or features.smm is None or not features.smm.state):
             raise refuse("Secure boot requires SMM feature enabled")
+
+
+def _tuning(definition: DomainDefinition) -> None:
+    """What is shared out among guests can be shared out by QEMU's driver."""
+    if definition.memtune is not None and definition.memtune.minGuarantee:
+        raise refuse("Parameter 'min_guarantee' not supported by QEMU.")
+    tune = definition.cputune
+    if tune is not None and (tune.cachetunes or tune.memorytunes) and definition.type != "kvm":
+        raise refuse("cachetune is only supported for KVM domains")
+
+
+def _settings(definition: DomainDefinition) -> None:
+    """Names of settings that firmwares read are of the user's part."""
+    for info in definition.sysinfos:
+        if info.type != "fwcfg":
+            continue
+        for name, _, _ in info.entries:
+            if not name.startswith("opt/"):
+                raise refuse("Invalid firmware name")
+            if name.startswith(("opt/ovmf/", "opt/org.qemu/")):
+                raise refuse("That firmware name is reserved")
 
 
 def _launch(definition: DomainDefinition) -> None:

@@ -7,11 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyvirt.definitions.domain._address import DIMMAddress
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import unsupported
-from pyvirt.drivers.qemu.machine import hasBuiltinIDE, isI440FX, isQ35, isX86
-from pyvirt.drivers.qemu.validatedisks import checkDisk, knowsThread, sharesMemory
+from pyvirt.drivers.qemu.machine import hasBuiltinIDE, isQ35, isVirt, isX86
+from pyvirt.drivers.qemu.validatedisks import checkDisk, checkPlace, knowsThread, sharesMemory
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ def deviceCheck(
     """Return what complains of a device, told its kind and itself, that QEMU cannot have in a domain."""
 
     def test(kind: str, device: Any) -> None:
+        if kind == "disks":
+            checkPlace(device, definition)
         _place(device, definition)
         if kind == "disks":
             checkDisk(device, definition)
@@ -54,7 +55,7 @@ def _place(device: Any, definition: DomainDefinition) -> None:
     """What has a place on a bus that the machine has not, or is called so by a firmware that does not know it."""
     address = getattr(device, "address", None)
     kind = getattr(address, "type", None)
-    if getattr(device, "acpiIndex", None) is not None and kind != "pci":
+    if getattr(device, "acpiIndex", None) is not None and kind not in (None, "pci"):
         raise refuse("ACPI index is only supported for PCI devices")
     if kind == "ccw" and definition.os.type.arch not in ("s390", "s390x"):
         raise refuse(
@@ -102,11 +103,8 @@ _NAMES = {
 
 
 def _pci(controller: Any, definition: DomainDefinition) -> None:
-    machine, arch = definition.os.type.machine or "", definition.os.type.arch
     model, index, target = controller.model, controller.index or 0, controller.target
     if model in ("pci-root", "pcie-root"):
-        if index:
-            raise _xml("pci-root and pcie-root controllers should have index 0")
         return
     bus = getattr(controller.address, "bus", None)
     if bus is not None and bus >= index:
@@ -119,10 +117,6 @@ def _pci(controller: Any, definition: DomainDefinition) -> None:
             f"Option 'modelName' has invalid value for PCI controller with index '{index}', "
             f"model '{model}' and modelName '{controller.modelName}'"
         )
-    if model == "pci-expander-bus" and not isI440FX(machine, arch):
-        raise refuse("pci-expander-bus controllers are only supported on 440fx-based machinetypes")
-    if model == "pcie-expander-bus" and not isQ35(machine, arch):
-        raise refuse("pcie-expander-bus controllers are only supported on q35-based machinetypes")
     if target is not None and target.node is not None:
         cells = 0
         if definition.cpu is not None and definition.cpu.numa is not None:
@@ -180,7 +174,7 @@ def _interface(nic: Any, definition: DomainDefinition) -> None:
         if teaming.type == "persistent" and not virtio:
             raise refuse(
                 "virtio-net teaming persistent interface must be <model type='virtio'/>, not "
-                f"'{nic.model}'"
+                f"'{nic.model or '(null)'}'"
             )
         if teaming.type == "transient" and nic.type != "hostdev":
             raise refuse(
@@ -193,7 +187,7 @@ def _interface(nic: Any, definition: DomainDefinition) -> None:
                 raise refuse(f"{name} has to be a power of two")
     if nic.mtu is not None and nic.type not in _MTU:
         raise refuse(f"setting MTU on interface type {nic.type} is not supported yet")
-    if nic.coalesce is not None and nic.type not in ("network", "bridge", "ethernet"):
+    if nic.coalesce is not None and nic.type not in ("network", "bridge"):
         raise refuse(f"coalesce settings on interface type {nic.type} are not supported")
     if nic.rom is not None and nic.address is not None and nic.address.type != "pci":
         raise refuse("ROM tuning is only supported for PCI devices")
@@ -335,17 +329,19 @@ def _host(host: Any, definition: DomainDefinition) -> None:
         raise virtError(
             ErrorCode.INTERNAL_ERROR, "SCSI controller only supports 1 bus", ErrorDomain.QEMU
         )
+    if host.type == "pci" and host.source.writeFiltering is not None:
+        raise refuse("Write filtering of PCI device configuration space is not supported by qemu")
     if host.type != "mdev":
         return
+    if host.model == "vfio-ccw":
+        raise refuse("VFIO CCW device assignment is not supported by this version of QEMU")
+    if host.model == "vfio-ap":
+        raise refuse("VFIO AP device assignment is not supported by this version of QEMU")
     if host.boot is not None:
         raise refuse(
             "booting from assigned devices is not supported by mediated devices of model "
             f"{host.model}"
         )
-    if host.model == "vfio-ccw":
-        raise refuse("VFIO CCW device assignment is not supported by this version of QEMU")
-    if host.model == "vfio-ap":
-        raise refuse("VFIO AP device assignment is not supported by this version of QEMU")
     if host.display and not definition.devices.graphics:
         raise refuse("graphics device is needed for attribute value 'display=on' in <hostdev>")
 
@@ -365,10 +361,6 @@ def _panic(panic: Any, definition: DomainDefinition) -> None:
 def _shmem(shmem: Any, definition: DomainDefinition) -> None:
     if shmem.model == "ivshmem":
         raise refuse("ivshmem device is not supported with this QEMU binary")
-    if shmem.model == "ivshmem-plain" and shmem.server is not None:
-        raise refuse("shmem model 'ivshmem-plain' is supported only with server option disabled")
-    if shmem.model == "ivshmem-doorbell" and shmem.server is None:
-        raise refuse("shmem model 'ivshmem-doorbell' is supported only with server option enabled")
 
 
 def _iommu(iommu: Any, definition: DomainDefinition) -> None:
@@ -377,6 +369,8 @@ def _iommu(iommu: Any, definition: DomainDefinition) -> None:
     machine, arch = definition.os.type.machine or "", definition.os.type.arch
     if iommu.model == "intel" and not isQ35(machine, arch):
         raise refuse("IOMMU device: 'intel' is only supported with Q35 machines")
+    if iommu.model == "virtio" and not (isQ35(machine, arch) or isVirt(machine, arch)):
+        raise refuse("IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines")
     if iommu.model == "smmuv3" and isX86(arch):
         raise refuse("IOMMU device: 'smmuv3' is only supported with ARM Virt machines")
 
@@ -425,28 +419,6 @@ def _port(port: Any, definition: DomainDefinition) -> None:
     checkEnd(port.source, definition)
 
 
-def _memory(memory: Any, definition: DomainDefinition) -> None:
-    """Modules have slots, each its own, and say whose memory they are."""
-    numa = definition.cpu.numa if definition.cpu is not None else None
-    if memory.model == "sgx-epc":
-        raise refuse("sgx epc isn't supported by this QEMU binary")
-    if definition.maxMemory is not None and isinstance(memory.address, DIMMAddress):
-        slot, slots = memory.address.slot, definition.maxMemory[1]
-        if slot >= slots:
-            raise refuse(f"memory device slot '{slot}' exceeds slots count '{slots}'")
-        if any(
-            other is not memory
-            and isinstance(other.address, DIMMAddress)
-            and other.address.slot == slot
-            for other in definition.devices.memories
-        ):
-            raise refuse(
-                f"memory device slot '{slot}' is already being used by another memory device"
-            )
-    if memory.model != "virtio-pmem" and memory.target.node is None and numa is not None:
-        raise refuse("target NUMA node needs to be specified for memory device")
-
-
 def _rng(rng: Any, definition: DomainDefinition) -> None:
     if rng.backend is not None and rng.backend.source is not None:
         checkEnd(rng.backend.source, definition)
@@ -464,7 +436,6 @@ _TESTS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "redirdevs": _port,
     "rngs": _rng,
     "inputs": _input,
-    "memories": _memory,
     "audios": _audio,
     "hostdevs": _host,
     "watchdogs": _watchdog,

@@ -14,7 +14,7 @@ from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["checkDisk", "knowsThread", "sharesMemory"]
+__all__ = ["checkDisk", "checkPlace", "knowsThread", "sharesMemory"]
 
 #: The largest limit of throughput that QEMU takes.
 _MOST = 1000000000000000
@@ -70,7 +70,6 @@ def checkDisk(disk: Any, definition: DomainDefinition) -> None:
             raise refuse(f"copy_on_read is not compatible with 'lun' disk '{dev}'")
     if disk.device == "cdrom" and bus == "virtio":
         raise refuse(f"disk type of '{dev}' does not support ejectable media")
-    _address(disk, definition)
     _identity(disk)
     if disk.readonly and disk.device == "disk" and bus in ("ide", "sata"):
         raise refuse(f"readonly {bus} disks are not supported")
@@ -185,14 +184,13 @@ def _transient(disk: Any) -> None:
         )
 
 
-def _address(disk: Any, definition: DomainDefinition) -> None:
+def checkPlace(disk: Any, definition: DomainDefinition) -> None:
+    """
+    Check where on its bus a disk is.
+
+    @raise VirtError: the bus has no such place.
+    """
     bus, address = disk.target.bus, disk.address
-    if (
-        bus == "virtio"
-        and address is not None
-        and address.type not in ("pci", "ccw", "virtio-mmio", "unassigned")
-    ):
-        raise refuse(f"virtio disk cannot have an address of type '{address.type}'")
     if not isinstance(address, DriveAddress):
         return
     if bus == "scsi":

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._tune import BlkioTune, MemTune, NUMATune
+from pyvirt.definitions.domain._numatune import NUMATune
+from pyvirt.definitions.domain._tune import BlkioTune, MemTune
 from pyvirt.definitions.netbits import Bandwidth, Limits
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.units import formatSet, parseSet

@@ -229,6 +229,9 @@ _PARAMETERS = {
 }
 
 
+_NAMES = ("managerid", "typeid", "typeidversion", "instanceid", "profileid", "interfaceid")
+
+
 @definition
 class VirtualPort:
     """A virtual port of a switch."""
@@ -253,22 +256,13 @@ class VirtualPort:
             return self
         needed, allowed = _PARAMETERS[self.type]
         parameters = self.parameters or PortParameters()
-        for name in (
-            "managerid",
-            "typeid",
-            "typeidversion",
-            "instanceid",
-            "profileid",
-            "interfaceid",
-        ):
-            there = getattr(parameters, name) is not None
-            if there and name not in needed and name not in allowed:
-                raise xmlError(
-                    f"extra {name} unsupported in <virtualport type='{self.type}'>",
-                    11,
-                )
+        given = {name: getattr(parameters, name) is not None for name in _NAMES}
+        for name, there in given.items():
             if not there and name in needed and (not network or name == "interfaceid"):
                 raise xmlError(f"missing {name} in <virtualport type='{self.type}'>", 11)
+        for name, there in given.items():
+            if there and name not in needed and name not in allowed:
+                raise xmlError(f"extra {name} unsupported in <virtualport type='{self.type}'>", 11)
         return self
 
 

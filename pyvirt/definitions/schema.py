@@ -535,7 +535,9 @@ def _compileWriter(cls: type) -> Writer:
             kind = specs[x].kind
             lines.append(f" x = v.{x}")
             value = _valueSource(kind, 9999, "x", space)
-            lines.append(" if x is None or x == '': out.append(s + '/>\\n')")
+            some = " and len(s) > len(ind) + len(tag) + 1" if omit else ""
+            lines.append(" if x is None or x == '':")
+            lines.append(f"  if True{some}: out.append(s + '/>\\n')")
             lines.append(f" else: out.append(f'{{s}}>{value}</{{tag}}>\\n')")
         elif omit:
             lines.append(" if len(s) > len(ind) + len(tag) + 1: out.append(s + '/>\\n')")

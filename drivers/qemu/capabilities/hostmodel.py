@@ -45,6 +45,25 @@ def withHostModel(
     if cpu is None or not (
         cpu.mode == "host-model" or (cpu.mode == "custom" and cpu.match == "minimum")
     ):
+        if cpu is not None and cpu.mode == "custom":
+            cpu = _withOthers(_decided(cpu, table, hostModel(table, capabilities)), table)
+            return replaced(definition, cpu=cpu)
+        if cpu is not None and cpu.mode in ("maximum", "host-passthrough") and table.models:
+            for each in cpu.features:
+                if table.known(each.name or "") is None:
+                    raise virtError(
+                        ErrorCode.CONFIG_UNSUPPORTED,
+                        f"unknown CPU feature: {each.name}",
+                        ErrorDomain.CPU,
+                    )
+            decided = _decided(cpu, table, hostModel(table, capabilities))
+            asked = {each.name: each.policy for each in cpu.features}
+            kept = tuple(
+                each
+                for each in decided.features
+                if asked[each.name] != "optional" or each.policy == "require"
+            )
+            return replaced(definition, cpu=replaced(cpu, features=kept))
         return definition
     found = hostModel(table, capabilities)
     if found is None:
@@ -70,7 +89,37 @@ def withHostModel(
         model=CPUModel(name=found.model, fallback="forbid", vendor_id=vendor),
         features=tuple(features.values()),
     )
-    return replaced(definition, cpu=cpu)
+    return replaced(definition, cpu=_decided(cpu, table, found))
+
+
+def _decided(cpu: CPU, table: CPUMap, host: Decoded | None) -> CPU:
+    """Features that are optional are there if the host has them."""
+    if all(each.policy != "optional" for each in cpu.features):
+        return cpu
+    there: set[str] = set()
+    if host is not None:
+        model = table.models.get(host.model or "")
+        there = set(model.features if model is not None else ())
+        there = (there | set(host.required)) - set(host.disabled)
+    features = tuple(
+        replaced(each, policy="require" if each.name in there else "disable")
+        if each.policy == "optional"
+        else each
+        for each in cpu.features
+    )
+    return replaced(cpu, features=features)
+
+
+def _withOthers(cpu: CPU, table: CPUMap) -> CPU:
+    """What newer versions of a model no longer have is said not to be there."""
+    model = table.models.get((cpu.model.name if cpu.model is not None else None) or "")
+    if model is None:
+        return cpu
+    said = {each.name for each in cpu.features}
+    gone = tuple(
+        CPUFeature(policy="disable", name=name) for name in model.removed if name not in said
+    )
+    return replaced(cpu, features=(*cpu.features, *gone)) if gone else cpu
 
 
 def hostModel(table: CPUMap, capabilities: BinaryCapabilities) -> Decoded | None:

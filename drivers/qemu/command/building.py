@@ -29,6 +29,7 @@ from pyvirt.drivers.qemu.command.nets import addInterfaces
 from pyvirt.drivers.qemu.command.startchecks import checkStart
 from pyvirt.drivers.qemu.command.values import CommandLine, HostSettings, place
 from pyvirt.drivers.qemu.machine import isX86
+from pyvirt.drivers.qemu.refusals import unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
@@ -370,16 +371,16 @@ def _addSMBIOS(b: Builder) -> None:
         if info.type == "fwcfg":
             for entry in info.entries:
                 name, value, file = entry
-                what = (
-                    f"file={escaped(file)}"
-                    if file is not None
-                    else f"string={escaped(value or '')}"
-                )
+                what = f"string={value}" if value else f"file={escaped(file or '')}"
                 b.option("-fw_cfg", f"name={escaped(name)}", what)
 
 
 def _addTables(b: Builder, info: Any) -> None:
     groups: list[tuple[str, Any]] = list(info.groups)
+    if sum(group == "baseBoard" for group, _ in groups) > 1:
+        raise unsupportedConfig(
+            "qemu does not support more than one entry to Type 2 in SMBIOS table"
+        )
     for wanted in ("bios", "system", "baseBoard", "chassis", "oemStrings"):
         for group, entries in groups:
             if group != wanted:

@@ -33,7 +33,8 @@ def addSource(
     if kind in ("null", "vc", "pty", "stdio"):
         parts = [kind, f"id={name}"]
     elif kind == "dev":
-        parts = ["serial", f"id={name}", f"path={escaped(where or '')}"]
+        backend = "parallel" if name.startswith("charparallel") else "serial"
+        parts = [backend, f"id={name}", f"path={escaped(where or '')}"]
     elif kind == "file":
         parts = ["file", f"id={name}", f"path={escaped(where or '')}"]
         if source.append is not None:

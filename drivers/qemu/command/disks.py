@@ -229,7 +229,7 @@ def deviceProps(
         if geometry.trans is not None:
             values["bios-chs-trans"] = geometry.trans
     if disk.serial is not None:
-        values["serial"] = disk.serial
+        values["serial"] = disk.serial.replace("\\", "\\\\").replace(" ", "\\ ")
     if driver is not None and driver.error_policy is not None:
         word = "enospc" if driver.error_policy == "enospace" else driver.error_policy
         values["werror"] = word

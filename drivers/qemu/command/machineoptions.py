@@ -199,7 +199,9 @@ def addCPU(b: Builder) -> None:
         elif cache.mode == "passthrough":
             parts += ["host-cache-info=on", "l3-cache=off"]
         else:
-            parts += ["host-cache-info=off", "l3-cache=off"]
+            if cpu.mode in ("host-passthrough", "maximum"):
+                parts.append("host-cache-info=off")
+            parts.append("l3-cache=off")
     if cpu is not None and cpu.maxphysaddr is not None:
         if cpu.maxphysaddr.mode == "passthrough":
             parts.append("host-phys-bits=on")
@@ -275,7 +277,7 @@ def qemuFeature(name: str) -> str:
 def addTSEG(b: Builder) -> None:
     """Add the size of the memory that only the firmware sees."""
     features = b.definition.features
-    if features is not None and features.smm is not None and features.smm.tseg:
+    if features is not None and features.smm is not None and features.smm.tseg is not None:
         b.add("-global", f"mch.extended-tseg-mbytes={features.smm.tseg >> 20}")
 
 
@@ -295,7 +297,15 @@ def initialMemory(definition: Any) -> int:
     plugged = sum(
         each.target.size or 0 for each in definition.devices.memories if each.target is not None
     )
+    numa = definition.cpu.numa if definition.cpu is not None else None
+    if numa is not None:
+        return sum(map(cellSize, numa.cells))
     return int(definition.memory.amount - plugged)
+
+
+def cellSize(cell: Any) -> int:
+    """Return how much memory a cell gets, in KiB: whole mebibytes."""
+    return -(-int(cell.memory) // 1024) * 1024
 
 
 def addMemory(b: Builder) -> None:
@@ -373,6 +383,10 @@ def addIOThreads(b: Builder) -> None:
 _LEVELS = {None: "memory", 0: "memory", 1: "first-level", 2: "second-level", 3: "third-level"}
 
 
+#: What of a back end of memory says that it is nothing special.
+_PLAIN = {"qom-type", "id", "size", "host-nodes", "policy"}
+
+
 def addNUMA(b: Builder) -> None:
     """Add the cells, how far they are from each other, and how fast."""
     cpu = b.definition.cpu
@@ -381,16 +395,29 @@ def addNUMA(b: Builder) -> None:
         return
     hmat = _hmat(numa)
     withCPUs = [cell for cell in numa.cells if cell.cpus]
+    machine = b.capabilities.machine(b.machine)
+    backends = {
+        cell.id: backend(b, f"ram-node{cell.id}", cellSize(cell) * 1024, cell=cell)
+        for cell in numa.cells
+    }
+    # Machines of old take plain memory without a back end, where none of it is special.
+    plain = (
+        (machine is not None and machine.numaMemory)
+        and not hmat
+        and all(set(each) <= _PLAIN for each in backends.values())
+        and not (b.definition.numatune is not None and b.definition.numatune.memnodes)
+    )
     for cell in numa.cells:
         name = f"ram-node{cell.id}"
-        b.add("-object", jsonText(backend(b, name, cell.memory * 1024, cell=cell)))
+        if not plain:
+            b.add("-object", jsonText(backends[cell.id]))
         parts: list[str | None] = ["node", f"nodeid={cell.id}"]
         if cell.cpus:
             parts += [f"cpus={part}" for part in formatSet(cell.cpus).split(",")]
         if hmat:
             starter = cell if cell.cpus else (withCPUs[0] if withCPUs else cell)
             parts.append(f"initiator={_initiator(numa, cell, starter)}")
-        parts.append(f"memdev={name}")
+        parts.append(f"mem={cellSize(cell) // 1024}" if plain else f"memdev={name}")
         b.option("-numa", *parts)
     for cell in numa.cells:
         if cell.distances is None and not any(other.distances for other in numa.cells):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt.definitions.domain._checkdevices import Each, checkDevices, detail, refuse
+from pyvirt.definitions.domain._clock import CatchUp
 from pyvirt.definitions.domain._disk import Disk, imagePath
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._top import DomainDefinition
@@ -91,6 +92,11 @@ def checkDomain(definition: DomainDefinition) -> None:
     if timeout is not None and not -1 <= timeout <= 65535:
         raise refuse("invalid value for rebootTimeout, must be in range [-1,65535]")
     loader = os.loader
+    chosen = os.firmwareFeatures
+    if chosen is not None and chosen.features and os.firmware is None:
+        raise detail(
+            "cannot use feature-based firmware autoselection when firmware autoselection is disabled"
+        )
     if (loader is not None or os.nvram is not None) and os.firmware is None:
         if loader is None or loader.path is None:
             raise detail("no loader path specified and firmware auto selection disabled")
@@ -131,9 +137,9 @@ def checkTimers(definition: DomainDefinition) -> None:
     """Each timer has some options and not others."""
     for timer in definition.clock.timers:
         name = timer.name
-        if name in ("kvmclock", "hypervclock", "armvtimer") and timer.tickpolicy is not None:
+        if name in ("kvmclock", "hypervclock") and timer.tickpolicy is not None:
             raise refuse(f"timer {name} doesn't support setting of timer tickpolicy")
-        if timer.tickpolicy != "catchup" and timer.catchup is not None:
+        if timer.tickpolicy != "catchup" and timer.catchup not in (None, CatchUp()):
             raise xmlError(
                 "setting of timer catchup policies is only supported with tickpolicy='catchup'"
             )
@@ -157,7 +163,7 @@ def checkTune(definition: DomainDefinition) -> None:
     )
     if not threads:
         threads = set(range(1, (definition.iothreads or 0) + 1))
-    if tune.shares is not None and not 2 <= tune.shares <= 262144:
+    if tune.shares and not 2 <= tune.shares <= 262144:
         raise refuse("Value of cputune 'shares' must be in range [2, 262144]")
     for name in ("", "global_", "emulator_", "iothread_"):
         word = name.rstrip("_")

@@ -142,6 +142,8 @@ def _vsock(vsock: Any, definition: DomainDefinition) -> None:
 
 
 def _graphics(graphics: Any, definition: DomainDefinition) -> None:
+    if graphics.type == "vnc" and graphics.audio is not None:
+        _sound(graphics, definition)
     if graphics.type == "dbus" and graphics.p2p and graphics.address is not None:
         raise xmlError("D-Bus p2p with an address is not supported")
     for listen in graphics.listens:
@@ -170,10 +172,10 @@ def checkVideo(video: Video) -> None:
         raise refuse("'vhostuser' driver is only supported with 'virtio' device")
     if not outside and model.acceleration is not None and model.acceleration.rendernode:
         raise refuse("unsupported rendernode accel attribute without 'vhostuser'")
-    virtioOptions(driver, model.type == "virtio")
     for name in ("ram", "vram64", "vgamem"):
         if getattr(model, name) is not None and model.type != "qxl":
             raise refuse(f"{name} attribute only supported for video type qxl")
+    virtioOptions(driver, model.type == "virtio")
 
 
 def checkFilesystem(filesystem: Filesystem) -> None:

@@ -28,6 +28,8 @@ __all__ = ["CatchUp", "Clock", "Timer"]
 class CatchUp:
     """How lost ticks are made up for."""
 
+    xmlOmitEmpty: ClassVar[bool] = True
+
     threshold: int | None = attribute(ULONG_NZ)
     slew: int | None = attribute(ULONG_NZ)
     limit: int | None = attribute(ULONG_NZ)

@@ -18,9 +18,10 @@ from pyvirt.definitions.domain._disk import Disk, guessBus
 from pyvirt.definitions.domain._display import Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
+from pyvirt.definitions.domain._numatune import NUMAMemory, NUMATune
 from pyvirt.definitions.domain._small import CID, Smartcard
 from pyvirt.definitions.domain._top import VCPU, Devices, DomainDefinition, VCPUList
-from pyvirt.definitions.domain._tune import IOThread, IOThreadIds, NUMAMemory, NUMATune
+from pyvirt.definitions.domain._tune import IOThread, IOThreadIds
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import randomUUID
@@ -84,6 +85,29 @@ def checkPanics(devices: Devices) -> None:
         if panic.model in seen:
             raise xmlError(f"Multiple panic devices with model '{panic.model or 'default'}'")
         seen.add(panic.model)
+
+
+def checkScheduled(definition: DomainDefinition) -> None:
+    """Complain where threads are scheduled that there are not."""
+    tune = definition.cputune
+    if tune is None:
+        return
+    for sched in tune.vcpuscheds:
+        for number in sorted(sched.vcpus or ()):
+            if number >= definition.vcpu.maximum:
+                raise unsupported(f"vCPU '{number}' is not present in domain definition")(
+                    "", None, ""
+                )
+    known = (
+        {each.id for each in definition.iothreadids.threads} if definition.iothreadids else set()
+    )
+    numbers = iter(range(1, 1 << 16))
+    while len(known) < (definition.iothreads or 0):
+        known.add(next(numbers))
+    for sched in tune.iothreadscheds:
+        for number in sorted(sched.iothreads or ()):
+            if number not in known:
+                raise unsupported(f"Cannot find 'iothread' : {number}")("", None, "")
 
 
 def checkNumbers(definition: DomainDefinition) -> None:

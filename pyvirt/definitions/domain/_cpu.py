@@ -223,10 +223,18 @@ class CellCache:
 
     level: int | None = attribute(Kind(_readCellLevel))
     associativity: str | None = attribute(
-        choice("none direct full", error=custom("Invalid cache associativity '{text}'"))
+        choice(
+            "none direct full",
+            error=custom("Invalid cache associativity '{text}'"),
+            absent="none",
+        )
     )
     policy: str | None = attribute(
-        choice("none writeback writethrough", error=custom("Invalid cache policy '{text}'"))
+        choice(
+            "none writeback writethrough",
+            error=custom("Invalid cache policy '{text}'"),
+            absent="none",
+        )
     )
     size: CacheAmount | None = element(CacheAmount)
     line: CacheLine | None = element(CacheLine)

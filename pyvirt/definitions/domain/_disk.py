@@ -422,6 +422,8 @@ class Disk(BootDevice):
         target = self.target
         assert target is not None and target.dev is not None
         changes: dict[str, Any] = {"startup": None}
+        if self.sgio == "unfiltered":
+            raise unsupported("unfiltered sgio is no longer supported")("", node, "")
         source = self.source
         if self.startup is not None and source is not None:
             changes["source"] = replaced(source, startupPolicy=self.startup)

@@ -409,7 +409,7 @@ class TCG:
     tbCache: int | None = special(
         tags="tb-cache",
         read=lambda node, kids, context: (
-            scaledKiB(kids["tb-cache"][0], "./tb-cache") if "tb-cache" in kids else None
+            scaledKiB(kids["tb-cache"][0], "./tb-cache") or None if "tb-cache" in kids else None
         ),
         write=lambda value, out, indent, context: out.append(
             f"{indent}<tb-cache unit='KiB'>{value}</tb-cache>\n"

@@ -435,14 +435,20 @@ _PORTED = ("network", "bridge", "direct", "hostdev", "ethernet")
 
 
 def checkNetSource(node: Node, kids: dict[str, list[Node]]) -> None:
-    """Complain where a source lacks what the type of the interface needs."""
+    """Complain where a source lacks what the type of the interface needs, and of ports of switches it is not at."""
+    _checkSource(node, kids)
     kind = node.get("type") or "user"
-    if kind == "hostdev" and "source" not in kids:
-        raise xmlError("missing source address type")
     if "virtualport" in kids and kind not in ("network", "bridge", "direct", "hostdev"):
         raise unsupported(f"<virtualport> element unsupported for <interface type='{kind}'>")(
             "", node, ""
         )
+
+
+def _checkSource(node: Node, kids: dict[str, list[Node]]) -> None:
+    """Complain where a source lacks what the type of the interface needs."""
+    kind = node.get("type") or "user"
+    if kind == "hostdev" and "source" not in kids:
+        raise xmlError("missing source address type")
     if "source" not in kids:
         if kind in NEED_SOURCE:
             raise xmlError(f"interface type='{kind}' requires a 'source' element")

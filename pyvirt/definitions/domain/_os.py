@@ -71,8 +71,6 @@ class Firmware:
     def settle(self, node: Node, context: Context) -> Firmware:
         """Features are in libvirt's order, each once; what chooses nothing is nothing."""
         found = {each.name: each for each in self.features}
-        if node.getparent().get("firmware") in (None, "none"):
-            found.clear()
         return Firmware(features=tuple(found[name] for name in sorted(found)))
 
 
@@ -95,6 +93,8 @@ class InitEnv:
 @definition
 class Loader:
     """The firmware's image."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
 
     readonly: bool | None = attribute(BOOLEAN)
     type: str | None = attribute(choice("rom pflash"))
@@ -183,6 +183,8 @@ class BootMenu:
 @definition
 class BIOS:
     """Options of the BIOS."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
 
     useserial: bool | None = attribute(
         Kind(

@@ -107,6 +107,9 @@ class QEMUExtras:
         if self.overrides:
             out.append(f"{indent}<qemu:override>\n")
             for alias, properties in self.overrides:
+                if not properties:
+                    out.append(f"{indent}  <qemu:device alias='{escape(alias)}'/>\n")
+                    continue
                 out.append(f"{indent}  <qemu:device alias='{escape(alias)}'>\n")
                 out.append(f"{indent}    <qemu:frontend>\n")
                 for name, kind, value in properties:
@@ -154,14 +157,29 @@ def _override(node: Node) -> tuple[str, tuple[tuple[str, str, str | None], ...]]
                 continue
             name, kind, value = item.get("name"), item.get("type"), item.get("value")
             if name is None:
-                raise _bad("missing 'name' attribute for property")
-            if kind is None or kind not in _TYPES:
+                raise xmlError("missing 'name' attribute for qemu:property", ErrorDomain.QEMU)
+            if kind is None:
+                raise xmlError(
+                    "Missing required attribute 'type' in element 'property'", ErrorDomain.XML
+                )
+            if kind not in _TYPES:
                 raise xmlError(
                     f"Invalid value for attribute 'type' in element 'property': '{kind}'.",
                     ErrorDomain.XML,
                 )
             if kind != "remove" and value is None:
-                raise _bad(f"missing 'value' attribute for property '{name}'")
+                raise xmlError("missing 'value' attribute for 'qemu:property'", ErrorDomain.QEMU)
+            if kind == "remove" and value is not None:
+                raise xmlError(
+                    "setting 'value' attribute of 'qemu:property' doesn't make sense with 'remove' "
+                    "type",
+                    ErrorDomain.QEMU,
+                )
+            if kind == "bool" and value not in ("true", "false"):
+                raise xmlError(
+                    f"invalid value '{value}' of 'value' attribute of 'qemu:property'",
+                    ErrorDomain.QEMU,
+                )
             if kind in ("signed", "unsigned"):
                 number: int | None
                 try:

@@ -277,7 +277,7 @@ class SysInfo:
                     raise xmlError("Firmware entry is missing 'name' attribute")
                 if value is None and file is None:
                     raise xmlError("Firmware entry must have either value or 'file' attribute")
-                entries.append((name, value if file is None else None, file))
+                entries.append((name, value, file))
             return cls(type=kind, entries=tuple(entries))
         groups: list[Any] = []
         for group, names in SMBIOS.items():
@@ -316,7 +316,8 @@ class SysInfo:
             head = f"{inner}<entry name='{escape(name)}'"
             if file is not None:
                 head += f" file='{escape(file)}'"
-            body.append(f"{head}/>\n" if not word else f"{head}>{escape(word)}</entry>\n")
+            bare = not word or file is not None
+            body.append(f"{head}/>\n" if bare else f"{head}>{escape(word or '')}</entry>\n")
         if body:
             out.append(f"{indent}<{tag} type='{value.type}'>\n")
             out += body

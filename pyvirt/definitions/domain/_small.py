@@ -1067,6 +1067,8 @@ class Filesystem(BootDevice):
             if self.type == "ram":
                 source = replaced(source, units="KiB")
             changes["source"] = source
+        if self.type != "volume" and (source is None or source == FSSource()):
+            raise virtError(ErrorCode.NO_SOURCE, self.target or None, ErrorDomain.DOMAIN)
         if self.accessmode is None and (source is None or source.socket is None):
             changes["accessmode"] = "passthrough"
         return replaced(self, **changes)

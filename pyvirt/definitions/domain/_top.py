@@ -18,6 +18,7 @@ from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
 from pyvirt.definitions.domain._features import Features
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
+from pyvirt.definitions.domain._numatune import NUMATune
 from pyvirt.definitions.domain._os import OS, Resource
 from pyvirt.definitions.domain._qemu import QEMU_NAMESPACE, QEMUExtras
 from pyvirt.definitions.domain._security import (
@@ -55,7 +56,6 @@ from pyvirt.definitions.domain._tune import (
     IOThreadIds,
     MemoryBacking,
     MemTune,
-    NUMATune,
 )
 from pyvirt.definitions.kinds import (
     BOOLEAN,

@@ -45,7 +45,6 @@ __all__ = [
     "IOThreadIds",
     "MemTune",
     "MemoryBacking",
-    "NUMATune",
 ]
 
 UNLIMITED = 9007199254740991
@@ -608,7 +607,11 @@ def _spread(scheds: tuple[Sched, ...], name: str, order: Sequence[int] = ()) -> 
             raise xmlError(f"'{name.rstrip('s')}sched' scheduler bitmap '' is empty")
         for thread in numbers:
             if thread in found:
-                raise xmlError(f"'{name.rstrip('s')}sched' attributes '{name}' must not overlap")
+                raise virtError(
+                    ErrorCode.XML_DETAIL,
+                    f"'{name.rstrip('s')}sched' attributes '{name}' must not overlap",
+                    ErrorDomain.DOMAIN,
+                )
             change: dict[str, Any] = {name: frozenset([thread])}
             found[thread] = replaced(sched, **change)
     numbered = [found[number] for number in sorted(found)]
@@ -616,74 +619,3 @@ def _spread(scheds: tuple[Sched, ...], name: str, order: Sequence[int] = ()) -> 
         ranks = {thread: rank for rank, thread in enumerate(order)}
         numbered.sort(key=lambda sched: ranks.get(min(getattr(sched, name)), len(ranks)))
     return tuple(numbered)
-
-
-_NUMA_MODE = choice(
-    "strict preferred interleave restrictive",
-    error=unsupported("Unsupported NUMA memory tuning mode '{text}'"),
-)
-
-
-@definition
-class NUMAMemory:
-    """Which nodes of the host the guest's memory comes from."""
-
-    mode: str | None = attribute(_NUMA_MODE, default="strict")
-    nodeset: frozenset[int] | None = attribute(setKind())
-    placement: str | None = attribute(
-        choice(
-            "static auto",
-            error=unsupported("Unsupported NUMA memory placement mode '{text}'"),
-        )
-    )
-
-    def settle(self, node: Node, context: Context) -> NUMAMemory | None:
-        """A set of nodes makes the placement static, and the other way round."""
-        if not node.attrib:
-            return None
-        placement = self.placement or "static"
-        if placement == "static":
-            if self.nodeset is None:
-                raise unsupported(
-                    "nodeset for NUMA memory tuning must be set if 'placement' is 'static'"
-                )("", node, "")
-            return replaced(self, placement=None)
-        return replaced(self, placement="auto", nodeset=None)
-
-
-@definition
-class MemNode:
-    """The same for one cell of the guest."""
-
-    cellid: int | None = attribute(UINT, required=True)
-    mode: str | None = attribute(
-        choice("strict preferred interleave restrictive"), default="strict"
-    )
-    nodeset: frozenset[int] | None = attribute(
-        setKind(),
-        required=True,
-        missing=lambda node: xmlError("Missing required nodeset attribute in memnode element"),
-    )
-
-
-@definition
-class NUMATune:
-    """Which nodes of the host are used."""
-
-    @classmethod
-    def prepare(cls, node: Node, context: Context) -> None:
-        """There is one."""
-        if sum(child.tag == "numatune" for child in node.getparent()) > 1:
-            raise xmlError("only one numatune is supported")
-
-    xmlOmitEmpty: ClassVar[bool] = True
-
-    memory: NUMAMemory | None = element(NUMAMemory)
-    celled: None = special(read=lambda node, kids, context: _checkCells(node))
-    memnodes: tuple[MemNode, ...] = elements(MemNode, "memnode")
-
-
-def _checkCells(node: Node) -> None:
-    """Cells of the guest are spoken of only where there are any."""
-    if node.find("memnode") is not None and node.getparent().find("cpu/numa/cell") is None:
-        raise xmlError("Element 'memnode' is invalid without any guest NUMA cells")

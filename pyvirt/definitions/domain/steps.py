@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyvirt.definitions.domain._address import DriveAddress
-from pyvirt.definitions.domain._check import checkVideos
+from pyvirt.definitions.domain._check import checkTimers, checkVideos
 from pyvirt.definitions.domain._complete import (
     Random,
     checkNumbers,
     checkPanics,
+    checkScheduled,
     diskIndex,
     randomMAC,
     randomUUID,
@@ -40,6 +41,8 @@ __all__ = [
     "checkBootOrder",
     "checkNumbers",
     "checkPanics",
+    "checkScheduled",
+    "checkTimers",
     "checkVideos",
     "consoles",
     "diskIndex",

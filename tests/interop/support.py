@@ -418,6 +418,14 @@ class Outcome(NamedTuple):
     status: int
 
 
+@functools.cache
+def _home() -> str:
+    """A folder for what clients keep for their users, as histories; gone with this process."""
+    folder = tempfile.mkdtemp(prefix="pv-home-", dir="/tmp")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def _clientEnvironment() -> dict[str, str]:
     kept = {
         name: value
@@ -428,7 +436,7 @@ def _clientEnvironment() -> dict[str, str]:
         **kept,
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
-        "HOME": "/nonexistent",
+        "HOME": _home(),
         "EDITOR": "false",
         "VISUAL": "false",
     }

@@ -132,6 +132,11 @@ class Bandwidth:
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
         """Write the element; it has two tags even where it is empty."""
         mark = len(out)
+        # Peaks and bursts of nothing are nothing.
+        for name in ("inbound", "outbound"):
+            limits = getattr(value, name)
+            if limits is not None and limits.average is None and limits.floor is None:
+                value = replaced(value, **{name: Limits()})
         plainWriter(Bandwidth)(value, out, indent, tag, context)
         if out[mark].endswith("/>\n"):
             out[mark] = f"{indent}<{tag}>\n{indent}</{tag}>\n"
@@ -179,7 +184,10 @@ class Vlan:
         if sum(tag.nativeMode is not None for tag in self.tags) > 1:
             raise xmlError("duplicate native vlan setting", 0)
         if len(self.tags) > 1:
-            return replaced(self, trunk=True)
+            # Which one is native is known by its number.
+            native = {tag.id: tag.nativeMode for tag in self.tags if tag.nativeMode is not None}
+            tags = tuple(replaced(tag, nativeMode=native.get(tag.id)) for tag in self.tags)
+            return replaced(self, trunk=True, tags=tags)
         return replaced(self, trunk=self.trunk or None)
 
 

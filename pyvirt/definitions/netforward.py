@@ -18,11 +18,11 @@ from pyvirt.definitions.kinds import (
     number,
 )
 from pyvirt.definitions.netbits import (
-    addressOf,
     canonical,
     familyOf,
 )
 from pyvirt.definitions.neterrors import bad, detail, nameOf, refused
+from pyvirt.definitions.netips import checkSpan
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import (
     Context,
@@ -35,7 +35,7 @@ from pyvirt.definitions.schema import (
     special,
 )
 from pyvirt.definitions.values import definition
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain
 
 __all__ = ["Bridge", "Forward", "ForwardInterface"]
 
@@ -64,12 +64,7 @@ class AddressRange:
                     f"Bad ipv4 {name} address '{value}' in <nat> in <forward> in network '{where}'"
                 )
             found[name] = canonical(value)
-        if addressOf(found["start"]) > addressOf(found["end"]):  # type: ignore[operator]
-            raise virtError(
-                ErrorCode.INTERNAL_ERROR,
-                f"range {found['start']} - {found['end']} is reversed ",
-                ErrorDomain.NONE,
-            )
+        checkSpan(found["start"], found["end"])
         return replaced(self, **found)
 
 
@@ -137,6 +132,16 @@ class Forward:
     """How the network is connected to the outside."""
 
     xmlOrder: ClassVar[str] = "dev mode managed driver nat pf interfaces addresses"
+
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Only where addresses are translated there is something to say of that."""
+        mode = node.get("mode") or "nat"
+        if mode in MODES.split() and mode != "nat" and any(child.tag == "nat" for child in node):
+            raise bad(
+                "The <nat> element can only be used when <forward> 'mode' is 'nat' in network "
+                f"{nameOf(node)}"
+            )
 
     mode: str | None = attribute(
         choice(
@@ -206,11 +211,6 @@ class Forward:
                     f"PCI device '{text}.{address.function or 0}' can only be listed once in "
                     f"network {where}"
                 )
-        if "nat" in kids and mode != "nat":
-            raise bad(
-                "The <nat> element can only be used when <forward> 'mode' is 'nat' in network "
-                f"{where}"
-            )
         interfaces = self.interfaces
         dev = self.dev or (interfaces[0].dev if interfaces else None)
         if dev is not None and not interfaces:
@@ -233,7 +233,7 @@ def _readAddress(node: Node, context: Context) -> PCIAddress:
         raise bad(f"missing address type in network {nameOf(node)}")
     if kind != "pci":
         raise refused(f"unknown address type '{kind}' in network {nameOf(node)}")
-    found: PCIAddress = plainReader(PCIAddress)(node, context)
+    found: PCIAddress = replaced(plainReader(PCIAddress)(node, context), multifunction=None)
     if found.domain is not None:
         return found
     function = number(node.get("function") or "0", 0) or 0

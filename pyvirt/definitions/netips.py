@@ -133,27 +133,49 @@ def checkRange(start: str, end: str, ip: Node) -> None:
                 ErrorDomain.NONE,
             )
         prefix = prefixOf(ip)
-        if prefix is not None:
-            network = ipaddress.ip_network(f"{canonical(address)}/{prefix}", strict=False)
-            if low.version == network.version and (low not in network or high not in network):
-                raise wrong(f"is not entirely within network {address}/{prefix}")
-            if network.version == 4 and prefix < 31:
-                if low == network.network_address:
-                    raise virtError(
-                        ErrorCode.INTERNAL_ERROR,
-                        f"start of range {start} - {end} in network {address}/{prefix} is the "
-                        "network address",
-                        ErrorDomain.NONE,
-                    )
-                if high == network.broadcast_address:
-                    raise virtError(
-                        ErrorCode.INTERNAL_ERROR,
-                        f"end of range {start} - {end} in network {address}/{prefix} is the "
-                        "broadcast address",
-                        ErrorDomain.NONE,
-                    )
-    if int(low) > int(high):
-        raise wrong("is reversed " if low.version == 4 else "start larger than end")
+        if prefix is None:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR,
+                f"bad prefix -1 for network {address} when  checking range {start} - {end}",
+                ErrorDomain.NONE,
+            )
+        network = ipaddress.ip_network(f"{canonical(address)}/{prefix}", strict=False)
+        if low.version == network.version and (low not in network or high not in network):
+            raise wrong(f"is not entirely within network {address}/{prefix}")
+        if network.version == 4 and prefix < 31:
+            if low == network.network_address:
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR,
+                    f"start of range {start} - {end} in network {address}/{prefix} is the "
+                    "network address",
+                    ErrorDomain.NONE,
+                )
+            if high == network.broadcast_address:
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR,
+                    f"end of range {start} - {end} in network {address}/{prefix} is the "
+                    "broadcast address",
+                    ErrorDomain.NONE,
+                )
+    checkSpan(start, end)
+
+
+def checkSpan(start: str, end: str) -> None:
+    """
+    Complain of a range that is not of 65536 addresses at most.
+
+    @raise VirtError: INTERNAL_ERROR.
+    """
+    low, high = addressOf(start), addressOf(end)
+    problem = None
+    if int(low) >> 16 != int(high) >> 16:
+        problem = "is too large (> 65535)"
+    elif int(low) > int(high):
+        problem = "is reversed " if low.version == 4 else "start larger than end"
+    if problem is not None:
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR, f"range {start} - {end} {problem}", ErrorDomain.NONE
+        )
 
 
 @definition

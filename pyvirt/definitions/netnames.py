@@ -177,6 +177,7 @@ class DNS:
     """The name server of the network."""
 
     xmlOmitEmpty: ClassVar[bool] = True
+    xmlReadOrder: ClassVar[str] = "enable forwardPlainNames forwarders hosts srvs txts"
 
     enable: bool | None = attribute(BOOLEAN)
     forwardPlainNames: bool | None = attribute(BOOLEAN)

@@ -32,6 +32,9 @@ class ParentAddress:
     @ivar uniqueID: which of the hosts at that address.
     """
 
+    # Who complains of the address does so first.
+    xmlReadOrder: ClassVar[str] = "address uniqueID"
+
     uniqueID: int | None = attribute(
         integer(signed=True, error=lambda text, node, name: _noUnique(node)),
         "unique_id",

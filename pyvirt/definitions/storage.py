@@ -383,7 +383,7 @@ class VolumeTarget:
     clusterSize: int | None = special(
         tags="clusterSize",
         read=lambda node, kids, context: (
-            scaled(kids["clusterSize"][0], "./target/clusterSize", default=1)
+            scaled(kids["clusterSize"][0], "./target/clusterSize", default=1) or None
             if "clusterSize" in kids
             else None
         ),

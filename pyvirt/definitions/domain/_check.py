@@ -166,11 +166,11 @@ def checkTune(definition: DomainDefinition) -> None:
     if tune.shares and not 2 <= tune.shares <= 262144:
         raise refuse("Value of cputune 'shares' must be in range [2, 262144]")
     for name in ("", "global_", "emulator_", "iothread_"):
-        word = name.rstrip("_")
-        period = getattr(tune, f"{word}Period" if word else "period")
-        quota = getattr(tune, f"{word}Quota" if word else "quota")
+        period = getattr(tune, f"{name[:-1]}Period" if name else "period")
         if period is not None and not 1000 <= period <= 1000000:
             raise refuse(f"Value of cputune '{name}period' must be in range [1000, 1000000]")
+    for name in ("", "global_", "emulator_", "iothread_"):
+        quota = getattr(tune, f"{name[:-1]}Quota" if name else "quota")
         if quota is not None and quota >= 0 and not 1000 <= quota <= _QUOTA:
             raise refuse(f"Value of cputune '{name}quota' must be in range [1000, {_QUOTA}]")
 

@@ -142,16 +142,13 @@ def _vsock(vsock: Any, definition: DomainDefinition) -> None:
 
 
 def _graphics(graphics: Any, definition: DomainDefinition) -> None:
-    if graphics.type == "vnc" and graphics.audio is not None:
-        _sound(graphics, definition)
     if graphics.type == "dbus" and graphics.p2p and graphics.address is not None:
         raise xmlError("D-Bus p2p with an address is not supported")
     for listen in graphics.listens:
         if listen.type == "network" and listen.network is None:
             raise xmlError("'network' attribute is required for listen type 'network'")
-    audios = {audio.id for audio in definition.devices.audios}
-    if graphics.type == "vnc" and graphics.audio is not None and graphics.audio not in audios:
-        raise xmlError(f"no audio device with ID {graphics.audio}")
+    if graphics.type == "vnc":
+        _sound(graphics, definition)
 
 
 def checkPlaces(device: Any) -> None:

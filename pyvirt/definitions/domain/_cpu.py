@@ -52,6 +52,18 @@ def setKind(size: int = 16384, empty: Any = None) -> Kind:
     return Kind(read, formatSet)
 
 
+def someKind(attr: str) -> Kind:
+    """Make a kind of sets of numbers that have at least one."""
+
+    def read(text: str, node: Node, name: str) -> frozenset[int]:
+        found: frozenset[int] = setKind().read(text, node, name)
+        if not found:
+            raise unsupported(f"Invalid value of '{attr}': {{text}}")(text, node, name)
+        return found
+
+    return Kind(read, formatSet)
+
+
 def fromCPU(message: str, code: int = ErrorCode.CONFIG_UNSUPPORTED) -> Any:
     """Make a complaint as libvirt's processor code reports it."""
     return custom(message, code, ErrorDomain.CPU)

@@ -98,7 +98,16 @@ _RESTRICTIVE = (
 
 def _checkCells(node: Node) -> None:
     """Cells of the guest are spoken of only where there are any."""
-    if node.find("memnode") is not None and node.getparent().find("cpu/numa/cell") is None:
+    if node.find("memnode") is None:
+        return
+    memory, vcpu = node.find("memory"), node.getparent().find("vcpu")
+    if memory is not None and memory.get("nodeset") is None:
+        usual = None if vcpu is None else vcpu.get("placement")
+        if (memory.get("placement") or usual) == "auto":
+            raise unsupported("Per-node binding is not compatible with automatic NUMA placement.")(
+                "", node, ""
+            )
+    if node.getparent().find("cpu/numa/cell") is None:
         raise xmlError("Element 'memnode' is invalid without any guest NUMA cells")
     count = len(node.getparent().findall("cpu/numa/cell"))
     for child in node.iterfind("memnode"):

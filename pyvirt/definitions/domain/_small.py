@@ -16,7 +16,7 @@ from pyvirt.definitions.domain._chardev import (
     writeCharSource,
 )
 from pyvirt.definitions.domain._common import VirtioDriver, VirtioOptions
-from pyvirt.definitions.domain._cpu import setKind
+from pyvirt.definitions.domain._cpu import someKind
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
@@ -297,20 +297,13 @@ def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
     return None if not value else value >> 20
 
 
-def _someNodes(text: str, node: Node, name: str) -> frozenset[int]:
-    found: frozenset[int] = setKind().read(text, node, name)
-    if not found:
-        raise unsupported("Invalid value of 'nodemask': {text}")(text, node, name)
-    return found
-
-
 @definition
 class MemorySource:
     """What a memory module is made of."""
 
     xmlOmitEmpty: ClassVar[bool] = True
 
-    nodemask: frozenset[int] | None = element(Kind(_someNodes, setKind().write))
+    nodemask: frozenset[int] | None = element(someKind("nodemask"))
     pagesize: int | None = special(
         tags="pagesize",
         read=lambda node, kids, context: (

@@ -570,6 +570,8 @@ class DomainDefinition:
                         "UUID mismatch between <uuid> and <sysinfo>",
                         ErrorDomain.DOMAIN,
                     )
+        if self.os.type.name != "xen" and self.bootloader is None and self.bootloaderArgs:
+            return replaced(self, bootloaderArgs=None).settle(node, context)
         test = TestState.read(node)
         if context.extra:
             raise context.extra[0]

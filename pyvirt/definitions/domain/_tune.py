@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pyvirt.definitions.domain._cpu import setKind
+from pyvirt.definitions.domain._cpu import setKind, someKind
 from pyvirt.definitions.kinds import (
     UINT,
     Kind,
@@ -313,7 +313,7 @@ class VCPUPin:
 
     vcpu: int = attribute(UINT, required=True)
     cpuset: frozenset[int] | None = attribute(
-        setKind(), required=True, missing=lambda node: _noSet("vcpupin")
+        someKind("cpuset"), required=True, missing=lambda node: _noSet("vcpupin")
     )
 
 
@@ -334,7 +334,7 @@ class IOThreadPin:
 
     iothread: int = attribute(integer(zero=False), required=True)
     cpuset: frozenset[int] | None = attribute(
-        setKind(), required=True, missing=lambda node: _noSet("iothreadpin")
+        someKind("cpuset"), required=True, missing=lambda node: _noSet("iothreadpin")
     )
 
 
@@ -347,7 +347,7 @@ class EmulatorPin:
     """Where the emulator may run."""
 
     cpuset: frozenset[int] | None = attribute(
-        setKind(), required=True, missing=lambda node: _noSet("emulatorpin")
+        someKind("cpuset"), required=True, missing=lambda node: _noSet("emulatorpin")
     )
 
 

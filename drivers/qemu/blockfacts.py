@@ -160,8 +160,9 @@ class BlockFacts:
         return None if size is None else _number(size)
 
     def actual(self, alias: str) -> int:
-        """Tell the bytes that the file takes, 0 if it is not known."""
-        return _number(self._image(alias).get("actual-size"))
+        """Tell the bytes that the file takes: all that it has, if it is not known; 0 of an empty drive."""
+        image = self._image(alias)
+        return _number(image.get("actual-size", image.get("virtual-size")))
 
     # Of images by the names of their nodes
 
@@ -173,6 +174,13 @@ class BlockFacts:
         """Tell the size that a node has for whoever reads it, 0 if it is not known."""
         image = self._nodes.get(node, {}).get("image")
         return _number(image.get("virtual-size")) if isinstance(image, dict) else 0
+
+    def actualOf(self, node: str) -> int:
+        """Tell the bytes that a node takes: all that it has, if it is not known."""
+        image = self._nodes.get(node, {}).get("image")
+        if not isinstance(image, dict):
+            return 0
+        return _number(image.get("actual-size", image.get("virtual-size")))
 
     def threshold(self, node: str) -> int:
         """Tell how far a node must be written for an event, 0 if there is to be none."""

@@ -133,7 +133,7 @@ def _blocks(domain: Domain, facts: BlockFacts | None, backing: bool) -> Params:
             if image is not None and path and not domain.active:
                 yield from _sizes(head, image, path)
         elif below:
-            yield from _below(head, image, path, facts)
+            yield from _below(head, image, facts)
         else:
             yield from _inUse(head, disk, image, path, facts, number)
 
@@ -169,7 +169,7 @@ def _inUse(
     yield from _threshold(head, image, facts)
 
 
-def _below(head: str, image: Any, path: str | None, facts: BlockFacts) -> Params:
+def _below(head: str, image: Any, facts: BlockFacts) -> Params:
     """Tell about an image below the one in use."""
     if image.index is not None:
         yield TypedParam(f"{head}.backingIndex", _UINT, image.index)
@@ -177,11 +177,9 @@ def _below(head: str, image: Any, path: str | None, facts: BlockFacts) -> Params
     capacity = facts.capacityOf(image.formatName)
     if capacity:
         yield TypedParam(f"{head}.capacity", _ULLONG, capacity)
-    if path:
-        try:
-            yield TypedParam(f"{head}.physical", _ULLONG, fileSizes(path).physical)
-        except VirtError:
-            pass
+    actual = facts.actualOf(image.formatName)
+    if actual:
+        yield TypedParam(f"{head}.physical", _ULLONG, actual)
     yield from _threshold(head, image, facts)
 
 

@@ -89,7 +89,8 @@ class DomainConsoles:
         other = users.get(path)
         if other is not None:
             if not force:
-                raise operationFailed(f"Active {what} session exists for this domain")
+                kind = "stream" if what == "channel" else "session"
+                raise operationFailed(f"Active {what} {kind} exists for this domain")
             other.takeAway()
         fd = openTerminal(path) if source.type == "pty" else connectSocket(path)
         terminal = Terminal(self._hypervisor.clock, fd, lambda: self._left(path, terminal))

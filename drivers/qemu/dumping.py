@@ -17,6 +17,7 @@ from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.leavingchecks import checkLeaving
 from pyvirt.drivers.qemu.lifecycle import DomainLifecycle
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
 from pyvirt.drivers.qemu.refusals import (
@@ -158,6 +159,8 @@ class DomainDumping(DomainLifecycle):
         what = "remoteDispatchDomainCoreDumpWithFormat"
         async with domain.jobs.longer(what, c.VIR_DOMAIN_JOB_OPERATION_DUMP) as job:
             guest = domain.checkActive()
+            if not flags & _MEMORY_ONLY:
+                await checkLeaving(domain)
             hypervisor.saveStatus(domain)
             ran = domain.state == c.VIR_DOMAIN_RUNNING
             paused = ran and not flags & c.VIR_DUMP_LIVE

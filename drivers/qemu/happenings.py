@@ -290,6 +290,40 @@ def _tray(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEv
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, alias, reason)
 
 
+def _display(phase: int) -> Handler:
+    """Tell that a client of a display has come so far, or is gone."""
+
+    def tell(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+        server, client = (
+            end if isinstance(end := event.data.get(name), dict) else {}
+            for name in ("server", "client")
+        )
+        families = {"ipv4": 0, "ipv6": 1, "unix": 2}
+        ends = [
+            (
+                families.get(str(end.get("family")), 0),
+                str(end.get("host", "")),
+                str(end.get("service", "")),
+            )
+            for end in (server, client)
+        ]
+        who = [
+            (kind, str(client[name]))
+            for name, kind in (("x509_dname", "x509dname"), ("sasl_username", "saslUsername"))
+            if name in client
+        ]
+        scheme = str(server.get("auth", ""))
+        hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_GRAPHICS, phase, *ends, scheme, who)
+
+    return tell
+
+
+for _kind in ("VNC", "SPICE"):
+    handles(f"{_kind}_CONNECTED")(_display(c.VIR_DOMAIN_EVENT_GRAPHICS_CONNECT))
+    handles(f"{_kind}_INITIALIZED")(_display(c.VIR_DOMAIN_EVENT_GRAPHICS_INITIALIZE))
+    handles(f"{_kind}_DISCONNECTED")(_display(c.VIR_DOMAIN_EVENT_GRAPHICS_DISCONNECT))
+
+
 @handles("VSERPORT_CHANGE")
 def _port(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     from pyvirt.drivers.qemu.live import setChannelState

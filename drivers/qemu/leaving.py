@@ -133,7 +133,7 @@ class Leaving(Following):
     async def _begin(self, domain: Domain, asked: dict[str, Any], flags: int) -> MigrationBegun:
         guest = None if flags & c.VIR_MIGRATE_OFFLINE else domain.checkActive()
         definition = domain.definition if guest is not None else domain.persistentDefinition
-        checkMovable(domain, definition, flags, asked)
+        await checkMovable(domain, definition, flags, asked)
         wanted = asked.get(c.VIR_MIGRATE_PARAM_DEST_XML)
         sent = definition
         if wanted is not None:

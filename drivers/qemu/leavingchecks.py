@@ -20,7 +20,7 @@ from pyvirt.drivers.qemu.refusals import (
 from pyvirt.drivers.qemu.storagecopy import COPIES, checkChosen, chosen
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["checkMovable", "checkSafe", "checkTogether"]
+__all__ = ["checkLeaving", "checkMovable", "checkSafe", "checkTogether"]
 
 _MEMORY_SAFE = ("none", "directsync")
 #: Kinds of file systems that other hosts see as this one does.
@@ -112,7 +112,27 @@ def checkWay(flags: int, asked: dict[str, Any]) -> None:
             raise unsupportedArgument("disks URI is not supported by tunnelled migration")
 
 
-def checkMovable(
+async def checkLeaving(domain: Domain) -> None:
+    """
+    Refuse to have a running guest leave, be it for a file, when something holds it here.
+
+    @raise VirtError: something does.
+    """
+    guest = domain.checkActive()
+    reply = await guest.execute("query-migrate")
+    reasons = reply.get("blocked-reasons") if isinstance(reply, dict) else None
+    if isinstance(reasons, list) and reasons:
+        raise operationInvalid(f"cannot migrate domain: {'; '.join(map(str, reasons))}")
+    if any(job.kind != "migration" for job in guest.blockJobs.values()):
+        raise operationInvalid("domain has active block job")
+    for device in domain.definition.devices.hostdevs:
+        if device.mode == "subsystem":
+            raise operationInvalid(
+                f"cannot migrate a domain with <hostdev mode='subsystem' type='{device.type}'>"
+            )
+
+
+async def checkMovable(
     domain: Domain, definition: DomainDefinition, flags: int, asked: dict[str, Any]
 ) -> None:
     """
@@ -120,19 +140,13 @@ def checkMovable(
 
     @raise VirtError: this one has.
     """
+    if domain.active and not flags & c.VIR_MIGRATE_OFFLINE:
+        await checkLeaving(domain)
     snapshots, checkpoints = len(list(domain.snapshots)), len(list(domain.checkpoints))
     if snapshots:
         raise operationInvalid(f"cannot migrate domain with {snapshots} snapshots")
     if checkpoints:
         raise operationInvalid(f"cannot migrate domain with {checkpoints} checkpoints")
-    guest = domain.guest
-    if guest is not None and any(job.kind != "migration" for job in guest.blockJobs.values()):
-        raise operationInvalid("domain has active block job")
-    for device in definition.devices.hostdevs:
-        if device.mode == "subsystem":
-            raise operationInvalid(
-                f"cannot migrate a domain with <hostdev mode='subsystem' type='{device.type}'>"
-            )
     if not flags & (c.VIR_MIGRATE_UNSAFE | c.VIR_MIGRATE_OFFLINE):
         checkSafe(definition, chosen(definition, flags, asked))
     checkChosen(definition, flags, asked)

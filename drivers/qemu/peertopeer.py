@@ -61,7 +61,7 @@ class PeerToPeer(Leaving):
         leaver.busy = True
         try:
             if not again:
-                checkMovable(domain, domain.definition, flags, asked)
+                await checkMovable(domain, domain.definition, flags, asked)
             await leader.lead(_Going(self, domain, leaver, asked), dconnuri, params, flags)
         finally:
             leaver.busy = False

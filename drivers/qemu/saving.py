@@ -14,6 +14,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.dumping import DomainDumping
 from pyvirt.drivers.qemu.hookscripts import rewritten
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.leavingchecks import checkLeaving
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
 from pyvirt.drivers.qemu.migratable import checkStable, formatMigratable
 from pyvirt.drivers.qemu.refusals import (
@@ -75,6 +76,7 @@ async def saveTo(
         )
     async with domain.jobs.longer(what, c.VIR_DOMAIN_JOB_OPERATION_SAVE) as job:
         guest = domain.checkActive()
+        await checkLeaving(domain)
         hypervisor.saveStatus(domain)
         ran = domain.state == c.VIR_DOMAIN_RUNNING
         definition = domain.definition

@@ -36,6 +36,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.imagetool import imageTool
 from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.leavingchecks import checkLeaving
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
 from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
@@ -200,7 +201,11 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
             wish = replaced(wish, format=form)
             _checkTarget(wish, bool(flags & _REUSE))
         done.append(wish)
-    if not inside and not beside and snapshot.memory in ("no", "internal"):
+    if snapshot.memory == "internal" and not inside and not beside:
+        raise unsupportedConfig(
+            "internal and full system snapshots require all disks to be selected for snapshot"
+        )
+    if not inside and not beside and snapshot.memory == "no":
         raise unsupportedConfig("nothing selected for snapshot")
     if inside and beside:
         raise unsupportedConfig(
@@ -336,6 +341,7 @@ async def _beside(
             await guest.execute("stop")
             stopped = True
         if snapshot.memory == "external":
+            await checkLeaving(domain)
             guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
             stopped = ran
             memory = snapshot.memoryFile

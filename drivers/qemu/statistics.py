@@ -103,17 +103,23 @@ class DomainStatistics(PerfEvents, BulkStatistics):
         disk = self._disk(domain, path)
         if disk is None:
             raise invalidArgument(f"invalid path {path} not assigned to domain")
-        source = pathOf(disk)
-        if not source:
+        if disk.source is None or disk.source.isEmpty:
             raise invalidArgument(f"disk '{path}' does not currently have a source assigned")
-        sizes = fileSizes(source)
-        capacity = sizes.physical
+        source = pathOf(disk)
         guest = domain.guest
         if guest is not None and guest.monitor is not None:
-            facts = await BlockFacts.ask(guest, stats=False)
-            known = facts.capacity(disk.alias or "")
-            capacity = capacity if known is None else known
-        elif disk.driver is not None and disk.driver.type not in (None, "raw"):
+            facts = await BlockFacts.ask(guest)
+            alias = disk.alias or ""
+            actual = facts.actual(alias)
+            allocation = facts.highest(alias) or actual
+            physical = fileSizes(source).physical if source else actual
+            return BlockInfo(allocation, facts.capacity(alias) or 0, physical)
+        if not source:
+            protocol = getattr(disk.source, "protocol", None) or disk.type
+            raise internal(f"missing storage backend for network files using {protocol} protocol")
+        sizes = fileSizes(source)
+        capacity = sizes.physical
+        if disk.driver is not None and disk.driver.type not in (None, "raw"):
             capacity = await self._imageCapacity(source, disk.driver.type, capacity)
         return BlockInfo(sizes.allocation, capacity, sizes.physical)
 

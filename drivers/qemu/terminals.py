@@ -24,7 +24,7 @@ from pyvirt.drivers.interfaces.streams import (
     IStreamSource,
 )
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
-from pyvirt.errors import VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["FileSource", "Terminal", "connectSocket", "openTerminal"]
 
@@ -174,7 +174,7 @@ class Terminal(FileDescriptor):
         sink, self._sink = self._sink, None
         self._close()
         if sink is not None:
-            sink.abort(failed("the console was taken by another user"))
+            sink.abort(virtError(ErrorCode.RPC, "stream had I/O failure", ErrorDomain.STREAMS))
 
     def _close(self) -> None:
         if self._fd < 0:

@@ -40,6 +40,23 @@ _GUESTS = {
     "spoken": _BARE.format("spoken", "<vcpu current='1'>4</vcpu>", _AGENT),
     "driven": _BARE.format("driven", "", _DRIVE),
 }
+_JOBS = _BARE.format(
+    "worked",
+    "",
+    "<disk type='file'><driver name='qemu' type='qcow2'/><source file='FOLDER/a.qcow2'/>"
+    "<target dev='vda'/></disk><disk type='file'><driver name='qemu' type='raw'/>"
+    "<source file='FOLDER/b.img'/><target dev='vdb'/></disk>"
+    "<graphics type='vnc' port='-1'/>",
+)
+_HELD = _BARE.format(
+    "held",
+    "",
+    "".join(
+        f"<shmem name='pv-{name}'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>"
+        for name in "ab"
+    ),
+)
+_GUESTS |= {"worked": _JOBS, "held": _HELD}
 _WHERE = 'qemu-monitor-command {} \'{{"execute":"query-hotpluggable-cpus"}}\' --return-value'
 
 _STORED = """
@@ -109,6 +126,49 @@ change-media driven hda FOLDER/cd.iso --insert
 qemu-monitor-command driven '{"execute":"query-status","id":"x"}'
 """
 
+_LEAVING = """
+start held --paused
+save held FOLDER/saved2
+dump held FOLDER/core
+snapshot-create-as held one
+snapshot-create-as held one --memspec FOLDER/memory
+start worked --paused
+blockcopy worked vda FOLDER/copy.qcow2 --transient-job --bandwidth 1
+save worked FOLDER/saved2
+managedsave worked
+dump worked FOLDER/core
+snapshot-create-as worked one
+snapshot-create-as worked one --memspec FOLDER/memory --diskspec vda,snapshot=no
+checkpoint-create-as worked one
+migrate worked qemu+unix:///system
+blockresize worked vda 500M
+detach-disk worked vda
+blockpull worked vda
+blockjob worked vda --abort
+snapshot-create-as worked one --diskspec vdb,snapshot=no
+"""
+
+#: Looks into memory and disks, takes a console away, and connects to a display.
+_LOOKS = r"""
+import libvirt
+libvirt.registerErrorHandler(lambda *_: None, None)
+connection = libvirt.open("qemu:///system")
+domain = connection.lookupByName("worked")
+def show(function, *arguments):
+    try:
+        print(function(*arguments))
+    except libvirt.libvirtError as error:
+        print(error, error.get_error_code(), error.get_error_domain())
+for flags in range(5):
+    show(domain.memoryPeek, 0xFFFF0, 16, flags)
+show(domain.memoryPeek, 1 << 40, 16, 1)
+show(domain.memoryPeek, 0, 0, 1)
+for disk, offset in (("vda", 0), ("vdb", 8), ("vdb", (1 << 20) - 2), ("vdb", 1 << 40), ("x", 0)):
+    show(domain.blockPeek, disk, offset, 4)
+show(domain.blockPeek, "vdb", 0, 4, 1)
+print(domain.openGraphicsFD(0, 1) > 0)
+"""
+
 #: Every key of every set of codes.
 _KEYS = r"""
 import libvirt
@@ -134,12 +194,17 @@ def _steady(text: str) -> str:
 class QEMUUseTests(SessionCase):
     """Both daemons do the same with guests that are paused."""
 
-    kinds = (0, 17, 18)
+    kinds = (0, 5, 17, 18)
 
     def prepare(self, world: World) -> None:
-        with open(f"{world.folder}/cd.iso", "wb") as file:
-            file.truncate(1 << 20)
+        for name in ("cd.iso", "b.img"):
+            with open(f"{world.folder}/{name}", "wb") as file:
+                file.write(bytes(1 << 20))
         world.write("keys.py", _KEYS)
+        world.write("looks.py", _LOOKS)
+        world.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{world.folder}/a.qcow2", "400M"])
+        writing = ["qemu-io", "-c", "write -P 1 0 100M", f"{world.folder}/a.qcow2"]
+        self.assertEqual(world.run(writing).status, 0)
         for name, xml in _GUESTS.items():
             world.write(f"{name}.xml", xml.replace("FOLDER", world.folder))
 
@@ -159,12 +224,14 @@ class QEMUUseTests(SessionCase):
         for number, line in enumerate(lines):
             found = [each for part in parts for each in part.get(number, ["?"])]
             said.append("\n".join([f"$ {line}", *found]).replace(world.folder, "FOLDER"))
-        keys = world.run([requireBinding(), f"{world.folder}/keys.py"])
-        said.append(f"$ keys\n{keys.stdout}{keys.stderr}")
+        for name in ("keys", "looks"):
+            outcome = world.run([requireBinding(), f"{world.folder}/{name}.py"])
+            said.append(f"$ {name}\n{outcome.stdout}{outcome.stderr}")
         return [_steady(each) for each in said], told
 
     def test_use(self) -> None:
         """
-        Processors stored and plugged, threads, media taken out and seen so after a reset, consoles, and keys.
+        Processors stored and plugged, threads, media taken out and seen so after a reset, consoles, keys, what
+        holds guests that are to leave for a file, and what is in memory and disks.
         """
-        self.compare(_STORED + _PROCESSORS + _DEVICES)
+        self.compare(_STORED + _PROCESSORS + _DEVICES + _LEAVING)

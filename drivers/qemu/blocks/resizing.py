@@ -8,7 +8,6 @@ from typing import Any
 
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.values import DomainRef
-from pyvirt.drivers.qemu.blocks.beginning import busy
 from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.iothreads import IOThreads
@@ -54,7 +53,6 @@ class DomainBlockResize(IOThreads):
                     f"can't resize empty or readonly disk '{found.target.dev}'",
                     ErrorDomain.QEMU,
                 )
-            busy(guest, found)
             if images[0].format in _SECTORS:
                 size = (size + 511) // 512 * 512
             await guest.execute(

@@ -337,7 +337,7 @@ def addShmems(b: Builder) -> None:
             )
             values["memdev"] = name
             if shmem.role is not None:
-                values["master"] = shmem.role == "master"
+                values["master"] = "on" if shmem.role == "master" else "off"
         else:
             values["chardev"] = f"char{shmem.alias}"
             if shmem.msi is not None:

@@ -16,10 +16,10 @@ from pyvirt.drivers.devicechanges import updatedConfig, withDevice
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.blocks.chain import disksOf
-from pyvirt.drivers.qemu.blocks.resizing import DomainBlockResize
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.peeking import DomainPeeking
 from pyvirt.drivers.qemu.plugging.attaching import attachLive, placeOf
 from pyvirt.drivers.qemu.plugging.detaching import checkDetachable, detachLive, gone
 from pyvirt.drivers.qemu.plugging.fitting import (
@@ -40,7 +40,7 @@ __all__ = ["DomainDevices"]
 _IMPACT = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG
 
 
-class DomainDevices(DomainBlockResize):
+class DomainDevices(DomainPeeking):
     """Plugs devices into domains, takes them away, and changes them."""
 
     async def domainAttachDeviceFlags(self, dom: DomainRef, xml: str, flags: int) -> None:

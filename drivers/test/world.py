@@ -220,7 +220,7 @@ class World:
         if definition is domain.parsed:
             # It was read, so it can be read again, which need not be done before somebody wants to know.
             if domain.persistent and domain.pending is None:
-                domain.pending = partial(self._written, definition)
+                domain.pending = partial(self._later, definition)
         elif domain.persistent and domain.pending is None:
             try:
                 domain.pending = self._written(domain.definition)
@@ -228,6 +228,13 @@ class World:
                 domain.state, domain.reason = c.VIR_DOMAIN_SHUTOFF, c.VIR_DOMAIN_SHUTOFF_FAILED
                 raise
         domain.state, domain.reason = c.VIR_DOMAIN_RUNNING, reason
+
+    def _later(self, definition: DomainDefinition) -> DomainDefinition:
+        """Return what L{_written} does, when somebody asks who can do nothing about what cannot be read again."""
+        try:
+            return self._written(definition)
+        except VirtError:
+            return definition
 
     def _written(self, definition: DomainDefinition) -> DomainDefinition:
         """

@@ -159,7 +159,7 @@ def _readTrunk(text: str, node: Node, name: str) -> bool:
             0,
         )
     if text not in ("yes", "no"):
-        raise xmlError(f"invalid \"trunk='{text}'\" in <vlan> - must be 'yes' or 'no'", 0)
+        raise xmlError(f"invalid \"trunk='{text}'\" in <vlan> - must be yes or no", 0)
     return text == "yes"
 
 

@@ -110,6 +110,12 @@ def _smartcard(card: Any, definition: DomainDefinition) -> None:
     checkEnd(card.source)
 
 
+def _serial(port: Any, definition: DomainDefinition) -> None:
+    checkEnd(port.source)
+    if port.target.type == "usb-serial" and port.address is not None and port.address.type != "usb":
+        raise refuse("usb-serial requires address of usb type")
+
+
 def _shmem(shmem: Any, definition: DomainDefinition) -> None:
     if "/" in shmem.name:
         raise refuse("shmem name cannot include '/' character")
@@ -457,7 +463,7 @@ _CHECKS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "videos": lambda video, definition: checkVideo(video),
     "controllers": lambda controller, definition: checkController(controller),
     "smartcards": _smartcard,
-    "serials": lambda port, definition: checkEnd(port.source),
+    "serials": _serial,
     "parallels": lambda port, definition: checkEnd(port.source),
     "channels": lambda port, definition: checkEnd(
         port.source, port.target.type in ("virtio", "xen")

@@ -161,7 +161,7 @@ class Controller(Device):
     """A controller of any type."""
 
     xmlOrder: ClassVar[str] = (
-        "type index model ports vectors maxGrantFrames maxEventChannels driver modelName target "
+        "type index model ports vectors maxGrantFrames maxEventChannels modelName target driver "
         "alias master acpiIndex address pcihole64"
     )
 

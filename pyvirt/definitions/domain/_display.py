@@ -403,7 +403,8 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
             body.append(f"{inner}<gl{_flag('enable', value.gl.enable)}/>\n")
     elif kind == "rdp":
         port, auto = _ports(value)
-        head += f" port='{port}'"
+        if port or auto:
+            head += f" port='{port}'"
         if auto:
             head += " autoport='yes'"
         if value.replaceUser:
@@ -503,7 +504,7 @@ def writeGraphics(value: Graphics, out: list[str], indent: str, tag: str, contex
 def _ports(value: Graphics) -> tuple[int, bool]:
     """Return the port and whether it is chosen freely."""
     if value.type == "rdp":
-        if value.autoport or value.port in (None, 0, -1):
+        if value.autoport or value.port in (None, -1):
             return (0, True)
         return (value.port or 0, False)
     if value.autoport is not False and value.port in (-1, None):
@@ -536,6 +537,12 @@ class Resolution:
 
     x: int | None = attribute(integer(), required=True)
     y: int | None = attribute(integer(), required=True)
+
+    def settle(self, node: Node, context: Context) -> Resolution:
+        """Of no dots there is no picture."""
+        if not self.x or not self.y:
+            raise refuse("video resolution values must be greater than 0")
+        return self
 
 
 def _videoNumber(what: str) -> Kind:

@@ -76,9 +76,6 @@ def hypervisorBaseline(
     for number, cpu in enumerate(cpus):
         if cpu.model is None:
             raise _error(ErrorCode.INVALID_ARG, f"no CPU model specified at index {number}")
-    arches = {cpu.arch for cpu in cpus if cpu.arch is not None}
-    if len(arches) > 1:
-        raise _error(ErrorCode.INTERNAL_ERROR, "CPUs are incompatible: architectures differ")
     return _x86(
         table,
         cpus,
@@ -88,6 +85,21 @@ def hypervisorBaseline(
         expand=expand,
         migratable=migratable,
     )
+
+
+def modelNames(arch: str) -> list[str]:
+    """
+    List the models known for an architecture; none where any is taken.
+
+    @raise VirtError: NO_SUPPORT: nothing is known of it.
+    """
+    if arch in _X86:
+        return list(cpuMap().models)
+    if arch in _POWER:
+        return list(cpuMap("ppc64").models)
+    if arch in _ARM or arch in _S390:
+        return []
+    raise _error(ErrorCode.NO_SUPPORT, f"'{arch}' architecture is not supported by CPU driver")
 
 
 def _some(documents: Sequence[str]) -> Sequence[str]:
@@ -117,6 +129,9 @@ def _bits(table: CPUMap, cpu: DescribedCPU) -> Bits:
     for name, policy in cpu.features:
         known = knownFeature(table, name)
         for leaf, mask in table.features[known].items():
+            if policy == "optional":
+                # What may be missing cannot be counted on.
+                continue
             if policy in ("disable", "forbid"):
                 found[leaf] = found.get(leaf, 0) & ~mask
             else:

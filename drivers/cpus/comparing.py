@@ -8,6 +8,7 @@ import enum
 
 import attrs
 
+from pyvirt.definitions.domain._top import ARCHITECTURES
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.reader import Node, parseTree, xmlText
 from pyvirt.drivers.cpus.cpumap import CPUMap
@@ -92,6 +93,10 @@ def _read(node: Node) -> DescribedCPU:
     mode, match = node.get("mode"), node.get("match")
     guest = mode is not None or match is not None or node.find("arch") is None
     arch = node.findtext("arch")
+    if arch is not None and arch not in ARCHITECTURES:
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED, f"Unknown architecture {arch}", ErrorDomain.CPU
+        )
     found = node.find("model")
     model = (xmlText(found) if found is not None else "") or None
     features: list[tuple[str, str]] = []

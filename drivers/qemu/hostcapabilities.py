@@ -11,7 +11,7 @@ from typing import Any
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain._top import ARCHITECTURES, DOMAIN_TYPES
-from pyvirt.drivers.cpus.baseline import baseline, hypervisorBaseline
+from pyvirt.drivers.cpus.baseline import baseline, hypervisorBaseline, modelNames
 from pyvirt.drivers.cpus.comparing import HostCPU, compare, parseCPU
 from pyvirt.drivers.cpus.decoding import Decoded
 from pyvirt.drivers.cpus.tables import cpuMap
@@ -102,7 +102,7 @@ class HostCapabilities:
         """Describe what one kind of guest can be given."""
         checkFlags("qemuConnectGetDomainCapabilities", flags, 0)
         binary = await self._binary(emulatorbin, arch, virttype)
-        return domainCapabilities(
+        text = domainCapabilities(
             binary,
             cpuMap(),
             firmwares(),
@@ -111,6 +111,10 @@ class HostCapabilities:
             arch=arch,
             vfio=os.path.exists("/dev/vfio/vfio"),
         )
+        wanted = arch or platform.machine()
+        if (binary.arch, wanted) == ("i686", "x86_64"):
+            raise invalidArgument(f"Emulator '{binary.binary}' does not support arch '{wanted}'")
+        return text
 
     def connectGetMaxVcpus(self, type: str | None) -> int:
         """
@@ -202,9 +206,7 @@ class HostCapabilities:
             raise virtError(
                 ErrorCode.INVALID_ARG, f"cannot find architecture {arch}", ErrorDomain.NONE
             )
-        if arch in ("x86_64", "i686"):
-            return list(cpuMap().models)
-        return []
+        return modelNames(arch)
 
 
 def _compared(model: Decoded | None, arch: str, xml: str, fail: bool) -> int:

@@ -91,7 +91,11 @@ class QEMUDefinitionTests(SynchronousTestCase):
             ("domcapabilities", "--machine", "nonsuch"),
             ("domcapabilities", "--arch", "ppc64"),
             ("domcapabilities", "--virttype", "xen"),
+            ("domcapabilities", "--emulatorbin", "/usr/bin/qemu-system-i386"),
+            ("domcapabilities", "--emulatorbin", "/usr/bin/qemu-system-x86_64", "--arch", "i686"),
             ("cpu-models", "x86_64"),
+            ("cpu-models", "ppc64"),
+            ("cpu-models", "riscv64"),
             ("cpu-models", "nonsuch"),
         ):
             theirs, ours = self.both(*arguments)
@@ -119,6 +123,11 @@ class QEMUDefinitionTests(SynchronousTestCase):
             "nonsuch": "<cpu><arch>x86_64</arch><model>nonsuch</model></cpu>",
             "guest": "<cpu mode='custom' match='exact'><model>EPYC</model></cpu>",
             "archless": "<cpu><model>Nehalem</model></cpu>",
+            "elsewhere": "<cpu><arch>foo</arch><model>Nehalem</model></cpu>",
+            "mixed": "<cpu><arch>x86_64</arch><model>Nehalem</model></cpu>\n"
+            "<cpu><arch>i686</arch><model>core2duo</model></cpu>",
+            "optional": "<cpu mode='custom' match='exact'><model>Haswell</model>"
+            "<feature policy='optional' name='vmx'/></cpu>",
         }
         for name, text in documents.items():
             paths = [world.write(f"{name}.xml", text) for world in self.worlds]

@@ -118,7 +118,7 @@ def domainCapabilities(
     if known.maxCPUs:
         out.line(f"<vcpu max='{known.maxCPUs}'/>")
     out.line("<iothreads supported='yes'/>")
-    _writeOS(out, capabilities, descriptors, name)
+    _writeOS(out, capabilities, descriptors, name, arch)
     _writeCPU(out, capabilities, table, virtType)
     sources = ["file", "anonymous"]
     if capabilities.has("memory-backend-memfd"):
@@ -135,9 +135,10 @@ def _writeOS(
     capabilities: BinaryCapabilities,
     descriptors: Iterable[Descriptor],
     machine: str,
+    arch: str | None,
 ) -> None:
-    """Write which firmwares there are."""
-    arch = {"i686": "i386"}.get(capabilities.arch, capabilities.arch)
+    """Write which firmwares there are for guests of an architecture."""
+    arch = {"i686": "i386"}.get(arch or capabilities.arch, arch or capabilities.arch)
     fitting = [
         each
         for each in descriptors

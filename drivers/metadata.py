@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
@@ -18,18 +19,27 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["checkType", "metadataOf", "withMetadata"]
 
-_PLAIN = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
+_PLAIN = etree.XMLParser(
+    remove_blank_text=True,
+    resolve_entities=False,
+    no_network=True,
+    strip_cdata=False,
+    recover=True,
+)
+_XML = "http://www.w3.org/XML/1998/namespace"
+# What it reads is well formed; names of namespaces may be no URIs, which libvirt takes.
+_KEPT = etree.XMLParser(resolve_entities=False, no_network=True, strip_cdata=False, recover=True)
 
 
 def _tree(text: str | None) -> Any:
     """Return the metadata element of a definition, an empty one if it has none."""
     if text is None:
         return etree.Element("metadata")
-    return etree.fromstring(text, etree.XMLParser(resolve_entities=False, no_network=True))
+    return etree.fromstring(text, _KEPT)
 
 
 #: A name as prefixes of namespaces have to be.
-_PREFIX = re.compile(r"[^\W\d][\w.\-]*").fullmatch
+_PREFIX = re.compile(r"[^\W\d][\w.\-\u00b7\u0300-\u036f\u203f\u2040]*").fullmatch
 
 
 def _spaceOf(node: Any) -> str | None:
@@ -39,38 +49,41 @@ def _spaceOf(node: Any) -> str | None:
     return space
 
 
-def _moved(node: Any, wanted: str | None, given: str | None, prefix: str | None) -> Any:
+#: The start tag of an element as the XML library writes it, up to where another declaration goes.
+_DECLARATIONS = re.compile(r"<[^\s/>]+(?:\s+xmlns(?::[^\s=]+)?=(?:\"[^\"]*\"|'[^']*'))*")
+
+
+def _parsed(node: Any) -> Any:
+    """Copy an element, with all that is in it."""
+    return etree.fromstring(etree.tostring(node, encoding="unicode", with_tail=False), _KEPT)
+
+
+def _within(node: Any, uri: str, key: str) -> Any:
     """
-    Copy an element, with the names in it that are in one namespace moved to another.
+    Copy an element, with one more namespace, which the names in it that are in none are moved to.
 
-    @param wanted: the namespace they are in, None for none.
-    @param given: the namespace they are moved to, None for none.
+    As text, for libvirt and XML take namespaces that the XML library's own functions do not.
+
+    @raise VirtError: there can be no such namespace.
     """
-    if not isinstance(node.tag, str):
-        return node
-    tag = node.tag
-    space = _spaceOf(node)
-    nsmap = {key: value for key, value in node.nsmap.items() if value != wanted}
-    if space == wanted:
-        local = tag.rpartition("}")[2]
-        tag = local if given is None else f"{{{given}}}{local}"
-        if given is not None:
-            nsmap = {**nsmap, prefix: given}
-    made = etree.Element(tag, dict(node.attrib), nsmap=nsmap)
-    made.text = node.text
-    for child in node:
-        moved = _moved(child, wanted, given, prefix)
-        tail = child.tail
-        made.append(moved)
-        moved.tail = tail
-    return made
-
-
-def _declared(node: Any, uri: str, key: str) -> Any:
-    """Copy an element with the declaration of one more namespace."""
-    made = etree.Element(node.tag, dict(node.attrib), nsmap={**node.nsmap, key: uri})
-    made.text = node.text
-    made.extend(list(node))
+    text = etree.tostring(node, encoding="unicode", with_tail=False)
+    found = _DECLARATIONS.match(text)
+    if found is None or key in node.nsmap:
+        raise _namespaceError("create")
+    if key == "xml":
+        # That prefix is declared already, for a namespace of its own.
+        uri, declaration = _XML, ""
+    else:
+        declaration = f" xmlns:{key}={quoteattr(uri)}"
+    try:
+        made = etree.fromstring(f"{found.group()}{declaration}{text[found.end() :]}", _KEPT)
+        if declaration and made.nsmap.get(key) != uri:
+            raise ValueError("a prefix or namespace that XML keeps for itself")
+        for each in made.iter():
+            if isinstance(each.tag, str) and not each.tag.startswith("{"):
+                each.tag = f"{{{uri}}}{each.tag}"
+    except (ValueError, etree.XMLSyntaxError):
+        raise _namespaceError("create") from None
     return made
 
 
@@ -92,9 +105,15 @@ def elementText(text: str | None, uri: str) -> str | None:
     """Return an application's element out of a definition's metadata, without its namespace; or None."""
     for child in _tree(text):
         if _spaceOf(child) == uri:
-            plain = _moved(child, uri, None, None)
-            etree.cleanup_namespaces(plain)
-            tight = etree.fromstring(etree.tostring(plain), _PLAIN)
+            plain = _parsed(child)
+            for each in plain.iter():
+                if _spaceOf(each) == uri:
+                    each.tag = each.tag.rpartition("}")[2]
+            # Its own declaration goes, others stay, whether they are needed or not.
+            prefixes = {prefix for each in plain.iter() for prefix in each.nsmap}
+            others = [prefix for prefix in prefixes if prefix not in (None, child.prefix)]
+            etree.cleanup_namespaces(plain, keep_ns_prefixes=others)
+            tight = etree.fromstring(etree.tostring(plain, encoding="unicode"), _PLAIN)
             return etree.tostring(tight, encoding="unicode", pretty_print=True).rstrip("\n")
     return None
 
@@ -112,17 +131,11 @@ def withElement(text: str | None, uri: str, key: str | None, element: str | None
         key = (key or "").strip(" \t\r\n")
         if not _PREFIX(key):
             raise _namespaceError("validate prefix for")
-        if node.getprevious() is not None:
+        if node.getprevious() is not None or node.getroottree().docinfo.doctype:
             # What libvirt tries to declare the namespace in is whatever comes first.
             raise _namespaceError("create")
-        try:
-            fresh = _moved(node, None, uri, key)
-            if _spaceOf(fresh) != uri:
-                # Libvirt leaves an element in its own namespace, and says there which the other one is.
-                fresh = _declared(fresh, uri, key)
-        except ValueError:
-            # Prefixes that XML keeps for itself.
-            raise _namespaceError("create") from None
+        # Libvirt leaves an element in its own namespace, and says there which the other one is.
+        fresh = _within(node, uri, key)
     elif text is None:
         return None
     for child in list(tree):

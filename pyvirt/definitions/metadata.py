@@ -43,7 +43,11 @@ def metadataText(node: Node, indent: str = "  ", *, unique: bool = True) -> str:
 
 
 _METADATA = etree.XMLParser(
-    remove_blank_text=True, resolve_entities=False, no_network=True, strip_cdata=False
+    remove_blank_text=True,
+    resolve_entities=False,
+    no_network=True,
+    strip_cdata=False,
+    recover=True,
 )
 
 

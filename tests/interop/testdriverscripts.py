@@ -428,6 +428,42 @@ def metadata(run: Run) -> None:
                 for kind in (0, 1, 2):
                     run("domainGetMetadata", dom, kind, uri, flags)
             run("domainGetXMLDesc", dom, 2)
+    # Prefixes, namespaces and elements that only some take.
+    keys = (
+        "",
+        " ",
+        "a b",
+        "xmlx",
+        "é",
+        "日本",
+        "a\u0301",
+        "1a",
+        "-a",
+        "a-b",
+        "a:b",
+        ":a",
+        "<",
+        "a&b",
+        "a/b",
+        "a" * 300,
+    )
+    uris = ("u", "u v", " ", " u ", "urn:é", "urn:日本", "'", "x" * 300)
+    texts = (
+        "<a xmlns='q'/>", "<p:a xmlns:p='q'/>", "<a p:b='c' xmlns:p='z'/>", "text", "<a/><b/>", "<!--c--><a/>",
+        "<?pi x?><a/>", "<é/>", "<a>&lt;é</a>", "<a><b xmlns='r'/><k:c xmlns:k='s'/></a>", "<a xmlns:k='other'/>",
+        "<k:a xmlns:k='other'/>", "<k:b xmlns:k='urn:three'/>", "<a><![CDATA[x<y]]></a>", "<!DOCTYPE a><a/>",
+        "<a xml:lang='de'/>", "<a>&nbsp;</a>", "<a xml:space='preserve'> </a>", "<a b='&#10;'/>",
+    )  # fmt: skip
+    for key, uri, text in (
+        *((key, "urn:one", "<a>t</a>") for key in keys),
+        *(("k", uri, "<a>t</a>") for uri in uris),
+        *(("k", "urn:two", text) for text in texts),
+        ("l", "urn:three", "<k:b xmlns:k='urn:three'/>"),
+        ("m", "urn:two", "<c/>"),
+    ):
+        run("domainSetMetadata", inactive, 2, text, key, uri, 0)
+        run("domainGetMetadata", inactive, 2, uri, 0)
+        run("domainGetXMLDesc", inactive, 0)
 
 
 def guests(run: Run) -> None:

@@ -52,7 +52,7 @@ def complete(
     steps.checkTimers(definition)
     steps.checkScheduled(definition)
     _checkLabels(definition)
-    if definition.bootloader is not None:
+    if definition.bootloader is not None or definition.bootloaderArgs is not None:
         raise unsupportedConfig("bootloader is not supported by QEMU")
     definition = _general(definition, capabilities, random)
     machine = definition.os.type.machine or ""

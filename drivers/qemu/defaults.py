@@ -12,7 +12,7 @@ from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import BackingStore, Disk, DiskDriver
 from pyvirt.definitions.domain._display import Graphics, Input, Video
 from pyvirt.definitions.domain._net import MAC, Interface
-from pyvirt.definitions.domain._small import CID, RNG, TPM, Panic, Shmem
+from pyvirt.definitions.domain._small import CID, MSI, RNG, TPM, Panic, Shmem
 from pyvirt.definitions.domain._source import NetworkSource
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.kinds import unsupported, xmlError
@@ -368,6 +368,12 @@ def _shmem(shmem: Shmem) -> Shmem:
         raise _refuse("shmem model 'ivshmem-plain' is supported only with server option disabled")
     if shmem.model == "ivshmem-doorbell" and shmem.server is None:
         raise _refuse("shmem model 'ivshmem-doorbell' is supported only with server option enabled")
+    if shmem.model == "ivshmem-doorbell":
+        if shmem.size is not None:
+            raise _refuse("shmem model 'ivshmem-doorbell' does not support size setting")
+        msi = shmem.msi or MSI()
+        if msi.ioeventfd is None:
+            shmem = replaced(shmem, msi=replaced(msi, ioeventfd=True))
     if shmem.size is None and shmem.model == "ivshmem-plain":
         return replaced(shmem, size=4)
     return shmem

@@ -30,6 +30,28 @@ _USB2_FUNCTION = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3
 Key = tuple[str, int]
 
 
+#: Network cards that sit on conventional PCI; what is not known of is taken for a newer one.
+_CONVENTIONAL = frozenset(
+    [
+        "rtl8139",
+        "e1000",
+        "netfront",
+        "spapr-vlan",
+        "lan9118",
+        "scm91c111",
+        "vlance",
+        "vmxnet",
+        "vmxnet2",
+        "vmxnet3",
+        "Am79C970A",
+        "Am79C973",
+        "82540EM",
+        "82545EM",
+        "82543GC",
+    ]
+)
+
+
 def needsOf(group: str, device: Any, express: bool) -> Connect:
     """
     Return what a device asks of a bus.
@@ -72,7 +94,7 @@ def needsOf(group: str, device: Any, express: bool) -> Connect:
             return pcie
         if (device.model or "").startswith("virtio"):
             return virtio(device.model)
-        return pci
+        return pci if device.model in _CONVENTIONAL else pcie
     if group == "sounds":
         return pci if device.model in ("ich6", "ich9", "es1370", "ac97") else none
     if group == "disks":
@@ -196,12 +218,12 @@ class _Plan:
                     raise xmlError(
                         f"The device at PCI address {place} needs to be an integrated device (bus=0)"
                     )
+                self.buses.reserve(place, needs or Connect.PCI | Connect.HOTPLUG)
                 if isI440FX(self.machine, self.arch) and (place.bus, place.slot) == (0, 1):
                     # Everything there is one chip of the machine.
                     raise xmlError(f"Attempted double use of PCI Address {place}")
                 if isQ35(self.machine, self.arch) and place in _ICH9:
                     raise xmlError(f"Attempted double use of PCI Address {place}")
-                self.buses.reserve(place, needs or Connect.PCI | Connect.HOTPLUG)
 
     def _builtin(self, group: str, device: Any, place: Place) -> bool:
         """Return whether a device sits in a slot that is part of the machine."""

@@ -209,13 +209,13 @@ class Buses:
         bus = self.buses[place.bus]
         if bus is None:
             raise xmlError(f"No PCI bus with index {place.bus}")
+        self.fits(bus.offers, needs, given=given, place=text)
         if place.slot < bus.first:
             raise xmlError(f"Invalid PCI address {text}. slot must be >= {bus.first}")
         if place.slot > bus.last:
             raise xmlError(f"Invalid PCI address {text}. slot must be <= {bus.last}")
         if place.function > 7:
             raise xmlError(f"Invalid PCI address {text}. function must be <= 7")
-        self.fits(bus.offers, needs, given=given, place=text)
         used = bus.used.setdefault(place.slot, set())
         if place.function in used:
             raise xmlError(f"Attempted double use of PCI Address {text}")

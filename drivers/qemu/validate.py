@@ -137,9 +137,7 @@ def _memory(definition: DomainDefinition) -> None:
     numa = cpu.numa if cpu is not None else None
     if definition.maxMemory is not None and numa is None:
         raise refuse("At least one numa node has to be configured when enabling memory hotplug")
-    if definition.maxMemory is None and any(
-        each.model != "virtio-pmem" for each in definition.devices.memories
-    ):
+    if definition.maxMemory is None and definition.devices.memories:
         raise refuse("cannot use/hotplug a memory device when domain 'maxMemory' is not defined")
     for memory in definition.devices.memories:
         _module(memory, definition)
@@ -278,6 +276,9 @@ def _features(definition: DomainDefinition) -> None:
     if features is None:
         return
     arch, machine = definition.os.type.arch, definition.os.type.machine or ""
+    smm = features.smm
+    if smm is not None and smm.tseg is not None and not isQ35(machine, arch):
+        raise refuse("SMM TSEG is only supported with q35 machine type")
     for name, called in _ELSEWHERE:
         value = getattr(features, name)
         if value is None or value == HPT() or not isX86(arch):

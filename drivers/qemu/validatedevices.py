@@ -176,7 +176,7 @@ def _interface(nic: Any, definition: DomainDefinition) -> None:
                 "virtio-net teaming persistent interface must be <model type='virtio'/>, not "
                 f"'{nic.model or '(null)'}'"
             )
-        if teaming.type == "transient" and nic.type != "hostdev":
+        if teaming.type == "transient" and nic.type not in ("hostdev", "network"):
             raise refuse(
                 f"virtio-net teaming transient interface must be type='hostdev', not '{nic.type}'"
             )
@@ -301,6 +301,8 @@ def _video(
         raise refuse(f"domain configuration does not support video model '{kind}'")
     if position and not model.primary and kind in _PRIMARY_ONLY:
         raise refuse(f"video type '{kind}' is only valid as primary video device")
+    if model.acceleration is not None and model.acceleration.accel2d:
+        raise refuse("qemu does not support the accel2d setting")
     accelerated = model.acceleration is not None and model.acceleration.accel3d
     if accelerated and kind != "virtio":
         raise refuse("3d acceleration is supported only with 'virtio' video device")

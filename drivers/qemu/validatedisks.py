@@ -205,8 +205,11 @@ def checkPlace(disk: Any, definition: DomainDefinition) -> None:
             raise refuse("bus must be 0 for sata controller")
         if address.target:
             raise refuse("target must be 0 for sata controller")
-    elif bus == "ide" and address.target:
-        raise refuse("target must be 0 for ide controller")
+    elif bus == "ide":
+        if address.controller:
+            raise internal("Only 1 IDE controller is supported")
+        if address.target:
+            raise refuse("target must be 0 for ide controller")
     elif bus == "fdc":
         if address.controller:
             raise internal("Only 1 fdc controller is supported")

@@ -4,6 +4,8 @@ Block back ends: the nodes that a chain of images is, as C{-blockdev} takes them
 
 from __future__ import annotations
 
+import grp
+import pwd
 from typing import Any
 
 import attrs
@@ -266,12 +268,28 @@ def _network(source: NetworkSource, secrets: dict[str, str], auth: Any) -> dict[
             for key in ("user", "group"):
                 value = getattr(identity, key)
                 if value is not None:
-                    found[key] = int(value.lstrip("+")) if value.lstrip("+").isdigit() else value
+                    found[key] = _ownerNumber(key, value)
         return found
     if kind == "sheepdog":
         _oneHost(source)
         return {"driver": "sheepdog", "server": _hosts(source, True)[0], "vdi": name}
     raise unavailable(kind or "")
+
+
+def _ownerNumber(kind: str, name: str) -> int:
+    """
+    Return the number of a user or a group of the host, which may be named by it.
+
+    @raise VirtError: INVALID_ARG: nobody is called so.
+    """
+    if name.lstrip("+").isdigit():
+        return int(name.lstrip("+"))
+    try:
+        return pwd.getpwnam(name).pw_uid if kind == "user" else grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise virtError(
+            ErrorCode.INVALID_ARG, f"Failed to parse {kind} '{name}'", ErrorDomain.NONE
+        ) from None
 
 
 def unavailable(kind: str) -> VirtError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyvirt.definitions.domain._checkdevices import Each, checkDevices, detail, refuse
+from pyvirt.definitions.domain._checkdevices import Each, checkDevices, checkIOMMU, detail, refuse
 from pyvirt.definitions.domain._clock import CatchUp
 from pyvirt.definitions.domain._disk import Disk, imagePath
 from pyvirt.definitions.domain._hostdev import HostDev
@@ -68,6 +68,7 @@ def checkDomain(definition: DomainDefinition) -> None:
                 f"'{_where(disk)}'"
             )
     checkAliases(definition)
+    checkIOMMU(definition)
     cells = 0
     if definition.cpu is not None and definition.cpu.numa is not None:
         cells = len(definition.cpu.numa.cells)

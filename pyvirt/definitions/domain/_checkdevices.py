@@ -478,7 +478,6 @@ _CHECKS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "tpms": _tpm,
     "memories": lambda memory, definition: checkMemory(memory, definition),
     "redirdevs": _redirdev,
-    "iommu": lambda iommu, definition: checkIOMMU(definition),
     "vsock": _vsock,
     "graphics": _graphics,
 }

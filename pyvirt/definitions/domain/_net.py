@@ -510,7 +510,35 @@ def _readModel(text: str, node: Node, name: str) -> str | None:
         raise virtError(
             ErrorCode.INVALID_ARG, "Model name contains invalid characters", ErrorDomain.DOMAIN
         )
-    return text or None
+    return _MODELS.get(text.lower(), text) or None
+
+
+#: Cards whose names are known, and may be written in letters of any size.
+_MODELS = {
+    name.lower(): name
+    for name in [
+        "netfront",
+        "rtl8139",
+        "virtio",
+        "e1000",
+        "e1000e",
+        "virtio-transitional",
+        "virtio-non-transitional",
+        "usb-net",
+        "spapr-vlan",
+        "lan9118",
+        "scm91c111",
+        "vlance",
+        "vmxnet",
+        "vmxnet2",
+        "vmxnet3",
+        "Am79C970A",
+        "Am79C973",
+        "82540EM",
+        "82545EM",
+        "82543GC",
+    ]
+}
 
 
 @definition

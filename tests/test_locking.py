@@ -264,6 +264,8 @@ class PluginTests(SynchronousTestCase):
         error = self.assertRaises(VirtError, manager.leases, disks[:2])
         self.assertEqual(error.code, ErrorCode.CONFIG_UNSUPPORTED)
         self.assertEqual(manager.leases([]), [])
+        named = Lockable("/leases", key="k", space="s")
+        self.assertEqual(manager.leases([named]), [("/leases/s", "k", 0)])
         error = self.assertRaises(
             VirtError, manager.leases, [Lockable("/space", key="k", offset=512)]
         )

@@ -41,12 +41,14 @@ class Lockable(NamedTuple):
     @ivar shared: other guests may write to it too.
     @ivar key: of a named lease; None: this is a disk.
     @ivar offset: of a named lease in its target, bytes.
+    @ivar space: of a named lease, the lock space that its definition names, empty for none.
     """
 
     path: str
     shared: bool = False
     key: str | None = None
     offset: int = 0
+    space: str = ""
 
 
 class Launch(NamedTuple):

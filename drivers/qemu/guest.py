@@ -17,6 +17,7 @@ from pyvirt.drivers.qemu.refusals import notActive
 from pyvirt.drivers.qemu.together import allOf
 
 if TYPE_CHECKING:
+    from pyvirt.drivers.interfaces.locking import Lockable
     from pyvirt.drivers.qemu.agent import AgentProtocol
     from pyvirt.drivers.qemu.blocks.backups import Backup
     from pyvirt.drivers.qemu.blocks.jobs import BlockJob
@@ -61,6 +62,7 @@ class Guest:
     @ivar balloon: where QEMU keeps the balloon, None while that is not known.
     @ivar thresholds: somebody may wait for an image to be written so far.
     @ivar leased: it has its leases; C{leasing}: held while that changes.
+    @ivar holds: what it has leases on while it has any; C{owed}: what could not be given back.
     @ivar leaving: it is being moved to another host.
     @ivar lastNode: the number of the image that came last.
     @ivar blockJobs: by target of the disk, what QEMU is doing to disks.
@@ -101,6 +103,8 @@ class Guest:
         self.balloon: str | None = None
         self.thresholds = False
         self.leased = False
+        self.holds: list[Lockable] = []
+        self.owed: list[Lockable] = []
         self.leaving = False
         self.migration = MigrationLimits()
         self.leasing = DeferredLock()

@@ -6,6 +6,7 @@ Which lock manager gives them C{lock_manager} in qemu.conf says.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.interfaces.locking import Guest as Holder
 from pyvirt.drivers.interfaces.locking import Launch, Lockable
+from pyvirt.drivers.qemu.blocks.chain import chain
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.errors import VirtError
@@ -32,6 +34,9 @@ __all__ = [
     "regain",
     "release",
     "releaseSome",
+    "settle",
+    "take",
+    "wanted",
 ]
 
 log = Logger()
@@ -46,11 +51,40 @@ def lockable(definition: DomainDefinition) -> list[Lockable]:
         if path and not disk.readonly and disk.device in (None, "disk", "lun"):
             found.append(Lockable(path, shared=bool(disk.shareable)))
     found += [
-        Lockable(each.target.path, key=each.key, offset=each.target.offset or 0)
+        Lockable(
+            each.target.path,
+            key=each.key,
+            offset=each.target.offset or 0,
+            space=each.lockspace or "",
+        )
         for each in definition.devices.leases
         if each.target is not None and each.target.path is not None
     ]
     return found
+
+
+def wanted(domain: Domain, guest: Guest) -> list[Lockable]:
+    """Say what a guest that runs writes to just now: also where data of its disks is copied or merged to."""
+    found = lockable(domain.definition)
+    for disk in domain.definition.devices.disks:
+        if disk.mirror is not None:
+            found += images(disk, disk.mirror.source)
+        target = None if disk.target is None else disk.target.dev
+        job = guest.blockJobs.get(target or "")
+        if job is not None and job.kind == "commit":
+            found += [
+                each
+                for image in chain(disk)
+                if image.index == job.base
+                for each in images(disk, image.source)
+            ]
+    return found
+
+
+def images(disk: Any, source: Any) -> list[Lockable]:
+    """Say what a lease is for on an image that belongs to a disk."""
+    path = getattr(source, "file", None) or getattr(source, "dev", None)
+    return [Lockable(path, shared=bool(disk.shareable))] if path else []
 
 
 def _holder(domain: Domain, guest: Guest) -> Holder:
@@ -71,6 +105,7 @@ async def launch(
     """
     resources = lockable(definition) if now else []
     guest.leased = now
+    guest.holds = list(resources)
     made: Launch = await _settled(hypervisor.locks.launch(_holder(domain, guest), resources))
     return made
 
@@ -84,9 +119,14 @@ async def lease(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     async with guest.leasing:
         if guest.leased:
             return
-        resources = lockable(domain.definition)
+        if guest.owed:
+            # The lock manager did not hear of it, and may think that the guest holds them.
+            await _settled(hypervisor.locks.release(_holder(domain, guest), guest.owed))
+            guest.owed = []
+        resources = wanted(domain, guest)
         await _settled(hypervisor.locks.acquire(_holder(domain, guest), resources))
         guest.leased = True
+        guest.holds = resources
 
 
 async def release(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
@@ -94,14 +134,14 @@ async def release(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     async with guest.leasing:
         if not guest.leased or guest.dying:
             return
-        resources = lockable(domain.definition)
         try:
-            await _settled(hypervisor.locks.release(_holder(domain, guest), resources))
+            await _settled(hypervisor.locks.release(_holder(domain, guest), guest.holds))
         except VirtError as error:
-            # It keeps them, which does no harm but to those who wait.
+            # It may keep them, which does no harm but to those who wait; or they are lost with the lock manager.
             log.warn("leases of {name} were not released: {error}", name=domain.name, error=error)
-            return
+            guest.owed = guest.holds
         guest.leased = False
+        guest.holds = []
 
 
 async def acquireMore(
@@ -119,6 +159,7 @@ async def acquireMore(
         if not guest.leased or not resources:
             return False
         await _settled(hypervisor.locks.acquire(_holder(domain, guest), resources))
+        guest.holds += resources
         return True
 
 
@@ -130,10 +171,46 @@ async def releaseSome(
         resources = lockable(some)
         if not guest.leased or not resources:
             return
+        guest.holds = list((Counter(guest.holds) - Counter(resources)).elements())
         try:
             await _settled(hypervisor.locks.release(_holder(domain, guest), resources))
         except VirtError as error:
             log.warn("leases of {name} were not released: {error}", name=domain.name, error=error)
+
+
+async def take(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any, source: Any
+) -> None:
+    """
+    Get the lease of an image that a disk's data is about to go to; L{settle} sees to what is held in the end.
+
+    @raise VirtError: somebody else has it.
+    """
+    async with guest.leasing:
+        more = [each for each in images(disk, source) if each not in guest.holds]
+        if not hypervisor.hasLocks or not guest.leased or disk.readonly or not more:
+            return
+        await _settled(hypervisor.locks.acquire(_holder(domain, guest), more))
+        guest.holds += more
+
+
+async def settle(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+    """Disks have become others: hold the leases of what is written to now, and no others."""
+    async with guest.leasing:
+        if not hypervisor.hasLocks or not guest.leased or guest.dying:
+            return
+        now, held = Counter(wanted(domain, guest)), Counter(guest.holds)
+        missing, surplus = list((now - held).elements()), list((held - now).elements())
+        holder = _holder(domain, guest)
+        try:
+            if missing:
+                await _settled(hypervisor.locks.acquire(holder, missing))
+                guest.holds += missing
+            if surplus:
+                await _settled(hypervisor.locks.release(holder, surplus))
+                guest.holds = list((Counter(guest.holds) - Counter(surplus)).elements())
+        except VirtError as error:
+            log.error("leases of {name} are in danger: {error}", name=domain.name, error=error)
 
 
 def letGo(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
@@ -165,6 +242,7 @@ async def _regain(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
 async def adopt(hypervisor: Hypervisor, domain: Domain, guest: Guest, running: bool) -> None:
     """A guest was found again: see to it that what it has it keeps; paused, it is to have nothing."""
     guest.leased = True
+    guest.holds = wanted(domain, guest)
     try:
         await _settled(hypervisor.locks.adopt(_holder(domain, guest)))
     except VirtError as error:

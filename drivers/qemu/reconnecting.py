@@ -152,6 +152,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
         if domain.guest is guest:
             await refreshJobs(hypervisor, domain, guest)
             await noticeGone(hypervisor, domain, guest)
+            await locks.settle(hypervisor, domain, guest)
     except VirtError as error:
         log.error("{name} does not answer: {error}", name=domain.name, error=error)
         if not running.isRunning():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from typing import Any
 
 import attrs
@@ -19,7 +20,7 @@ from pyvirt.definitions.domain._disk import BackingFormat, BackingStore
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.snapshot import STATES, SnapshotDisk
-from pyvirt.drivers.qemu import ending, starting
+from pyvirt.drivers.qemu import ending, locks, starting
 from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
 from pyvirt.drivers.qemu.blocks.bitmaps import overlayActions
 from pyvirt.drivers.qemu.blocks.chain import (
@@ -417,7 +418,8 @@ async def addOverlays(
             new = Image(wish.source, wish.format or "qcow2")
             overlay = NewImage(hypervisor, guest, new)
             size = 0 if reuse else await capacityOf(guest, images[0])
-            await overlay.make(disk, size, over=images[0], reuse=reuse)
+            lease = partial(locks.take, hypervisor, domain, guest, disk, wish.source)
+            await overlay.make(disk, size, over=images[0], reuse=reuse, lease=lease)
             made.append(overlay)
             new = overlay.image
             actions += await overlayActions(domain, guest, images[0], new)
@@ -435,9 +437,11 @@ async def addOverlays(
     except BaseException:
         for overlay in reversed(made):
             await overlay.undo()
+        await locks.settle(hypervisor, domain, guest)
         raise
     domain.definition = live
     hypervisor.saveStatus(domain)
+    await locks.settle(hypervisor, domain, guest)
     if pending is not None and pending is not domain.pending:
         domain.pending = pending
         hypervisor.keepDefinition(domain)

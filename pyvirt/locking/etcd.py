@@ -37,10 +37,14 @@ __all__ = ["EtcdManager", "factory"]
 
 
 def _resources(resources: Sequence[Lockable]) -> list[tuple[str, bool]]:
-    return [
-        (each.path if each.key is None else f"{each.path}\0{each.key}\0{each.offset}", each.shared)
-        for each in resources
-    ]
+    return [(_name(each), each.shared) for each in resources]
+
+
+def _name(each: Lockable) -> str:
+    if each.key is None:
+        return each.path
+    space = f"\0{each.space}" if each.space else ""
+    return f"{each.path}\0{each.key}\0{each.offset}{space}"
 
 
 @implementer(ILockManager)

@@ -88,7 +88,9 @@ class LockdManager:
                         "Offset must be zero for this lock manager",
                         ErrorDomain.LOCKING,
                     )
-                found.append((each.path, each.key, flags))
+                # As libvirt's own driver has it.
+                where = f"{each.path}/{each.space}" if each.space else each.path
+                found.append((where, each.key, flags))
             elif not self._automatic:
                 continue
             elif self._folder:

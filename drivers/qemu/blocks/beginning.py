@@ -5,6 +5,7 @@ Beginning long operations on disks: pulling, committing, copying.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any, NoReturn
 
 import attrs
@@ -15,6 +16,7 @@ from pyvirt.definitions.domain._source import SOURCES, BlockSource, FileSource, 
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.schema import Context, replaced
+from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
     chain,
@@ -247,6 +249,7 @@ async def commit(
         arguments["backing-file"] = relativeName(images, top, base)
     if speed:
         arguments["speed"] = speed
+    await locks.take(hypervisor, domain, guest, disk, images[base].source)
     if top == 0:
         mirror = Mirror(
             source=replaced(images[base].source, index=images[base].index),
@@ -260,6 +263,7 @@ async def commit(
         if top == 0:
             domain.definition = withDisk(domain.definition, disk)
             hypervisor.saveStatus(domain)
+        await locks.settle(hypervisor, domain, guest)
         raise
     return job
 
@@ -354,6 +358,7 @@ async def copy(
     below = images[1] if shallow else None
     lower: list[Image] = []
     added: list[Image] = []
+    lease = partial(locks.take, hypervisor, domain, guest, disk, source)
     job = BlockJob(
         name=f"copy-{target}-{images[0].formatName}",
         kind="copy",
@@ -363,6 +368,7 @@ async def copy(
     )
     try:
         if reuse:
+            await lease()
             found = [mirror]
             if shallow:
                 detectBelow(found, hypervisor.owner or (0, 0))
@@ -376,6 +382,7 @@ async def copy(
                 await capacityOf(guest, images[0]),
                 over=below,
                 below=None if below is None else below.formatName,
+                lease=lease,
             )
         if not reuse:
             mirror = made.image
@@ -406,6 +413,7 @@ async def copy(
         if guest.monitor is not None:
             await removeImages(guest, *added)
         await made.undo()
+        await locks.settle(hypervisor, domain, guest)
         hypervisor.saveStatus(domain)
         raise
 

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.bitmaps import carryOver
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
@@ -265,6 +266,7 @@ async def concluded(
         forgetJob(guest, job)
         hypervisor.saveStatus(domain)
         await removeImages(guest, *gone)
+        await locks.settle(hypervisor, domain, guest)
         if job.delete and status == COMPLETED:
             _deleteFiles(gone)
     forgetJob(guest, job)

@@ -5,7 +5,7 @@ Images coming to a running guest and leaving it: nodes that are added and remove
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -190,6 +190,7 @@ class NewImage:
         reuse: bool = False,
         below: str | None = None,
         last: bool = True,
+        lease: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """
         Make the image and have QEMU open it.
@@ -198,12 +199,15 @@ class NewImage:
         @param over: what its header says it is laid over.
         @param reuse: it is there and is as it should be.
         @param below: the node that it is laid over in QEMU; None with C{last}: none.
+        @param lease: gets its lease, once there is a file and before anything is written to it.
         @raise VirtError: it could not be made; nothing of it is left.
         """
         guest = self._guest
         try:
             if not reuse:
                 self.claim()
+            if lease is not None:
+                await lease()
             if self.image.index is None:
                 self.image = attrs.evolve(self.image, index=guest.takeNode())
             image = self.image

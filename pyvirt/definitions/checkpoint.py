@@ -73,11 +73,13 @@ def _text(root: Node, tag: str) -> str | None:
     return None if found is None else xmlText(found) or None
 
 
-def _readDisk(node: Node) -> CheckpointDisk:
+def _readDisk(node: Node, usual: str | None) -> CheckpointDisk:
+    """Read what becomes of a disk; C{usual} is the name of a bitmap that has none."""
+    kind, bitmap = node.get("checkpoint") or "bitmap", node.get("bitmap")
     return CheckpointDisk(
         name=node.get("name") or "",
-        checkpoint=node.get("checkpoint") or "bitmap",
-        bitmap=node.get("bitmap"),
+        checkpoint=kind,
+        bitmap=usual if bitmap is None and kind == "bitmap" else bitmap,
     )
 
 
@@ -114,7 +116,9 @@ def parseCheckpoint(xml: str, *, redefine: bool = False, now: int = 0) -> Checkp
     return CheckpointDefinition(
         name=name,
         description=_text(root, "description"),
-        disks=tuple(_readDisk(child) for child in disks if child.tag == "disk")
+        disks=tuple(
+            _readDisk(child, name if redefine else None) for child in disks if child.tag == "disk"
+        )
         if disks is not None
         else (),
         **changes,
@@ -143,7 +147,7 @@ def aligned(checkpoint: CheckpointDefinition, domain: DomainDefinition) -> Check
             raise _refused(f"no disk named '{wish.name}'")
         name = disk.target.dev
         if name in asked:
-            raise _refused(f"disk '{name}' specified twice")
+            raise _refused(f"disk '{wish.name}' specified twice")
         if wish.checkpoint != "no" and _useless(disk):
             raise _refused(f"disk '{name}' is empty or readonly")
         bitmap = None if wish.checkpoint == "no" else wish.bitmap or checkpoint.name
@@ -174,7 +178,8 @@ def formatCheckpoint(
         out.append(f"  <description>{escape(checkpoint.description)}</description>\n")
     if checkpoint.parent is not None:
         out.append(f"  <parent>\n    <name>{escape(checkpoint.parent)}</name>\n  </parent>\n")
-    out.append(f"  <creationTime>{checkpoint.creationTime}</creationTime>\n")
+    if checkpoint.creationTime:
+        out.append(f"  <creationTime>{checkpoint.creationTime}</creationTime>\n")
     if checkpoint.disks:
         out.append("  <disks>\n")
         for disk in checkpoint.disks:

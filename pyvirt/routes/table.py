@@ -371,6 +371,17 @@ REMOTE: Final[Mapping[str, Route]] = {
     "domainDefineXML": Route("domainDefineXMLFlags", first(0)),
     "domainUndefine": Route("domainUndefineFlags", first(0)),
     "domainDestroy": Route("domainDestroyFlags", first(0)),
+    # Any number but 0 switches it on.
+    **{
+        name: Route(name, lambda arguments, fds: (arguments[0], bool(arguments[1])))
+        for name in (
+            "domainSetAutostart",
+            "domainSetAutostartOnce",
+            "networkSetAutostart",
+            "nodeDeviceSetAutostart",
+            "storagePoolSetAutostart",
+        )
+    },
     "domainShutdown": Route("domainShutdownFlags", first(0)),
     "domainSave": Route("domainSaveFlags", first(None, 0)),
     "domainRestore": Route("domainRestoreFlags", first(None, 0)),

@@ -667,5 +667,21 @@ attempt("free", lambda v: conn.getFreePages([v], 0, 1))
 attempt("pin", lambda v: dom.pinVcpu(0, (v,)))
 attempt("cells", lambda v: conn.getCellsFreeMemory(0, v))
 attempt("size", lambda v: conn.allocPages({v: 1}, 0, 1, 0) if not isinstance(v, list) else None)
+####
+conn = libvirt.open(URI)
+for each in (conn.lookupByName("test"), conn.networkLookupByName("default"), conn.storagePoolLookupByName("default-pool")):
+    print([(each.setAutostart(value), each.autostart()) for value in (5, 0, -1, True)])
+own = conn.defineXML("<domain type='test'><name>q</name><memory>65536</memory><os><type>hvm</type></os><devices>"
+                     "<disk type='file'><source file='/a'/><target dev='vda'/></disk></devices></domain>")
+own.create()
+for disks in ("<disk name='/a' checkpoint='bitmap'/>", "<disk name='/a'/><disk name='/a'/>", "<disk name='zz' checkpoint='no'/>"):
+    for time, flags in ((0, 1), (5, 1), (5, 0)):
+        try:
+            made = own.checkpointCreateXML(
+                "<domaincheckpoint><name>n</name><creationTime>%d</creationTime><disks>%s</disks></domaincheckpoint>" % (time, disks), flags)
+            text = made.getXMLDesc(2)
+            print(text if flags else text.count("bitmap"))
+            made.delete()
+        except libvirt.libvirtError as error: print(error)
 """.strip("\n").split("\n####\n")
 """The scripts."""

@@ -122,6 +122,7 @@ CALLS: dict[str, list[tuple[Any, ...]] | None] = {
     ],
     "domainBlockResize": [("vda", 4096, 0)],
     "domainBlockPeek": None,
+    "domainMemoryPeek": [(0, 16, c.VIR_MEMORY_PHYSICAL)],
     "domainPinIOThread": None,
     "domainAddIOThread": [(7, LIVE)],
     "domainDelIOThread": [(1, LIVE)],

@@ -220,6 +220,26 @@ class StreamTests(SynchronousTestCase):
         )
         self.assertEqual(got, [b"ab", 5])
 
+    def test_again(self) -> None:
+        """
+        A stream that has ended can be opened by another call, and its callback hears that one too; one that is open not.
+        """
+        self.open()
+        self.far.sink.write(b"one")
+        with self.assertRaises(VirtError) as caught:
+            self.open()
+        self.assertEqual(caught.exception.code, ErrorCode.OPERATION_INVALID)
+        for end in (self.stream.finish, self.stream.abort):
+            self.far.sink.finish()
+            self.successResultOf(end())
+            self.failureResultOf(self.stream.recv(10), VirtError)
+            self.far = FarEnd()
+            self.open()
+            self.far.sink.write(b"two")
+            self.assertEqual(self.successResultOf(self.stream.recv(10)), b"two")
+            self.successResultOf(self.stream.send(b"x"))
+            self.assertIn(b"x", self.far.history)
+
     def test_abort(self) -> None:
         """
         Giving up is told to the far end.

@@ -159,7 +159,7 @@ class _Outbox:
 
 class Stream(StreamEvents):
     """
-    Bytes to or from the host; one call opens it, and it is used once.
+    Bytes to or from the host; one call opens it, and after its end another can.
 
     One that was made with C{VIR_STREAM_NONBLOCK} waits for nothing: L{recv} fires with -2 where nothing has come.
 
@@ -185,10 +185,20 @@ class Stream(StreamEvents):
         """Return a number that tells this stream from others."""
         return id(self)
 
+    def _reset(self) -> None:
+        """Be as new, but for the callback: a stream that was finished or given up can be opened again."""
+        self._inbox, self._outbox = _Inbox(), _Outbox()
+        self._far = self._direction = None
+        self._closed = False
+        if self._callback is not None:
+            self._inbox.onChange = self._outbox.onChange = self._consider
+
     def _open(
         self, calls: Calls, procedure: Procedure, arguments: tuple[Any, ...]
     ) -> Deferred[Any]:
         """Open it by a call; fires with the call's result."""
+        if self._direction is not None and self._closed:
+            self._reset()
         if self._direction is not None:
             raise virtError(
                 ErrorCode.OPERATION_INVALID, "stream is already in use", ErrorDomain.STREAMS

@@ -24,9 +24,10 @@ from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
 from pyvirt.drivers.qemu.memoryfacts import TAGS, memoryStatistics
 from pyvirt.drivers.qemu.netfacts import interfaceCounters
 from pyvirt.drivers.qemu.perfevents import perfStatistics
-from pyvirt.drivers.qemu.procfs import cpuTimes, threadTimes
+from pyvirt.drivers.qemu.procfs import threadTimes
 from pyvirt.drivers.qemu.refusals import checkFlags, unsupportedArgument
 from pyvirt.drivers.qemu.together import allOf
+from pyvirt.drivers.qemu.usedtimes import usedTimes
 from pyvirt.errors import VirtError
 
 __all__ = ["BulkStatistics"]
@@ -51,7 +52,7 @@ def _state(domain: Domain) -> Params:
 
 
 def _cpu(guest: Guest) -> Params:
-    used = cpuTimes(guest.pid)
+    used = usedTimes(guest)
     yield TypedParam("cpu.time", _ULLONG, used.total)
     yield TypedParam("cpu.user", _ULLONG, used.user)
     yield TypedParam("cpu.system", _ULLONG, used.system)
@@ -160,7 +161,7 @@ def _inUse(
     ):
         if name in counters:
             yield TypedParam(f"{head}.{field}", _ULLONG, counters[name])
-    if path:
+    if image is not None:
         yield TypedParam(f"{head}.allocation", _ULLONG, facts.highest(alias))
         capacity = facts.capacity(alias)
         if capacity:

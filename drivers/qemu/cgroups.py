@@ -27,11 +27,11 @@ __all__ = ["CONTROLLERS", "Cgroups", "GuestGroup", "findCgroups", "groupName", "
 log = Logger()
 
 #: Controllers that guests are put under.
-CONTROLLERS = ("cpu", "cpuset", "memory", "blkio", "freezer")
+CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio", "freezer")
 #: What version 2 calls them, where it does not call them the same.
 _UNIFIED = {"blkio": "io"}
 #: Controllers of which each thread has a group of its own.
-_THREADED = ("cpu", "cpuset")
+_THREADED = ("cpu", "cpuacct", "cpuset")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 #: Partitions at the top that keep their names.
 _FIXED = ("machine", "system", "user")
@@ -56,7 +56,7 @@ def partitionPath(partition: str) -> str:
 def _escaped(part: str) -> str:
     """Keep a name from meaning something to the kernel."""
     head = part.partition(".")[0]
-    if _RESERVED.match(part) or ("." in part and head in (*CONTROLLERS, "devices", "cpuacct")):
+    if _RESERVED.match(part) or ("." in part and head in (*CONTROLLERS, "devices")):
         return "_" + part
     return part
 

@@ -114,6 +114,12 @@ async def autodestroy(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> N
         ending.forget(hypervisor, domain)
 
 
+def _withoutFiles(function: str, fds: list[int]) -> None:
+    """Refuse descriptors that a guest's first process is to inherit, which only containers have."""
+    if fds:
+        raise virtError(ErrorCode.NO_SUPPORT, function, ErrorDomain.DOMAIN)
+
+
 class DomainLifecycle(Messages):
     """Starts, stops and watches domains."""
 
@@ -173,6 +179,7 @@ class DomainLifecycle(Messages):
 
     async def domainCreateXML(self, xmlDesc: str, flags: int, fds: list[int]) -> DomainRef:
         """Start a domain that is gone when it stops, unless one of that name is defined."""
+        _withoutFiles("virDomainCreateXMLWithFiles", fds)
         validates = c.VIR_DOMAIN_START_VALIDATE
         checkFlags("qemuDomainCreateXML", flags, _PAUSED | _AUTODESTROY | validates | _RESET_NVRAM)
         hypervisor = self._hypervisor
@@ -202,6 +209,7 @@ class DomainLifecycle(Messages):
 
     async def domainCreateWithFlags(self, dom: DomainRef, flags: int, fds: list[int]) -> DomainRef:
         """Start a domain that is defined."""
+        _withoutFiles("virDomainCreateWithFiles", fds)
         checkFlags("qemuDomainCreateWithFlags", flags, _START_FLAGS)
         domain = self._find(dom)
         await startDefined(self._hypervisor, domain, flags, self._connection)

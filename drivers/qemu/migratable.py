@@ -103,7 +103,9 @@ def _impliedAudio(audios: tuple[Any, ...]) -> bool:
 
 
 def _raw(disk: Any) -> Any:
-    """An empty drive is told the format that it would be read in."""
+    """An empty drive is told the format that it would be read in; that a server is spoken to without TLS is not told."""
+    if getattr(disk.source, "protocol", None) == "nbd" and disk.source.tls is False:
+        disk = replaced(disk, source=replaced(disk.source, tls=None))
     if disk.driver is None or disk.driver.type is not None or disk.source is not None:
         return disk
     return replaced(disk, driver=replaced(disk.driver, type="raw"))

@@ -23,8 +23,8 @@ from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.memoryfacts import memoryStatistics
 from pyvirt.drivers.qemu.netfacts import interfaceCounters
 from pyvirt.drivers.qemu.perfevents import PerfEvents
-from pyvirt.drivers.qemu.procfs import cpuTimes
 from pyvirt.drivers.qemu.refusals import checkFlags, internal, invalidArgument
+from pyvirt.drivers.qemu.usedtimes import timesByCPU, usedTimes
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["DomainStatistics"]
@@ -225,12 +225,12 @@ class DomainStatistics(PerfEvents, BulkStatistics):
         checkFlags("qemuDomainGetCPUStats", flags, c.VIR_TYPED_PARAM_STRING_OKAY)
         _, guest = self._running(dom)
         if startCPU != -1:
-            raise virtError(
-                ErrorCode.OPERATION_UNSUPPORTED,
-                "operation 'getCpuacctPercpuUsage' not supported for backend 'cgroup V2'",
-                54,
-            )
-        used = cpuTimes(guest.pid)
+            inner = [f"vcpu{number}" for number in sorted(guest.vcpuThreads)]
+            return [
+                [TypedParam("cpu_time", _ULLONG, whole), TypedParam("vcpu_time", _ULLONG, part)]
+                for whole, part in timesByCPU(guest.group, inner, startCPU, ncpus)
+            ]
+        used = usedTimes(guest)
         return [
             [
                 TypedParam("cpu_time", _ULLONG, used.total),

@@ -56,7 +56,15 @@ _HELD = _BARE.format(
         for name in "ab"
     ),
 )
-_GUESTS |= {"worked": _JOBS, "held": _HELD}
+_SERVED = _BARE.format(
+    "served",
+    "",
+    "<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='exp'>"
+    "<host transport='unix' socket='FOLDER/nbd'/></source><target dev='vda'/></disk>"
+    "<disk type='file'><driver name='qemu' type='qcow2'/><source file='FOLDER/over'/>"
+    "<target dev='vdb'/><readonly/></disk>",
+)
+_GUESTS |= {"worked": _JOBS, "held": _HELD, "served": _SERVED}
 _WHERE = 'qemu-monitor-command {} \'{{"execute":"query-hotpluggable-cpus"}}\' --return-value'
 
 _STORED = """
@@ -124,6 +132,20 @@ change-media driven hda FOLDER/cd.iso --insert
 +attach-device driven <console type='pty'><target type='serial'/></console>
 +attach-device driven --config <console type='pty'/>
 qemu-monitor-command driven '{"execute":"query-status","id":"x"}'
+"""
+
+#: Disks that a server has.
+_ELSEWHERE = """
+start served --paused
+dumpxml served --xpath //disk
+domblkinfo served vda
+domstats served --block --backing
+create FOLDER/full.xml --pass-fds 0
+cpu-stats served --start 99
+blockcopy served vda FOLDER/copied --wait --pivot --transient-job
+dumpxml served --xpath //disk
+destroy served
+domblkinfo served vda
 """
 
 _LEAVING = """
@@ -194,7 +216,11 @@ def _steady(text: str) -> str:
 class QEMUUseTests(SessionCase):
     """Both daemons do the same with guests that are paused."""
 
-    kinds = (0, 5, 17, 18)
+    kinds = (0, 5, 8, 17, 18)
+
+    @staticmethod
+    def steady(events: list[str]) -> list[str]:
+        return [re.sub(r"/tmp/pv-world-\w+", "FOLDER", each) for each in events]
 
     def prepare(self, world: World) -> None:
         for name in ("cd.iso", "b.img"):
@@ -205,6 +231,14 @@ class QEMUUseTests(SessionCase):
         world.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{world.folder}/a.qcow2", "400M"])
         writing = ["qemu-io", "-c", "write -P 1 0 100M", f"{world.folder}/a.qcow2"]
         self.assertEqual(world.run(writing).status, 0)
+        server = f"nbd+unix:///exp?socket={world.folder}/nbd"
+        over = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", server, "-F", "raw", "-u"]
+        self.assertEqual(world.run([*over, f"{world.folder}/over", "1M"]).status, 0)
+        with open(f"{world.folder}/served.img", "wb") as file:
+            file.truncate(1 << 20)
+        serving = ["qemu-nbd", "--fork", "-t", "-e", "9", "-f", "raw", "-x", "exp"]
+        serving += ["-k", f"{world.folder}/nbd", f"{world.folder}/served.img"]
+        self.assertEqual(world.run(serving).status, 0)
         for name, xml in _GUESTS.items():
             world.write(f"{name}.xml", xml.replace("FOLDER", world.folder))
 
@@ -232,6 +266,6 @@ class QEMUUseTests(SessionCase):
     def test_use(self) -> None:
         """
         Processors stored and plugged, threads, media taken out and seen so after a reset, consoles, keys, what
-        holds guests that are to leave for a file, and what is in memory and disks.
+        holds guests that are to leave for a file, and what is in memory and disks, and disks of servers.
         """
-        self.compare(_STORED + _PROCESSORS + _DEVICES + _LEAVING)
+        self.compare(_STORED + _PROCESSORS + _DEVICES + _ELSEWHERE + _LEAVING)

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import process
 from pyvirt.definitions.domain import formatDomain, parseDomain
-from pyvirt.definitions.domain._source import FileSource
+from pyvirt.definitions.domain._source import FileSource, Host, NetworkSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.imageheaders import probedFormat, readHeader
 from pyvirt.drivers.qemu.blocks.backups import Backup
@@ -161,8 +161,39 @@ class ChainTests(SynchronousTestCase):
         for text in ("/x", "file:/x", 'json:{"driver":"raw","file":{"filename":"/x"}}'):
             self.assertEqual(backingSource(text, above), FileSource(file="/x"))
         self.assertEqual(backingSource("x", above), FileSource(file="/a/x"))
-        for text in ("nbd:localhost:1", "json:{", "json:[]", "json:" + "[" * 50000, "rbd:x/y"):
+        for text in (
+            "nbd:localhost",
+            "nbd://[",
+            "nbd://h:x/e",
+            "nbd+unix:///e",
+            "json:{",
+            "json:[]",
+            "json:" + "[" * 50000,
+            "rbd:x/y",
+        ):
             self.assertIsNone(backingSource(text, above))
+
+    def test_servers(self) -> None:
+        """Exports are found in addresses of every form, and are not looked for on this host."""
+        above = FileSource(file="/a/top")
+        server = Host(name="h", port="10809")
+        for text in (
+            "nbd://h/e",
+            "nbd+tcp://h:10809/e",
+            "nbd:h:10809:exportname=e",
+            'json:{"driver":"raw","file":{"driver":"nbd","export":"e",'
+            '"server":{"type":"inet","host":"h","port":"10809"}}}',
+        ):
+            expected = NetworkSource(protocol="nbd", name="e", hosts=(server,))
+            self.assertEqual(backingSource(text, above), expected, text)
+        local = Host(transport="unix", socket="/s")
+        for text in (
+            "nbd+unix:///?socket=/s",
+            "nbd:unix:/s",
+            'json:{"driver":"nbd","server":{"type":"unix","path":"/s"}}',
+        ):
+            expected = NetworkSource(protocol="nbd", hosts=(local,))
+            self.assertEqual(backingSource(text, above), expected, text)
 
 
 class OutcomeTests(SynchronousTestCase):

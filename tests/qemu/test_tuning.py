@@ -66,10 +66,10 @@ class GroupTests(SynchronousTestCase):
             "cgroup /y/cpu cgroup rw,cpu 0 0\n"
             f"cgroup2 {place} cgroup2 rw 0 0\nproc /proc proc rw 0 0\nshort\n"
         )
-        self.assertEqual(found.mounts, {"cpu": "/y/cpu"})
+        self.assertEqual(found.mounts, {"cpu": "/y/cpu", "cpuacct": "/x/cpu,cpuacct"})
         self.assertEqual(found.unified, unified)
         self.assertEqual(found.controllers, {"memory", "blkio"})
-        self.assertEqual(found.roots(), ["/y/cpu", unified])
+        self.assertEqual(found.roots(), ["/y/cpu", "/x/cpu,cpuacct", unified])
 
     def test_nothing(self) -> None:
         """Without any hierarchy there are no groups, and nothing fails."""

@@ -13,12 +13,20 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._disk import BackingFormat, BackingStore, DiskDriver
-from pyvirt.definitions.domain._source import BlockSource, DiskSource, FileSource, NVMeSource
+from pyvirt.definitions.domain._source import (
+    BlockSource,
+    DiskSource,
+    FileSource,
+    Host,
+    NetworkSource,
+    NVMeSource,
+)
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.imageheaders import HEADER, ImageHeader, probedFormat, readHeader
 from pyvirt.drivers.qemu.command.blockdevs import Node
@@ -278,10 +286,9 @@ def backingSource(text: str, above: Any) -> DiskSource | None:
         return _fromJSON(text[5:])
     text = text.removeprefix("file:") if not text.startswith("file://") else text[7:]
     scheme = text.partition(":")[0]
+    if scheme in ("nbd", "nbd+unix", "nbd+tcp"):
+        return _fromNBD(text)
     if "/" not in scheme and scheme in (
-        "nbd",
-        "nbd+unix",
-        "nbd+tcp",
         "http",
         "https",
         "ftp",
@@ -299,6 +306,37 @@ def backingSource(text: str, above: Any) -> DiskSource | None:
     if not text.startswith("/"):
         text = os.path.join(os.path.dirname(pathOf(above)), text)
     return localSource(text)
+
+
+def _fromNBD(text: str) -> DiskSource | None:
+    """Read C{nbd://HOST:PORT/EXPORT}, C{nbd+unix:///EXPORT?socket=PATH}, C{nbd:HOST:PORT:exportname=EXPORT} and the like."""
+    if "://" in text:
+        try:
+            found = urlsplit(text)
+            port = found.port
+        except ValueError:
+            return None
+        name = unquote(found.path).removeprefix("/") or None
+        path = parse_qs(found.query).get("socket", [""])[0]
+        if found.username is not None:
+            return None
+        if found.scheme == "nbd+unix":
+            return _export(name, Host(transport="unix", socket=path)) if path else None
+        return _export(name, _server(found.hostname or "", str(port or 10809)))
+    words = text.removeprefix("nbd:").partition(":exportname=")
+    kind, _, rest = words[0].partition(":")
+    name = words[2] or None
+    if kind == "unix":
+        return _export(name, Host(transport="unix", socket=rest)) if rest else None
+    return _export(name, _server(kind, rest)) if kind and rest.isdigit() else None
+
+
+def _server(name: str, port: str) -> Host:
+    return Host(name=name, port=port)
+
+
+def _export(name: str | None, host: Host) -> DiskSource:
+    return NetworkSource(protocol="nbd", name=name, hosts=(host,))
 
 
 def localSource(path: str) -> DiskSource:
@@ -322,6 +360,17 @@ def _fromJSON(text: str) -> DiskSource | None:
         if not isinstance(inner, dict):
             break
         found = inner
+    server = found.get("server")
+    if found.get("driver") == "nbd" and isinstance(server, dict):
+        export = found.get("export")
+        name = export if isinstance(export, str) and export else None
+        kind, path = server.get("type"), server.get("path")
+        if kind == "unix" and isinstance(path, str):
+            return _export(name, Host(transport="unix", socket=path))
+        host, port = server.get("host"), server.get("port")
+        if kind == "inet" and isinstance(host, str) and isinstance(port, str):
+            return _export(name, _server(host, port))
+        return None
     name = found.get("filename", found.get("file.filename"))
     return localSource(name) if isinstance(name, str) and name.startswith("/") else None
 
@@ -398,12 +447,20 @@ def _detected(
     images = [
         image if image.index is not None else attrs.evolve(image, index=take()) for image in images
     ]
+    images = [attrs.evolve(image, source=_plain(image.source)) for image in images]
     done = withChain(disk, images)
     if known:
         return done
     if len(images) == 1:
         return replaced(done, backingStore=None)
     return replaced(done, backingStore=opened(done.backingStore))
+
+
+def _plain(source: Any) -> Any:
+    """Say that a server is spoken to without TLS, where nobody says with or without."""
+    if isinstance(source, NetworkSource) and source.protocol in ("nbd", "vxhs"):
+        return replaced(source, tls=bool(source.tls))
+    return source
 
 
 def _checkNamed(disk: Any, images: Sequence[Image], terminated: bool, ids: tuple[int, int]) -> None:
@@ -468,6 +525,9 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
     first = images[-1].path
     while images[-1].format in LAYERED:
         last = images[-1]
+        if isinstance(last.source, NetworkSource):
+            # QEMU alone looks into images elsewhere.
+            return False
         try:
             header = headerOf(last.source, last.format)
         except OSError as problem:
@@ -507,7 +567,7 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
                     ErrorDomain.STORAGE,
                 )
         images.append(Image(source, form, None, True))
-        if form == "raw":
+        if form == "raw" and not isinstance(source, NetworkSource):
             try:
                 os.stat(pathOf(source))
             except OSError as problem:
@@ -516,4 +576,4 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
                     f"'{first}' (as uid:{ids[0]}, gid:{ids[1]})"
                 )
                 raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
-    return True
+    return not isinstance(images[-1].source, NetworkSource)

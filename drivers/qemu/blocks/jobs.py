@@ -24,6 +24,7 @@ from pyvirt.drivers.qemu.blocks.chain import (
     below,
     chain,
     diskNamed,
+    localPath,
     opened,
     pathOf,
     withChain,
@@ -131,15 +132,17 @@ class BlockJob:
 def tellJob(hypervisor: Hypervisor, domain: Domain, job: BlockJob, status: int) -> None:
     """Tell those who listen what became of a job: by the path of the disk, and by its target."""
     disk = diskNamed(domain.definition, job.disk)
-    path = pathOf(disk.source) if disk is not None and disk.source is not None else ""
+    # Images elsewhere have no path.
+    path = localPath(disk.source) if disk is not None else None
     tellDisk(hypervisor, domain, path, job.disk, TYPES[job.kind], status)
 
 
 def tellDisk(
-    hypervisor: Hypervisor, domain: Domain, path: str, target: str, kind: int, status: int
+    hypervisor: Hypervisor, domain: Domain, path: str | None, target: str, kind: int, status: int
 ) -> None:
     """As L{tellJob}, in numbers."""
-    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, path, kind, status)
+    if path is not None:
+        hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, path, kind, status)
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, target, kind, status)
 
 

@@ -84,5 +84,8 @@ class QEMUSettingsTests(SynchronousTestCase):
             _, _, after = file.read().partition("\n## qemu.conf\n")
         section = after.partition("\n## ")[0]
         named = re.findall(r"`([a-z][a-z0-9]*_[a-z0-9_]+|user|group|nvram|namespaces)`", section)
-        groups = (conf._STRINGS, conf._SWITCHES, conf._NUMBERS, conf._LISTS, conf._MIXED)
+        groups = (
+            *(conf._STRINGS, conf._SWITCHES, conf._NUMBERS),
+            *(conf._SIGNED, conf._LISTS, conf._MIXED),
+        )
         self.assertEqual(sorted(named), sorted(key for group in groups for key in group))

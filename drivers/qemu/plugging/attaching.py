@@ -92,13 +92,16 @@ async def attachLive(
     if getattr(device, "source", None) is not None:
         device = encrypting(device, settings)
     _checkHost(kind, device)
-    _checkControllers(controllers, device)
+    missing = _missingController(controllers, device)
     added: list[Step] = []
     try:
-        for each in controllers:
+        for each in controllers if missing is None else ():
             await run(guest, _steps(hypervisor, guest, changed, "controllers", each), added)
         if kind == "disks":
             device = numbered(hypervisor, guest, device)
+        if missing is not None:
+            # Its images have been numbered by then, as libvirt's have.
+            raise missing
         changed = withDevice(changed, kind, place, device)
         async with (
             access(hypervisor, domain, guest, kind, device),
@@ -206,18 +209,15 @@ def _needed(
     return replaced(changed, devices=devices), found
 
 
-def _checkControllers(controllers: list[Any], device: Any) -> None:
-    """
-    Refuse controllers that cannot be plugged in.
-
-    @raise VirtError: there is one.
-    """
+def _missingController(controllers: list[Any], device: Any) -> VirtError | None:
+    """Return what is wrong if a device needs a controller that cannot be plugged in."""
     for each in controllers:
         if each.type in ("sata", "fdc", "ccid"):
             index = getattr(device.address, "controller", each.index)
-            raise internal(
+            return internal(
                 f"Could not find {each.type} controller with index {index} required for device"
             )
+    return None
 
 
 def _checkHost(kind: str, device: Any) -> None:

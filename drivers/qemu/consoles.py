@@ -127,8 +127,8 @@ class DomainConsoles:
             png = guest.capabilities.version >= 7001000
             fd, path = tempfile.mkstemp(prefix="qemu.screendump.", dir=guest.folder)
             try:
-                if self._hypervisor.owner is not None:
-                    os.fchown(fd, *self._hypervisor.owner)
+                if guest.owner is not None:
+                    os.fchown(fd, *guest.owner)
                 arguments["filename"] = path
                 if png:
                     arguments["format"] = "png"

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.files import appendLog, giveBack, removeFolder
+from pyvirt.drivers.qemu.files import appendLog, giveBack, removeFolder, removeSockets
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hookscripts import ended
 from pyvirt.drivers.qemu.labels import unlabelled
@@ -141,8 +141,10 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     await endServers(hypervisor, live, guest)
     if not domain.persistent:
         removeState(hypervisor, live)
-    if hypervisor.owner is not None:
-        giveBack(guest.restored, hypervisor.owner)
+    owner = guest.owner or hypervisor.owner
+    if owner is not None:
+        giveBack(guest.restored, owner, live)
+    removeSockets(live)
     closeEvents(guest)
     if guest.group is not None:
         guest.group.remove()

@@ -72,6 +72,7 @@ class Guest:
     @ivar unplugging: by name, devices whose going somebody waits for.
     @ivar group: where the kernel counts and limits what it uses, None if it does not.
     @ivar perf: by event that is counted, the descriptor that tells it.
+    @ivar owner: user and group that it runs as; None: that is not ours to choose.
     @ivar restored: files and owners that are given back when it is gone.
     """
 
@@ -108,6 +109,7 @@ class Guest:
         self.leaving = False
         self.migration = MigrationLimits()
         self.leasing = DeferredLock()
+        self.owner: tuple[int, int] | None = None
         self.restored: list[tuple[str, int, int]] = []
         self.group: GuestGroup | None = None
         self.perf: dict[str, int] = {}

@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import grp
 import pwd
+from collections.abc import Iterable
 
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._common import DeviceLabel
 from pyvirt.definitions.domain._security import Seclabel
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.refusals import invalidArgument, unsupportedConfig
 from pyvirt.errors import ErrorDomain
 
-__all__ = ["labelled", "unlabelled"]
+__all__ = ["imageOwner", "labelled", "ownerOf", "relabels", "unlabelled"]
 
 
 def labelled(
@@ -38,10 +40,8 @@ def labelled(
         if label.model == "dac" and label.type == "dynamic" and label.label is None:
             label = replaced(label, label=own, imagelabel=own if label.relabel else None)
         elif label.model == "dac" and label.type == "static":
-            if label.label is not None and parsed(label.label) != owner:
-                raise unsupportedConfig(
-                    f"guests run as {own} (qemu.conf): label '{label.label}' is not supported"
-                )
+            if label.label is not None:
+                parsed(label.label)
             if label.relabel:
                 label = replaced(label, imagelabel=label.label)
         labels.append(label)
@@ -57,6 +57,43 @@ def labelled(
             )
         )
     return replaced(definition, seclabels=tuple(labels))
+
+
+def ownerOf(definition: DomainDefinition, owner: tuple[int, int] | None) -> tuple[int, int] | None:
+    """
+    Return as whom a guest runs: as its label says, else as all do.
+
+    @param owner: user and group of guests; None where the daemon may not choose.
+    @raise VirtError: INVALID_ARG: the label makes no sense.
+    """
+    if owner is None:
+        return None
+    label = _own(definition)
+    return owner if label is None or label.label is None else parsed(label.label)
+
+
+def relabels(definition: DomainDefinition) -> bool:
+    """Return whether the files of a guest are given to whom it runs as."""
+    label = _own(definition)
+    return label is None or bool(label.relabel)
+
+
+def _own(definition: DomainDefinition) -> Seclabel | None:
+    return next((each for each in definition.seclabels if each.model == "dac"), None)
+
+
+def imageOwner(labels: Iterable[DeviceLabel]) -> tuple[bool, tuple[int, int] | None]:
+    """
+    Return whether one file is given away, and to whom; None: to whom the guest runs as.
+
+    @param labels: of the device or its source.
+    @raise VirtError: INVALID_ARG: a label makes no sense.
+    """
+    for label in labels:
+        if label.model in (None, "dac"):
+            own = parsed(label.label) if label.label is not None else None
+            return bool(label.relabel) and not label.labelskip, own
+    return True, None
 
 
 def parsed(label: str) -> tuple[int, int]:

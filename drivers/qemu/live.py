@@ -74,7 +74,9 @@ def prepareLive(
     if hypervisor.privileged:
         definition = inPartition(definition)
     definition = encryptingAll(definition, hypervisor.config.values)
-    definition = chainsDetected(definition, guest.takeNode, hypervisor.owner or (0, 0), missing)
+    definition = chainsDetected(
+        definition, guest.takeNode, guest.owner or hypervisor.owner or (0, 0), missing
+    )
     devices = definition.devices
     channels = tuple(channelPlaced(channel, guest) for channel in devices.channels)
     displays = tuple(

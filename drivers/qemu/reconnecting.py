@@ -21,6 +21,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.labels import ownerOf
 from pyvirt.drivers.qemu.live import learnChardevs, learnDrives, named, reclaimPorts
 from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.netfilters import bindFilters
@@ -110,6 +111,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.fakeReboot = status.fakeReboot
     guest.thresholds = True
     guest.restored = list(status.restored)
+    guest.owner = ownerOf(definition, hypervisor.owner)
     guest.volumes = dict(status.volumes)
     guest.askedCPU = status.askedCPU
     _restoreJobs(hypervisor, domain, guest, status)

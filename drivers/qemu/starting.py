@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -24,12 +25,12 @@ from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, takeOver
+from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, makeOutputs, takeOver
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.hostfacts import firmwares
-from pyvirt.drivers.qemu.labels import labelled
+from pyvirt.drivers.qemu.labels import labelled, ownerOf, relabels
 from pyvirt.drivers.qemu.live import prepareLive, releasePorts
 from pyvirt.drivers.qemu.networkports import listenOnNetworks
 from pyvirt.drivers.qemu.perfevents import openEvents
@@ -99,6 +100,7 @@ async def start(
             nvramFolder=os.path.join(layout.lib, "nvram"),
         )
         requireCPU(cpuMap(), capabilities, base.cpu)
+        guest.owner = ownerOf(base, hypervisor.owner)
         live = labelled(
             prepareLive(hypervisor, base, guest, boots=boots, left=left),
             hypervisor.owner,
@@ -134,7 +136,7 @@ async def start(
     guestLog: GuestLog | None = None
     try:
         await announce(hypervisor, domain, "prepare", definition or kept)
-        owner = hypervisor.owner
+        owner = guest.owner
         makeFolder(guest.folder, owner, 0o700)
         makeFolder(guest.channels, owner, 0o700)
         checkFiles(hypervisor, live)
@@ -144,7 +146,8 @@ async def start(
         makeVariables(live, descriptors, owner, reset=resetVariables)
         if live.os.loader is not None and live.os.loader.path:
             hostends.checkAccess(live.os.loader.path)
-        if owner is not None and hypervisor.config["dynamic_ownership"]:
+        makeOutputs(live)
+        if owner is not None and hypervisor.config["dynamic_ownership"] and relabels(live):
             takeOver(live, owner, guest.restored)
         guestLog = GuestLog(layout.log(domain.name))
         # A guest that comes from another host gets its leases when it has come.
@@ -238,8 +241,8 @@ def writeKey(hypervisor: Hypervisor, guest: Guest) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             os.write(fd, hypervisor.random(32))
-            if hypervisor.owner is not None:
-                os.fchown(fd, *hypervisor.owner)
+            if guest.owner is not None:
+                os.fchown(fd, *guest.owner)
         finally:
             os.close(fd)
     except OSError as problem:
@@ -287,13 +290,19 @@ async def spawn(
     numbers: dict[str, int] = dict(connections.numbers)
     source = "defer" if incoming is not None else incomingURI
     settings = hostSettings(hypervisor, guest, source, connections.vhost)
+    settings = attrs.evolve(settings, opensSockets=hypervisor.privileged)
     line = commandLine(live, guest.capabilities, settings, hypervisor.clock.seconds())
     secrets = await secretPlaces(hypervisor, guest, line.secrets)
-    monitor = listenAt(os.path.join(guest.folder, "monitor.sock"), hypervisor.owner)
+    monitor = listenAt(os.path.join(guest.folder, "monitor.sock"), guest.owner)
     try:
         numbers["monitor"] = monitor.fileno()
         for each in line.files:
             if each.name in numbers:
+                continue
+            if each.listens:
+                fd = listenAt(each.path, guest.owner, 0o775).detach()
+                opened.append(fd)
+                numbers[each.name] = fd
                 continue
             try:
                 fd = os.open(each.path, each.flags | os.O_CLOEXEC, each.mode)
@@ -308,7 +317,7 @@ async def spawn(
                 f"there is nothing to pass as {missing} to this guest"
             ) from None
         for folder in line.folders:
-            makeFolder(folder, hypervisor.owner)
+            makeFolder(folder, guest.owner)
         limits = []
         for key, name in (("max_processes", "nproc"), ("max_files", "nofile")):
             if config[key]:
@@ -326,17 +335,18 @@ async def spawn(
             "XDG_CONFIG_HOME": os.path.join(guest.folder, ".config"),
             **line.environment,
         }
+        user, group = guest.owner or (0, 0)
         command = Command(
             argv=argv,
             prefix=how.prefix,
             environment={**environment, **how.environment},
             descriptors=tuple(descriptors),
-            user=config.user if hypervisor.privileged and config.user else None,
-            group=config.group if hypervisor.privileged and config.group else None,
-            groups=supplementary(config.user) if hypervisor.privileged and config.user else (),
-            dropCapabilities=hypervisor.privileged and dropsCapabilities(config),
+            user=user or None,
+            group=group or None,
+            groups=supplementary(user, group) if user else (),
+            dropCapabilities=hypervisor.privileged and dropsCapabilities(config, user),
             limits=tuple(limits),
-            umask=0o022,
+            umask=0o002,
             pidFile=hypervisor.layout.pid(domain.name),
             log=guestLog.fd,
         )
@@ -357,7 +367,7 @@ async def spawn(
     running.whenEnded().addCallback(lambda status: ending.processEnded(hypervisor, domain, guest))
 
 
-def dropsCapabilities(config: QEMUConfig) -> bool:
+def dropsCapabilities(config: QEMUConfig, user: int) -> bool:
     """
     Return whether guests run without any capability.
 
@@ -365,18 +375,18 @@ def dropsCapabilities(config: QEMUConfig) -> bool:
     passthrough mode, need them.
     """
     cleared = bool(config["clear_emulator_capabilities"])
-    return cleared and (config.user != 0 or "clear_emulator_capabilities" in config.lines)
+    return cleared and (user != 0 or "clear_emulator_capabilities" in config.lines)
 
 
-def supplementary(user: int) -> tuple[int, ...]:
-    """Return the groups that a user is in."""
+def supplementary(user: int, group: int) -> tuple[int, ...]:
+    """Return the groups that a user is in, among them the one that is its first here."""
     import pwd
 
     try:
         entry = pwd.getpwuid(user)
-        return tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
+        return tuple(sorted({group, *os.getgrouplist(entry.pw_name, entry.pw_gid)}))
     except (KeyError, OSError):
-        return ()
+        return (group,)
 
 
 async def converse(

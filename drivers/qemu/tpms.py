@@ -216,8 +216,8 @@ async def startTPM(
         for fd in pipes:
             os.close(fd)
     await awaitSocket(hypervisor, helper, helper.sockets[0])
-    if hypervisor.owner is not None:
-        os.chown(helper.sockets[0], *hypervisor.owner)
+    if guest.owner is not None:
+        os.chown(helper.sockets[0], *guest.owner)
 
 
 def _pipe(value: bytes) -> int:

@@ -216,9 +216,10 @@ class DomainTuning(MemoryTuning, BlockIOTuning, InterfaceTuning):
 
     def domainGetSecurityLabelList(self, dom: DomainRef) -> list[SecurityLabel]:
         """Nothing labels guests but the user and group that they run as."""
-        if not self._find(dom).active or self._hypervisor.owner is None:
+        guest = self._find(dom).guest
+        if guest is None or guest.owner is None:
             return []
-        user, group = self._hypervisor.owner
+        user, group = guest.owner
         return [SecurityLabel(b"", 0), SecurityLabel(b"+%d:+%d" % (user, group), 0)]
 
     def domainGetLaunchSecurityInfo(self, dom: DomainRef, flags: int) -> list[TypedParam]:

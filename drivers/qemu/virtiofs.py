@@ -156,7 +156,7 @@ def startShares(hypervisor: Hypervisor, definition: DomainDefinition, guest: Gue
     """
     for fs in served(definition):
         helper = _helper(hypervisor, definition, guest, fs)
-        listening = listenAt(helper.sockets[0], hypervisor.owner)
+        listening = listenAt(helper.sockets[0], guest.owner)
         try:
             debug = bool(hypervisor.config["virtiofsd_debug"])
             argv = serverCommand(fs, binaryOf(fs), listening.fileno(), debug=debug)

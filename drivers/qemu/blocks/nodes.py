@@ -167,7 +167,7 @@ class NewImage:
             except FileExistsError:
                 fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             try:
-                owner = self._hypervisor.owner
+                owner = self._guest.owner or self._hypervisor.owner
                 if owner is not None and self._hypervisor.config["dynamic_ownership"]:
                     found = os.fstat(fd)
                     if (found.st_uid, found.st_gid) != owner:

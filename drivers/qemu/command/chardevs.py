@@ -10,6 +10,7 @@ from pyvirt.definitions.domain._address import VirtioSerialAddress
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.secretobjects import addCertificates
+from pyvirt.drivers.qemu.command.values import OpenFile, place
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["addChannels", "addConsoles", "addParallels", "addSerials", "addSource"]
@@ -70,7 +71,13 @@ def addSource(
         if tls is not None:
             parts.append(f"tls-creds={tls}")
     elif kind == "unix":
-        parts = ["socket", f"id={name}", f"path={escaped(where or '')}", *_listening(source)]
+        end = f"path={escaped(where or '')}"
+        if b.host.opensSockets and source.mode == "bind" and where:
+            # It may lie where whom the guest runs as may make none.
+            opened = OpenFile(name=f"socket-{name}", path=where, flags=0, listens=True)
+            b.files.append(opened)
+            end = f"fd={place(opened.name)}"
+        parts = ["socket", f"id={name}", end, *_listening(source)]
     elif kind == "spicevmc":
         parts = ["spicevmc", f"id={name}", f"name={spice}"]
     elif kind == "spiceport":

@@ -32,12 +32,14 @@ class OpenFile:
     @ivar name: what L{place} calls it.
     @ivar flags: C{os.O_*}.
     @ivar mode: of the file, if it is created.
+    @ivar listens: it is a socket that is listened on, made anew.
     """
 
     name: str
     path: str
     flags: int
     mode: int = 0o600
+    listens: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -102,6 +104,7 @@ class HostSettings:
     @ivar incoming: what C{-incoming} gets; None: the guest boots.
     @ivar shown: the command line is for people to read: sockets are named by their paths.
     @ivar freezeCPU: start with the CPUs stopped (C{-S}), as is always done unless the command line is only shown.
+    @ivar opensSockets: sockets that ports listen on are opened before the guest starts.
     @ivar sandbox: whether QEMU's own sandbox is on.
     @ivar vhost: aliases of the cards whose packets the host's kernel moves; None: of those that ask, or may.
     @ivar settings: keys of qemu.conf with their values, defaults included (C{vnc_listen} and so on).
@@ -115,6 +118,7 @@ class HostSettings:
     incoming: str | None = None
     shown: bool = False
     freezeCPU: bool = True
+    opensSockets: bool = False
     sandbox: bool = True
     vhost: frozenset[str] | None = None
     settings: Mapping[str, object] = attrs.Factory(dict)

@@ -25,6 +25,7 @@ from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import giveBack, takeOver
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.labels import ownerOf, relabels
 from pyvirt.drivers.qemu.live import channelPlaced, encrypting, learnChardevs, learnMemories
 from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
@@ -331,7 +332,7 @@ def numbered(hypervisor: Hypervisor, guest: Guest, disk: Any) -> Any:
         return disk
     alone = DomainDefinition(name="-", type="qemu")
     alone = replaced(alone, devices=replaced(alone.devices, disks=(disk,)))
-    owner = hypervisor.owner or (0, 0)
+    owner = guest.owner or hypervisor.owner or (0, 0)
     (found,) = chainsDetected(alone, lambda: 0, owner).devices.disks
     for image in chain(found):
         if image.detected:
@@ -383,14 +384,15 @@ async def access(
     alone = replaced(alone, devices=replaced(alone.devices, **{kind: (device,)}))
     leased = await locks.acquireMore(hypervisor, domain, guest, alone)
     taken: list[tuple[str, int, int]] = []
+    owner = ownerOf(domain.definition, hypervisor.owner)
     try:
-        owner = hypervisor.owner
-        if owner is not None and hypervisor.config["dynamic_ownership"]:
+        wanted = hypervisor.config["dynamic_ownership"] and relabels(domain.definition)
+        if owner is not None and wanted:
             takeOver(alone, owner, taken)
         yield
     except BaseException:
-        if taken and hypervisor.owner is not None:
-            giveBack(taken, hypervisor.owner)
+        if taken and owner is not None:
+            giveBack(taken, owner, alone)
         if leased:
             await locks.releaseSome(hypervisor, domain, guest, alone)
         raise

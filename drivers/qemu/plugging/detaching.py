@@ -24,6 +24,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import giveBack, ownedFiles
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
+from pyvirt.drivers.qemu.labels import ownerOf
 from pyvirt.drivers.qemu.networking import disconnect
 from pyvirt.drivers.qemu.plugging.attaching import placeOf
 from pyvirt.drivers.qemu.plugging.commands import Anything, plugSteps, unplugSteps
@@ -260,12 +261,13 @@ async def letGo(
     still = set(locks.lockable(domain.definition))
     if not any(lock in still for lock in locks.lockable(alone)):
         await locks.releaseSome(hypervisor, domain, guest, alone)
-    used = {path for path, _ in ownedFiles(domain.definition)}
-    paths = {path for path, _ in ownedFiles(alone)} - used
+    used = {each.path for each in ownedFiles(domain.definition)}
+    paths = {each.path for each in ownedFiles(alone)} - used
     back = [each for each in guest.restored if each[0] in paths]
     guest.restored = [each for each in guest.restored if each[0] not in paths]
-    if back and hypervisor.owner is not None:
-        giveBack(back, hypervisor.owner)
+    owner = ownerOf(domain.definition, hypervisor.owner)
+    if back and owner is not None:
+        giveBack(back, owner, alone)
 
 
 async def _release(

@@ -557,6 +557,7 @@ class DomainDefinition:
             for vcpu in self.vcpus.vcpus:
                 if (vcpu.id or 0) >= self.vcpu.maximum:
                     raise xmlError(f"vcpu id '{vcpu.id}' is out of range of maximum vcpu count")
+        self._checkLabels(node)
         uuid = self.uuid
         for info in self.sysinfos:
             told = dict(dict(info.groups).get("system", ())).get("uuid")
@@ -581,6 +582,16 @@ class DomainDefinition:
                     "", node, ""
                 )
         return replaced(self, uuid=uuid, test=test, qemu=QEMUExtras.read(node))
+
+    def _checkLabels(self, node: Node) -> None:
+        """Refuse labels of disks where the domain's are not applied."""
+        unlabelled = {label.model for label in self.seclabels if label.relabel is not True}
+        for disk in self.devices.disks if unlabelled else ():
+            for label in disk.source.labels if disk.source is not None else ():
+                if label.model in unlabelled:
+                    raise unsupported(
+                        "label overrides require relabeling to be enabled at the domain level"
+                    )("", node, "")
 
     @property
     def id(self) -> int | None:

@@ -242,11 +242,6 @@ def _ports(definition: DomainDefinition) -> tuple[Any, Any]:
     for port in serials:
         target = port.target
         kind = target.type
-        # What a console implies is the machine's own kind, wherever it is said to be.
-        if kind is None and port.address is not None and definition.devices.serials:
-            kind = {"isa": "isa-serial", "usb": "usb-serial", "pci": "pci-serial"}.get(
-                port.address.type
-            )
         if kind is None:
             if isX86(arch):
                 kind = "isa-serial"

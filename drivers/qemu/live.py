@@ -42,6 +42,41 @@ __all__ = [
 _CHARDEVS = ("serials", "parallels", "channels", "consoles")
 
 
+def aligned(definition: DomainDefinition) -> DomainDefinition:
+    """Give a guest whole mebibytes of memory, each cell too, and modules of twice that."""
+
+    def up(size: int, step: int) -> int:
+        return -(-size // step) * step
+
+    devices, cpu = definition.devices, definition.cpu
+    plugged = 0
+    changes: dict[str, Any] = {}
+    modules = []
+    for each in devices.memories:
+        assert each.target is not None
+        plugged += each.target.size or 0
+        size = up(each.target.size or 0, 2048)
+        modules.append(replaced(each, target=replaced(each.target, size=size)))
+    total = up(definition.memory.amount - plugged, 1024)
+    if cpu is not None and cpu.numa is not None:
+        cells = tuple(replaced(each, memory=up(each.memory, 1024)) for each in cpu.numa.cells)
+        total = sum(each.memory for each in cells)
+        changes["cpu"] = replaced(cpu, numa=replaced(cpu.numa, cells=cells))
+    for module in modules:
+        assert module.target is not None
+        total += module.target.size or 0
+    if total == definition.memory.amount:
+        return definition
+    if definition.currentMemory in (None, definition.memory.amount):
+        changes["currentMemory"] = total
+    return replaced(
+        definition,
+        memory=replaced(definition.memory, amount=total),
+        devices=replaced(devices, memories=tuple(modules)),
+        **changes,
+    )
+
+
 def prepareLive(
     hypervisor: Hypervisor,
     definition: DomainDefinition,
@@ -70,7 +105,7 @@ def prepareLive(
             return replaced(disk, source=None, driver=driver)
         return None
 
-    definition = named(definition)
+    definition = aligned(named(definition))
     if hypervisor.privileged:
         definition = inPartition(definition)
     definition = encryptingAll(definition, hypervisor.config.values)

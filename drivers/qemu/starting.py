@@ -220,7 +220,7 @@ def checkFiles(hypervisor: Hypervisor, definition: DomainDefinition) -> None:
             if path is not None:
                 hostends.checkAccess(path)
     os_ = definition.os
-    paths = [os_.kernel, os_.initrd, os_.dtb]
+    paths = [os_.kernel, os_.initrd, os_.dtb, os_.acpiTable]
     for info in definition.sysinfos:
         if info.type == "fwcfg":
             paths += [file for _, _, file in info.entries]

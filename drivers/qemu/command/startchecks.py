@@ -33,6 +33,7 @@ def checkStart(b: Builder) -> None:
     """
     _graphics(b)
     _processor(b)
+    _spinlocks(b)
     _smbios(b)
     for disk in b.devices.disks:
         source = disk.source
@@ -85,6 +86,14 @@ def _processor(b: Builder) -> None:
             f"CPU mode 'host-passthrough' for {b.arch} {b.definition.type} domain on {b.arch} host "
             "is not supported by hypervisor"
         )
+
+
+def _spinlocks(b: Builder) -> None:
+    """Locks that the host helps with are KVM's; libvirt finds out once QEMU runs."""
+    features = b.definition.features
+    lock = features.pvspinlock if features is not None else None
+    if lock is not None and lock.state and b.definition.type != "kvm" and not b.host.shown:
+        raise _refuse("host doesn't support paravirtual spinlocks")
 
 
 def _smbios(b: Builder) -> None:

@@ -19,7 +19,8 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.leavingchecks import checkLeaving
 from pyvirt.drivers.qemu.lifecycle import DomainLifecycle
-from pyvirt.drivers.qemu.memorystream import flush, writeMemory
+from pyvirt.drivers.qemu.memoryfiles import compressionFor, createFile, finish, removeFile
+from pyvirt.drivers.qemu.memorystream import writeMemory
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     failed,
@@ -51,19 +52,18 @@ async def writeDump(
     path: str,
     format: int,
     memoryOnly: bool,
+    bypass: bool = False,
 ) -> None:
     """
     Write a guest's memory to a file.
 
     @param format: C{VIR_DOMAIN_CORE_DUMP_FORMAT_*}.
     @param memoryOnly: as debuggers read it; else as QEMU restores it.
+    @param bypass: keep nothing of the file in the host's memory.
     @raise VirtError: it could not be written; there is no file.
     """
-    compression = hypervisor.config["dump_image_format"]
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise systemFailure(problem, f"Failed to create file '{path}'") from None
+    compression = compressionFor(hypervisor, "dump")
+    fd = await createFile(hypervisor, path, job, "domain core dump job")
     try:
         if memoryOnly:
             await _memoryOnly(hypervisor, guest, fd, format)
@@ -72,20 +72,23 @@ async def writeDump(
                 hypervisor, domain, guest, job, fd, compression, "domain core dump job"
             )
         try:
-            await flush(hypervisor, fd)
+            await finish(hypervisor, fd, bypass)
         except OSError as problem:
             raise systemFailure(problem, f"unable to close file {path}") from None
     except BaseException:
-        try:
-            os.unlink(path)
-        except OSError:
-            pass
+        removeFile(path)
         raise
     finally:
         os.close(fd)
 
 
 async def _memoryOnly(hypervisor: Hypervisor, guest: Guest, fd: int, format: int) -> None:
+    if format:
+        there = await guest.execute("query-dump-guest-memory-capability")
+        if _FORMATS[format] not in (there.get("formats") or ()):
+            raise invalidArgument(
+                f"unsupported dumpformat '{_FORMATS[format]}' for this QEMU binary"
+            )
     await guest.execute("getfd", {"fdname": "dump"}, fds=[fd])
     arguments: dict[str, object] = {"paging": False, "protocol": "fd:dump", "detach": True}
     if format:
@@ -106,7 +109,7 @@ async def _memoryOnly(hypervisor: Hypervisor, guest: Guest, fd: int, format: int
             return
         if word != "active":
             why = guest.dumpProblem or "unexpectedly failed"
-            raise failed(f"memory-only dump job: {why}")
+            raise failed(f"memory-only dump failed: {why}")
         wait: Deferred[None] = Deferred()
         hypervisor.clock.callLater(0.05, wait.callback, None)
         await wait
@@ -125,7 +128,8 @@ async def automaticDump(
     path = os.path.join(folder, f"{domain.id}-{domain.name[:20]}-{moment}")
     job = LongJob("dump", c.VIR_DOMAIN_JOB_OPERATION_DUMP, hypervisor.clock.seconds())
     try:
-        await writeDump(hypervisor, domain, guest, job, path, 0, memoryOnly)
+        bypass = bool(hypervisor.config["auto_dump_bypass_cache"])
+        await writeDump(hypervisor, domain, guest, job, path, 0, memoryOnly, bypass)
     except VirtError as error:
         log.error("{name} was not dumped: {error}", name=domain.name, error=error)
 
@@ -170,7 +174,14 @@ class DomainDumping(DomainLifecycle):
                 await guest.execute("stop")
             try:
                 await writeDump(
-                    hypervisor, domain, guest, job, to, dumpformat, bool(flags & _MEMORY_ONLY)
+                    hypervisor,
+                    domain,
+                    guest,
+                    job,
+                    to,
+                    dumpformat,
+                    bool(flags & _MEMORY_ONLY),
+                    bool(flags & c.VIR_DUMP_BYPASS_CACHE),
                 )
             except BaseException:
                 if ran and domain.guest is guest and guest.monitor is not None:

@@ -77,7 +77,9 @@ async def writeMemory(
         await migrateTo(hypervisor, domain, guest, job, fd, what)
         return
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    command = Command(argv=(compression, "-c"), source=reading, sink=fd, deadline=None)
+    # The usual one of xz takes minutes.
+    how = ("-3",) if compression == "xz" else ()
+    command = Command(argv=(compression, "-c", *how), source=reading, sink=fd, deadline=None)
     compressing = hypervisor.processes.run(command)
     os.close(reading)
     try:

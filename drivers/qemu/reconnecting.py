@@ -285,9 +285,10 @@ async def autostart(hypervisor: Hypervisor) -> None:
 
     if not firstSinceBoot(hypervisor.layout.run):
         return
+    flags = c.VIR_DOMAIN_START_BYPASS_CACHE if hypervisor.config["auto_start_bypass_cache"] else 0
     for domain in hypervisor.domains:
         if domain.autostart and not domain.active and not hypervisor.stopping:
             try:
-                await startDefined(hypervisor, domain, 0)
+                await startDefined(hypervisor, domain, flags)
             except VirtError as error:
                 log.error("{name} did not start: {error}", name=domain.name, error=error)

@@ -14,6 +14,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu import ending, starting
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hookscripts import rewritten
+from pyvirt.drivers.qemu.memoryfiles import dropCache
 from pyvirt.drivers.qemu.memorystream import readMemory, waitForIncoming
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal
@@ -124,6 +125,8 @@ async def restoreManaged(
             else c.VIR_DOMAIN_EVENT_SUSPENDED_RESTORED
         )
         await restore(hypervisor, domain, changed or definition, image, fd, paused, owner, detail)
+        if flags & c.VIR_DOMAIN_START_BYPASS_CACHE:
+            dropCache(fd)
         if changed is not None:
             taint(hypervisor, domain, "hook-script")
     finally:

@@ -15,6 +15,13 @@ from pyvirt.drivers.qemu.dumping import DomainDumping
 from pyvirt.drivers.qemu.hookscripts import rewritten
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.leavingchecks import checkLeaving
+from pyvirt.drivers.qemu.memoryfiles import (
+    compressionFor,
+    createFile,
+    dropCache,
+    finish,
+    removeFile,
+)
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
 from pyvirt.drivers.qemu.migratable import checkStable, formatMigratable
 from pyvirt.drivers.qemu.refusals import (
@@ -27,7 +34,6 @@ from pyvirt.drivers.qemu.refusals import (
 )
 from pyvirt.drivers.qemu.restoring import restore
 from pyvirt.drivers.qemu.saveimage import (
-    COMPRESSIONS,
     SaveImage,
     openImage,
     readImage,
@@ -69,30 +75,24 @@ async def saveTo(
     @param what: is doing it, for those who wait for the domain.
     @raise VirtError: it could not be saved; it goes on, and there is no file.
     """
-    compression = hypervisor.config["save_image_format"]
-    if compression not in COMPRESSIONS:
-        raise operationInvalid(
-            f"Invalid save image format specified in configuration file: {compression}"
-        )
+    compression = compressionFor(hypervisor, "save")
     async with domain.jobs.longer(what, c.VIR_DOMAIN_JOB_OPERATION_SAVE) as job:
         guest = domain.checkActive()
         await checkLeaving(domain)
         hypervisor.saveStatus(domain)
         ran = domain.state == c.VIR_DOMAIN_RUNNING
-        definition = domain.definition
-        if changed is not None:
-            wanted = await hypervisor.parse(changed)
-            checkStable(definition, wanted, guest.askedCPU)
-            definition = wanted
-        xml = formatMigratable(definition, guest.askedCPU if changed is None else None)
+        if ran:
+            guest.pausedReason = c.VIR_DOMAIN_PAUSED_SAVE
+            await guest.execute("stop")
+        fd: int | None = None
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        except OSError as problem:
-            raise systemFailure(problem, f"Failed to create file '{path}'") from None
-        try:
-            if ran:
-                guest.pausedReason = c.VIR_DOMAIN_PAUSED_SAVE
-                await guest.execute("stop")
+            definition = domain.definition
+            if changed is not None:
+                wanted = await hypervisor.parse(changed)
+                checkStable(definition, wanted, guest.askedCPU)
+                definition = wanted
+            xml = formatMigratable(definition, guest.askedCPU if changed is None else None)
+            fd = await createFile(hypervisor, path, job, "domain save job")
             goesOn = ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
             image = SaveImage(xml=xml, ran=goesOn, compression=compression, length=0)
             try:
@@ -108,26 +108,21 @@ async def saveTo(
                 length = begin - 92
                 whole = SaveImage(xml=xml, ran=goesOn, compression=compression, length=length)
                 writeHeader(fd, whole, whole=True)
-                await flush(hypervisor, fd)
+                await finish(hypervisor, fd, bool(flags & c.VIR_DOMAIN_SAVE_BYPASS_CACHE))
             except OSError as problem:
                 raise systemFailure(problem, f"unable to close {path}") from None
         except BaseException:
-            _remove(path)
+            if fd is not None:
+                removeFile(path)
             if ran and domain.guest is guest and guest.monitor is not None:
                 await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_SAVE_CANCELED)
             raise
         finally:
-            os.close(fd)
+            if fd is not None:
+                os.close(fd)
         await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_SAVED)
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_SAVED)
     ending.forget(hypervisor, domain)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
 
 
 class DomainLifecycleAndFiles(DomainDumping):
@@ -183,6 +178,8 @@ class DomainLifecycleAndFiles(DomainDumping):
                 runs = image.ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
                 try:
                     await restore(hypervisor, domain, definition, image, fd, not runs)
+                    if flags & c.VIR_DOMAIN_SAVE_BYPASS_CACHE:
+                        dropCache(fd)
                     if changed is not None:
                         taint(hypervisor, domain, "hook-script")
                 except VirtError:

@@ -38,7 +38,8 @@ from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.imagetool import imageTool
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.leavingchecks import checkLeaving
-from pyvirt.drivers.qemu.memorystream import flush, writeMemory
+from pyvirt.drivers.qemu.memoryfiles import compressionFor, createFile, finish, removeFile
+from pyvirt.drivers.qemu.memorystream import writeMemory
 from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
 from pyvirt.drivers.qemu.refusals import (
@@ -354,10 +355,7 @@ async def _beside(
             await _halt(hypervisor, domain, guest)
     except BaseException:
         if memory is not None:
-            try:
-                os.unlink(memory)
-            except OSError:
-                pass
+            removeFile(memory)
         raise
     finally:
         if domain.guest is guest and guest.monitor is not None:
@@ -374,12 +372,9 @@ async def _saveMemory(
 ) -> None:
     path = snapshot.memoryFile
     assert path is not None
-    compression = hypervisor.config["snapshot_image_format"]
+    compression = compressionFor(hypervisor, "snapshot")
     xml = formatMigratable(domain.definition, guest.askedCPU)
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    except OSError as problem:
-        raise systemFailure(problem, f"Failed to create file '{path}'") from None
+    fd = await createFile(hypervisor, path, job, "snapshot job")
     try:
         image = SaveImage(xml=xml, ran=True, compression=compression, length=0)
         try:
@@ -388,7 +383,7 @@ async def _saveMemory(
             await writeMemory(hypervisor, domain, guest, job, fd, compression, "snapshot job")
             whole = SaveImage(xml=xml, ran=True, compression=compression, length=begin - 92)
             writeHeader(fd, whole, whole=True)
-            await flush(hypervisor, fd)
+            await finish(hypervisor, fd, False)
         except OSError as problem:
             raise systemFailure(
                 problem, f"failed to write header to domain save file '{path}'"

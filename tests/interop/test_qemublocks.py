@@ -162,8 +162,21 @@ checkpoint-delete g c2
 checkpoint-create-as g c5
 checkpoint-delete g c5 --metadata
 !ls IMAGES
+<b9.xml <domainbackup mode='pull'><server name='localhost' port='10809' tls='yes'/></domainbackup>
+backup-begin g FOLDER/b9.xml
+checkpoint-create-as g k1
+snapshot-create-as g k2 --disk-only
+qemu-monitor-command g --hmp 'qemu-io -d /machine/peripheral/virtio-disk0/virtio-backend "write -P 3 0 128k"'
+blockcommit g vda --active --pivot --wait
+blockcopy g vdb IMAGES/k.qcow2 --transient-job --wait --pivot
+checkpoint-dumpxml g k1 --size --no-domain
 destroy g
 checkpoint-create-as g c0
+snapshot-create-as g c0
+<k.xml <domaincheckpoint><name>k3</name><creationTime>5</creationTime><domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid><memory>1</memory><os><type>hvm</type></os><devices><disk type='file'><source file='IMAGES/a.qcow2'/><target dev='vda'/></disk></devices></domain></domaincheckpoint>
+checkpoint-create g FOLDER/k.xml --redefine
+checkpoint-dumpxml g k3 --no-domain
+checkpoint-create g FOLDER/k.xml --redefine --redefine-validate
 """
 
 

@@ -1,0 +1,117 @@
+"""
+Files that memory of guests goes into: how they are opened, what compresses it, and what is left of one that failed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.memorystream import canceled, flush
+from pyvirt.drivers.qemu.refusals import failed, systemFailure
+from pyvirt.drivers.qemu.saveimage import COMPRESSIONS
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
+
+__all__ = ["compressionFor", "createFile", "dropCache", "finish", "removeFile"]
+
+log = Logger()
+
+#: Seconds between two looks whether somebody reads a pipe.
+_LOOK = 0.2
+
+
+def compressionFor(hypervisor: Hypervisor, what: str) -> str:
+    """
+    Return what qemu.conf says that memory is compressed with.
+
+    @param what: C{save}, C{snapshot}, or C{dump}, which is rather not compressed than not made.
+    @raise VirtError: it is nothing that there is.
+    """
+    wanted: str = hypervisor.config[f"{what}_image_format"]
+    if wanted not in COMPRESSIONS:
+        detail = f"Invalid {what} image format specified in configuration file"
+    elif wanted != "raw" and shutil.which(wanted) is None:
+        detail = (
+            f"Compression program for {what} image format in configuration file isn't available"
+        )
+    else:
+        return wanted
+    if what != "dump":
+        raise failed(detail)
+    log.warn("{detail}, using raw", detail=detail)
+    return "raw"
+
+
+async def createFile(hypervisor: Hypervisor, path: str, job: LongJob, what: str) -> int:
+    """
+    Open a file to write memory to; a pipe once somebody reads it.
+
+    @param what: C{domain save job} and the like, for errors.
+    @return: a descriptor for the caller to close.
+    @raise VirtError: it cannot be made, or somebody has given the job up.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
+    while True:
+        try:
+            fd = os.open(path, flags, 0o600)
+        except OSError as problem:
+            if problem.errno != errno.ENXIO or not _isPipe(path):
+                raise systemFailure(problem, f"Failed to create file '{path}'") from None
+        else:
+            os.set_blocking(fd, True)
+            return fd
+        if job.aborted:
+            raise canceled(what)
+        wait: Deferred[None] = Deferred()
+        hypervisor.clock.callLater(_LOOK, wait.callback, None)
+        await wait
+
+
+def _isPipe(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+async def finish(hypervisor: Hypervisor, fd: int, bypass: bool) -> None:
+    """
+    Have the system write a file out.
+
+    @param bypass: and keep nothing of it in memory.
+    @raise OSError: it does not go.
+    """
+    try:
+        await flush(hypervisor, fd)
+    except OSError as problem:
+        if problem.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+        # A pipe or a device keeps nothing back.
+    if bypass:
+        dropCache(fd)
+
+
+def dropCache(fd: int) -> None:
+    """Have the system keep nothing of a file in memory."""
+    try:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError as problem:
+        log.debug("the cache is kept: {problem}", problem=problem)
+
+
+def removeFile(path: str) -> None:
+    """Remove what is left of a file; what is no file stays."""
+    try:
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            os.unlink(path)
+    except OSError:
+        pass

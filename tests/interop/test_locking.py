@@ -32,6 +32,7 @@ from pyvirt.locking.lockd import LockdManager
 from pyvirt.locking.owners import startTime
 from pyvirt.protocols.programs.lock import PROGRAM
 from pyvirt.protocols.structs import LockOwner
+from pyvirt.testing.suites import LockManagerContract
 from tests.interop.prober import Prober
 from tests.interop.support import CHECKOUT, found, freePort
 
@@ -325,28 +326,6 @@ class GuestCase(Case):
                 self.assertIsNone(process.poll())
                 return process
 
-    async def shareAndExclude(self, manager: Any) -> None:
-        """The behaviour that all lock managers have in common."""
-        disk, other = Lockable(self.path("disk", "")), Lockable(self.path("other", ""))
-        both = Lockable(self.path("both", ""), shared=True)
-        first = await self.start(manager, 1, [disk, both])
-        error = self.refusal(manager, await self.start(manager, 2, [other, disk]))
-        self.assertEqual(error.code, ErrorCode.RESOURCE_BUSY)
-        self.assertIn("Lockspace resource '", str(error))
-        # What the refused one had got before it was refused is free again.
-        second = await self.start(manager, 2, [other, both])
-        self.assertIsNone(second.poll())
-        one, two = self.guest(1, first.pid), self.guest(2, second.pid)
-        await self.assertFailure(manager.acquire(two, [disk]), VirtError)
-        await manager.release(one, [disk])
-        await manager.release(one, [disk])
-        await manager.acquire(two, [disk])
-        await self.assertFailure(manager.acquire(one, [disk]), VirtError)
-        await manager.release(two, [disk])
-        await manager.acquire(one, [disk])
-        self.end(first)
-        await self.eventually(manager, 3, disk)
-
 
 async def _settled(value: Any) -> Any:
     return await value if hasattr(value, "__await__") else value
@@ -354,12 +333,6 @@ async def _settled(value: Any) -> Any:
 
 class LockdTests(GuestCase):
     """Leases of our lock daemon."""
-
-    async def test_leases(self) -> None:
-        """Two guests exclude each other, on disks themselves and in a folder of leases."""
-        self.lockd()
-        await self.shareAndExclude(LockdManager(reactor, self.socket))
-        await self.shareAndExclude(LockdManager(reactor, self.socket, folder=self.path("leases")))
 
     async def test_restart(self) -> None:
         """Started anew by a signal, the daemon lets no lease go, and knows when their guests end."""
@@ -437,6 +410,24 @@ class LockdTests(GuestCase):
         await self.eventually(LockdManager(reactor, self.socket), 2, Lockable(disk))
 
 
+class LockdContractTests(LockManagerContract, Case):
+    """Our lock daemon does what any lock manager must, on disks themselves."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lockd()
+
+    def makeManager(self) -> LockdManager:
+        return LockdManager(reactor, self.socket)
+
+
+class LockdFolderContractTests(LockdContractTests):
+    """So it does in a folder of leases."""
+
+    def makeManager(self) -> LockdManager:
+        return LockdManager(reactor, self.socket, folder=self.path("leases"))
+
+
 class HostileTests(Case):
     """What no sane client sends does no harm."""
 
@@ -476,8 +467,8 @@ class HostileTests(Case):
         self.assertIsNone(daemon.poll())
 
 
-class EtcdTests(GuestCase):
-    """Leases in a real etcd."""
+class EtcdCase(GuestCase):
+    """Has a real etcd."""
 
     TTL = 5
 
@@ -530,10 +521,9 @@ class EtcdTests(GuestCase):
             state: dict[str, Any] = json.load(file)
             return state
 
-    async def test_leases(self) -> None:
-        """Two guests exclude each other; what one held is free once it has ended, and nothing is left behind."""
-        self.etcd()
-        await self.shareAndExclude(self.manager())
+
+class EtcdTests(EtcdCase):
+    """Leases in a real etcd."""
 
     async def test_kept(self) -> None:
         """Leases live as long as their guests, for many times what the store gives them."""
@@ -574,3 +564,14 @@ class EtcdTests(GuestCase):
         error = self.refusal(manager, await self.start(manager, 2, [Lockable("/x")]))
         self.assertIn("cannot reach the lock store", str(error))
         await self.assertFailure(manager.acquire(self.guest(1), [Lockable("/x")]), VirtError)
+
+
+class EtcdContractTests(LockManagerContract, EtcdCase):
+    """Leases in etcd do what those of any lock manager must."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.etcd()
+
+    def makeManager(self) -> EtcdManager:
+        return self.manager()

@@ -34,6 +34,7 @@ from pyvirt.testing.suites._host import (
     NWFiltersContract,
     SecretsContract,
 )
+from pyvirt.testing.suites._locking import LockManagerContract
 from pyvirt.testing.suites._moments import (
     DomainBackupContract,
     DomainCheckpointsContract,
@@ -71,6 +72,7 @@ __all__ = [
     "DomainTuningContract",
     "HostContract",
     "HostInterfacesContract",
+    "LockManagerContract",
     "NWFilterBindingsContract",
     "NWFiltersContract",
     "NetworkPortsContract",

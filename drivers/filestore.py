@@ -22,6 +22,7 @@ __all__ = [
     "firstSinceBoot",
     "holdsDefinitions",
     "removeFile",
+    "removeUnfinished",
     "wrapped",
     "writeWhole",
 ]
@@ -67,6 +68,17 @@ def writeWhole(path: str, data: bytes, mode: int = 0o600) -> None:
         except OSError:
             pass
         raise systemError(problem, f"cannot write file '{path}'", ErrorDomain.NONE) from None
+
+
+def removeUnfinished(folder: str) -> None:
+    """Remove what L{writeWhole} had not finished when the daemon that called it was killed."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        if name.endswith(".xml.new"):
+            removeFile(os.path.join(folder, name))
 
 
 def removeFile(path: str) -> None:

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
 from pyvirt.confsyntax import ConfigError
-from pyvirt.drivers.filestore import firstSinceBoot, holdsDefinitions
+from pyvirt.drivers.filestore import firstSinceBoot, holdsDefinitions, removeUnfinished
 from pyvirt.drivers.interfaces.driver import (
     IConnection,
     IDriverFactory,
@@ -188,6 +188,8 @@ class QEMUDriver:
 
         layout.make((config.user, config.group) if isRoot else None)
         self._pidFile = PidFile.claim(os.path.join(layout.run, "driver.pid"))
+        for folder in (layout.config, layout.run):
+            removeUnfinished(folder)
         if holdsDefinitions(layout.config, layout.run):
             from pyvirt.drivers.qemu.reconnecting import autostart, findAgain, loadDefinitions
 

@@ -82,7 +82,9 @@ class HostileFileTests(SynchronousTestCase):
     def test_definitions(self) -> None:
         """Definitions, states of guests, snapshots and checkpoints: others are found, and what is wrong stays."""
         world = World(self.folder)
-        world.clock.advance(1)  # a checkpoint of the first moment of 1970 is written without its time
+        world.clock.advance(
+            1
+        )  # a checkpoint of the first moment of 1970 is written without its time
         for family, name, xml in (
             (
                 IDomainCheckpoints,

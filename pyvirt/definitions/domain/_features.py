@@ -28,7 +28,7 @@ from pyvirt.definitions.units import scaled, scaledKiB
 from pyvirt.definitions.values import definition
 from pyvirt.errors import VirtError
 
-__all__ = ["Features"]
+__all__ = ["HYPERV", "Features"]
 
 
 @definition

@@ -52,7 +52,7 @@ from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["MAC", "Interface", "NetTarget"]
+__all__ = ["CARDS", "MAC", "Interface", "NetTarget"]
 
 TYPES = (
     "user ethernet vhostuser server client mcast network bridge internal direct hostdev udp vdpa "
@@ -510,11 +510,11 @@ def _readModel(text: str, node: Node, name: str) -> str | None:
         raise virtError(
             ErrorCode.INVALID_ARG, "Model name contains invalid characters", ErrorDomain.DOMAIN
         )
-    return _MODELS.get(text.lower(), text) or None
+    return CARDS.get(text.lower(), text) or None
 
 
 #: Cards whose names are known, and may be written in letters of any size.
-_MODELS = {
+CARDS = {
     name.lower(): name
     for name in [
         "netfront",

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pyvirt.definitions.domain._net import CARDS
 from pyvirt.definitions.domain._top import Devices
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -119,30 +120,7 @@ def _filesystem(source: Any, target: Any) -> None:
     _place(source, target)
 
 
-_CARDS = frozenset(
-    [
-        "netfront",
-        "rtl8139",
-        "virtio",
-        "e1000",
-        "e1000e",
-        "virtio-transitional",
-        "virtio-non-transitional",
-        "usb-net",
-        "spapr-vlan",
-        "lan9118",
-        "scm91c111",
-        "vlance",
-        "vmxnet",
-        "vmxnet2",
-        "vmxnet3",
-        "Am79C970A",
-        "Am79C973",
-        "82540EM",
-        "82545EM",
-        "82543GC",
-    ]
-)
+_CARDS = frozenset(CARDS.values())
 
 
 def _interface(source: Any, target: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pyvirt.definitions.domain._cpu import CPU
-from pyvirt.definitions.domain._features import Features
+from pyvirt.definitions.domain._features import HYPERV, Features
 from pyvirt.definitions.domain._stabledevices import checkDevices, differ
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.uuids import formatUUID
@@ -220,30 +220,11 @@ def _compareFeatures(source: Features, target: Features) -> None:
     _compareKVM(source.kvm, target.kvm)
 
 
-_ENLIGHTENMENTS = [
-    "relaxed",
-    "vapic",
-    "spinlocks",
-    "vpindex",
-    "runtime",
-    "synic",
-    "stimer",
-    "reset",
-    "vendor_id",
-    "frequencies",
-    "reenlightenment",
-    "tlbflush",
-    "ipi",
-    "evmcs",
-    "avic",
-]
-
-
 def _compareHyperV(source: Any, target: Any) -> None:
     """Compare what a guest of Microsoft's sees."""
     if source is None or target is None or source.mode == "passthrough":
         return
-    for name in _ENLIGHTENMENTS:
+    for name in HYPERV:
         field = "vendorId" if name == "vendor_id" else name
         one, other = getattr(source, field), getattr(target, field)
         before, after = _state(one), _state(other)

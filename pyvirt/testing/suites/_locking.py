@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
+from twisted.internet.task import deferLater
+
 from pyvirt.drivers.interfaces.locking import Guest, ILockManager, Lockable
 from pyvirt.errors import ErrorCode, VirtError
 from pyvirt.testing.contracts import assertContract
@@ -49,6 +51,8 @@ class LockManagerContract:
         self, manager: Any, number: int, resources: Sequence[Lockable]
     ) -> subprocess.Popen[bytes]:
         """Start a guest, and return once it runs or was refused."""
+        from twisted.internet import reactor
+
         case: Any = self
         launch = await settled(manager.launch(guest(number), resources))
         process = subprocess.Popen(
@@ -66,11 +70,16 @@ class LockManagerContract:
 
         case.addCleanup(end)
         deadline = time.monotonic() + _DEADLINE
-        while process.poll() is None and time.monotonic() < deadline:
+        while process.poll() is None:
             with open(f"/proc/{process.pid}/comm") as file:
                 if file.read() == "sleep\n":
                     break
-            time.sleep(0.01)
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"the guest neither runs nor is refused in {_DEADLINE} seconds"
+                )
+            # A manager may need the reactor meanwhile.
+            await deferLater(reactor, 0.01)
         return process
 
     async def refusal(self, manager: Any, number: int, resources: Sequence[Lockable]) -> VirtError:

@@ -10,7 +10,7 @@ from typing import Any
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
-from pyvirt.drivers.filestore import firstSinceBoot, holdsDefinitions
+from pyvirt.drivers.filestore import firstSinceBoot, holdsDefinitions, removeUnfinished
 from pyvirt.drivers.host.components import FAMILIES
 from pyvirt.drivers.host.host import Host
 from pyvirt.drivers.host.layout import HostLayout
@@ -141,6 +141,8 @@ class HostDriver:
             privileged=privileged and os.geteuid() == 0,
         )
         self._claim(host)
+        for folder in host.layout.folders:
+            removeUnfinished(folder)
         for scheme, (autostart, state) in host.layout.active.items():
             if holdsDefinitions(autostart, state):
                 await host.start(FAMILIES[scheme][0])

@@ -84,6 +84,15 @@ class HostLayout:
         }
 
     @property
+    def folders(self) -> tuple[str, ...]:
+        """All folders of definitions, and of what is written of running objects."""
+        return (
+            self.secrets,
+            *(each for pair in self.active.values() for each in pair),
+            *(self.storage, self.networks, self.filters, self.filterBindings),
+        )
+
+    @property
     def dnsmasq(self) -> str:
         """Configurations of name servers, and the addresses they have lent."""
         return os.path.join(self.lib, "dnsmasq")

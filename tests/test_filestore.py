@@ -1,0 +1,60 @@
+"""What definitions on disk rest on: whole files, links, and marks that hold until the host boots."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from pyvirt.drivers.filestore import DefinitionFolder, firstSinceBoot, removeUnfinished, writeWhole
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
+
+
+class FileTests(SynchronousTestCase):
+    """Files of one folder."""
+
+    def setUp(self) -> None:
+        self.folder = os.path.abspath(self.mktemp())
+        os.makedirs(self.folder)
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def write(self, name: str) -> None:
+        with open(self.path(name), "w") as file:
+            file.write("whole")
+
+    def test_unfinished(self) -> None:
+        """What was being written goes, everything else stays, and nothing minds a folder that is not there."""
+        for name in ("a.xml", "a.xml.new", "b.xml.new.xml", "new", "c.txt.new"):
+            self.write(name)
+        os.makedirs(self.path("d.xml.new"))
+        removeUnfinished(self.folder)
+        removeUnfinished(self.path("nowhere"))
+        self.flushLoggedErrors()
+        self.assertEqual(
+            sorted(os.listdir(self.folder)),
+            ["a.xml", "b.xml.new.xml", "c.txt.new", "d.xml.new", "new"],
+        )
+
+    def test_whole(self) -> None:
+        """A file that cannot take its place leaves nothing behind, and what was there stays."""
+        os.makedirs(self.path("a.xml"))
+        error = self.assertRaises(VirtError, writeWhole, self.path("a.xml"), b"new")
+        self.assertIn("cannot write file", str(error))
+        self.assertEqual(os.listdir(self.folder), ["a.xml"])
+
+    def test_firstSinceBoot(self) -> None:
+        """Only the first that asks is the first; where it cannot be remembered nobody is."""
+        self.assertEqual([firstSinceBoot(self.folder) for _ in range(3)], [True, False, False])
+        self.assertEqual(os.stat(self.path("autostarted")).st_mode & 0o777, 0o600)
+        self.assertFalse(firstSinceBoot(self.path("nowhere")))
+
+    def test_autostart(self) -> None:
+        """A link that cannot be made is an error of the driver that wants it, in libvirt's words."""
+        folder = DefinitionFolder(self.folder, None)
+        self.write("autostart")
+        error = self.assertRaises(VirtError, folder.setAutostart, "a", True, ErrorDomain.NETWORK)
+        self.assertEqual((error.code, error.domain), (ErrorCode.SYSTEM_ERROR, ErrorDomain.NETWORK))
+        self.assertIn(f"Failed to create symlink '{self.folder}/autostart/a.xml'", str(error))
+        self.assertFalse(folder.autostarts("a"))

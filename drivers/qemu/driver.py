@@ -198,7 +198,8 @@ class QEMUDriver:
             loadDefinitions(hypervisor)
             await findAgain(hypervisor)
             self._hypervisor = hypervisor
-            hypervisor.later(autostart(hypervisor))
+            # As in libvirtd clients wait until the guests run that are to.
+            await autostart(hypervisor)
         else:
             if isRoot:
                 endUnclaimed(layout.lib, ())

@@ -292,3 +292,5 @@ async def autostart(hypervisor: Hypervisor) -> None:
                 await startDefined(hypervisor, domain, flags)
             except VirtError as error:
                 log.error("{name} did not start: {error}", name=domain.name, error=error)
+            except Exception:
+                log.failure("{name} did not start", name=domain.name)

@@ -202,6 +202,7 @@ class World:
             file.write('auth_unix_rw = "none"\nauth_unix_ro = "none"\nlisten_tls = 0\n')
         with open(self.folder + "/nothing", "w"):
             pass
+        commands += self._accounts()
         commands += [
             f"if [ -e /dev/kvm ]; then mount --bind -o ro {self.folder}/nothing /dev/kvm; fi",
             # A new network namespace wants a sysfs of its own, which hides the cgroups below the old one.
@@ -234,6 +235,25 @@ class World:
         except BaseException:
             self.stop()
             raise
+
+    def _accounts(self) -> list[str]:
+        """
+        Return what makes the user of libvirtd's QEMU driver known where it is not, for the driver looks for it first.
+
+        Debian has it from libvirt-daemon-system, which is not needed for anything else.
+        """
+        commands = []
+        for path, line in (
+            ("/etc/passwd", "libvirt-qemu:x:64055:107::/var/lib/libvirt:/usr/sbin/nologin\n"),
+            ("/etc/group", "libvirt-qemu:x:64055:libvirt-qemu\n"),
+        ):
+            with open(path) as file:
+                text = file.read()
+            if "\nlibvirt-qemu:" not in text:
+                with open(self.folder + path, "w") as file:
+                    file.write(text + line)
+                commands.append(f"mount --bind {self.folder}{path} {path}")
+        return commands
 
     def _groups(self) -> list[str]:
         """

@@ -175,7 +175,7 @@ class QEMUDriver:
             from pyvirt.drivers.qemu.connecting import connectorFor
             from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-            return Hypervisor(
+            hypervisor = Hypervisor(
                 reactor=reactor,
                 processes=processes,
                 layout=layout,
@@ -185,6 +185,8 @@ class QEMUDriver:
                 locks=locks,
                 companion=context.companion,
             )
+            hypervisor.logs.start()
+            return hypervisor
 
         layout.make((config.user, config.group) if isRoot else None)
         self._pidFile = PidFile.claim(os.path.join(layout.run, "driver.pid"))
@@ -228,6 +230,7 @@ class QEMUDriver:
     @staticmethod
     def _letGo(hypervisor: Hypervisor) -> None:
         hypervisor.stopping = True
+        hypervisor.logs.stop()
         for domain in hypervisor.domains:
             guest = domain.guest
             if guest is None:

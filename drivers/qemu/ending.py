@@ -14,8 +14,9 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.files import appendLog, giveBack, removeFolder, removeSockets
+from pyvirt.drivers.qemu.files import giveBack, removeFolder, removeSockets
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.guestlogs import appendLog
 from pyvirt.drivers.qemu.hookscripts import ended
 from pyvirt.drivers.qemu.labels import unlabelled
 from pyvirt.drivers.qemu.live import releasePorts

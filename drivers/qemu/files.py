@@ -1,18 +1,14 @@
 """
-Files that guests need: their private folders, who owns their disks, what they print.
+Files that guests need: their private folders, and who owns their disks.
 """
 
 from __future__ import annotations
 
 import os
-import platform
-import shlex
 import shutil
 import socket
 import stat
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from twisted.logger import Logger
@@ -25,8 +21,6 @@ from pyvirt.drivers.qemu.variables import variablesPath
 from pyvirt.errors import ErrorDomain
 
 __all__ = [
-    "GuestLog",
-    "appendLog",
     "giveBack",
     "listenAt",
     "makeFolder",
@@ -38,10 +32,6 @@ __all__ = [
 ]
 
 log = Logger()
-
-#: When the log of a guest is put aside, in bytes, and how many of those are kept.
-LOG_SIZE = 2 << 20
-LOG_KEPT = 3
 
 Owner = tuple[int, int]
 
@@ -217,104 +207,3 @@ def removeSocket(path: str) -> None:
             os.unlink(path)
     except OSError:
         pass
-
-
-class GuestLog:
-    """
-    The log of one guest: how it was started, what QEMU printed, how it ended.
-
-    @ivar fd: the descriptor that QEMU writes to.
-    """
-
-    def __init__(self, path: str) -> None:
-        """
-        Open it; one that has grown large is put aside.
-
-        @raise VirtError: it cannot be opened.
-        """
-        self.path = path
-        try:
-            self._rotate()
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-            self.fd = os.open(path, flags, 0o600)
-        except OSError as problem:
-            raise systemFailure(problem, f"failed to create logfile {path}") from None
-        self._mark = 0
-
-    def _rotate(self) -> None:
-        try:
-            if os.stat(self.path).st_size < LOG_SIZE:
-                return
-        except FileNotFoundError:
-            return
-        for number in reversed(range(LOG_KEPT)):
-            old = f"{self.path}.{number - 1}" if number else self.path
-            if os.path.exists(old):
-                os.rename(old, f"{self.path}.{number}")
-
-    def say(self, text: str) -> None:
-        """Write a line with the time."""
-        try:
-            os.write(self.fd, f"{stamp()}: {text}\n".encode())
-        except OSError as problem:
-            log.warn("{path}: {problem}", path=self.path, problem=problem)
-
-    def header(
-        self, version: str, package: str, environment: dict[str, str], argv: tuple[str, ...]
-    ) -> None:
-        """Write how the guest is started, so that it can be done by hand."""
-        qemu = version + package
-        self.say(
-            f"starting up pyvirt, qemu version: {qemu}, "
-            f"kernel: {platform.release()}, hostname: {socket.gethostname()}"
-        )
-        lines = [f"{name}={shlex.quote(value)}" for name, value in environment.items()]
-        lines.append(shlex.quote(argv[0]))
-        at = 1
-        while at < len(argv):
-            if argv[at].startswith("-") and at + 1 < len(argv) and not argv[at + 1].startswith("-"):
-                lines.append(f"{argv[at]} {shlex.quote(argv[at + 1])}")
-                at += 2
-            else:
-                lines.append(shlex.quote(argv[at]))
-                at += 1
-        try:
-            os.write(self.fd, (" \\\n".join(lines) + "\n").encode())
-            self._mark = os.stat(self.path).st_size
-        except OSError as problem:
-            log.warn("{path}: {problem}", path=self.path, problem=problem)
-
-    def said(self, limit: int = 1024) -> str:
-        """Return what QEMU has printed since it was started, the last lines of it if that is long."""
-        try:
-            size = os.fstat(self.fd).st_size
-            begin = max(self._mark, size - limit)
-            data = os.pread(self.fd, limit, begin)
-            if begin > self._mark and b"\n" in data[:-1]:
-                data = data.partition(b"\n")[2]
-            return data.decode(errors="replace").strip()
-        except OSError:
-            return ""
-
-    def close(self) -> None:
-        """Let go of it."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-
-def stamp() -> str:
-    """Write the time as logs of guests have it."""
-    now = datetime.fromtimestamp(time.time(), UTC)
-    return f"{now:%Y-%m-%d %H:%M:%S}.{now.microsecond // 1000:03d}+0000"
-
-
-def appendLog(path: str, text: str) -> None:
-    """Write one line to a guest's log."""
-    try:
-        opened = GuestLog(path)
-    except Exception as problem:
-        log.warn("{problem}", problem=problem)
-        return
-    opened.say(text)
-    opened.close()

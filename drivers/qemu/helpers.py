@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from pyvirt.drivers.qemu.files import GuestLog
+from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.process import Command, startTime
 
@@ -55,7 +55,7 @@ def startHelper(hypervisor: Hypervisor, helper: Helper, command: Command, log: s
     @raise VirtError: it cannot be started.
     """
     os.makedirs(os.path.dirname(helper.pidFile), exist_ok=True)
-    opened = GuestLog(log) if log is not None else None
+    opened = GuestLog(log, hypervisor.logs.limits) if log is not None else None
     try:
         running = hypervisor.processes.start(
             attrs.evolve(command, pidFile=helper.pidFile, log=None if opened is None else opened.fd)

@@ -29,7 +29,9 @@ from pyvirt.drivers.qemu.cgroups import findCgroups
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
+from pyvirt.drivers.qemu.guestlogs import logsOf
 from pyvirt.drivers.qemu.layout import Layout
+from pyvirt.drivers.qemu.logrotation import LogKeeper, loadLimits
 from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.migrationdata import hostUUID
 from pyvirt.drivers.qemu.refusals import unsupportedConfig
@@ -67,6 +69,7 @@ class Hypervisor(Background):
     @ivar texts: definitions as text, for those who ask often.
     @ivar cgroups: what guests can be limited by.
     @ivar owner: user and group of guests' processes, None if they are ours.
+    @ivar logs: keeps what guests print from growing without end, once it is started.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Hypervisor(Background):
         self._hostUUID: bytes | None = None
         self.cgroups = findCgroups()
         self.lastID = 0
+        self.logs = LogKeeper(reactor, loadLimits(layout.logLimits), self._openLogs)
         super().__init__()
         self.stopping = False
 
@@ -117,6 +121,11 @@ class Hypervisor(Background):
         if self._hostUUID is None:
             self._hostUUID = hostUUID(self.layout.lib, self.random)
         return self._hostUUID
+
+    def _openLogs(self) -> list[str]:
+        """List the logs that running guests and their helpers write to."""
+        active = (domain.definition for domain in self.domains if domain.active)
+        return [self.layout.log(name) for each in active for name in logsOf(each)]
 
     # Definitions
 

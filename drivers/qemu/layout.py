@@ -95,6 +95,11 @@ class Layout:
     def capabilities(self) -> str:
         return os.path.join(self.cache, "capabilities")
 
+    @property
+    def logLimits(self) -> str:
+        """Where it is said how large logs may become: beside qemu.conf."""
+        return os.path.join(os.path.dirname(self.conf), "virtlogd.conf")
+
     def make(self, owner: tuple[int, int] | None) -> None:
         """
         Make the folders that are missing.

@@ -25,9 +25,10 @@ from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.files import GuestLog, listenAt, makeFolder, makeOutputs, takeOver
+from pyvirt.drivers.qemu.files import listenAt, makeFolder, makeOutputs, takeOver
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.labels import labelled, ownerOf, relabels
@@ -149,7 +150,7 @@ async def start(
         makeOutputs(live)
         if owner is not None and hypervisor.config["dynamic_ownership"] and relabels(live):
             takeOver(live, owner, guest.restored)
-        guestLog = GuestLog(layout.log(domain.name))
+        guestLog = GuestLog(layout.log(domain.name), hypervisor.logs.limits)
         # A guest that comes from another host gets its leases when it has come.
         how = await locks.launch(hypervisor, domain, guest, live, incomingURI is None)
         connections = networking.Connections()

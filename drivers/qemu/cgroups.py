@@ -27,7 +27,7 @@ __all__ = ["CONTROLLERS", "Cgroups", "GuestGroup", "findCgroups", "groupName", "
 log = Logger()
 
 #: Controllers that guests are put under.
-CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio", "freezer")
+CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio", "freezer", "devices")
 #: What version 2 calls them, where it does not call them the same.
 _UNIFIED = {"blkio": "io"}
 #: Controllers of which each thread has a group of its own.
@@ -56,7 +56,7 @@ def partitionPath(partition: str) -> str:
 def _escaped(part: str) -> str:
     """Keep a name from meaning something to the kernel."""
     head = part.partition(".")[0]
-    if _RESERVED.match(part) or ("." in part and head in (*CONTROLLERS, "devices")):
+    if _RESERVED.match(part) or ("." in part and head in CONTROLLERS):
         return "_" + part
     return part
 
@@ -266,6 +266,10 @@ class GuestGroup:
             raise systemFailure(
                 problem, f"Unable to write to '{path}'", ErrorDomain.CGROUP
             ) from None
+
+    def entrance(self, controller: str) -> str | None:
+        """Return the file through which a process enters the group in one hierarchy; None: there is none."""
+        return self.file(controller, "cgroup.procs") if self.has(controller) else None
 
     def add(self, pid: int) -> None:
         """

@@ -220,7 +220,6 @@ _UNHEEDED: dict[str, Any] = {
     "vxhs_tls": False,
     "mac_filter": False,
     "relaxed_acs_check": False,
-    "cgroup_device_acl": None,
     "capability_filters": (),
     "vnc_allow_host_audio": False,
     "nographics_allow_host_audio": False,

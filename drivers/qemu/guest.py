@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.blocks.jobs import BlockJob
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
     from pyvirt.drivers.qemu.cgroups import GuestGroup
+    from pyvirt.drivers.qemu.deviceaccess import DeviceAccess
     from pyvirt.drivers.qemu.volumes import Volume
     from pyvirt.process import IRunning
 
@@ -71,6 +72,7 @@ class Guest:
     @ivar dumpProblem: what QEMU said of the last dump, None if it complained of nothing.
     @ivar unplugging: by name, devices whose going somebody waits for.
     @ivar group: where the kernel counts and limits what it uses, None if it does not.
+    @ivar access: which devices of the host it may open; None: the kernel keeps it from none.
     @ivar perf: by event that is counted, the descriptor that tells it.
     @ivar owner: user and group that it runs as; None: that is not ours to choose.
     @ivar restored: files and owners that are given back when it is gone.
@@ -112,6 +114,7 @@ class Guest:
         self.owner: tuple[int, int] | None = None
         self.restored: list[tuple[str, int, int]] = []
         self.group: GuestGroup | None = None
+        self.access: DeviceAccess | None = None
         self.perf: dict[str, int] = {}
         self.volumes: dict[str, Volume] = {}
         self.lastNode = 0

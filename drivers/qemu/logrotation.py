@@ -195,7 +195,7 @@ class LogKeeper:
             terminationPredicateFactory=lambda: lambda: True,
             scheduler=lambda step: clock.callLater(0, step),
         )
-        self._task: CooperativeTask | None = None
+        self._task: CooperativeTask[Generator[None, None, None]] | None = None
 
     def start(self) -> None:
         """Look every few seconds from now on."""

@@ -20,6 +20,8 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.units import formatSet
 from pyvirt.drivers.qemu import cgrouplimits as limits
 from pyvirt.drivers.qemu.cgroups import GuestGroup, groupName
+from pyvirt.drivers.qemu.deviceaccess import DeviceAccess
+from pyvirt.drivers.qemu.devicerules import rulesOf
 from pyvirt.drivers.qemu.procfs import threadTimes
 from pyvirt.drivers.qemu.refusals import systemFailure, unsupportedConfig
 from pyvirt.errors import ErrorDomain
@@ -33,7 +35,9 @@ __all__ = [
     "adoptGroup",
     "allCPUs",
     "enterGroup",
+    "entering",
     "ioThreadIds",
+    "makeGroup",
     "placeIOThread",
     "placeThreads",
     "placeVcpu",
@@ -86,9 +90,9 @@ def _controllers(hypervisor: Hypervisor, group: GuestGroup | None, name: str) ->
     )
 
 
-def enterGroup(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
+def makeGroup(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     """
-    Put a process that has just been started where it is limited.
+    Make the group in which a guest that is about to start will be limited.
 
     @raise VirtError: the host has no means for what the definition asks for.
     """
@@ -108,8 +112,38 @@ def enterGroup(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     _limitBlocks(hypervisor, domain, group)
     _limitMemory(hypervisor, definition, group)
     _limitCPU(hypervisor, domain, group)
-    if group is not None:
-        group.add(guest.pid)
+    if group is not None and _controllers(hypervisor, group, "devices"):
+        access = _access(hypervisor, domain, group)
+        guest.access = access if access.begin() else None
+
+
+def _access(hypervisor: Hypervisor, domain: Domain, group: GuestGroup) -> DeviceAccess:
+    always = hypervisor.config.values.get("cgroup_device_acl")
+    return DeviceAccess(group, always, lambda: rulesOf(domain.definition))
+
+
+def entering(guest: Guest) -> tuple[str, ...]:
+    """
+    Return what has to stand before a guest's command for it to be confined before it opens anything.
+
+    Where that fails the guest starts all the same: L{enterGroup} says what is wrong.
+    """
+    entrance = None
+    if guest.access is not None and guest.group is not None:
+        entrance = guest.group.entrance("devices")
+    if entrance is None:
+        return ()
+    return ("sh", "-c", 'echo 0 2>/dev/null >"$0"; exec "$@"', entrance)
+
+
+def enterGroup(guest: Guest) -> None:
+    """
+    Put a process that has just been started into its group.
+
+    @raise VirtError: the kernel does not want that.
+    """
+    if guest.group is not None:
+        guest.group.add(guest.pid)
 
 
 def adoptGroup(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
@@ -118,6 +152,9 @@ def adoptGroup(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
         guest.group = GuestGroup.adopt(
             hypervisor.cgroups, partitionOf(domain.definition), groupName(guest.id, domain.name)
         )
+    if guest.group is not None and guest.group.has("devices"):
+        access = _access(hypervisor, domain, guest.group)
+        guest.access = access if access.isThere() else None
 
 
 def _limitBlocks(hypervisor: Hypervisor, domain: Domain, group: GuestGroup | None) -> None:

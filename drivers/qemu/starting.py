@@ -35,7 +35,7 @@ from pyvirt.drivers.qemu.labels import labelled, ownerOf, relabels
 from pyvirt.drivers.qemu.live import prepareLive, releasePorts
 from pyvirt.drivers.qemu.networkports import listenOnNetworks
 from pyvirt.drivers.qemu.perfevents import openEvents
-from pyvirt.drivers.qemu.placement import enterGroup, placeThreads
+from pyvirt.drivers.qemu.placement import enterGroup, entering, makeGroup, placeThreads
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.secretvalues import secretPlaces
@@ -166,12 +166,14 @@ async def start(
             live = await networking.connectAll(hypervisor, domain, connections)
             unplaced = replaced(live, resource=base.resource)
             await announce(hypervisor, domain, "start", unplaced)
+            makeGroup(hypervisor, domain, guest)
+            live = domain.definition
             await spawn(
                 hypervisor, domain, guest, live, guestLog, incoming, incomingURI, how, connections
             )
         finally:
             networking.closeAll(connections)
-        enterGroup(hypervisor, domain, guest)
+        enterGroup(guest)
         openEvents(domain.definition, guest)
         # Without this nobody would find the guest again.
         hypervisor.requireStatus(domain)
@@ -339,7 +341,7 @@ async def spawn(
         user, group = guest.owner or (0, 0)
         command = Command(
             argv=argv,
-            prefix=how.prefix,
+            prefix=how.prefix + entering(guest),
             environment={**environment, **how.environment},
             descriptors=tuple(descriptors),
             user=user or None,

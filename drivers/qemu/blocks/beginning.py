@@ -35,6 +35,7 @@ from pyvirt.drivers.qemu.blocks.jobs import (
     forgetJob,
 )
 from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, removeImages
+from pyvirt.drivers.qemu.devicerules import BOTH, imageRules
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -250,6 +251,8 @@ async def commit(
     if speed:
         arguments["speed"] = speed
     await locks.take(hypervisor, domain, guest, disk, images[base].source)
+    if guest.access is not None:
+        guest.access.allow(imageRules(images[base], BOTH))
     if top == 0:
         mirror = Mirror(
             source=replaced(images[base].source, index=images[base].index),

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image
 from pyvirt.drivers.qemu.command.blockdevs import Options, nodesOf
 from pyvirt.drivers.qemu.command.disks import optionsOf
+from pyvirt.drivers.qemu.devicerules import BOTH, READ, imageRules
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
 from pyvirt.errors import ErrorDomain, VirtError
@@ -46,6 +47,8 @@ async def addImage(
     @param last: QEMU is to lay it over nothing, whatever its header says.
     @raise VirtError: it does not open; nothing of it is left.
     """
+    if guest.access is not None:
+        guest.access.allow(imageRules(image, READ if readOnly else BOTH))
     node = image.node(readOnly, last)
     added: list[str] = []
     try:
@@ -55,6 +58,7 @@ async def addImage(
     except BaseException:
         for name in reversed(added):
             await _remove(guest, name)
+        _forbid(guest, image)
         raise
 
 
@@ -92,6 +96,12 @@ async def removeImages(guest: Guest, *images: Image) -> None:
     for image in images:
         await _remove(guest, image.formatName)
         await _remove(guest, image.storageName)
+        _forbid(guest, image)
+
+
+def _forbid(guest: Guest, image: Image) -> None:
+    if guest.access is not None:
+        guest.access.revoke(imageRules(image, BOTH))
 
 
 async def _remove(guest: Guest, name: str) -> None:
@@ -211,6 +221,8 @@ class NewImage:
             if self.image.index is None:
                 self.image = attrs.evolve(self.image, index=guest.takeNode())
             image = self.image
+            if guest.access is not None:
+                guest.access.allow(imageRules(image, BOTH))
             node = image.node(False, last and below is None)
             nodes = nodesOf(node, below, _options(disk), {})
             if not reuse and image.format not in LAYERED:
@@ -229,8 +241,11 @@ class NewImage:
 
     async def undo(self) -> None:
         """Close it, and remove its file if it was made here."""
-        if self._open and self._guest.monitor is not None:
-            await removeImages(self._guest, self.image)
+        if self._guest.monitor is not None:
+            if self._open:
+                await removeImages(self._guest, self.image)
+            else:
+                _forbid(self._guest, self.image)
         self._open = False
         self.forget()
 

@@ -6,8 +6,8 @@ no lease, and files are whose they were.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
@@ -22,6 +22,7 @@ from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, chain, chainsDetected
 from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.command.nets import isTap
+from pyvirt.drivers.qemu.devicerules import Rules, rulesOf
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import giveBack, takeOver
 from pyvirt.drivers.qemu.guest import Guest
@@ -52,7 +53,16 @@ from pyvirt.errors import ErrorDomain, VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["access", "attachLive", "checkSource", "numbered", "placeOf", "run", "takeBack"]
+__all__ = [
+    "access",
+    "attachLive",
+    "checkSource",
+    "deviceRules",
+    "numbered",
+    "placeOf",
+    "run",
+    "takeBack",
+]
 
 log = Logger()
 
@@ -368,17 +378,40 @@ async def _connected(
         closeAll(connections)
 
 
+def deviceRules(guest: Guest, kind: str, device: Any) -> Rules:
+    """Return which devices of the host one of a guest's devices needs to open, if the kernel looks at that."""
+    alone = DomainDefinition(name="-", type="qemu")
+    if guest.access is None or not isinstance(getattr(alone.devices, kind), tuple):
+        return {}
+    return rulesOf(replaced(alone, devices=replaced(alone.devices, **{kind: (device,)})))
+
+
+@contextmanager
+def _allowed(guest: Guest, rules: Rules) -> Iterator[None]:
+    if guest.access is not None:
+        guest.access.allow(rules)
+    try:
+        yield
+    except BaseException:
+        if guest.access is not None and guest.monitor is not None:
+            guest.access.revoke(rules)
+        raise
+
+
 @asynccontextmanager
 async def access(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, kind: str, device: Any
 ) -> AsyncIterator[None]:
     """
-    Let a guest have the files of a device: leases first, then ownership; both are undone if what follows fails.
+    Let a guest have the files of a device: leases first, then ownership, then the right to open devices of the host;
+    all are undone if what follows fails.
 
     @raise VirtError: somebody else has a lease, or a file cannot be given.
     """
+    rules = deviceRules(guest, kind, device)
     if kind not in ("disks", *CHARDEVS):
-        yield
+        with _allowed(guest, rules):
+            yield
         return
     alone = DomainDefinition(name=domain.name, type="qemu")
     alone = replaced(alone, devices=replaced(alone.devices, **{kind: (device,)}))
@@ -389,7 +422,8 @@ async def access(
         wanted = hypervisor.config["dynamic_ownership"] and relabels(domain.definition)
         if owner is not None and wanted:
             takeOver(alone, owner, taken)
-        yield
+        with _allowed(guest, rules):
+            yield
     except BaseException:
         if taken and owner is not None:
             giveBack(taken, owner, alone)

@@ -26,7 +26,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
 from pyvirt.drivers.qemu.labels import ownerOf
 from pyvirt.drivers.qemu.networking import disconnect
-from pyvirt.drivers.qemu.plugging.attaching import placeOf
+from pyvirt.drivers.qemu.plugging.attaching import deviceRules, placeOf
 from pyvirt.drivers.qemu.plugging.commands import Anything, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorEvent, MonitorLost
@@ -253,7 +253,9 @@ async def closeBackEnds(
 async def letGo(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, kind: str, device: Any
 ) -> None:
-    """Let the leases and files of a device go that nothing else of the guest uses."""
+    """Let the leases, files and devices of the host go that nothing else of the guest uses."""
+    if guest.access is not None:
+        guest.access.revoke(deviceRules(guest, kind, device))
     if kind not in ("disks", *CHARDEVS):
         return
     alone = DomainDefinition(name=domain.name, type="qemu")

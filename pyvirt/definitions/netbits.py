@@ -25,7 +25,16 @@ from pyvirt.definitions.schema import Context, attribute, element, elements, pla
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["Bandwidth", "Limits", "Tag", "VirtualPort", "Vlan", "parseMAC"]
+__all__ = [
+    "PORT_PARAMETERS",
+    "Bandwidth",
+    "Limits",
+    "PortParameters",
+    "Tag",
+    "VirtualPort",
+    "Vlan",
+    "parseMAC",
+]
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}\Z").match
 
@@ -147,20 +156,7 @@ class Tag:
     """One VLAN."""
 
     id: int = attribute(UINT, required=True)
-    nativeMode: str | None = attribute(choice("default tagged untagged", absent="default"))
-
-
-def _readTrunk(text: str, node: Node, name: str) -> bool:
-    """Read whether there is a trunk; for several VLANs there must be one."""
-    if sum(child.tag == "tag" for child in node) > 1 and text != "yes":
-        raise xmlError(
-            f"invalid \"trunk='{text}'\" in <vlan> - trunk='yes' is required for more than one "
-            "vlan tag",
-            0,
-        )
-    if text not in ("yes", "no"):
-        raise xmlError(f"invalid \"trunk='{text}'\" in <vlan> - must be yes or no", 0)
-    return text == "yes"
+    nativeMode: str | None = attribute(choice("tagged untagged"))
 
 
 @definition
@@ -169,7 +165,7 @@ class Vlan:
 
     xmlReadOrder: ClassVar[str] = "tags"
 
-    trunk: bool | None = attribute(Kind(_readTrunk, BOOLEAN.write))
+    trunk: bool | None = attribute(Kind(lambda text, node, name: text, BOOLEAN.write))
     tags: tuple[Tag, ...] = elements(Tag, "tag")
 
     def settle(self, node: Node, context: Context) -> Vlan:
@@ -181,14 +177,34 @@ class Vlan:
         for tag in self.tags:
             if tag.id > 4095:
                 raise xmlError(f"vlan tag id {tag.id} too large (maximum 4095)", 0)
+        modes = {tag.id: tag.nativeMode for tag in self.tags if tag.nativeMode is not None}
         if sum(tag.nativeMode is not None for tag in self.tags) > 1:
             raise xmlError("duplicate native vlan setting", 0)
-        if len(self.tags) > 1:
-            # Which one is native is known by its number.
-            native = {tag.id: tag.nativeMode for tag in self.tags if tag.nativeMode is not None}
-            tags = tuple(replaced(tag, nativeMode=native.get(tag.id)) for tag in self.tags)
-            return replaced(self, trunk=True, tags=tags)
-        return replaced(self, trunk=self.trunk or None)
+        several = len(self.tags) > 1
+        trunk = _isTrunk(str(self.trunk), several, bool(modes)) if self.trunk is not None else None
+        # Which one is native is known by its number.
+        tags = tuple(replaced(tag, nativeMode=modes.get(tag.id)) for tag in self.tags)
+        return replaced(self, trunk=trunk or several or None, tags=tags)
+
+
+def _isTrunk(text: str, several: bool, native: bool) -> bool:
+    """Read whether there is a trunk; for several VLANs, and for a native one, there must be one."""
+    if text.lower() == "yes":
+        return True
+    if several:
+        raise xmlError(
+            f"invalid \"trunk='{text}'\" in <vlan> - trunk='yes' is required for more than one "
+            "vlan tag",
+            0,
+        )
+    if native:
+        raise xmlError(
+            "invalid configuration in <vlan> - \"trunk='no'\" is not allowed with a native vlan id",
+            0,
+        )
+    if text.lower() != "no":
+        raise xmlError(f"invalid \"trunk='{text}'\" in <vlan> - must be yes or no", 0)
+    return False
 
 
 def _portNumber(name: str, most: int, phrase: str) -> Kind:
@@ -229,7 +245,8 @@ class PortParameters:
     profileid: str | None = attribute()
 
 
-_PARAMETERS = {
+#: What each type of virtual port must have, and what it may have.
+PORT_PARAMETERS = {
     "802.1Qbg": (("managerid", "typeid", "typeidversion"), ("instanceid",)),
     "802.1Qbh": (("profileid",), ()),
     "openvswitch": ((), ("interfaceid", "profileid")),
@@ -243,6 +260,8 @@ _NAMES = ("managerid", "typeid", "typeidversion", "instanceid", "profileid", "in
 @definition
 class VirtualPort:
     """A virtual port of a switch."""
+
+    xmlOmitEmpty: ClassVar[bool] = True
 
     type: str | None = attribute(
         choice(
@@ -259,10 +278,13 @@ class VirtualPort:
         if self.type is None:
             if parent.tag == "network" or (parent.tag == "interface" and not network):
                 raise xmlError("missing required virtualport type", 0)
-            if parent.tag != "interface" and self.parameters in (None, PortParameters()):
+            if parent.tag not in ("interface", "networkport") and self.parameters in (
+                None,
+                PortParameters(),
+            ):
                 return None
             return self
-        needed, allowed = _PARAMETERS[self.type]
+        needed, allowed = PORT_PARAMETERS[self.type]
         parameters = self.parameters or PortParameters()
         given = {name: getattr(parameters, name) is not None for name in _NAMES}
         for name, there in given.items():

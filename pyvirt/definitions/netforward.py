@@ -113,7 +113,11 @@ class NAT:
 
 @definition
 class ForwardInterface:
-    """An interface of the host that traffic goes through."""
+    """
+    An interface of the host that traffic goes through.
+
+    @ivar connections: how many guests of an active network share it, None: none, or nobody counts; never read.
+    """
 
     dev: str | None = attribute(
         required=True,
@@ -122,6 +126,7 @@ class ForwardInterface:
             f"{nameOf(node)}"
         ),
     )
+    connections: int | None = attribute(Kind(lambda text, node, name: None))
 
 
 MODES = "none nat route open bridge private vepa passthrough hostdev"

@@ -5,7 +5,7 @@ Virtual networks: XML to frozen values and back.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from pyvirt.definitions.kinds import (
@@ -207,6 +207,14 @@ class NetworkDefinition:
                     "bridge delay/stp/zone options only allowed in route, nat, and isolated mode, "
                     f"not in {mode} (network '{where}')"
                 )
+            devices = forward is not None and (
+                forward.pf or forward.interfaces or forward.addresses
+            )
+            if bridge is not None and bridge.name and devices:
+                raise bad(
+                    f"A network with forward mode='{mode}' can specify a bridge name or a forward "
+                    f"dev, but not both (network '{where}')"
+                )
             if self.mtu is not None:
                 raise bad(
                     "mtu size only allowed in open, route, nat, and isolated mode, not in "
@@ -300,13 +308,28 @@ def completed(
     return replaced(definition, uuid=randomUUID(random))
 
 
-def formatNetwork(definition: NetworkDefinition, *, connections: int = 0) -> str:
+def formatNetwork(
+    definition: NetworkDefinition,
+    *,
+    connections: int = 0,
+    uses: Mapping[str, int] | None = None,
+) -> str:
     """
     Write a definition in libvirt's canonical form.
 
     @param connections: how many guests are plugged in; 0 is not written.
+    @param uses: how many guests share each interface of the host.
     """
     out: list[str] = []
+    forward = definition.forward
+    if uses and forward is not None:
+        interfaces = tuple(
+            replaced(each, connections=count)
+            if (count := uses.get(each.dev or "", 0)) > 0
+            else each
+            for each in forward.interfaces
+        )
+        definition = replaced(definition, forward=replaced(forward, interfaces=interfaces))
     writer(NetworkDefinition)(definition, out, "", "network", Context())
     if connections > 0:
         out[0] = out[0].replace("<network", f"<network connections='{connections}'", 1)

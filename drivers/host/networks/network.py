@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.defer import DeferredLock
 
-from pyvirt.definitions.network import IP, NetworkDefinition
+from pyvirt.definitions.network import IP, NetworkDefinition, formatNetwork
 from pyvirt.definitions.networkport import NetworkPortDefinition
 from pyvirt.drivers.interfaces.values import NetworkRef
 
@@ -45,6 +45,9 @@ class Network:
     @ivar definition: what it is; redefining an active one changes only C{pending}.
     @ivar server: its name server, something with a C{pid}, while one runs.
     @ivar ports: what is plugged in, by UUID.
+    @ivar connections: how many are told to be plugged in.  Once an active network is changed they count anew, as
+        libvirtd's do, so those that were there before are below zero when they have gone.
+    @ivar uses: how many of them share each device of the host, by name; see L{devices.countedName}.
     @ivar lock: held by whoever starts, stops or changes it and waits meanwhile.
     @ivar gone: it is no more; who waited for the lock finds out.
     """
@@ -52,6 +55,7 @@ class Network:
     __slots__ = (
         "active",
         "autostart",
+        "connections",
         "definition",
         "gone",
         "lock",
@@ -60,6 +64,7 @@ class Network:
         "ports",
         "ref",
         "server",
+        "uses",
     )
 
     def __init__(self, definition: NetworkDefinition) -> None:
@@ -72,8 +77,30 @@ class Network:
         self.gone = False
         self.server: Any = None
         self.ports: dict[bytes, NetworkPortDefinition] = {}
+        self.connections = 0
+        self.uses: dict[str, int] = {}
         self.lock = DeferredLock()
         self.ref = NetworkRef(definition.name, definition.uuid)
+
+    def count(self, device: str | None, more: int) -> None:
+        """
+        Count a guest that comes or goes.
+
+        @param device: the device that it has, None: none of its own.
+        @param more: 1, or -1.
+        """
+        self.connections += more
+        if device is not None:
+            self.uses[device] = self.uses.get(device, 0) + more
+
+    def countAnew(self) -> None:
+        """Count nobody."""
+        self.connections = 0
+        self.uses.clear()
+
+    def describe(self) -> str:
+        """Write what it is now, and how many are plugged in."""
+        return formatNetwork(self.definition, connections=self.connections, uses=self.uses)
 
     @property
     def bridge(self) -> str:

@@ -21,8 +21,10 @@ from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.filestore import DefinitionFolder, firstSinceBoot, wrapped
 from pyvirt.drivers.host.networks import shares
+from pyvirt.drivers.host.networks.checking import checkNetwork
+from pyvirt.drivers.host.networks.devices import withFunctions
 from pyvirt.drivers.host.networks.leases import leases
-from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, networkOf
+from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf
 from pyvirt.drivers.host.networks.running import Runner
 from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.drivers.interfaces.values import NetworkDHCPLease, NetworkRef
@@ -73,10 +75,6 @@ def _passes(network: Network, flags: int) -> bool:
         if flags & (wanted | other) and not flags & wanted:
             return False
     return True
-
-
-def _bridged(definition: NetworkDefinition) -> bool:
-    return definition.bridge is not None and bool(definition.bridge.name)
 
 
 def _withPorts(definition: NetworkDefinition) -> NetworkDefinition:
@@ -227,14 +225,7 @@ class Networks:
         if "\n" in name or name in (".", ".."):
             raise virtError(ErrorCode.XML_ERROR, f"name {name!r} is not allowed", _DOMAIN)
         if modeOf(definition) not in HOSTED:
-            mode = modeOf(definition)
-            if definition.bandwidth is not None and (mode != "bridge" or not _bridged(definition)):
-                raise virtError(
-                    ErrorCode.CONFIG_UNSUPPORTED,
-                    f"Unsupported network-wide <bandwidth> element in network {name} "
-                    f"with forward mode='{mode}'",
-                    _DOMAIN,
-                )
+            checkNetwork(definition)
             return definition
         bridge = definition.bridge
         assert bridge is not None
@@ -251,21 +242,7 @@ class Networks:
         if mac is None:
             octets = self._host.random(3)
             mac = "52:54:00:" + ":".join(f"{each:02x}" for each in octets)
-        for version in (4, 6):
-            serving = [
-                ip
-                for ip in definition.ips
-                if networkOf(ip).version == version
-                and ip.dhcp
-                and (ip.dhcp.ranges or ip.dhcp.hosts)
-            ]
-            if len(serving) > 1:
-                raise virtError(
-                    ErrorCode.CONFIG_UNSUPPORTED,
-                    f"Multiple IPv{version} dhcp sections found -- dhcp is supported only for a "
-                    f"single IPv{version} address on each network",
-                    _DOMAIN,
-                )
+        checkNetwork(definition)
         return replaced(definition, bridge=bridge, mac=mac)
 
     def _bridges(self, other: str) -> Iterator[str]:
@@ -368,15 +345,10 @@ class Networks:
     # Starting and stopping
 
     def _saveState(self, network: Network) -> None:
-        inner = "".join(
-            f"  {line}\n"
-            for line in formatNetwork(
-                network.definition, connections=len(network.ports)
-            ).splitlines()
-        )
+        inner = "".join(f"  {line}\n" for line in formatNetwork(network.definition).splitlines())
         taken, promised = shares.listed(shares.classes(network)), shares.floors(network)
         own = f"  <class_id bitmap='{taken}'/>\n  <floor sum='{promised}'/>\n"
-        self._state.save(network.ref.name, f"<networkstatus>\n{own}{inner}</networkstatus>\n")
+        self._state.save(network.ref.name, f"<networkstatus>\n{own}{inner}</networkstatus>")
 
     async def _hook(
         self, network: Network, operation: str, part: str, port: str | None = None
@@ -384,10 +356,7 @@ class Networks:
         """Let the administrator's scripts hear of a network, and of a port of it."""
         if self._host.hooks.present("network"):
             inner = "".join(
-                f"  {line}\n"
-                for line in (
-                    formatNetwork(network.definition, connections=len(network.ports)) + (port or "")
-                ).splitlines()
+                f"  {line}\n" for line in (network.describe() + (port or "")).splitlines()
             )
             xml = f"<hookData>\n{inner}</hookData>"
             await self._host.hooks.call("network", network.ref.name, operation, part, "-", xml)
@@ -398,6 +367,7 @@ class Networks:
             network.pending = definition
         network.definition = _withPorts(definition)
         try:
+            network.definition = withFunctions(network.definition)
             await self._hook(network, "start", "begin")
             await self._runner.start(network)
             try:
@@ -497,6 +467,7 @@ class Networks:
             if flags & _LIVE:
                 old, network.definition = network.definition, now
                 try:
+                    network.countAnew()
                     if section in _SERVED:
                         await self._runner.changed(network, _SERVED[section])
                     await self._runner.reruled(network, old)
@@ -531,7 +502,7 @@ class Networks:
         network = self._find(net)
         if flags & c.VIR_NETWORK_XML_INACTIVE and network.pending is not None:
             return formatNetwork(network.pending)
-        return formatNetwork(network.definition, connections=len(network.ports))
+        return network.describe()
 
     def networkGetBridgeName(self, net: NetworkRef) -> str:
         """Tell the bridge that guests are plugged into."""

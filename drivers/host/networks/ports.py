@@ -15,7 +15,6 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.networkport import (
     NetworkPortDefinition,
-    Plug,
     formatNetworkPort,
     parseNetworkPort,
 )
@@ -24,10 +23,12 @@ from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.filestore import DefinitionFolder
 from pyvirt.drivers.host.networks import shares
-from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf
+from pyvirt.drivers.host.networks.devices import deviceOf
+from pyvirt.drivers.host.networks.network import Network
 from pyvirt.drivers.host.networks.networks import Networks
+from pyvirt.drivers.host.networks.plugging import plugged
 from pyvirt.drivers.interfaces.values import NetworkPortRef, NetworkRef, TypedParam
-from pyvirt.drivers.refusals import checkFlags, internal, invalidArgument
+from pyvirt.drivers.refusals import checkFlags, invalidArgument
 from pyvirt.drivers.refusals import operationInvalid as invalid
 from pyvirt.drivers.traffic import BANDWIDTH, bandwidthOf
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
@@ -46,15 +47,19 @@ class NetworksWithPorts(Networks):
     """Networks, and what is plugged into them."""
 
     def _ports(self, network: Network) -> DefinitionFolder:
-        return DefinitionFolder(os.path.join(self._state.path, network.ref.name, "ports"), None)
+        return DefinitionFolder(
+            os.path.join(self._state.path, network.ref.name, "ports"), "net-port-create"
+        )
 
     def _loadPorts(self, network: Network) -> None:
         for name, port in self._ports(network).load(parseNetworkPort):
             if formatUUID(port.uuid) == name:
                 network.ports[port.uuid] = port
+                network.count(deviceOf(port), 1)
 
     def _dropPorts(self, network: Network) -> None:
         network.ports.clear()
+        network.countAnew()
         shutil.rmtree(os.path.join(self._state.path, network.ref.name), ignore_errors=True)
 
     def _active(self, ref: NetworkRef) -> Network:
@@ -112,17 +117,19 @@ class NetworksWithPorts(Networks):
                 _DOMAIN,
             )
         if port.plug is None:
-            port = _plugged(found, port)
+            port = plugged(found, port, self._host.random)
         name = formatUUID(port.uuid)
         port = await shares.plug(self._host, found, port)
         found.ports[port.uuid] = port
+        found.count(deviceOf(port), 1)
         try:
             self._ports(found).save(name, formatNetworkPort(port))
             await self._hook(found, "port-created", "begin", formatNetworkPort(port))
             if shares.classed(port):
                 self._saveState(found)
         except BaseException:
-            found.ports.pop(port.uuid, None)
+            if found.ports.pop(port.uuid, None) is not None:
+                found.count(deviceOf(port), -1)
             self._ports(found).remove(name)
             await shares.unplug(self._host, found, port)
             raise
@@ -133,6 +140,7 @@ class NetworksWithPorts(Networks):
         checkFlags("networkPortDelete", flags, 0, _DOMAIN)
         found, gone = self._port(port)
         del found.ports[gone.uuid]
+        found.count(deviceOf(gone), -1)
         self._ports(found).remove(formatUUID(gone.uuid))
         await self._hook(found, "port-deleted", "begin", formatNetworkPort(gone))
         if found.active and shares.classed(gone):
@@ -169,68 +177,3 @@ class NetworksWithPorts(Networks):
         self._ports(found).save(formatUUID(made.uuid), formatNetworkPort(made))
         if shares.classed(there) or shares.classed(made):
             self._saveState(found)
-
-
-def _plugged(network: Network, port: NetworkPortDefinition) -> NetworkPortDefinition:
-    """
-    Decide what a port is plugged into.
-
-    @raise VirtError: there is nothing left.
-    """
-    definition = network.definition
-    groups = definition.portgroups
-    group: Any = next((each for each in groups if each.name == port.group), None)
-    if port.group is None:
-        group = next((each for each in groups if each.default), None)
-    changes: dict[str, Any] = {}
-    for name in ("bandwidth", "virtualport", "vlan"):
-        if getattr(port, name) is None:
-            found = getattr(group, name, None)
-            if found is None and name != "bandwidth":
-                found = getattr(definition, name)
-            changes[name] = found
-    if port.isolated is None:
-        changes["isolated"] = definition.portIsolated
-    if port.trustGuestRxFilters is None:
-        rx = getattr(group, "trustGuestRxFilters", None)
-        changes["trustGuestRxFilters"] = definition.trustGuestRxFilters if rx is None else rx
-    mode, bridge = modeOf(definition), definition.bridge
-    if mode in HOSTED:
-        manager = None if bridge is None else bridge.macTableManager
-        plug = Plug(type="network", bridge=network.bridge, macTableManager=manager)
-    elif mode == "bridge" and network.bridge:
-        manager = None if bridge is None else bridge.macTableManager
-        plug = Plug(type="bridge", bridge=network.bridge, macTableManager=manager)
-    elif mode in ("bridge", "private", "vepa", "passthrough"):
-        plug = Plug(type="direct", dev=_device(network, mode), mode=mode)
-    else:
-        raise virtError(
-            ErrorCode.CONFIG_UNSUPPORTED,
-            f"network '{network.ref.name}' of mode '{mode}' gives no devices here",
-            _DOMAIN,
-        )
-    return replaced(port, plug=plug, **changes)
-
-
-def _device(network: Network, mode: str) -> str:
-    """Return the device of a network that has the fewest cards plugged in."""
-    forward = network.definition.forward
-    devices = [each.dev for each in forward.interfaces] if forward is not None else []
-    if not devices:
-        raise internal(
-            f"network '{network.ref.name}' uses a direct mode, but has no forward dev and no "
-            "interface pool",
-            _DOMAIN,
-        )
-    users = dict.fromkeys((each or "" for each in devices), 0)
-    for port in network.ports.values():
-        if port.plug is not None and port.plug.dev in users:
-            users[port.plug.dev] += 1
-    best = min(users, key=lambda name: users[name])
-    if mode == "passthrough" and users[best]:
-        raise internal(
-            f"network '{network.ref.name}' requires exclusive access to interfaces, but none are "
-            "available",
-            _DOMAIN,
-        )
-    return best

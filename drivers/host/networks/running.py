@@ -4,6 +4,7 @@ Starting and stopping networks: the bridge, its addresses, the rules, the name s
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,28 @@ def _setting(path: str, value: str, required: bool = True) -> None:
         raise systemError(problem, f"cannot write to {place}", _DOMAIN) from None
 
 
+def _filterVLANs(network: Network) -> None:
+    """
+    Have the bridge look at VLANs where its table of addresses is written and not learnt.
+
+    @raise VirtError: the kernel has no such bridges.
+    """
+    bridge = network.definition.bridge
+    if bridge is None or bridge.macTableManager != "libvirt":
+        return
+    path = f"/sys/class/net/{bridge.name}/bridge/vlan_filtering"
+    if not os.path.exists(path):
+        problem = OSError(errno.EINVAL, "")
+        detail = f"Unable to set bridge {bridge.name} vlan_filtering via ioctl"
+        raise systemError(problem, detail, ErrorDomain.NONE)
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write("1")
+    except OSError as problem:
+        detail = f"Unable to set bridge {bridge.name} vlan_filtering"
+        raise systemError(problem, detail, ErrorDomain.NONE) from None
+
+
 class Runner:
     """Starts and stops networks of one host."""
 
@@ -82,6 +105,11 @@ class Runner:
         if modeOf(network.definition) not in HOSTED:
             if network.bridge:
                 await shares.begin(self._host, network)
+                try:
+                    _filterVLANs(network)
+                except BaseException:
+                    await shares.end(self._host, network)
+                    raise
             return
         self._checkRoutes(network)
         bridge = network.bridge
@@ -164,6 +192,7 @@ class Runner:
         if definition.mtu:
             lines.append(f"link set dev {name} mtu {definition.mtu}")
         await self._batch(lines)
+        _filterVLANs(network)
         six = any(networkOf(ip).version == 6 for ip in definition.ips)
         if not six and not definition.ipv6:
             _setting(f"ipv6/conf/{name}/disable_ipv6", "1")

@@ -14,13 +14,14 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.files import giveBack, removeFolder, removeSockets
+from pyvirt.drivers.qemu.files import removeFolder, removeSockets
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.guestlogs import appendLog
 from pyvirt.drivers.qemu.hookscripts import ended
 from pyvirt.drivers.qemu.labels import unlabelled
 from pyvirt.drivers.qemu.live import releasePorts
 from pyvirt.drivers.qemu.networking import disconnectAll
+from pyvirt.drivers.qemu.ownership import giveAllBack
 from pyvirt.drivers.qemu.perfevents import closeEvents
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import failed
@@ -142,9 +143,7 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     await endServers(hypervisor, live, guest)
     if not domain.persistent:
         removeState(hypervisor, live)
-    owner = guest.owner or hypervisor.owner
-    if owner is not None:
-        giveBack(guest.restored, owner, live)
+    giveAllBack(guest, live)
     removeSockets(live)
     closeEvents(guest)
     if guest.group is not None:

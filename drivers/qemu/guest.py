@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
     from pyvirt.drivers.qemu.cgroups import GuestGroup
     from pyvirt.drivers.qemu.deviceaccess import DeviceAccess
+    from pyvirt.drivers.qemu.ownership import Taken
     from pyvirt.drivers.qemu.volumes import Volume
     from pyvirt.process import IRunning
 
@@ -75,7 +76,8 @@ class Guest:
     @ivar access: which devices of the host it may open; None: the kernel keeps it from none.
     @ivar perf: by event that is counted, the descriptor that tells it.
     @ivar owner: user and group that it runs as; None: that is not ours to choose.
-    @ivar restored: files and owners that are given back when it is gone.
+    @ivar recipient: whom its files are given to; None: they stay whose they are.
+    @ivar taken: files that are given back when it is gone.
     """
 
     def __init__(
@@ -112,7 +114,8 @@ class Guest:
         self.migration = MigrationLimits()
         self.leasing = DeferredLock()
         self.owner: tuple[int, int] | None = None
-        self.restored: list[tuple[str, int, int]] = []
+        self.recipient: tuple[int, int] | None = None
+        self.taken: list[Taken] = []
         self.group: GuestGroup | None = None
         self.access: DeviceAccess | None = None
         self.perf: dict[str, int] = {}

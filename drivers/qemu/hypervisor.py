@@ -264,7 +264,7 @@ class Hypervisor(Background):
             phase="" if long is None else long.phase,
             flags=0 if long is None else long.flags,
             peer="" if long is None else long.peer,
-            restored=tuple(guest.restored),
+            taken=tuple(guest.taken),
             lastNode=guest.lastNode,
             volumes=tuple(guest.volumes.items()),
             blockJobs=tuple(each.attributes() for each in guest.blockJobs.values()),

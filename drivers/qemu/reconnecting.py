@@ -26,6 +26,7 @@ from pyvirt.drivers.qemu.live import learnChardevs, learnDrives, named, reclaimP
 from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.netfilters import bindFilters
 from pyvirt.drivers.qemu.networking import reserveNames
+from pyvirt.drivers.qemu.ownership import recipient
 from pyvirt.drivers.qemu.perfevents import openEvents
 from pyvirt.drivers.qemu.placement import adoptGroup
 from pyvirt.drivers.qemu.plugging.detaching import noticeGone
@@ -110,8 +111,9 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.agentTimeout = domain.agentTimeout = status.agentTimeout
     guest.fakeReboot = status.fakeReboot
     guest.thresholds = True
-    guest.restored = list(status.restored)
+    guest.taken = list(status.taken)
     guest.owner = ownerOf(definition, hypervisor.owner)
+    guest.recipient = recipient(hypervisor, guest, definition)
     guest.volumes = dict(status.volumes)
     guest.askedCPU = status.askedCPU
     _restoreJobs(hypervisor, domain, guest, status)

@@ -42,6 +42,7 @@ from pyvirt.drivers.qemu.memoryfiles import compressionFor, createFile, finish, 
 from pyvirt.drivers.qemu.memorystream import writeMemory
 from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
+from pyvirt.drivers.qemu.ownership import moveOwner
 from pyvirt.drivers.qemu.refusals import (
     failed,
     internal,
@@ -401,6 +402,7 @@ async def addOverlays(
     @raise VirtError: none of them does; nothing is left of what was made.
     """
     made: list[NewImage] = []
+    moved: list[tuple[Image, Image]] = []
     actions: list[dict[str, Any]] = []
     live, pending = domain.definition, domain.pending
     try:
@@ -417,6 +419,7 @@ async def addOverlays(
             await overlay.make(disk, size, over=images[0], reuse=reuse, lease=lease)
             made.append(overlay)
             new = overlay.image
+            moved.append((images[0], new))
             actions += await overlayActions(domain, guest, images[0], new)
             actions.append(
                 {
@@ -435,6 +438,8 @@ async def addOverlays(
         await locks.settle(hypervisor, domain, guest)
         raise
     domain.definition = live
+    for lower, upper in moved:
+        moveOwner(guest, lower, upper)
     hypervisor.saveStatus(domain)
     await locks.settle(hypervisor, domain, guest)
     if pending is not None and pending is not domain.pending:

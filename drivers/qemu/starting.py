@@ -25,15 +25,16 @@ from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.files import listenAt, makeFolder, makeOutputs, takeOver
+from pyvirt.drivers.qemu.files import listenAt, makeFolder, makeOutputs
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.hostfacts import firmwares
-from pyvirt.drivers.qemu.labels import labelled, ownerOf, relabels
+from pyvirt.drivers.qemu.labels import labelled, ownerOf
 from pyvirt.drivers.qemu.live import prepareLive, releasePorts
 from pyvirt.drivers.qemu.networkports import listenOnNetworks
+from pyvirt.drivers.qemu.ownership import recipient, takeOver
 from pyvirt.drivers.qemu.perfevents import openEvents
 from pyvirt.drivers.qemu.placement import enterGroup, entering, makeGroup, placeThreads
 from pyvirt.drivers.qemu.qmp import MonitorLost
@@ -148,8 +149,10 @@ async def start(
         if live.os.loader is not None and live.os.loader.path:
             hostends.checkAccess(live.os.loader.path)
         makeOutputs(live)
-        if owner is not None and hypervisor.config["dynamic_ownership"] and relabels(live):
-            takeOver(live, owner, guest.restored)
+        guest.recipient = recipient(hypervisor, guest, live)
+        if guest.recipient is not None:
+            remembers = bool(hypervisor.config["remember_owner"])
+            takeOver(live, guest.recipient, remembers, guest.taken)
         guestLog = GuestLog(layout.log(domain.name), hypervisor.logs.limits)
         # A guest that comes from another host gets its leases when it has come.
         how = await locks.launch(hypervisor, domain, guest, live, incomingURI is None)

@@ -21,7 +21,9 @@ from pyvirt.definitions.kinds import escape
 from pyvirt.definitions.schema import Context, reader, replaced, writer
 from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.filestore import banner, writeWhole
+from pyvirt.drivers.qemu.labels import parsed
 from pyvirt.drivers.qemu.layout import Layout
+from pyvirt.drivers.qemu.ownership import Taken
 from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.drivers.qemu.volumes import Volume
 from pyvirt.errors import VirtError
@@ -62,7 +64,7 @@ class Status:
     phase: str
     flags: int
     peer: str
-    restored: tuple[tuple[str, int, int], ...]
+    taken: tuple[Taken, ...]
     lastNode: int
     volumes: tuple[tuple[str, Volume], ...]
     blockJobs: tuple[Mapping[str, str], ...]
@@ -175,8 +177,13 @@ class Store:
             out.append(f"  <backup>{escape(status.backup)}</backup>\n")
         if status.askedCPU is not None:
             writer(CPU)(status.askedCPU, out, "  ", "cpu", Context())
-        for path, user, group in status.restored:
-            out.append(f"  <owner path='{escape(path)}' user='{user}' group='{group}'/>\n")
+        for file in status.taken:
+            (user, group), given = file.owner, file.given
+            more = "" if given is None else f" given='{given[0]}:{given[1]}'"
+            more += " remembered='yes'" if file.remembered else ""
+            out.append(
+                f"  <owner path='{escape(file.path)}' user='{user}' group='{group}'{more}/>\n"
+            )
         xml = formatDomain(status.definition, id=status.id, secure=True, status=True)
         out += [f"  {line}\n" for line in xml.splitlines()]
         out.append("</domstatus>\n")
@@ -266,8 +273,13 @@ def readStatus(text: str) -> Status:
         phase="" if job is None else job.get("phase", ""),
         flags=0 if job is None else int(job.get("flags", "0"), 0),
         peer="" if job is None else job.get("peer", ""),
-        restored=tuple(
-            (each.get("path", ""), int(each.get("user", "0")), int(each.get("group", "0")))
+        taken=tuple(
+            Taken(
+                each.get("path", ""),
+                (int(each.get("user", "0")), int(each.get("group", "0"))),
+                parsed(given) if (given := each.get("given")) is not None else None,
+                each.get("remembered") == "yes",
+            )
             for each in tree.iterfind("owner")
         ),
         lastNode=int(node.get("index", "0")) if (node := tree.find("nodename")) is not None else 0,

@@ -222,6 +222,7 @@ class PluggedGuest:
         self.domain = self.hypervisor.domains.add(definition)
         self.guest = Guest(1, f"{folder}/domain-1", f"{folder}/channels", binary)
         self.guest.starting = False
+        self.guest.owner = self.guest.recipient = owner
         self.guest.leased = True
         self.guest.pid = os.getpid()
         self.domain.guest = self.guest
@@ -270,4 +271,4 @@ class PluggedGuest:
     def state(self) -> Any:
         """Return all that a device that was refused must leave as it was."""
         kept = {kind: frozenset(names) for kind, names in self.qemu.kept.items()}
-        return kept, frozenset(self.locks.held), tuple(self.guest.restored), self.domain.definition
+        return kept, frozenset(self.locks.held), tuple(self.guest.taken), self.domain.definition

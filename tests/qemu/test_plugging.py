@@ -301,7 +301,7 @@ class MediaTests(Case):
         self.assertFalse(first & self.qemu.kept["nodes"])
         self.successResultOf(self.world.update(self.CD.format("")))
         self.assertEqual(self.qemu.kept["nodes"], set())
-        self.assertEqual(self.world.guest.restored, [])
+        self.assertEqual(self.world.guest.taken, [])
 
     def test_faults(self) -> None:
         """A medium that QEMU refuses leaves no node behind."""

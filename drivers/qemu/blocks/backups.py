@@ -38,6 +38,7 @@ from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, removeImages
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
+from pyvirt.drivers.qemu.ownership import claimFile
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     internal,
@@ -306,6 +307,9 @@ async def _begin(
                     )
                 over = None
             below = None if over is None else top.formatName
+            path = localPath(store.source)
+            if reuse and path is not None:
+                claimFile(hypervisor, guest, path)
             if reuse:
                 await addImage(guest, store, None, readOnly=False, below=below, last=below is None)
                 opened.append(store)

@@ -39,6 +39,7 @@ from pyvirt.drivers.qemu.devicerules import BOTH, imageRules
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.ownership import claimFile
 from pyvirt.drivers.qemu.refusals import (
     failed,
     internal,
@@ -376,9 +377,12 @@ async def copy(
             if shallow:
                 detectBelow(found, hypervisor.owner or (0, 0))
             mirror, *lower = [attrs.evolve(each, index=guest.takeNode()) for each in found]
+            local = localPath(mirror.source)
+            if local is not None:
+                claimFile(hypervisor, guest, local)
+            added.append(mirror)
             # What it is laid over is opened when the guest goes over to it.
             await addImage(guest, mirror, disk, readOnly=False, last=True)
-            added.append(mirror)
         else:
             await made.make(
                 disk,

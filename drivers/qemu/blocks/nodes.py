@@ -12,11 +12,12 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image
+from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image, localPath
 from pyvirt.drivers.qemu.command.blockdevs import Options, nodesOf
 from pyvirt.drivers.qemu.command.disks import optionsOf
 from pyvirt.drivers.qemu.devicerules import BOTH, READ, imageRules
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.ownership import claimFile, letImageGo
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
 from pyvirt.errors import ErrorDomain, VirtError
 
@@ -58,7 +59,7 @@ async def addImage(
     except BaseException:
         for name in reversed(added):
             await _remove(guest, name)
-        _forbid(guest, image)
+        _letGo(guest, image)
         raise
 
 
@@ -96,10 +97,12 @@ async def removeImages(guest: Guest, *images: Image) -> None:
     for image in images:
         await _remove(guest, image.formatName)
         await _remove(guest, image.storageName)
-        _forbid(guest, image)
+        _letGo(guest, image)
 
 
-def _forbid(guest: Guest, image: Image) -> None:
+def _letGo(guest: Guest, image: Image) -> None:
+    """Take back what lets a guest open an image."""
+    letImageGo(guest, image)
     if guest.access is not None:
         guest.access.revoke(imageRules(image, BOTH))
 
@@ -176,16 +179,7 @@ class NewImage:
                 self._made = True
             except FileExistsError:
                 fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                owner = self._guest.owner or self._hypervisor.owner
-                if owner is not None and self._hypervisor.config["dynamic_ownership"]:
-                    found = os.fstat(fd)
-                    if (found.st_uid, found.st_gid) != owner:
-                        os.fchown(fd, *owner)
-                        if not self._made:
-                            self._guest.restored.append((path, found.st_uid, found.st_gid))
-            finally:
-                os.close(fd)
+            os.close(fd)
         except OSError as problem:
             self.forget()
             detail = self._complaint or f"failed to create image file '{path}'"
@@ -218,6 +212,9 @@ class NewImage:
                 self.claim()
             if lease is not None:
                 await lease()
+            path = localPath(self.image.source)
+            if path is not None:
+                claimFile(self._hypervisor, guest, path)
             if self.image.index is None:
                 self.image = attrs.evolve(self.image, index=guest.takeNode())
             image = self.image
@@ -245,7 +242,7 @@ class NewImage:
             if self._open:
                 await removeImages(self._guest, self.image)
             else:
-                _forbid(self._guest, self.image)
+                _letGo(self._guest, self.image)
         self._open = False
         self.forget()
 

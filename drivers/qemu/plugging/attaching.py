@@ -24,11 +24,10 @@ from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.devicerules import Rules, rulesOf
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.files import giveBack, takeOver
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.labels import ownerOf, relabels
 from pyvirt.drivers.qemu.live import channelPlaced, encrypting, learnChardevs, learnMemories
 from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect
+from pyvirt.drivers.qemu.ownership import Taken, giveBack, takeOver
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.fitting import (
     CHARDEVS,
@@ -416,21 +415,18 @@ async def access(
     alone = DomainDefinition(name=domain.name, type="qemu")
     alone = replaced(alone, devices=replaced(alone.devices, **{kind: (device,)}))
     leased = await locks.acquireMore(hypervisor, domain, guest, alone)
-    taken: list[tuple[str, int, int]] = []
-    owner = ownerOf(domain.definition, hypervisor.owner)
+    taken: list[Taken] = []
     try:
-        wanted = hypervisor.config["dynamic_ownership"] and relabels(domain.definition)
-        if owner is not None and wanted:
-            takeOver(alone, owner, taken)
+        if guest.recipient is not None:
+            takeOver(alone, guest.recipient, bool(hypervisor.config["remember_owner"]), taken)
         with _allowed(guest, rules):
             yield
     except BaseException:
-        if taken and owner is not None:
-            giveBack(taken, owner, alone)
+        giveBack(taken, guest.owner)
         if leased:
             await locks.releaseSome(hypervisor, domain, guest, alone)
         raise
-    guest.restored += taken
+    guest.taken += taken
 
 
 # What follows

@@ -21,11 +21,10 @@ from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.beginning import busy
 from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.files import giveBack, ownedFiles
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
-from pyvirt.drivers.qemu.labels import ownerOf
 from pyvirt.drivers.qemu.networking import disconnect
+from pyvirt.drivers.qemu.ownership import giveBack, ownedFiles
 from pyvirt.drivers.qemu.plugging.attaching import deviceRules, placeOf
 from pyvirt.drivers.qemu.plugging.commands import Anything, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE
@@ -265,11 +264,9 @@ async def letGo(
         await locks.releaseSome(hypervisor, domain, guest, alone)
     used = {each.path for each in ownedFiles(domain.definition)}
     paths = {each.path for each in ownedFiles(alone)} - used
-    back = [each for each in guest.restored if each[0] in paths]
-    guest.restored = [each for each in guest.restored if each[0] not in paths]
-    owner = ownerOf(domain.definition, hypervisor.owner)
-    if back and owner is not None:
-        giveBack(back, owner, alone)
+    back = [each for each in guest.taken if each.path in paths]
+    guest.taken = [each for each in guest.taken if each.path not in paths]
+    giveBack(back, guest.owner)
 
 
 async def _release(

@@ -1,0 +1,237 @@
+"""
+Whose files were before guests got them: what files remember, and who has them in the end.
+"""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from pyvirt.definitions.domain import DomainDefinition, parseDomain
+from pyvirt.drivers.qemu import ownermemory
+from pyvirt.drivers.qemu.blocks.chain import Image, chain
+from pyvirt.drivers.qemu.ownermemory import Recalled, bootTime, forget, moveMemory, recall, remember
+from pyvirt.drivers.qemu.ownership import (
+    Taken,
+    giveAllBack,
+    giveBack,
+    letImageGo,
+    moveOwner,
+    takeOver,
+)
+from pyvirt.errors import ErrorCode, VirtError
+from tests.qemu.scriptedqemu import PluggedGuest
+
+OURS = (os.getuid(), os.getgid())
+
+
+class FileCase(SynchronousTestCase):
+    """Files with attributes: those that only root has, or else those that everybody has."""
+
+    def setUp(self) -> None:
+        self.folder = os.path.abspath(self.mktemp())
+        os.mkdir(self.folder)
+        path = self.made("probe")
+        for prefix in ("trusted.libvirt.security.", "user.libvirt.security."):
+            try:
+                os.setxattr(path, prefix + "dac", b"")
+            except OSError:
+                continue
+            break
+        else:
+            raise SkipTest("files here have no attributes")
+        os.unlink(path)
+        self.prefix = prefix
+        for name, word in (("_OWNER", "dac"), ("_COUNT", "ref_dac"), ("_BOOT", "timestamp_dac")):
+            self.patch(ownermemory, name, prefix + word)
+        self.patch(ownermemory, "_ALL", (ownermemory._OWNER, ownermemory._COUNT, ownermemory._BOOT))
+
+    def made(self, name: str) -> str:
+        path = os.path.join(self.folder, name)
+        with open(path, "wb"):
+            pass
+        return path
+
+    def known(self, path: str) -> dict[str, str]:
+        """Return what a file remembers."""
+        return {
+            name.removeprefix(self.prefix): os.getxattr(path, name).decode()
+            for name in os.listxattr(path)
+            if name.startswith(self.prefix)
+        }
+
+    def teach(self, path: str, **values: str) -> None:
+        for name, value in values.items():
+            os.setxattr(path, self.prefix + name, value.encode())
+
+
+class MemoryTests(FileCase):
+    """What files remember."""
+
+    def test_counted(self) -> None:
+        """The first owner is kept until the last user is done."""
+        path = self.made("a")
+        self.assertIsNone(recall(path))
+        self.assertEqual(remember(path, (1, 2)), 1)
+        stamp = str(bootTime())
+        self.assertEqual(self.known(path), {"dac": "+1:+2", "ref_dac": "1", "timestamp_dac": stamp})
+        self.assertEqual(remember(path, (3, 4)), 2)
+        self.assertEqual(self.known(path), {"dac": "+1:+2", "ref_dac": "2", "timestamp_dac": stamp})
+        self.assertEqual(recall(path), Recalled(1, None))
+        self.assertEqual(recall(path), Recalled(0, (1, 2)))
+        self.assertEqual(self.known(path), {})
+        self.assertIsNone(recall(path))
+
+    def test_old(self) -> None:
+        """What is from before the host booted counts for nothing; clocks may differ a little."""
+        path = self.made("a")
+        for stamp, recent in (
+            (str(bootTime() + 1), True),
+            (str(bootTime() - 1), True),
+            ("1", False),
+            ("", False),
+            ("-1", False),
+            ("9" * 400, False),
+            ("²", False),
+            ("x", False),
+        ):
+            self.teach(path, dac="+5:+6", ref_dac="1", timestamp_dac=stamp)
+            self.assertEqual(remember(path, (1, 2)), 2 if recent else 1, stamp)
+            self.teach(path, dac="+5:+6", ref_dac="1", timestamp_dac=stamp)
+            self.assertEqual(recall(path), Recalled(0, (5, 6)) if recent else None, stamp)
+            self.assertEqual(self.known(path), {})
+        self.teach(path, dac="+5:+6", ref_dac="1")
+        self.assertIsNone(recall(path))
+
+    def test_nonsense(self) -> None:
+        """What makes no sense is refused, and named; an owner that makes none is nobody."""
+        path = self.made("a")
+        stamp = str(bootTime())
+        for count in ("", "abc", "-1", "99999999999", str(1 << 32), "1.5", "9" * 300, "²"):
+            self.teach(path, dac="+5:+6", ref_dac=count, timestamp_dac=stamp)
+            for act in (lambda: remember(path, (1, 2)), lambda: recall(path)):
+                error = self.assertRaises(VirtError, act)
+                self.assertEqual(error.code, ErrorCode.INTERNAL_ERROR)
+                self.assertIn(f"malformed refcount {count} on {path}", str(error))
+        for owner in ("", "nonsense", "+5", "+99999999999:+1", "nobody-at-all:root"):
+            self.teach(path, dac=owner, ref_dac="1", timestamp_dac=stamp)
+            self.assertEqual(recall(path), Recalled(0, None))
+        self.teach(path, dac="root:+3", ref_dac="1", timestamp_dac=stamp)
+        self.assertEqual(recall(path), Recalled(0, (0, 3)))
+        # None that use it is as good as nothing.
+        self.teach(path, dac="+5:+6", ref_dac="0", timestamp_dac=stamp)
+        self.assertIsNone(recall(path))
+        self.assertEqual(remember(path, (1, 2)), 1)
+
+    def test_moved(self) -> None:
+        """Another file gets what one knows."""
+        one, two = self.made("a"), self.made("b")
+        self.assertFalse(moveMemory(one, two))
+        remember(one, (1, 2))
+        remember(two, (3, 4))
+        self.assertTrue(moveMemory(one, two))
+        self.assertEqual(self.known(one), {})
+        self.assertEqual(recall(two), Recalled(0, (1, 2)))
+
+    def test_nowhere(self) -> None:
+        """Where nothing can be kept nothing is, and that is no error."""
+        for path in ("/proc/self/status", os.path.join(self.folder, "nothing")):
+            self.assertIsNone(remember(path, (1, 2)))
+            self.assertIsNone(recall(path))
+            self.assertFalse(moveMemory(path, path))
+            forget(path)
+
+
+class OwnershipTests(FileCase):
+    """Files that guests get, and give back; without rights all of them stay ours."""
+
+    GUEST = (12345, 12346) if os.geteuid() == 0 else OURS
+
+    def owner(self, path: str) -> tuple[int, int]:
+        found = os.stat(path)
+        return found.st_uid, found.st_gid
+
+    def defined(self, *paths: str) -> DomainDefinition:
+        disks = "".join(
+            f"<disk type='file'><source file='{path}'/><target dev='vd{chr(97 + number)}'/></disk>"
+            for number, path in enumerate(paths)
+        )
+        return parseDomain(
+            "<domain type='qemu'><name>g</name><memory>1024</memory><os><type machine='pc'>hvm</type></os>"
+            f"<devices>{disks}</devices></domain>"
+        )
+
+    def test_shared(self) -> None:
+        """A file of two guests is given back when both have ended, whichever ends first."""
+        path = self.made("a")
+        taken: list[list[Taken]] = [[], []]
+        for each in taken:
+            takeOver(self.defined(path), self.GUEST, True, each)
+        self.assertEqual(self.owner(path), self.GUEST)
+        giveBack(taken[0], self.GUEST)
+        self.assertEqual((self.owner(path), self.known(path)["ref_dac"]), (self.GUEST, "1"))
+        giveBack(taken[1], self.GUEST)
+        self.assertEqual((self.owner(path), self.known(path)), (OURS, {}))
+
+    def test_somebodyElse(self) -> None:
+        """Who runs as somebody else does not get what another guest has."""
+        path = self.made("a")
+        first: list[Taken] = []
+        takeOver(self.defined(path), self.GUEST, True, first)
+        second: list[Taken] = []
+        error = self.assertRaises(VirtError, takeOver, self.defined(path), (7, 8), True, second)
+        self.assertEqual(error.code, ErrorCode.OPERATION_INVALID)
+        self.assertIn(f"Setting different DAC user or group on {path} which is", str(error))
+        self.assertEqual(second, [])
+        self.assertEqual((self.owner(path), self.known(path)["ref_dac"]), (self.GUEST, "1"))
+
+    def test_forgotten(self) -> None:
+        """Where files remember nothing, or no more, whoever had them has them again; or root, if that is wanted."""
+        path = self.made("a")
+        for remembers, lost in ((True, True), (False, False)):
+            taken: list[Taken] = []
+            takeOver(self.defined(path), self.GUEST, remembers, taken)
+            self.assertEqual(bool(self.known(path)), remembers)
+            if lost:
+                forget(path)
+            giveBack(taken, self.GUEST)
+            self.assertEqual(self.owner(path), OURS)
+        (each,) = [Taken(path, (0, 0), self.GUEST)]
+        taken = []
+        takeOver(self.defined(path), self.GUEST, False, taken)
+        self.assertEqual(taken, [each])
+
+    def test_images(self) -> None:
+        """A snapshot's image takes the memory along, and brings it back; images that go are given back."""
+        lower, upper = self.made("a"), self.made("b")
+        definition = self.defined(lower)
+        guest = PluggedGuest(self.folder, "<domain type='qemu'><name>g</name><memory>1024</memory>"
+            "<os><type machine='pc'>hvm</type></os></domain>", self.GUEST).guest  # fmt: skip
+        takeOver(definition, self.GUEST, True, guest.taken)
+        takeOver(self.defined(upper), self.GUEST, True, guest.taken)
+        (bottom,) = chain(definition.devices.disks[0])
+        (top,) = chain(self.defined(upper).devices.disks[0])
+        moveOwner(guest, bottom, top)
+        self.assertEqual([each.path for each in guest.taken], [upper])
+        self.assertEqual(
+            (self.known(lower), self.known(upper)["dac"]), ({}, f"+{OURS[0]}:+{OURS[1]}")
+        )
+        moveOwner(guest, top, bottom)
+        self.assertEqual([each.path for each in guest.taken], [lower])
+        letImageGo(guest, Image(top.source, "raw"))
+        self.assertEqual(self.owner(lower), self.GUEST)
+        letImageGo(guest, bottom)
+        self.assertEqual((self.owner(lower), self.known(lower)), (OURS, {}))
+
+    def test_left(self) -> None:
+        """What is left of guests whose end nobody saw is forgotten with the next one that writes to a disk."""
+        path = self.made("a")
+        remember(path, (5, 6))
+        guest = PluggedGuest(self.folder, "<domain type='qemu'><name>g</name><memory>1024</memory>"
+            "<os><type machine='pc'>hvm</type></os></domain>", self.GUEST).guest  # fmt: skip
+        definition = self.defined(path)
+        os.chown(path, *self.GUEST)
+        takeOver(definition, self.GUEST, True, guest.taken)
+        giveAllBack(guest, definition)
+        self.assertEqual(self.known(path), {})

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pyvirt.definitions.domain import DomainDefinition, steps
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._cpu import CPU, CPUModel
-from pyvirt.definitions.domain._os import NVRAM, Firmware, FirmwareFeature
+from pyvirt.definitions.domain._nvram import NVRAM
+from pyvirt.definitions.domain._os import Firmware, FirmwareFeature
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced

@@ -14,7 +14,8 @@ from typing import Any
 import attrs
 
 from pyvirt.definitions.domain._features import SMM, Features
-from pyvirt.definitions.domain._os import NVRAM, Loader
+from pyvirt.definitions.domain._nvram import NVRAM
+from pyvirt.definitions.domain._os import Loader
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.schema import replaced

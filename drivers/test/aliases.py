@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._complete import diskIndex
+from pyvirt.definitions.domain._completedevices import diskIndex
 from pyvirt.drivers.devicekinds import KINDS, everyDevice
 
 __all__ = ["aliasOf", "newAlias"]

@@ -33,6 +33,7 @@ from pyvirt.definitions.values import Field
 __all__ = [
     "Context",
     "attribute",
+    "classOf",
     "element",
     "elementAttribute",
     "elements",
@@ -313,7 +314,7 @@ def plainWriter(cls: type) -> Writer:
     return found
 
 
-def _firstReader(cls: type, space: dict[str, Any], name: str) -> Reader:
+def _firstReader(kind: Any, space: dict[str, Any], name: str) -> Reader:
     """
     Return what stands for the reader of an inner class until it is first called.
 
@@ -322,26 +323,24 @@ def _firstReader(cls: type, space: dict[str, Any], name: str) -> Reader:
     """
 
     def read(node: Node, context: Context) -> Any:
-        space[name] = found = reader(cls)
+        space[name] = found = reader(classOf(kind))
         return found(node, context)
 
     return read
 
 
-def _firstWriter(cls: type, space: dict[str, Any], name: str) -> Writer:
+def _firstWriter(kind: Any, space: dict[str, Any], name: str) -> Writer:
     """Return what stands for the writer of an inner class until it is first called."""
 
     def write(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
-        space[name] = found = writer(cls)
+        space[name] = found = writer(classOf(kind))
         found(value, out, indent, tag, context)
 
     return write
 
 
-def _classOf(kind: Any) -> type | None:
-    """Return the class that a field is of, or None for one of text."""
-    if isinstance(kind, Kind):
-        return None
+def classOf(kind: Any) -> type:
+    """Return the class that a field is of: it is given itself, or by what finds it."""
     if isinstance(kind, type):
         return kind
     found = kind()
@@ -407,22 +406,16 @@ def _compileReader(cls: type) -> Reader:
             wanted[str(tag)] = None
             run[name] = index
             if isinstance(spec.kind, Kind):
-                inner = None
+                one = f"K{index}(xmlText(k), k, {tag!r})"
             else:
-                inner = _classOf(spec.kind)
-                assert inner is not None
-                space[f"K{index}"] = _firstReader(inner, space, f"K{index}")
+                one = f"K{index}(k, context)"
+                space[f"K{index}"] = _firstReader(spec.kind, space, f"K{index}")
             if spec.form == "present":
                 inside.append(f" {x} = {tag!r} in kids")
                 continue
             inside.append(f" f = kids.get({tag!r})")
             inside.append(f" if f is None: {x} = D{index}")
             if spec.form == "elements":
-                one = (
-                    f"K{index}(xmlText(k), k, {tag!r})"
-                    if inner is None
-                    else f"K{index}(k, context)"
-                )
                 inside.append(f" else: {x} = tuple([{one} for k in f])")
             elif spec.form == "elementAttribute":
                 inside.append(" else:")
@@ -431,7 +424,7 @@ def _compileReader(cls: type) -> Reader:
                 if spec.required:
                     inside.append(f"  if t is None: raise missing(f, {spec.inner!r})")
                 inside.append(f"  {x} = D{index} if t is None else K{index}(t, f, {spec.inner!r})")
-            elif inner is None:
+            elif isinstance(spec.kind, Kind):
                 inside.append(
                     f" else: {x} = K{index}(t, f[{which}], {tag!r})"
                     f" if (t := xmlText(f[{which}])) else D{index}"
@@ -458,9 +451,7 @@ def _compileReader(cls: type) -> Reader:
             body.append(" t = xmlText(node)")
             body.append(f" {x} = K{index}(t, node, node.tag) if t else D{index}")
         elif spec.form == "inline":
-            inner = _classOf(spec.kind)
-            assert inner is not None
-            space[f"K{index}"] = _firstReader(inner, space, f"K{index}")
+            space[f"K{index}"] = _firstReader(spec.kind, space, f"K{index}")
             body.append(f" {x} = K{index}(node, context)")
         elif spec.read is not None:
             wanted.update(dict.fromkeys(spec.tags))
@@ -572,8 +563,7 @@ def _attributesSource(
             lines.append(f"{pad} x = {owner}.{name}")
             lines.append(f"{pad} if x is not None{when}: s += f\" {spec.name}='{value}'\"")
         elif spec.form == "inline":
-            inner = _classOf(spec.kind)
-            assert inner is not None
+            inner = classOf(spec.kind)
             lines.append(f"{pad} {owner}_{name} = {owner}.{name}")
             lines.append(f"{pad} if {owner}_{name} is not None:")
             lines.append(f"{pad}  pass")
@@ -591,19 +581,17 @@ def _elementsSource(
         if spec.form in ("attribute", "text"):
             continue
         if spec.form == "inline":
-            inner = _classOf(spec.kind)
-            assert inner is not None
+            inner = classOf(spec.kind)
             lines.append(f"{pad} {owner}_{name} = {x}")
             lines.append(f"{pad} if {owner}_{name} is not None:")
             lines.append(f"{pad}  pass")
             _elementsSource(specsOf(inner), lines, space, f"{owner}_{name}", pad + " ")
         elif spec.form in ("element", "elements"):
-            inner = _classOf(spec.kind)
-            if inner is None:
+            if isinstance(spec.kind, Kind):
                 value = _valueSource(spec.kind, index, "x", space)
                 code = f"out.append(f'{{inner}}<{spec.name}>{value}</{spec.name}>\\n')"
             else:
-                space[f"E{index}"] = _firstWriter(inner, space, f"E{index}")
+                space[f"E{index}"] = _firstWriter(spec.kind, space, f"E{index}")
                 code = f"E{index}(x, out, inner, {spec.name!r}, context)"
             if spec.form == "element":
                 lines.append(f"{pad} x = {x}")

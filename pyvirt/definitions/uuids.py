@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["formatUUID", "parseUUID", "randomUUID"]
+__all__ = ["Random", "formatUUID", "parseUUID", "randomUUID"]
+
+#: C{(count)} to that many random bytes.
+Random = Callable[[int], bytes]
 
 _DIGITS = frozenset("0123456789abcdefABCDEF")
 
@@ -25,7 +28,7 @@ def formatUUID(value: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def randomUUID(random: Callable[[int], bytes]) -> bytes:
+def randomUUID(random: Random) -> bytes:
     """Make up a UUID of version 4, from as many random bytes as are asked for."""
     value = bytearray(random(16))
     value[6] = value[6] & 0x0F | 0x40

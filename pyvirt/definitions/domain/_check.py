@@ -6,14 +6,17 @@ The order is libvirt's: first each device, then the domain, because the first th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyvirt.definitions.domain._checkdevices import Each, checkDevices, checkIOMMU, detail, refuse
 from pyvirt.definitions.domain._clock import CatchUp
-from pyvirt.definitions.domain._disk import Disk, imagePath
-from pyvirt.definitions.domain._hostdev import HostDev
+from pyvirt.definitions.domain._refusals import detail, refuse
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import xmlError
+
+if TYPE_CHECKING:
+    from pyvirt.definitions.domain._checkdevices import Each
+    from pyvirt.definitions.domain._disk import Disk
+    from pyvirt.definitions.domain._hostdev import HostDev
 
 __all__ = ["check"]
 
@@ -26,7 +29,10 @@ def check(definition: DomainDefinition, also: Each | None = None) -> None:
     @raise VirtError: with the first thing wrong.
     """
     checkControllers(definition)
-    checkDevices(definition, also)
+    if definition.devices.any:
+        from pyvirt.definitions.domain._checkdevices import checkDevices
+
+        checkDevices(definition, also)
     checkDomain(definition)
 
 
@@ -68,7 +74,10 @@ def checkDomain(definition: DomainDefinition) -> None:
                 f"'{_where(disk)}'"
             )
     checkAliases(definition)
-    checkIOMMU(definition)
+    if devices.iommu is not None:
+        from pyvirt.definitions.domain._checkdevices import checkIOMMU
+
+        checkIOMMU(definition)
     cells = 0
     if definition.cpu is not None and definition.cpu.numa is not None:
         cells = len(definition.cpu.numa.cells)
@@ -187,6 +196,8 @@ def checkPool(pool: Any) -> None:
 
 
 def _where(disk: Disk) -> str:
+    from pyvirt.definitions.domain._disk import imagePath
+
     source = disk.source
     for name in ("file", "dev", "dir", "name"):
         text = getattr(source, name, None)

@@ -14,27 +14,13 @@ from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._display import Input, Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import Interface
+from pyvirt.definitions.domain._refusals import detail, internal, refuse
 from pyvirt.definitions.domain._small import Filesystem, IOMMUDriver, MemoryDevice
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import xmlError
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["checkDevices"]
-
-
-def refuse(detail: str) -> VirtError:
-    """Make the error of a configuration that is not supported."""
-    return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, ErrorDomain.DOMAIN)
-
-
-def internal(detail: str) -> VirtError:
-    """Make an internal error, as older checks give."""
-    return virtError(ErrorCode.INTERNAL_ERROR, detail, ErrorDomain.DOMAIN)
-
-
-def detail(text: str) -> VirtError:
-    """Make an error that is only its text."""
-    return virtError(ErrorCode.XML_DETAIL, text, ErrorDomain.DOMAIN)
 
 
 #: What C{check} of a driver is called with: the kind of the device, as in L{Devices}, and the device.

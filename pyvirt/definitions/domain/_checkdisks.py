@@ -8,21 +8,12 @@ import re
 from typing import Any
 
 from pyvirt.definitions.domain._disk import Disk, checkSecret
+from pyvirt.definitions.domain._refusals import internal, refuse
 from pyvirt.definitions.domain._source import Encryption, FileSource, NetworkSource, NVMeSource
 from pyvirt.definitions.kinds import xmlError
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["checkDisk", "virtioOptions"]
-
-
-def refuse(detail: str) -> VirtError:
-    """Make the error of a configuration that is not supported."""
-    return virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, ErrorDomain.DOMAIN)
-
-
-def internal(detail: str) -> VirtError:
-    """Make an internal error, as older checks give."""
-    return virtError(ErrorCode.INTERNAL_ERROR, detail, ErrorDomain.DOMAIN)
 
 
 def virtioOptions(options: Any, virtio: bool) -> None:

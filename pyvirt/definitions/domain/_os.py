@@ -4,14 +4,8 @@ What a domain boots: firmware, kernel, the init of a container, the order of dev
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pyvirt.definitions.domain._source import (
-    SOURCE_TYPES,
-    DiskSource,
-    readSource,
-    writeSource,
-)
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
@@ -38,7 +32,16 @@ from pyvirt.definitions.schema import (
 from pyvirt.definitions.values import definition
 from pyvirt.errors import VirtError
 
+if TYPE_CHECKING:
+    from pyvirt.definitions.domain._nvram import NVRAM
+
 __all__ = ["OS", "BootMenu", "OSType", "Resource"]
+
+
+def _nvram() -> type:
+    from pyvirt.definitions.domain._nvram import NVRAM
+
+    return NVRAM
 
 
 @definition
@@ -108,56 +111,6 @@ class Loader:
         if self.type is None and self.path is not None:
             return replaced(self, type="rom")
         return self
-
-
-@definition
-class NVRAM:
-    """Where the firmware's variables are kept, and what they start as."""
-
-    template: str | None = None
-    source: DiskSource | None = None
-    typed: bool = False
-
-    @classmethod
-    def readElement(cls, node: Node, context: Context) -> NVRAM:
-        """Read a plain path or a source."""
-        template = node.get("template")
-        kind = node.get("type")
-        if kind is None:
-            path = xmlText(node)
-            if not path:
-                return cls(template=template)
-            from pyvirt.definitions.domain._source import FileSource
-
-            return cls(template=template, source=FileSource(file=path))
-        if kind not in SOURCE_TYPES.split():
-            from pyvirt.definitions.kinds import invalidAttribute
-
-            raise invalidAttribute(kind, node, "type")
-        for child in node:
-            if child.tag == "source":
-                source = readSource(kind, child, context)
-                return cls(template=template, source=source, typed=True)
-        raise xmlError("Missing source element with NVRAM type")
-
-    @staticmethod
-    def writeElement(value: NVRAM, out: list[str], indent: str, tag: str, context: Context) -> None:
-        """Write it back."""
-        head = f"{indent}<{tag}"
-        if value.template is not None:
-            head += f" template='{escape(value.template)}'"
-        source = value.source
-        if source is None:
-            if value.template is not None:
-                out.append(f"{head}/>\n")
-            return
-        if not value.typed:
-            path = getattr(source, "file", "") or ""
-            out.append(f"{head}>{escape(path)}</{tag}>\n")
-            return
-        out.append(f"{head} type='{source.sourceType}'>\n")
-        writeSource(source, out, indent + "  ", "source", context)
-        out.append(f"{indent}</{tag}>\n")
 
 
 @definition
@@ -269,7 +222,7 @@ class OS:
     inituser: str | None = element()
     initgroup: str | None = element()
     loader: Loader | None = element(Loader)
-    nvram: NVRAM | None = element(NVRAM)
+    nvram: NVRAM | None = element(_nvram)
     kernel: str | None = element()
     initrd: str | None = element()
     cmdline: str | None = element()

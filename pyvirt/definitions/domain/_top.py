@@ -4,59 +4,16 @@ A domain as a whole: its general part, and the groups that hold the rest.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lxml import etree
 
-from pyvirt.definitions.domain._audio import Audio
-from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
 from pyvirt.definitions.domain._clock import Clock
-from pyvirt.definitions.domain._controller import Controller, checkUSB, insertController
-from pyvirt.definitions.domain._cpu import CPU
-from pyvirt.definitions.domain._disk import Disk
-from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
-from pyvirt.definitions.domain._features import Features
-from pyvirt.definitions.domain._hostdev import HostDev
-from pyvirt.definitions.domain._net import Interface
-from pyvirt.definitions.domain._numatune import NUMATune
-from pyvirt.definitions.domain._os import OS, Resource
+from pyvirt.definitions.domain._os import OS
 from pyvirt.definitions.domain._qemu import QEMU_NAMESPACE, QEMUExtras
-from pyvirt.definitions.domain._security import (
-    PM,
-    IdMap,
-    KeyWrap,
-    LaunchSecurity,
-    Perf,
-    Seclabel,
-    SysInfo,
-)
-from pyvirt.definitions.domain._small import (
-    IOMMU,
-    NVRAM,
-    RNG,
-    TPM,
-    Filesystem,
-    Hub,
-    Lease,
-    MemBalloon,
-    MemoryDevice,
-    Panic,
-    RedirDev,
-    RedirFilter,
-    Shmem,
-    Smartcard,
-    Vsock,
-    Watchdog,
-)
 from pyvirt.definitions.domain._test import TestState
-from pyvirt.definitions.domain._tune import (
-    BlkioTune,
-    CPUTune,
-    DefaultIOThread,
-    IOThreadIds,
-    MemoryBacking,
-    MemTune,
-)
 from pyvirt.definitions.kinds import (
     BOOLEAN,
     SWITCH,
@@ -76,6 +33,7 @@ from pyvirt.definitions.reader import Node, parseDocument, parseTree, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
+    classOf,
     element,
     elements,
     plainWriter,
@@ -88,6 +46,54 @@ from pyvirt.definitions.units import formatSet, parseSet, scaledKiB
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.definitions.domain._audio import Audio
+    from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
+    from pyvirt.definitions.domain._controller import Controller
+    from pyvirt.definitions.domain._cpu import CPU
+    from pyvirt.definitions.domain._disk import Disk
+    from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
+    from pyvirt.definitions.domain._features import Features
+    from pyvirt.definitions.domain._hostdev import HostDev
+    from pyvirt.definitions.domain._net import Interface
+    from pyvirt.definitions.domain._numatune import NUMATune
+    from pyvirt.definitions.domain._os import Resource
+    from pyvirt.definitions.domain._security import (
+        PM,
+        IdMap,
+        KeyWrap,
+        LaunchSecurity,
+        Perf,
+        Seclabel,
+        SysInfo,
+    )
+    from pyvirt.definitions.domain._small import (
+        IOMMU,
+        NVRAM,
+        RNG,
+        TPM,
+        Filesystem,
+        Hub,
+        Lease,
+        MemBalloon,
+        MemoryDevice,
+        Panic,
+        RedirDev,
+        RedirFilter,
+        Shmem,
+        Smartcard,
+        Vsock,
+        Watchdog,
+    )
+    from pyvirt.definitions.domain._tune import (
+        BlkioTune,
+        CPUTune,
+        DefaultIOThread,
+        IOThreadIds,
+        MemoryBacking,
+        MemTune,
+    )
 
 __all__ = [
     "Devices",
@@ -108,41 +114,64 @@ _SINGLE = {
 }
 
 
+def _later(module: str, name: str) -> Callable[[], type]:
+    """
+    Name a class whose module is loaded when the first such element is met.
+
+    There are hundreds, and what they are made of is a third of what a daemon needs: most domains have few kinds.
+    """
+
+    def load() -> type:
+        found: type = getattr(import_module(f"pyvirt.definitions.domain.{module}"), name)
+        return found
+
+    return load
+
+
+def _checkUSB(kids: dict[str, list[Node]]) -> None:
+    if "controller" in kids:
+        from pyvirt.definitions.domain._controller import checkUSB
+
+        checkUSB(kids)
+
+
 @definition
 class Devices:
     """The devices of a domain, each kind in the order of the document."""
 
     emulator: str | None = element()
-    disks: tuple[Disk, ...] = elements(Disk, "disk")
-    controllers: tuple[Controller, ...] = elements(Controller, "controller")
-    usbCheck: None = special(tags="controller", read=lambda node, kids, context: checkUSB(kids))
-    leases: tuple[Lease, ...] = elements(Lease, "lease")
-    filesystems: tuple[Filesystem, ...] = elements(Filesystem, "filesystem")
-    interfaces: tuple[Interface, ...] = elements(Interface, "interface")
-    smartcards: tuple[Smartcard, ...] = elements(Smartcard, "smartcard")
-    serials: tuple[Serial, ...] = elements(Serial, "serial")
-    parallels: tuple[Parallel, ...] = elements(Parallel, "parallel")
-    consoles: tuple[Console, ...] = elements(Console, "console")
-    channels: tuple[Channel, ...] = elements(Channel, "channel")
-    inputs: tuple[Input, ...] = elements(Input, "input")
-    tpms: tuple[TPM, ...] = elements(TPM, "tpm")
-    graphics: tuple[Graphics, ...] = elements(Graphics, "graphics")
-    sounds: tuple[Sound, ...] = elements(Sound, "sound")
-    audios: tuple[Audio, ...] = elements(Audio, "audio")
-    videos: tuple[Video, ...] = elements(Video, "video")
-    hostdevs: tuple[HostDev, ...] = elements(HostDev, "hostdev")
-    redirdevs: tuple[RedirDev, ...] = elements(RedirDev, "redirdev")
-    redirfilter: RedirFilter | None = element(RedirFilter)
-    hubs: tuple[Hub, ...] = elements(Hub, "hub")
-    watchdogs: tuple[Watchdog, ...] = elements(Watchdog, "watchdog")
-    memballoon: MemBalloon | None = element(MemBalloon)
-    rngs: tuple[RNG, ...] = elements(RNG, "rng")
-    nvram: NVRAM | None = element(NVRAM)
-    panics: tuple[Panic, ...] = elements(Panic, "panic")
-    shmems: tuple[Shmem, ...] = elements(Shmem, "shmem")
-    memories: tuple[MemoryDevice, ...] = elements(MemoryDevice, "memory")
-    iommu: IOMMU | None = element(IOMMU)
-    vsock: Vsock | None = element(Vsock)
+    disks: tuple[Disk, ...] = elements(_later("_disk", "Disk"), "disk")
+    controllers: tuple[Controller, ...] = elements(
+        _later("_controller", "Controller"), "controller"
+    )
+    usbCheck: None = special(tags="controller", read=lambda node, kids, context: _checkUSB(kids))
+    leases: tuple[Lease, ...] = elements(_later("_small", "Lease"), "lease")
+    filesystems: tuple[Filesystem, ...] = elements(_later("_small", "Filesystem"), "filesystem")
+    interfaces: tuple[Interface, ...] = elements(_later("_net", "Interface"), "interface")
+    smartcards: tuple[Smartcard, ...] = elements(_later("_small", "Smartcard"), "smartcard")
+    serials: tuple[Serial, ...] = elements(_later("_chardev", "Serial"), "serial")
+    parallels: tuple[Parallel, ...] = elements(_later("_chardev", "Parallel"), "parallel")
+    consoles: tuple[Console, ...] = elements(_later("_chardev", "Console"), "console")
+    channels: tuple[Channel, ...] = elements(_later("_chardev", "Channel"), "channel")
+    inputs: tuple[Input, ...] = elements(_later("_display", "Input"), "input")
+    tpms: tuple[TPM, ...] = elements(_later("_small", "TPM"), "tpm")
+    graphics: tuple[Graphics, ...] = elements(_later("_display", "Graphics"), "graphics")
+    sounds: tuple[Sound, ...] = elements(_later("_display", "Sound"), "sound")
+    audios: tuple[Audio, ...] = elements(_later("_audio", "Audio"), "audio")
+    videos: tuple[Video, ...] = elements(_later("_display", "Video"), "video")
+    hostdevs: tuple[HostDev, ...] = elements(_later("_hostdev", "HostDev"), "hostdev")
+    redirdevs: tuple[RedirDev, ...] = elements(_later("_small", "RedirDev"), "redirdev")
+    redirfilter: RedirFilter | None = element(_later("_small", "RedirFilter"))
+    hubs: tuple[Hub, ...] = elements(_later("_small", "Hub"), "hub")
+    watchdogs: tuple[Watchdog, ...] = elements(_later("_small", "Watchdog"), "watchdog")
+    memballoon: MemBalloon | None = element(_later("_small", "MemBalloon"))
+    rngs: tuple[RNG, ...] = elements(_later("_small", "RNG"), "rng")
+    nvram: NVRAM | None = element(_later("_small", "NVRAM"))
+    panics: tuple[Panic, ...] = elements(_later("_small", "Panic"), "panic")
+    shmems: tuple[Shmem, ...] = elements(_later("_small", "Shmem"), "shmem")
+    memories: tuple[MemoryDevice, ...] = elements(_later("_small", "MemoryDevice"), "memory")
+    iommu: IOMMU | None = element(_later("_small", "IOMMU"))
+    vsock: Vsock | None = element(_later("_small", "Vsock"))
 
     xmlReadOrder: ClassVar[str] = (
         "disks controllers usbCheck leases filesystems interfaces smartcards parallels serials consoles "
@@ -166,11 +195,18 @@ class Devices:
                 "a maximum of two TPM devices is supported, one of them being a TPM Proxy device"
             )("", node, "")
         if len(self.controllers) > 1:
+            from pyvirt.definitions.domain._controller import insertController
+
             controllers: list[Controller] = []
             for each in self.controllers:
                 insertController(controllers, each)
             return replaced(self, controllers=tuple(controllers))
         return self
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any device."""
+        return any(getattr(self, name) for name, _ in _DEVICES.values())
 
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
@@ -506,27 +542,27 @@ class DomainDefinition:
     currentMemory: int | None = special(
         tags="currentMemory", read=_readCurrent, write=_writeCurrent
     )
-    blkiotune: BlkioTune | None = element(BlkioTune)
-    memtune: MemTune | None = element(MemTune)
-    memoryBacking: MemoryBacking | None = element(MemoryBacking)
+    blkiotune: BlkioTune | None = element(_later("_tune", "BlkioTune"))
+    memtune: MemTune | None = element(_later("_tune", "MemTune"))
+    memoryBacking: MemoryBacking | None = element(_later("_tune", "MemoryBacking"))
     vcpu: VCPUs = element(VCPUs, default=VCPUs())
     vcpus: VCPUList | None = element(VCPUList)
     iothreads: int | None = element(
         integer(keepZero=False, error=custom("invalid iothreads count '{text}'"))
     )
-    iothreadids: IOThreadIds | None = element(IOThreadIds)
-    defaultiothread: DefaultIOThread | None = element(DefaultIOThread)
-    cputune: CPUTune | None = element(CPUTune)
-    numatune: NUMATune | None = element(NUMATune)
-    resource: Resource | None = element(Resource)
-    sysinfos: tuple[SysInfo, ...] = elements(SysInfo, "sysinfo")
+    iothreadids: IOThreadIds | None = element(_later("_tune", "IOThreadIds"))
+    defaultiothread: DefaultIOThread | None = element(_later("_tune", "DefaultIOThread"))
+    cputune: CPUTune | None = element(_later("_tune", "CPUTune"))
+    numatune: NUMATune | None = element(_later("_numatune", "NUMATune"))
+    resource: Resource | None = element(_later("_os", "Resource"))
+    sysinfos: tuple[SysInfo, ...] = elements(_later("_security", "SysInfo"), "sysinfo")
     bootloader: str | None = element()
     bootloaderArgs: str | None = element(TEXT, "bootloader_args")
     osCheck: None = special(tags="os bootloader", read=lambda node, kids, context: checkType(kids))
     os: OS = element(OS, default=OS())
-    idmap: IdMap | None = element(IdMap)
-    features: Features | None = element(Features)
-    cpu: CPU | None = element(CPU)
+    idmap: IdMap | None = element(_later("_security", "IdMap"))
+    features: Features | None = element(_later("_features", "Features"))
+    cpu: CPU | None = element(_later("_cpu", "CPU"))
     clock: Clock = element(Clock, default=Clock())
     onPoweroff: str = _action("on_poweroff", "destroy")
     onReboot: str = _action("on_reboot", "restart")
@@ -539,12 +575,12 @@ class DomainDefinition:
         ),
         "on_lockfailure",
     )
-    pm: PM | None = element(PM)
-    perf: Perf | None = element(Perf)
+    pm: PM | None = element(_later("_security", "PM"))
+    perf: Perf | None = element(_later("_security", "Perf"))
     devices: Devices = element(Devices, default=Devices())
-    seclabels: tuple[Seclabel, ...] = elements(Seclabel, "seclabel")
-    keywrap: KeyWrap | None = element(KeyWrap)
-    launchSecurity: LaunchSecurity | None = element(LaunchSecurity)
+    seclabels: tuple[Seclabel, ...] = elements(_later("_security", "Seclabel"), "seclabel")
+    keywrap: KeyWrap | None = element(_later("_security", "KeyWrap"))
+    launchSecurity: LaunchSecurity | None = element(_later("_security", "LaunchSecurity"))
     test: TestState | None = None
     qemu: QEMUExtras | None = None
 
@@ -703,34 +739,34 @@ def formatDomain(
 
 #: Elements inside of C{devices} that a device may be given as by itself, and where they are kept.
 _DEVICES: dict[str, tuple[str, Any]] = {
-    "disk": ("disks", Disk),
-    "controller": ("controllers", Controller),
-    "lease": ("leases", Lease),
-    "filesystem": ("filesystems", Filesystem),
-    "interface": ("interfaces", Interface),
-    "smartcard": ("smartcards", Smartcard),
-    "serial": ("serials", Serial),
-    "parallel": ("parallels", Parallel),
-    "console": ("consoles", Console),
-    "channel": ("channels", Channel),
-    "input": ("inputs", Input),
-    "tpm": ("tpms", TPM),
-    "graphics": ("graphics", Graphics),
-    "sound": ("sounds", Sound),
-    "audio": ("audios", Audio),
-    "video": ("videos", Video),
-    "hostdev": ("hostdevs", HostDev),
-    "redirdev": ("redirdevs", RedirDev),
-    "hub": ("hubs", Hub),
-    "watchdog": ("watchdogs", Watchdog),
-    "memballoon": ("memballoon", MemBalloon),
-    "rng": ("rngs", RNG),
-    "nvram": ("nvram", NVRAM),
-    "panic": ("panics", Panic),
-    "shmem": ("shmems", Shmem),
-    "memory": ("memories", MemoryDevice),
-    "iommu": ("iommu", IOMMU),
-    "vsock": ("vsock", Vsock),
+    "disk": ("disks", _later("_disk", "Disk")),
+    "controller": ("controllers", _later("_controller", "Controller")),
+    "lease": ("leases", _later("_small", "Lease")),
+    "filesystem": ("filesystems", _later("_small", "Filesystem")),
+    "interface": ("interfaces", _later("_net", "Interface")),
+    "smartcard": ("smartcards", _later("_small", "Smartcard")),
+    "serial": ("serials", _later("_chardev", "Serial")),
+    "parallel": ("parallels", _later("_chardev", "Parallel")),
+    "console": ("consoles", _later("_chardev", "Console")),
+    "channel": ("channels", _later("_chardev", "Channel")),
+    "input": ("inputs", _later("_display", "Input")),
+    "tpm": ("tpms", _later("_small", "TPM")),
+    "graphics": ("graphics", _later("_display", "Graphics")),
+    "sound": ("sounds", _later("_display", "Sound")),
+    "audio": ("audios", _later("_audio", "Audio")),
+    "video": ("videos", _later("_display", "Video")),
+    "hostdev": ("hostdevs", _later("_hostdev", "HostDev")),
+    "redirdev": ("redirdevs", _later("_small", "RedirDev")),
+    "hub": ("hubs", _later("_small", "Hub")),
+    "watchdog": ("watchdogs", _later("_small", "Watchdog")),
+    "memballoon": ("memballoon", _later("_small", "MemBalloon")),
+    "rng": ("rngs", _later("_small", "RNG")),
+    "nvram": ("nvram", _later("_small", "NVRAM")),
+    "panic": ("panics", _later("_small", "Panic")),
+    "shmem": ("shmems", _later("_small", "Shmem")),
+    "memory": ("memories", _later("_small", "MemoryDevice")),
+    "iommu": ("iommu", _later("_small", "IOMMU")),
+    "vsock": ("vsock", _later("_small", "Vsock")),
 }
 
 
@@ -746,10 +782,10 @@ def parseDevice(xml: str) -> tuple[str, Any]:
         raise virtError(
             ErrorCode.CONFIG_UNSUPPORTED, f"unknown device type '{node.tag}'", ErrorDomain.DOMAIN
         )
-    name, cls = known
+    name, kind = known
     # Some readers look at the element around.
     etree.Element("devices").append(node)
-    return name, reader(cls)(node, Context())
+    return name, reader(classOf(kind))(node, Context())
 
 
 def formatDevice(name: str, device: Any, *, secure: bool = False) -> str:
@@ -760,5 +796,5 @@ def formatDevice(name: str, device: Any, *, secure: bool = False) -> str:
     """
     tag = next(tag for tag, (kept, _) in _DEVICES.items() if kept == name)
     out: list[str] = []
-    writer(_DEVICES[tag][1])(device, out, "", tag, Context(secure=secure))
+    writer(classOf(_DEVICES[tag][1]))(device, out, "", tag, Context(secure=secure))
     return "".join(out)

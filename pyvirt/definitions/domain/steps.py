@@ -9,31 +9,32 @@ from collections.abc import Iterable
 from pyvirt.definitions.domain._address import DriveAddress
 from pyvirt.definitions.domain._check import checkTimers, checkVideos
 from pyvirt.definitions.domain._complete import (
-    Random,
+    bootsByDevice,
+    checkBootOrder,
     checkNumbers,
     checkPanics,
     checkScheduled,
-    diskIndex,
-    randomMAC,
-    randomUUID,
+    memory,
+    processors,
+    threads,
 )
-from pyvirt.definitions.domain._complete import _bootOrder as checkBootOrder
-from pyvirt.definitions.domain._complete import _bootsByDevice as bootsByDevice
-from pyvirt.definitions.domain._complete import _consoles as consoles
-from pyvirt.definitions.domain._complete import _hostdevs as hostdevs
-from pyvirt.definitions.domain._complete import _memory as memory
-from pyvirt.definitions.domain._complete import _named as namedControllers
-from pyvirt.definitions.domain._complete import _numbered as numbered
-from pyvirt.definitions.domain._complete import _onBus as onBus
-from pyvirt.definitions.domain._complete import _placed as placed
-from pyvirt.definitions.domain._complete import _port as virtualPort
-from pyvirt.definitions.domain._complete import _power as nextPower
-from pyvirt.definitions.domain._complete import _processors as processors
-from pyvirt.definitions.domain._complete import _smartcards as smartcards
-from pyvirt.definitions.domain._complete import _sortedDisks as sortedDisks
-from pyvirt.definitions.domain._complete import _threads as threads
+from pyvirt.definitions.domain._completedevices import (
+    consoles,
+    diskIndex,
+    hostdevs,
+    namedControllers,
+    nextPower,
+    numbered,
+    onBus,
+    placed,
+    randomMAC,
+    smartcards,
+    sortedDisks,
+    virtualPort,
+)
 from pyvirt.definitions.domain._controller import Controller, indexed, insertController
 from pyvirt.definitions.domain._hostdev import HostDev
+from pyvirt.definitions.uuids import Random, randomUUID
 
 __all__ = [
     "Random",

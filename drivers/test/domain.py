@@ -8,80 +8,27 @@ domains ever have (snapshots, a saved state, what their guests were told) hangs 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
-
-import attrs
+from typing import TYPE_CHECKING, Any
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.interfaces.values import DomainRef, DomainTime
-from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.test.refusals import IMPACT, exclusiveFlags, notRunning, operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["Domain", "DomainTable", "Extra", "Polling"]
+if TYPE_CHECKING:
+    from pyvirt.drivers.test.extra import Extra, Polling
+
+__all__ = ["Domain", "DomainTable", "Given"]
 
 _LIVE, _CONFIG = c.VIR_DOMAIN_AFFECT_LIVE, c.VIR_DOMAIN_AFFECT_CONFIG
 
+#: A definition, or what makes it.
+Given = DomainDefinition | Callable[[], DomainDefinition]
+
 #: What a guest's clock shows until it is set.
 GUEST_TIME = DomainTime(627319920, 0)
-
-
-@attrs.define
-class Polling:
-    """
-    How an IO thread that was added to a domain polls.
-
-    @ivar longest: nanoseconds that it polls for at most.
-    @ivar grow: by what that time is multiplied when it was too short; 0 is the hypervisor's choice.
-    @ivar shrink: by what it is divided when it was too long.
-    """
-
-    thread: int
-    longest: int = 32768
-    grow: int = 0
-    shrink: int = 0
-
-
-@attrs.define
-class Extra:
-    """
-    What few domains have.
-
-    @ivar snapshots: its states that can be gone back to.
-    @ivar checkpoints: its states that changes are counted from.
-    @ivar frozen: the mount points of file systems that are frozen.
-    @ivar threads: the IO threads that were added, not those it was defined with; one that was added twice, to
-        what runs and to what is defined, is here twice.
-    @ivar time: what the guest's clock shows.
-    @ivar autostartOnce: whether it is started when the host boots next, and that time only.
-    @ivar jobs: what disks are busy with, by target.
-    @ivar job: what the whole domain is busy with, None if with nothing.
-    @ivar completed: the last such job that ended.
-    @ivar sizes: bytes of disks that were resized, by target.
-    @ivar migration: limits of migrations, None until one is set.
-    @ivar arriving: the definition that comes with a guest that is migrated here.
-    @ivar backup: the backup that is under way, None if none is.
-    @ivar dirtying: how fast the guest changes its memory, if that was asked for.
-    @ivar closing: what is called once when the guest ends, by whoever wants that.
-    """
-
-    snapshots: Moments[Any] = attrs.Factory(Moments)
-    checkpoints: Moments[Any] = attrs.Factory(Moments)
-    frozen: set[str] = attrs.Factory(set)
-    threads: list[Polling] = attrs.Factory(list)
-    time: DomainTime = GUEST_TIME
-    autostartOnce: bool = False
-    jobs: dict[str, Any] = attrs.Factory(dict)
-    job: Any = None
-    completed: Any = None
-    sizes: dict[str, int] = attrs.Factory(dict)
-    migration: Any = None
-    arriving: Any = None
-    dirtying: Any = None
-    backup: Any = None
-    closing: dict[Any, Callable[[], None]] = attrs.Factory(dict)
 
 
 class Domain:
@@ -89,7 +36,7 @@ class Domain:
     A domain.
 
     @ivar definition: what it is now; of an inactive domain also what it will be.
-    @ivar parsed: the definition as it was read, by which is known whether it was changed since.
+    @ivar parsed: the definition as it was read, or what makes it, by which is known whether it was changed since.
     @ivar id: a number above 0 while it runs, else -1.
     @ivar state: C{VIR_DOMAIN_*}.
     @ivar reason: why it is in that state.
@@ -97,10 +44,10 @@ class Domain:
     """
 
     __slots__ = (
+        "_definition",
         "_extra",
         "_pending",
         "autostart",
-        "definition",
         "id",
         "managedSave",
         "name",
@@ -112,13 +59,12 @@ class Domain:
         "uuid",
     )
 
-    def __init__(self, definition: DomainDefinition) -> None:
-        assert definition.uuid is not None
-        self.definition = definition
-        self.parsed: DomainDefinition | None = definition
-        self._pending: DomainDefinition | Callable[[], DomainDefinition] | None = None
-        self.name = definition.name
-        self.uuid = definition.uuid
+    def __init__(self, name: str, uuid: bytes, definition: Given) -> None:
+        self._definition = definition
+        self.parsed: Given = definition
+        self._pending: Given | None = None
+        self.name = name
+        self.uuid = uuid
         self.id = -1
         self.state = c.VIR_DOMAIN_SHUTOFF
         self.reason = c.VIR_DOMAIN_SHUTOFF_UNKNOWN
@@ -129,6 +75,26 @@ class Domain:
         self.ref = DomainRef(self.name, self.uuid, -1)
 
     @property
+    def definition(self) -> DomainDefinition:
+        """What it is now; what makes it is called when somebody first wants to know."""
+        found = self._definition
+        if callable(found):
+            made = found()
+            if self.parsed is found:
+                self.parsed = made
+            self._definition = found = made
+        return found
+
+    @definition.setter
+    def definition(self, value: DomainDefinition) -> None:
+        self._definition = value
+
+    @property
+    def asRead(self) -> Given | None:
+        """The definition, or what makes it, if it is as it was read; None if it was changed since."""
+        return self._definition if self._definition is self.parsed else None
+
+    @property
     def pending(self) -> DomainDefinition | None:
         """What a running domain will be when it is started again; None if it is not running."""
         found = self._pending
@@ -137,7 +103,7 @@ class Domain:
         return found
 
     @pending.setter
-    def pending(self, value: DomainDefinition | Callable[[], DomainDefinition] | None) -> None:
+    def pending(self, value: Given | None) -> None:
         """
         Say what a running domain will be.
 
@@ -155,6 +121,8 @@ class Domain:
         """What few domains have."""
         found = self._extra
         if found is None:
+            from pyvirt.drivers.test.extra import Extra
+
             found = self._extra = Extra()
         return found
 
@@ -376,10 +344,14 @@ class DomainTable:
                 f"domain '{definition.name}' already exists with uuid {formatUUID(domain.uuid)}",
                 ErrorDomain.DOMAIN,
             )
-        domain = Domain(definition)
+        domain = Domain(definition.name, definition.uuid, definition)
+        self.place(domain)
+        return domain, None
+
+    def place(self, domain: Domain) -> None:
+        """Add a domain whose name and UUID no other has."""
         self._uuids[domain.uuid] = domain
         self._names[domain.name] = domain
-        return domain, None
 
     @staticmethod
     def _assign(

@@ -10,7 +10,8 @@ from pyvirt.definitions.domain._tune import CPUTune, IOThread, IOThreadIds, IOTh
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.test.cpumaps import bits
-from pyvirt.drivers.test.domain import Domain, Polling
+from pyvirt.drivers.test.domain import Domain
+from pyvirt.drivers.test.extra import Polling
 from pyvirt.drivers.test.refusals import IMPACT, checkFlags, invalidArgument
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorDomain, VirtError

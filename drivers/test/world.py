@@ -24,11 +24,11 @@ from pyvirt.definitions.domain import (
     formatDomain,
     parseDomain,
 )
-from pyvirt.definitions.domain._complete import randomUUID
+from pyvirt.definitions.uuids import randomUUID
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
-from pyvirt.drivers.test.domain import Domain, DomainTable
+from pyvirt.drivers.test.domain import Domain, DomainTable, Given
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -216,11 +216,11 @@ class World:
             does.
         """
         self.number(domain)
-        definition = domain.definition
-        if definition is domain.parsed:
+        read = domain.asRead
+        if read is not None:
             # It was read, so it can be read again, which need not be done before somebody wants to know.
             if domain.persistent and domain.pending is None:
-                domain.pending = partial(self._later, definition)
+                domain.pending = partial(self._later, read)
         elif domain.persistent and domain.pending is None:
             try:
                 domain.pending = self._written(domain.definition)
@@ -229,8 +229,9 @@ class World:
                 raise
         domain.state, domain.reason = c.VIR_DOMAIN_RUNNING, reason
 
-    def _later(self, definition: DomainDefinition) -> DomainDefinition:
+    def _later(self, given: Given) -> DomainDefinition:
         """Return what L{_written} does, when somebody asks who can do nothing about what cannot be read again."""
+        definition = given() if callable(given) else given
         try:
             return self._written(definition)
         except VirtError:

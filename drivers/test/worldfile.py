@@ -18,7 +18,8 @@ from pyvirt.definitions.kinds import number
 from pyvirt.definitions.nodedev import readNodeDevice
 from pyvirt.definitions.reader import parseTree, xmlText
 from pyvirt.drivers.interfaces.values import NodeInfo
-from pyvirt.drivers.test.domain import Domain, Polling
+from pyvirt.drivers.test.domain import Domain
+from pyvirt.drivers.test.extra import Polling
 from pyvirt.drivers.test.hostinterfaces import HostInterface
 from pyvirt.drivers.test.iothreads import threadNumbers
 from pyvirt.drivers.test.networks import Networks

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache
 from types import FunctionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
@@ -95,6 +95,12 @@ class Procedure:
     @ivar parameters: names of the arguments, in order.
     """
 
+    __slots__ = (
+        *("stub", "name", "number", "kind", "api", "priority", "access", "filters", "readOnly"),
+        *("stream", "sparse", "fds", "needsAuthentication", "since", "parameters"),
+        *("_types", "_argumentCodec", "_resultCodec"),
+    )
+
     def __init__(
         self,
         stub: Callable[..., Any],
@@ -126,6 +132,9 @@ class Procedure:
         self.fds = fds
         self.needsAuthentication = needsAuthentication
         self.since = since
+        self._types: tuple[list[tuple[str, xdr.Type]], xdr.Type | None] | None = None
+        self._argumentCodec: xdr.Codec | None = None
+        self._resultCodec: xdr.Codec | None = None
         code = stub.__code__
         self.parameters: tuple[str, ...] = code.co_varnames[1 : code.co_argcount]
         # Hundreds of functions that do nothing, each with code of its own, would take much of a daemon's memory.
@@ -135,19 +144,21 @@ class Procedure:
     def __repr__(self) -> str:
         return f"<Procedure {self.number} {self.name}>"
 
-    @cached_property
-    def _types(self) -> tuple[list[tuple[str, xdr.Type]], xdr.Type | None]:
-        hints = get_type_hints(self.stub, include_extras=True)
-        result = hints.pop("return", type(None))
-        arguments = [(name, xdr.resolve(hints[name])) for name in self.parameters]
-        if get_origin(result) is Deferred:
-            (result,) = get_args(result)
-        return arguments, None if result in (None, type(None)) else xdr.resolve(result)
+    def _resolved(self) -> tuple[list[tuple[str, xdr.Type]], xdr.Type | None]:
+        """Return types of arguments and result; they are read when somebody asks, as most are never called."""
+        if self._types is None:
+            hints = get_type_hints(self.stub, include_extras=True)
+            result = hints.pop("return", type(None))
+            arguments = [(name, xdr.resolve(hints[name])) for name in self.parameters]
+            if get_origin(result) is Deferred:
+                (result,) = get_args(result)
+            self._types = arguments, None if result in (None, type(None)) else xdr.resolve(result)
+        return self._types
 
     @property
     def arguments(self) -> list[tuple[str, xdr.Type]]:
         """Names and types of the arguments."""
-        return self._types[0]
+        return self._resolved()[0]
 
     @property
     def result(self) -> xdr.Type | None:
@@ -156,18 +167,22 @@ class Procedure:
 
         A struct whose name ends in C{Result} stands for the several values of one result.
         """
-        return self._types[1]
+        return self._resolved()[1]
 
-    @cached_property
+    @property
     def argumentCodec(self) -> xdr.Codec:
         """Codec of the arguments, a tuple in order."""
-        return xdr.compileCodec([kind for _, kind in self.arguments], self.name)
+        if self._argumentCodec is None:
+            self._argumentCodec = xdr.compileCodec([kind for _, kind in self.arguments], self.name)
+        return self._argumentCodec
 
-    @cached_property
+    @property
     def resultCodec(self) -> xdr.Codec:
         """Codec of the result, a tuple of one value, or of none."""
-        kinds = [] if self.result is None else [self.result]
-        return xdr.compileCodec(kinds, f"{self.name} result")
+        if self._resultCodec is None:
+            kinds = [] if self.result is None else [self.result]
+            self._resultCodec = xdr.compileCodec(kinds, f"{self.name} result")
+        return self._resultCodec
 
 
 def _uncalled() -> None:
@@ -204,14 +219,15 @@ def procedure(
     """
 
     def record(stub: _Stub) -> _Stub:
-        stub.__procedure__ = Procedure(  # type: ignore[attr-defined]
+        # Instead of the function, which nobody calls: an attribute would give each a dictionary.
+        found: Any = Procedure(
             stub,
             number,
             kind,
             api=api,
             priority=priority,
-            access=tuple(map(Rule.parse, (access,) if isinstance(access, str) else access)),
-            filters=tuple(map(Rule.parse, (filters,) if isinstance(filters, str) else filters)),
+            access=_rules(access),
+            filters=_rules(filters),
             readOnly=(
                 readOnly if isinstance(readOnly, ReadOnly) else _ALWAYS if readOnly else _NEVER
             ),
@@ -221,9 +237,15 @@ def procedure(
             needsAuthentication=needsAuthentication,
             since=since,
         )
-        return stub
+        made: _Stub = found
+        return made
 
     return record
+
+
+@cache
+def _rules(written: tuple[str, ...] | str) -> tuple[Rule, ...]:
+    return tuple(map(Rule.parse, (written,) if isinstance(written, str) else written))
 
 
 def event(number: int, *, since: str | None = None) -> Callable[[_Stub], _Stub]:
@@ -246,9 +268,8 @@ class Program:
         self.version = version
         self.procedures: dict[int, Procedure] = {}
         self.byName: dict[str, Procedure] = {}
-        for attribute in vars(stubs).values():
-            found = getattr(attribute, "__procedure__", None)
-            if found is not None:
+        for found in vars(stubs).values():
+            if isinstance(found, Procedure):
                 if found.number in self.procedures:
                     raise TypeError(f"{name}: number {found.number} is used twice")
                 self.procedures[found.number] = found

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, NamedTuple
 
-from pyvirt.annotations import keepAsText
 from pyvirt.protocols.xdr import (
     UUID,
     Arms,
@@ -26,6 +25,7 @@ from pyvirt.protocols.xdr import (
     UInt32,
     WireString,
 )
+from pyvirt.sharedtuples import lighten
 
 
 class DomainRef(NamedTuple):
@@ -428,4 +428,4 @@ class StreamHole(NamedTuple):
     flags: UInt32
 
 
-keepAsText(globals())
+lighten(globals())

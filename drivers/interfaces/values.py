@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar, Union
 
 from twisted.internet.defer import Deferred
 
-from pyvirt.annotations import keepAsText
 from pyvirt.protocols.structs import (
     DomainCheckpointRef,
     DomainDiskError,
@@ -41,6 +40,7 @@ from pyvirt.protocols.structs import (
     TypedParam,
     VcpuInfo,
 )
+from pyvirt.sharedtuples import lighten
 
 __all__ = [
     "Answer",
@@ -274,4 +274,4 @@ class MigrationFinished(NamedTuple):
     cookie: bytes
 
 
-keepAsText(globals())
+lighten(globals())

@@ -11,10 +11,10 @@ from typing import Annotated, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
-from pyvirt.annotations import keepAsText
 from pyvirt.protocols.procedures import Program, procedure
 from pyvirt.protocols.structs import AdminClient, AdminServer, TypedParam
 from pyvirt.protocols.xdr import Max, UHyper, UInt32, WireString
+from pyvirt.sharedtuples import lighten
 
 
 class ConnectListServersResult(NamedTuple):
@@ -144,4 +144,4 @@ class Admin(Protocol):
 PROGRAM = Program("admin", 0x06900690, 1, Admin)
 
 
-keepAsText(globals())
+lighten(globals())

@@ -11,7 +11,6 @@ from typing import Annotated, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
-from pyvirt.annotations import keepAsText
 from pyvirt.protocols.procedures import Program, ReadOnly, event, procedure
 from pyvirt.protocols.structs import (
     DomainCheckpointRef,
@@ -72,6 +71,7 @@ from pyvirt.protocols.xdr import (
     UShort,
     WireString,
 )
+from pyvirt.sharedtuples import lighten
 
 
 class NodeGetInfoResult(NamedTuple):
@@ -4594,4 +4594,4 @@ class Remote(Protocol):
 PROGRAM = Program("remote", 0x20008086, 1, Remote)
 
 
-keepAsText(globals())
+lighten(globals())

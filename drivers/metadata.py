@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
@@ -66,6 +65,8 @@ def _within(node: Any, uri: str, key: str) -> Any:
 
     @raise VirtError: there can be no such namespace.
     """
+    from xml.sax.saxutils import quoteattr  # here, for it loads much that nothing else wants
+
     text = etree.tostring(node, encoding="unicode", with_tail=False)
     found = _DECLARATIONS.match(text)
     if found is None or key in node.nsmap:

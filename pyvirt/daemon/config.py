@@ -12,7 +12,8 @@ import grp
 import ipaddress
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -20,9 +21,9 @@ import attrs
 
 from pyvirt.confsyntax import ConfigError, Value, parse
 from pyvirt.daemon.logsetup import Filter, Output, parseFilters, parseOutputs
+from pyvirt.definitions.values import Field, definition
 from pyvirt.errors import VirtError
 from pyvirt.sasl import KNOWN, OFFERED
-from pyvirt.tls.priority import PriorityError, parsePriority
 
 __all__ = ["KEYS", "Config", "ConfigError", "loadConfig", "readConfig"]
 
@@ -208,10 +209,10 @@ def _key(name: str, check: Check, default: Any, idle: str | None = None) -> Any:
 
     @param idle: why setting it acts on nothing yet, if so.
     """
-    return attrs.field(default=default, metadata={"key": name, "check": check, "idle": idle})
+    return Field(default, {"key": name, "check": check, "idle": idle})
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Config:
     """
     What the file says, with libvirtd's defaults for what it does not say.
@@ -222,7 +223,7 @@ class Config:
     """
 
     file: str | None = None
-    lines: dict[str, int] = attrs.field(factory=dict)
+    lines: Mapping[str, int] = MappingProxyType({})
     remarks: tuple[str, ...] = ()
 
     listenTLS: bool = _key("listen_tls", _boolean, False)
@@ -293,6 +294,12 @@ class Config:
     mdnsAdv: bool = _key("mdns_adv", _boolean, False, _RETIRED)
     mdnsName: str | None = _key("mdns_name", _string, None, _RETIRED)
 
+    def changed(self, **changes: Any) -> Config:
+        """Return the same with other values."""
+        same: Any = self
+        made: Config = attrs.evolve(same, **changes)
+        return made
+
     def refuse(self, key: str, problem: str) -> NoReturn:
         """Raise the L{ConfigError} of C{key}, at its line if the file sets it."""
         raise ConfigError(self.file or "default configuration", self.lines.get(key, 0), problem)
@@ -358,6 +365,8 @@ class Config:
             if value == "polkit" and serving:
                 self.refuse(key, f'{key} = "polkit": polkit knows local processes only')
         if self.tlsPriority is not None:
+            from pyvirt.tls.priority import PriorityError, parsePriority
+
             try:
                 parsePriority(self.tlsPriority)
             except PriorityError as problem:
@@ -372,8 +381,9 @@ class Config:
                 self.refuse("access_drivers", f"Cannot find security driver '{driver}'")
 
 
+_CONFIG: Any = Config
 KEYS: dict[str, attrs.Attribute[Any]] = {
-    field.metadata["key"]: field for field in attrs.fields(Config) if "key" in field.metadata
+    field.metadata["key"]: field for field in attrs.fields(_CONFIG) if "key" in field.metadata
 }
 """Each key of the file, and the field of L{Config} that it sets."""
 
@@ -406,7 +416,7 @@ def readConfig(text: str, file: str) -> Config:
             )
     config = Config(file=file, lines=lines, remarks=tuple(remarks), **values)
     config.checkTogether()
-    return attrs.evolve(config, remarks=(*config.remarks, *config.dangers()))
+    return config.changed(remarks=(*config.remarks, *config.dangers()))
 
 
 def _isLoopback(address: str | None) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
 from twisted.logger import Logger
 
 from pyvirt.daemon.access.guard import PolicyError
@@ -67,7 +66,7 @@ def reload(service: DaemonService) -> bool:
         if key in _FIXED and getattr(config, field.name) != getattr(old, field.name):
             log.warn("'{key}' has changed: that takes a restart", key=key)
     fixed = {field.name: getattr(old, field.name) for key, field in KEYS.items() if key in _FIXED}
-    service.config = attrs.evolve(config, **fixed)
+    service.config = config.changed(**fixed)
     for remark in config.remarks:
         log.warn("{remark}", remark=remark)
     service.useAccess(access)

@@ -21,7 +21,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pyvirt.daemon.access.guard import IPolicy
-from pyvirt.daemon.access.polkit import Polkit
 from pyvirt.daemon.audit import Audit
 from pyvirt.daemon.calls import OWN, PROGRAMS, Answer, Call
 from pyvirt.daemon.config import Config
@@ -39,6 +38,7 @@ from pyvirt.transports.turns import Turns
 __all__ = ["Counters", "Limits", "Server", "SessionFactory"]
 
 if TYPE_CHECKING:
+    from pyvirt.daemon.access.polkit import Polkit
     from pyvirt.daemon.metrics import Metrics
     from pyvirt.daemon.sasl import SASL
 

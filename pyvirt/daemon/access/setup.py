@@ -7,14 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.daemon.access.guard import IPolicy
-from pyvirt.daemon.access.polkit import Polkit, PolkitPolicy, runner
 from pyvirt.daemon.config import Config
 from pyvirt.daemon.paths import Paths
 from pyvirt.folders import under
-from pyvirt.process import Processes
 
 if TYPE_CHECKING:
     from pyvirt.daemon.access.policies import FilePolicy
+    from pyvirt.daemon.access.polkit import Polkit
 
 __all__ = ["Access"]
 
@@ -34,7 +33,12 @@ class Access:
         """
         drivers = [each for each in config.accessDrivers if each != "none"]
         wanted = "polkit" in drivers or "polkit" in (config.authUnixRW, config.authUnixRO)
-        self.polkit = Polkit(runner(Processes(reactor))) if wanted else None
+        self.polkit: Polkit | None = None
+        if wanted:
+            from pyvirt.daemon.access.polkit import Polkit, PolkitPolicy, runner
+            from pyvirt.process import Processes
+
+            self.polkit = Polkit(runner(Processes(reactor)))
         self.file: FilePolicy | None = None
         policies: list[IPolicy] = []
         for driver in drivers:

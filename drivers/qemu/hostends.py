@@ -15,12 +15,14 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._small import CID
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure, unsupportedConfig
+from pyvirt.drivers.qemu.usbaddresses import isUSBInterface
 from pyvirt.drivers.qemu.virtiofs import chooseShares, vhostUserBinary
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = [
     "checkAccess",
     "checkShown",
+    "checkVFIO",
     "chooseDevices",
     "chooseDisplays",
     "hostNodes",
@@ -45,8 +47,10 @@ def chooseDevices(definition: DomainDefinition) -> DomainDefinition:
     devices = definition.devices
     hosted = tuple(_hostDevice(each) for each in devices.hostdevs)
     for nic in devices.interfaces:
-        if nic.type == "hostdev":
-            _checkVFIO()
+        if isUSBInterface(nic):
+            _usb(nic)
+        elif nic.type == "hostdev":
+            checkVFIO()
     for tpm in devices.tpms:
         if tpm.backend.type == "passthrough":
             _checkTPM(tpm.backend.device or "/dev/tpm0")
@@ -210,7 +214,7 @@ def _hostDevice(device: Any) -> Any:
         return device
     source = device.source
     if device.type == "pci":
-        _checkVFIO()
+        checkVFIO()
     elif device.type == "usb":
         return _usb(device)
     elif device.type == "scsi" and source.protocol != "iscsi":
@@ -233,7 +237,12 @@ def hasVFIO() -> bool:
     return bool(groups) and os.path.exists("/dev/vfio/vfio")
 
 
-def _checkVFIO() -> None:
+def checkVFIO() -> None:
+    """
+    Look whether the host can hand PCI devices over to guests.
+
+    @raise VirtError: it cannot.
+    """
     if not hasVFIO():
         raise unsupportedConfig("host doesn't support passthrough of host PCI devices")
 
@@ -304,7 +313,7 @@ def _read(path: str) -> str:
 
 
 def _usb(device: Any) -> Any:
-    source = device.source
+    source = device.source.pci if device.type == "hostdev" else device.source
     found = usbDevice(source)
     if found is None:
         if source.vendor is not None and (source.bus or source.device):

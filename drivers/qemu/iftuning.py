@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._net import withBandwidth
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicenames import interfaceOf
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
@@ -95,7 +96,7 @@ class InterfaceTuning:
 
 def _with(definition: DomainDefinition, device: str, given: dict[str, int]) -> DomainDefinition:
     interface = interfaceOf(definition, device)
-    fixed = replaced(interface, bandwidth=bandwidthOf(interface.bandwidth, given))
+    fixed = withBandwidth(interface, bandwidthOf(interface.bandwidth, given))
     devices = definition.devices
     interfaces = tuple(fixed if each is interface else each for each in devices.interfaces)
     return replaced(definition, devices=replaced(devices, interfaces=interfaces))

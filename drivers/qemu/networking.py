@@ -23,6 +23,8 @@ from pyvirt.definitions.domain._net import NetTarget
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu import openvswitch, taps
 from pyvirt.drivers.qemu.command.nets import isTap, queuesOf
+from pyvirt.drivers.qemu.hostends import checkVFIO
+from pyvirt.drivers.qemu.netchecks import checkDirect, checkPort
 from pyvirt.drivers.qemu.netfilters import bindFilter, unbindFilter
 from pyvirt.drivers.qemu.networkports import Actual, findActual, releasePort
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
@@ -82,17 +84,29 @@ async def connectAll(
     """
     Make the host's end of every card of a guest; C{domain.definition} tells at any time what there is.
 
+    All get their ports of networks before anything is made.
+
     @return: the definition with the names of devices.
     @raise VirtError: one cannot be made.  The caller takes the others back.
     """
+
+    def became(number: int, made: Any) -> None:
+        devices = domain.definition.devices
+        interfaces = list(devices.interfaces)
+        interfaces[number] = made
+        devices = replaced(devices, interfaces=tuple(interfaces))
+        domain.definition = replaced(domain.definition, devices=devices)
+
+    found: list[tuple[Any, Actual | None]] = []
     for number, nic in enumerate(domain.definition.devices.interfaces):
-        made = await connect(hypervisor, domain.definition, nic, connections)
+        plugged, actual = await _plug(hypervisor, domain.definition, nic)
+        if plugged is not nic:
+            became(number, plugged)
+        found.append((plugged, actual))
+    for number, (nic, actual) in enumerate(found):
+        made = await _connect(hypervisor, domain.definition, nic, actual, connections)
         if made is not nic:
-            devices = domain.definition.devices
-            interfaces = list(devices.interfaces)
-            interfaces[number] = made
-            devices = replaced(devices, interfaces=tuple(interfaces))
-            domain.definition = replaced(domain.definition, devices=devices)
+            became(number, made)
     return domain.definition
 
 
@@ -106,7 +120,34 @@ async def connect(
     @return: the card with the name of its device.
     @raise VirtError: it cannot be made; nothing is left of it.
     """
+    plugged, actual = await _plug(hypervisor, definition, nic)
+    return await _connect(hypervisor, definition, plugged, actual, connections)
+
+
+async def _plug(
+    hypervisor: Hypervisor, definition: DomainDefinition, nic: Any
+) -> tuple[Any, Actual | None]:
+    """
+    Find what a card is connected to, if that needs anything of the host.
+
+    @return: the card as the network has it; and what it is connected to.
+    """
     checkPort(nic)
+    if not isTap(nic):
+        return nic, None
+    actual = await findActual(hypervisor, definition, nic)
+    if actual.source is not None:
+        nic = replaced(nic, source=actual.source, **actual.changes)
+    return nic, actual
+
+
+async def _connect(
+    hypervisor: Hypervisor,
+    definition: DomainDefinition,
+    nic: Any,
+    actual: Actual | None,
+    connections: Connections,
+) -> Any:
     if nic.type == "vdpa":
         path = nic.source.dev or ""
         try:
@@ -114,13 +155,18 @@ async def connect(
         except OSError as problem:
             raise systemFailure(problem, f"Unable to open '{path}' for vdpa device") from None
         return nic
-    if not isTap(nic):
+    if actual is None:
         return nic
-    actual = await findActual(hypervisor, definition, nic)
-    made = nic if actual.source is None else replaced(nic, source=actual.source, **actual.changes)
+    made = nic
     fds: list[int] = []
     try:
+        if actual.type == "hostdev":
+            checkVFIO()
+            raise unsupportedConfig(
+                f"network '{nic.source.network}' gives guests devices of the host"
+            )
         if actual.type == "direct":
+            checkDirect(nic, actual)
             name, fds = await _macvtap(hypervisor, nic, actual)
         elif actual.type == "bridge":
             name, fds = await _bridged(hypervisor, definition, nic, actual)
@@ -153,32 +199,6 @@ def isDirect(nic: Any) -> bool:
     return nic.type == "direct" or (
         nic.type == "network" and source is not None and source.dev is not None
     )
-
-
-def checkPort(nic: Any) -> None:
-    """
-    Complain of what cannot be had of a kind of connection.
-
-    @raise VirtError: CONFIG_UNSUPPORTED.
-    """
-    port = nic.virtualport.type if nic.virtualport is not None else None
-    if nic.vlan is not None and nic.type not in ("hostdev", "network"):
-        direct = nic.type == "direct" and nic.source.mode == "passthrough"
-        if port != "openvswitch" and not direct:
-            mac = nic.mac.address if nic.mac is not None else ""
-            raise unsupportedConfig(
-                f"interface {mac} - vlan tag not supported for this connection type",
-                ErrorDomain.DOMAIN,
-            )
-    several = nic.driver is not None and (nic.driver.queues or 0) > 1
-    if several and nic.type not in ("network", "bridge", "direct", "ethernet", "vhostuser", "vdpa"):
-        mac = nic.mac.address if nic.mac is not None else ""
-        raise unsupportedConfig(
-            f"interface {mac} - multiqueue is not supported for network interfaces of type "
-            f"{nic.type}"
-        )
-    if nic.type == "direct" and port is not None:
-        raise unsupportedConfig(f"virtual ports of type '{port}' are not supported")
 
 
 def openVhost(definition: DomainDefinition, nic: Any, connections: Connections) -> None:
@@ -414,7 +434,7 @@ async def _tune(hypervisor: Hypervisor, nic: Any, actual: Actual, name: str) -> 
     if coalesce is not None and coalesce.frames is not None and actual.type == "bridge":
         taps.setCoalesce(name, coalesce.frames)
     await plainQueue(hypervisor.processes, name)
-    limits = nic.bandwidth or actual.changes.get("bandwidth")
+    limits = nic.bandwidth
     if limits is not None:
         swapped = actual.type == "direct"
         await limitTraffic(hypervisor.processes, name, limits, swapped=swapped)

@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain._net import NetDefined
 from pyvirt.definitions.network import parseNetwork
 from pyvirt.definitions.networkport import (
     NetworkPortDefinition,
@@ -40,7 +41,7 @@ class Actual:
     """
     What a card is connected to.
 
-    @ivar type: C{bridge}, C{direct} or C{ethernet}.
+    @ivar type: C{bridge}, C{direct}, C{ethernet} or C{hostdev}.
     @ivar device: the bridge, or the device of the host that is shared.
     @ivar mode: how it is shared.
     @ivar source: what the running definition says instead of what was defined, None: the same.
@@ -95,7 +96,7 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
         plug = made.plug
         source = replaced(source, portid=formatUUID(made.uuid))
         limits = made.bandwidth
-        changes = {
+        changes: dict[str, Any] = {
             # Its class is the network's affair.
             "bandwidth": None if limits is None else replaced(limits, classId=None),
             "vlan": made.vlan,
@@ -103,6 +104,9 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
             "portIsolated": made.isolated,
             "trustGuestRxFilters": made.trustGuestRxFilters,
         }
+        kept = {field: getattr(nic, field) for field in changes}
+        actual = None if plug is None else plug.type
+        changes["defined"] = NetDefined(actual=actual, **kept)
         if plug is not None and plug.type in ("network", "bridge"):
             return Actual(
                 type="bridge",
@@ -119,7 +123,9 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
                 source=replaced(source, dev=plug.dev, mode=plug.mode),
                 changes=changes,
             )
-        raise unsupportedConfig(f"network '{name}' gives guests devices of the host")
+        if plug is not None and plug.driver == "kvm":
+            raise unsupportedConfig("host doesn't support legacy PCI passthrough")
+        return Actual(type="hostdev", source=source, changes=changes)
     except BaseException:
         await _delete(networks, ref)
         raise

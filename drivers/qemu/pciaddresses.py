@@ -19,6 +19,7 @@ from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.machine import hasPCIeRoot, hasPCIRoot, isI440FX, isQ35
 from pyvirt.drivers.qemu.pcibuses import NEEDS, Bus, Buses, Connect, Place
+from pyvirt.drivers.qemu.usbaddresses import isUSBInterface
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["assignPCI", "needsOf"]
@@ -87,7 +88,7 @@ def needsOf(group: str, device: Any, express: bool) -> Connect:
         return virtio(device.model) if known else none
     if group == "interfaces":
         if device.type == "hostdev":
-            return pcie
+            return none if isUSBInterface(device) else pcie
         if device.model == "usb-net":
             return none
         if device.model == "e1000e":
@@ -362,6 +363,8 @@ class _Plan:
             return bool(device.model in ("sb16", "pcspk", "usb"))
         if group == "disks":
             return bool(device.target is None or device.target.bus != "virtio")
+        if group == "interfaces":
+            return isUSBInterface(device)
         if group == "hostdevs":
             return not (
                 device.mode == "subsystem" and device.type in ("pci", "scsi_host", "mdev")

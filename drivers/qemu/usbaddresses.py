@@ -57,6 +57,11 @@ def portsOf(controller: Controller) -> int:
     return _PORTS.get(controller.model or "", 0)
 
 
+def isUSBInterface(nic: Any) -> bool:
+    """Return whether a network interface is a USB device of the host."""
+    return bool(nic.type == "hostdev" and nic.source is not None and nic.source.pci.type == "usb")
+
+
 def isOnUSB(group: str, device: Any) -> bool:
     """Return whether a device is plugged into USB."""
     if group == "disks":
@@ -68,7 +73,7 @@ def isOnUSB(group: str, device: Any) -> bool:
     if group == "sounds":
         return bool(device.model == "usb")
     if group == "interfaces":
-        return bool(device.model == "usb-net")
+        return bool(device.model == "usb-net") or isUSBInterface(device)
     if group == "serials":
         return bool(device.target.type == "usb-serial")
     if group == "controllers":

@@ -94,7 +94,7 @@ class Limits:
         """A floor is for interfaces that are plugged into a network."""
         owner = node.getparent().getparent()
         plugged = owner is None or (owner.tag == "interface" and owner.get("type") == "network")
-        if self.floor is not None and not plugged and owner.tag != "networkport":
+        if self.floor is not None and not plugged and owner.tag not in ("networkport", "defined"):
             raise virtError(
                 ErrorCode.CONFIG_UNSUPPORTED, "floor attribute is not supported for this config", 0
             )
@@ -103,7 +103,7 @@ class Limits:
 
 def _readClass(text: str, node: Node, name: str) -> int | None:
     """Read a class, which only bandwidth of networks' ports has."""
-    if node.getparent().tag in ("interface", "network", "portgroup"):
+    if node.getparent().tag in ("interface", "network", "portgroup", "defined"):
         raise virtError(
             ErrorCode.XML_DETAIL,
             "classID attribute not supported on <bandwidth> in this usage context",

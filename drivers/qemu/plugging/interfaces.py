@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyvirt.definitions.domain._net import withBandwidth
 from pyvirt.definitions.netbits import Bandwidth
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import checkInterface, withDevice
@@ -38,7 +39,8 @@ async def updateInterface(
     if device.type != old.type or (device.tune is not None and device.tune != old.tune):
         raise operationUnsupported(f"unable to change config on '{device.type}' network type")
     if (device.bandwidth or _UNLIMITED) != (old.bandwidth or _UNLIMITED):
-        old = _became(domain, place, bandwidth=await _limit(hypervisor, old, device.bandwidth))
+        old = withBandwidth(old, await _limit(hypervisor, old, device.bandwidth))
+        domain.definition = withDevice(domain.definition, "interfaces", place, old)
     if device.filterref != old.filterref:
         old = _became(domain, place, filterref=await _filter(hypervisor, domain, old, device))
     if device.linkState != old.linkState:

@@ -14,7 +14,6 @@ from pyvirt.definitions.kinds import (
     BOOLEAN,
     FILLED,
     SWITCH,
-    UINT,
     UINT_NZ,
     YES,
     Kind,
@@ -43,7 +42,7 @@ from pyvirt.definitions.schema import (
     element,
     elementAttribute,
     elements,
-    reader,
+    plainWriter,
     replaced,
     special,
     writer,
@@ -52,7 +51,7 @@ from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["CARDS", "MAC", "Interface", "NetTarget"]
+__all__ = ["CARDS", "MAC", "Interface", "NetDefined", "NetTarget", "withBandwidth"]
 
 TYPES = (
     "user ethernet vhostuser server client mcast network bridge internal direct hostdev udp vdpa "
@@ -123,8 +122,8 @@ class NetSource:
     local: Local | None = element(Local)
     reconnect: Reconnect | None = element(Reconnect)
     pci: PCIAddress | HostUSB | None = special(
-        tags="address",
-        read=lambda node, kids, context: _readPCI(kids, context),
+        tags="address vendor product",
+        read=lambda node, kids, context: _readDevice(node, kids, context),
         write=lambda value, out, indent, context: writer(type(value))(
             value, out, indent, "address", context
         ),
@@ -133,24 +132,65 @@ class NetSource:
     routes: tuple[Route, ...] = elements(Route, "route")
 
 
-def _readPCI(kids: dict[str, list[Node]], context: Context) -> Any:
+def _readDevice(node: Node, kids: dict[str, list[Node]], context: Context) -> Any:
+    """Read which device of the host it is."""
     from pyvirt.definitions.domain._address import Address
+    from pyvirt.definitions.domain._hostdev import readHostSource
 
-    found = kids.get("address")
-    if not found or found[0].getparent().getparent().get("type") != "hostdev":
+    if node.getparent().get("type") != "hostdev":
         return None
-    if found[0].get("type") == "usb":
-        return reader(HostUSB)(found[0], context)
-    return Address.readElement(found[0], context)
+    found = kids.get("address")
+    if deviceKind(node) == "usb":
+        said = readHostSource("subsystem", "usb", node, context)
+        return HostUSB(vendor=said.vendor, product=said.product, bus=said.bus, device=said.device)
+    return Address.readElement(found[0], context) if found else None
+
+
+def deviceKind(source: Node) -> str | None:
+    """Return the type of a device of the host; one that has a vendor is of USB where nothing else is said."""
+    address = [child for child in source if child.tag == "address"]
+    kind = source.get("type") or (address[0].get("type") if address else None)
+    if not kind and any(child.tag == "vendor" for child in source):
+        return "usb"
+    return kind
 
 
 @definition
 class HostUSB:
-    """A USB device of the host."""
+    """A USB device of the host: which one, or of which make, or both."""
 
-    type: str = attribute(default="usb")
-    bus: int = attribute(UINT, required=True)
-    device: int = attribute(UINT, required=True)
+    type: str = "usb"
+    vendor: int | None = None
+    product: int | None = None
+    bus: int | None = None
+    device: int | None = None
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write the elements that say which it is."""
+        if value.vendor is not None:
+            out.append(f"{indent}<vendor id='{value.vendor:#06x}'/>\n")
+            out.append(f"{indent}<product id='{value.product or 0:#06x}'/>\n")
+        if value.bus or value.device:
+            out.append(
+                f"{indent}<address type='usb' bus='{value.bus or 0}' device='{value.device or 0}'/>\n"
+            )
+
+
+@definition
+class NetDefined:
+    """
+    What was defined of an interface where its network has set something else: only a driver's own status has it.
+
+    @ivar actual: what the network makes of it: the type that a running interface says.
+    """
+
+    actual: str | None = attribute()
+    trustGuestRxFilters: bool | None = attribute(BOOLEAN)
+    portIsolated: bool | None = attribute(BOOLEAN)
+    vlan: Vlan | None = element(Vlan)
+    virtualport: VirtualPort | None = element(VirtualPort)
+    bandwidth: Bandwidth | None = element(Bandwidth)
 
 
 #: What counts of a source, by the type of interface.
@@ -493,8 +533,7 @@ def _checkSource(node: Node, kids: dict[str, list[Node]]) -> None:
             if local[0].get(name) is None:
                 raise missingAttribute(local[0], name)
     if kind == "hostdev":
-        address = [child for child in source if child.tag == "address"]
-        word = source.get("type") or (address[0].get("type") if address else None)
+        word = deviceKind(source)
         if not word:
             raise xmlError("missing source address type")
         if word not in ("pci", "usb"):
@@ -503,6 +542,14 @@ def _checkSource(node: Node, kids: dict[str, list[Node]]) -> None:
 
 _FILTERED = ("ethernet", "network", "bridge")
 _MODEL = re.compile(r"[a-zA-Z0-9_-]*\Z").match
+
+
+def withBandwidth(nic: Any, limits: Bandwidth | None) -> Any:
+    """Return an interface with other limits, also for what it was defined with."""
+    defined = nic.defined
+    if defined is not None:
+        defined = replaced(defined, bandwidth=limits)
+    return replaced(nic, bandwidth=limits, defined=defined)
 
 
 def _readModel(text: str, node: Node, name: str) -> str | None:
@@ -548,14 +595,14 @@ class Interface(RomDevice):
     xmlReadOrder: ClassVar[str] = (
         "type trustGuestRxFilters model sourceCheck source virtualport target bandwidth vlan mac boot rom "
         "acpiIndex alias address ips routes portForwards driver backend linkState teaming tune mtu "
-        "coalesce portIsolated"
+        "coalesce portIsolated defined"
     )
 
     xmlOrder: ClassVar[str] = (
         "type managed trustGuestRxFilters mac hostDriver source vlan virtualport bandwidth ips "
         "routes portIsolated portForwards script downscript backenddomain target guest model "
         "driver backend filterref tune teaming linkState mtu coalesce boot alias rom acpiIndex "
-        "address"
+        "address defined"
     )
 
     type: str | None = attribute(choice(TYPES), default="user")
@@ -598,12 +645,32 @@ class Interface(RomDevice):
     )
     coalesce: Coalesce | None = element(Coalesce)
     teaming: Teaming | None = element(Teaming)
+    defined: NetDefined | None = element(NetDefined, when="status")
+
+    @staticmethod
+    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
+        """Write what the network has made of it, or for another run what was defined."""
+        defined = value.defined
+        if defined is not None and context.inactive:
+            value = replaced(
+                value,
+                trustGuestRxFilters=defined.trustGuestRxFilters,
+                portIsolated=defined.portIsolated,
+                vlan=defined.vlan,
+                virtualport=defined.virtualport,
+                bandwidth=defined.bandwidth,
+            )
+        elif defined is not None and not context.status:
+            value = replaced(value, type=defined.actual or value.type)
+        plainWriter(Interface)(value, out, indent, tag, context)
 
     def settle(self, node: Node, context: Context) -> Interface:
         """Keep of everything what the type and the model have."""
         source = self.source
         kind = self.type or "user"
         changes: dict[str, Any] = {"driver" if kind == "hostdev" else "hostDriver": None}
+        if not context.status:
+            changes["defined"] = None
         if kind != "hostdev" or not self.managed:
             changes["managed"] = None
         if not (self.model or "").startswith("virtio"):

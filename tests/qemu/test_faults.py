@@ -85,7 +85,7 @@ class FaultCase(TestCase):
     def watched() -> list[Any]:
         """Return the processes whose end has not been noticed."""
         readers = reactor.getReaders()  # type: ignore[attr-defined]
-        return [each for each in readers if type(each).__module__ == "pyvirt.process"]
+        return [each for each in readers if type(each).__module__ == "pyvirt._running"]
 
     async def until(self, true: Any) -> None:
         """Wait until something is so."""

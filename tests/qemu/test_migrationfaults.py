@@ -143,7 +143,7 @@ class MoveCase(TestCase):
     def watched() -> list[Any]:
         """Return the processes whose end has not been noticed."""
         readers = reactor.getReaders()  # type: ignore[attr-defined]
-        return [each for each in readers if type(each).__module__ == "pyvirt.process"]
+        return [each for each in readers if type(each).__module__ == "pyvirt._running"]
 
     async def until(self, true: Any, what: str = "") -> None:
         """Wait until something is so; the clock goes on meanwhile."""

@@ -203,6 +203,8 @@ def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:
             line, column, text = 1, 1, (failure.msg or "Document is empty").split(", line")[0]
     else:
         line, column, text = 1, 1, "Document is empty"
+    if text == "Invalid bytes in character encoding":
+        text = _improper(data)
     lines = data.decode("utf-8", "surrogateescape").splitlines()
     shown = lines[line - 1] if 0 < line <= len(lines) else ""
     # The pointer's line keeps tabs, so that it points at what stands above; it counts bytes.
@@ -211,6 +213,18 @@ def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:
     if not shown:
         shown = "(null)"
     return virtError(ErrorCode.XML_DETAIL, f"{label}:{line}: {text}\n{shown}\n{pointer}^", domain)
+
+
+def _improper(data: bytes) -> str:
+    """Say what libxml2 said in the times of libvirt 9.0.0 of bytes that are no UTF-8: which, if there are four."""
+    text = "Input is not proper UTF-8, indicate encoding !"
+    try:
+        data.decode()
+    except UnicodeDecodeError as failure:
+        found = data[failure.start : failure.start + 4]
+        if len(found) == 4:
+            text += "\nBytes: " + " ".join(f"0x{byte:02X}" for byte in found)
+    return text
 
 
 def xmlText(node: Node) -> str:

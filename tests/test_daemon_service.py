@@ -26,7 +26,7 @@ from pyvirt.daemon.config import loadConfig, readConfig
 from pyvirt.daemon.logstart import configuredLog
 from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.service import DaemonService, StartError
-from pyvirt.drivers.interfaces.driver import IStatefulDriver
+from pyvirt.drivers.interfaces.driver import IReloadingDriver, IStatefulDriver
 from pyvirt.pidfile import PidFile, PidFileError
 from pyvirt.protocols import message
 from pyvirt.protocols.programs.remote import PROGRAM as REMOTE
@@ -69,7 +69,7 @@ OPEN = ("connectOpen", (URI, 0))
 TYPE = ("connectGetType", ())
 
 
-@implementer(IStatefulDriver)
+@implementer(IStatefulDriver, IReloadingDriver)
 class StatefulFactory:
     """A driver with state, which takes its time."""
 
@@ -82,6 +82,11 @@ class StatefulFactory:
     def stateInitialize(self, context: Any, root: str, privileged: bool) -> Deferred[None]:
         self.history.append((root, privileged, context.inDaemon))
         return self.ready
+
+    def stateReload(self) -> None:
+        self.history.append("reloaded")
+        if self.history.count("reloaded") > 1:
+            raise ZeroDivisionError("not again")
 
     def stateStop(self) -> None:
         self.history.append("stopped")
@@ -296,6 +301,19 @@ class ServiceTests(TestCase):
         await service.stopService()
         self.assertEqual(factory.history[1:], ["stopped"])
         self.assertEqual(notified.recv(1000), b"STOPPING=1")
+
+    async def test_driversReload(self) -> None:
+        """They reload with the configuration, even if that cannot be read; what one does wrong hurts nobody."""
+        factory = StatefulFactory()
+        factory.ready.callback(None)
+        self.driver.factories = (factory,)
+        service = self.make()
+        service.startService()
+        await service.started
+        service.reload()
+        service.reload()
+        self.assertEqual(factory.history[1:], ["reloaded"] * 2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     async def test_driverFails(self) -> None:
         """A driver that cannot initialise stops the start; whoever asked is told."""

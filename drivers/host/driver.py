@@ -17,6 +17,7 @@ from pyvirt.drivers.host.layout import HostLayout
 from pyvirt.drivers.interfaces.driver import (
     IConnection,
     IDriverFactory,
+    IReloadingDriver,
     IStatefulDriver,
     OpenContext,
 )
@@ -76,7 +77,7 @@ class HostConnection:
         """Nothing exists for it alone."""
 
 
-@implementer(IDriverFactory, IStatefulDriver, ICompanionDriver)
+@implementer(IDriverFactory, IReloadingDriver, IStatefulDriver, ICompanionDriver)
 class HostDriver:
     """
     The host's drivers of a daemon.
@@ -170,6 +171,11 @@ class HostDriver:
     def _release(self) -> None:
         while self._pidFiles:
             self._pidFiles.pop().release()
+
+    async def stateReload(self) -> None:
+        """Look which scripts there are."""
+        if self.host is not None:
+            self.host.hooks.look()
 
     async def stateStop(self) -> None:
         """Let go of everything, which goes on."""

@@ -117,3 +117,10 @@ class IStatefulDriver(Interface):
 
     def stateStop() -> Answer[None]:
         """The daemon stops: write down what must be found again.  Guests go on."""
+
+
+class IReloadingDriver(Interface):
+    """A factory whose driver reads again what is on disk when the daemon is asked to, by a hangup."""
+
+    def stateReload() -> Answer[None]:
+        """Take over what others have written; what is wrong there is logged and left as it was."""

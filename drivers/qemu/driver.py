@@ -17,6 +17,7 @@ from pyvirt.drivers.filestore import firstSinceBoot, holdsDefinitions, removeUnf
 from pyvirt.drivers.interfaces.driver import (
     IConnection,
     IDriverFactory,
+    IReloadingDriver,
     IStatefulDriver,
     OpenContext,
 )
@@ -93,7 +94,7 @@ class QEMUConnection:
                 hypervisor.later(autodestroy(hypervisor, domain, guest))
 
 
-@implementer(IDriverFactory, IStatefulDriver)
+@implementer(IDriverFactory, IReloadingDriver, IStatefulDriver)
 class QEMUDriver:
     """
     Opens the hypervisor of a daemon.
@@ -118,6 +119,7 @@ class QEMUDriver:
         self._connect = connect
         self._privileged = True
         self._pidFile: PidFile | None = None
+        self._definitions = ""
 
     @property
     def hypervisor(self) -> Hypervisor | None:
@@ -166,10 +168,11 @@ class QEMUDriver:
         for each in config.warnings:
             log.warn("{problem}", problem=each)
         self._privileged = privileged
+        self._definitions = layout.config
         isRoot = privileged and os.geteuid() == 0
         processes = self._processes or Processes(reactor)
         locks = _locks(reactor, config["lock_manager"], root, privileged)
-        self._hooks = Hooks(processes, layout.hooks)
+        hooks = self._hooks = Hooks(processes, layout.hooks)
 
         def make() -> Hypervisor:
             from pyvirt.drivers.qemu.connecting import connectorFor
@@ -184,6 +187,7 @@ class QEMUDriver:
                 connect=self._connect or connectorFor(reactor),
                 locks=locks,
                 companion=context.companion,
+                hooks=hooks,
             )
             hypervisor.logs.start()
             return hypervisor
@@ -209,11 +213,24 @@ class QEMUDriver:
             await self._callHook("start")
             firstSinceBoot(layout.run)
 
-    async def _callHook(self, what: str) -> None:
+    async def stateReload(self) -> None:
+        """Look which scripts there are, and read definitions that others have written."""
+        if self._hooks is not None:
+            self._hooks.look()
+        await self._callHook("reload", "begin", "SIGHUP")
+        hypervisor = self._hypervisor
+        if hypervisor is None and self._make is not None and holdsDefinitions(self._definitions):
+            hypervisor = self.hypervisor
+        if hypervisor is not None:
+            from pyvirt.drivers.qemu.reconnecting import reloadDefinitions
+
+            reloadDefinitions(hypervisor)
+
+    async def _callHook(self, what: str, part: str = "-", extra: str | None = None) -> None:
         """Tell the administrator's script; it cannot prevent anything."""
         try:
             if self._hooks is not None:
-                await self._hooks.call("daemon", "-", what, "-", what)
+                await self._hooks.call("daemon", "-", what, part, extra or what)
         except VirtError as error:
             log.warn("{error}", error=error)
 

@@ -84,6 +84,7 @@ class Hypervisor(Background):
         random: Callable[[int], bytes] = os.urandom,
         locks: ILockManager | None = None,
         companion: Callable[[InterfaceClass], object | None] = lambda interface: None,
+        hooks: Hooks | None = None,
     ) -> None:
         self.clock = reactor
         self.processes = processes
@@ -101,7 +102,7 @@ class Hypervisor(Background):
         self.texts = Texts()
         self.store = Store(layout)
         self.domains = DomainTable(reactor, config["max_queued"])
-        self.hooks = Hooks(processes, layout.hooks)
+        self.hooks = Hooks(processes, layout.hooks) if hooks is None else hooks
         self.binaries = Binaries(reactor, processes, layout.capabilities)
         self.owner = (config.user, config.group) if privileged else None
         self.leaving: dict[bytes, Leaver] = {}

@@ -133,6 +133,11 @@ class Jobs:
             self.long = None
             self._next()
 
+    @property
+    def free(self) -> bool:
+        """Whether nobody changes the domain."""
+        return self._free(False)
+
     def _free(self, within: bool) -> bool:
         return self.holder is None and (within or self.long is None)
 

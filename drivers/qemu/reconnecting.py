@@ -5,12 +5,14 @@ What a daemon does about guests when it starts: read what is defined, find what 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.filestore import firstSinceBoot
 from pyvirt.drivers.qemu import ending, happenings, locks
 from pyvirt.drivers.qemu.blocks.backups import Backup, watch
@@ -41,27 +43,51 @@ from pyvirt.errors import VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["autostart", "findAgain", "loadDefinitions"]
+__all__ = ["autostart", "findAgain", "loadDefinitions", "reloadDefinitions"]
 
 log = Logger()
 
 
 def loadDefinitions(hypervisor: Hypervisor) -> None:
     """Read what is defined."""
-    store = hypervisor.store
-    for name, definition in store.definitions():
+    for _, definition, known in _defined(hypervisor):
+        if known is None:
+            _added(hypervisor, definition)
+
+
+def reloadDefinitions(hypervisor: Hypervisor) -> None:
+    """Read what others have defined meanwhile; what they have removed stays, as does what is just being changed."""
+    for name, definition, known in _defined(hypervisor):
+        if known is None:
+            domain = _added(hypervisor, definition)
+            hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_DEFINED, c.VIR_DOMAIN_EVENT_DEFINED_ADDED)
+        elif known.jobs.free and not known.unwritten:
+            if known.active:
+                known.pending = definition
+            else:
+                known.definition = definition
+            known.persistent = True
+            known.autostart = hypervisor.store.autostarts(name)
+
+
+def _defined(
+    hypervisor: Hypervisor,
+) -> Iterator[tuple[str, DomainDefinition, Domain | None]]:
+    """Iterate over what is defined on disk, and the domains that are known by that name and UUID."""
+    for name, definition in hypervisor.store.definitions():
         try:
-            known = hypervisor.domains.check(definition)
+            yield name, definition, hypervisor.domains.check(definition)
         except VirtError as error:
             log.error("{name} is left out: {error}", name=name, error=error)
-            continue
-        if known is not None:
-            continue
-        domain = hypervisor.domains.add(definition)
-        domain.persistent = True
-        domain.autostart = store.autostarts(name)
-        loadMoments(hypervisor, domain)
-        domain.managedSave = os.path.exists(hypervisor.layout.managedSave(name))
+
+
+def _added(hypervisor: Hypervisor, definition: DomainDefinition) -> Domain:
+    domain = hypervisor.domains.add(definition)
+    domain.persistent = True
+    domain.autostart = hypervisor.store.autostarts(domain.name)
+    loadMoments(hypervisor, domain)
+    domain.managedSave = os.path.exists(hypervisor.layout.managedSave(domain.name))
+    return domain
 
 
 async def findAgain(hypervisor: Hypervisor) -> None:

@@ -31,7 +31,11 @@ from pyvirt.daemon.logsetup import Log
 from pyvirt.daemon.paths import Paths
 from pyvirt.daemon.reloading import reload
 from pyvirt.daemon.server import Limits, Server, SessionFactory
-from pyvirt.drivers.interfaces.driver import IStatefulDriver, OpenContext
+from pyvirt.drivers.interfaces.driver import (
+    IReloadingDriver,
+    IStatefulDriver,
+    OpenContext,
+)
 from pyvirt.folders import under
 from pyvirt.pidfile import PidFile
 from pyvirt.systemd import adoptSockets, notify
@@ -225,12 +229,22 @@ class DaemonService(Service):
             logins()  # which says at once if it has no key
 
     def reload(self) -> bool:
-        """Read the configuration again; see L{pyvirt.daemon.reloading.reload}."""
+        """
+        Read the configuration again; see L{pyvirt.daemon.reloading.reload}.  Drivers then read what they keep on disk.
+        """
         notify(self.environment, "RELOADING=1")
         try:
             return reload(self)
         finally:
             notify(self.environment, "READY=1")
+            Deferred.fromCoroutine(self._reloadDrivers())
+
+    async def _reloadDrivers(self) -> None:
+        for factory in filter(IReloadingDriver.providedBy, self._initialised):
+            try:
+                await _settled(factory.stateReload())
+            except Exception:
+                log.failure("driver {driver} did not reload", driver=factory.name)
 
     def configureWorkers(self) -> None:
         """Allow as many calls at a time as the configuration says."""

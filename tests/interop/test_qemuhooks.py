@@ -16,6 +16,13 @@ LOG = "/var/log/libvirt/hooks.log"
 _HEARS = '{ echo "== $0 $*"; cat; echo; } >> ' + LOG
 
 
+#: One that writes down what it is: a process's whole surroundings.
+_FACTS = (
+    '[ "$2" = prepare ] || exit 0; { pwd; umask; ulimit -a; env | sort; [ -p /dev/stdin ]; echo $?; '
+    "ls /proc/self/fd | wc -l; grep -E ^Sig[BIC] /proc/self/status; nice; } >> " + LOG
+)
+
+
 def hook(path: str, body: str) -> str:
     """Return a line that makes a script."""
     return f"!printf '#!/bin/sh\\n{body}\\nexit 0\\n' > {HOOKS}/{path}; chmod 755 {HOOKS}/{path}"
@@ -106,6 +113,30 @@ destroy g
 restore FOLDER/saved
 {hook("qemu", '[ "$2" = restore ] && echo nonsense')}
 restore FOLDER/saved
+!mkdir {HOOKS}/qemu.d
+{forbids("qemu", "prepare")}
+{hook("qemu.d/1", _HEARS)}
+{forbids("qemu.d/2", "prepare")}
+!: > {LOG}
+start g
+{NAMED}
+!rm -r {HOOKS}/qemu.d; echo > {HOOKS}/qemu.d
+{forbids("qemu", "nothing")}
+start g
+!rm {HOOKS}/qemu.d {HOOKS}/qemu {HOOKS}/network
+RESTART
+{hook("qemu", _FACTS)}
+start g
+destroy g
+{HEARD}
+!sed -i "s,<name>g<,<title>edited</title><name>g<," /etc/libvirt/qemu/g.xml
+!sed "s,>g<,>added<,;/uuid/d;/mac/d" /etc/libvirt/qemu/g.xml > /etc/libvirt/qemu/added.xml
+!sed -i "s,</name>,</name><uuid>11111111-2222-3333-4444-555555555557</uuid>," /etc/libvirt/qemu/added.xml
+HANGUP
+{HEARD}
+UNTIL edited | desc g --title
+list --all --title
+undefine added
 {forbids("qemu", "nothing")}
 start g
 {forbids("qemu", "reconnect")}
@@ -188,6 +219,19 @@ class QEMUHookTests(SectorCase):
     def prepare(self, world: World) -> None:
         super().prepare(world)
         world.write("var/log/libvirt/hooks.log", "")
+
+    def _said(self, world: World, line: str) -> str:
+        if line != "HANGUP":
+            return super()._said(world, line)
+        world.run(["sh", "-c", f"kill -HUP $(cat {world.folder}/libvirtd.pid)"])
+        log = f"{world.folder}{LOG}"
+
+        def heard() -> bool:
+            with open(log) as file:
+                return "SIGHUP" in file.read()
+
+        world._wait(heard, "the hangup")
+        return line
 
     def lines(self, script: str) -> None:
         """Compare a session that has empty lines."""

@@ -17,7 +17,11 @@ from pyvirt.drivers.cpus.decoding import Decoded
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.binaries import emulatorFor
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
-from pyvirt.drivers.qemu.capabilities.domaincaps import checkKind, domainCapabilities
+from pyvirt.drivers.qemu.capabilities.domaincaps import (
+    OLD_FIRMWARES,
+    checkKind,
+    domainCapabilities,
+)
 from pyvirt.drivers.qemu.capabilities.hostdoc import capabilitiesDocument, decodeHost
 from pyvirt.drivers.qemu.capabilities.hostmodel import hostModel
 from pyvirt.drivers.qemu.hostfacts import firmwares, hostFacts
@@ -110,6 +114,7 @@ class HostCapabilities:
             virtType=virttype or _virtType(binary),
             arch=arch,
             vfio=os.path.exists("/dev/vfio/vfio"),
+            loaders=filter(os.path.exists, OLD_FIRMWARES),
         )
         wanted = arch or platform.machine()
         if (binary.arch, wanted) == ("i686", "x86_64"):

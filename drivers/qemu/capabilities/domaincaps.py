@@ -18,7 +18,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.firmware import Descriptor
 
-__all__ = ["checkKind", "domainCapabilities"]
+__all__ = ["OLD_FIRMWARES", "checkKind", "domainCapabilities"]
 
 
 class _Writer:
@@ -98,6 +98,7 @@ def domainCapabilities(
     virtType: str = "qemu",
     arch: str | None = None,
     vfio: bool = False,
+    loaders: Iterable[str] = (),
 ) -> str:
     """
     Write the document.
@@ -106,6 +107,7 @@ def domainCapabilities(
     @param descriptors: the firmwares of the host, in the order in which they are tried.
     @param arch: the architecture asked for; None for the binary's own.
     @param vfio: whether the host can hand PCI devices to guests.
+    @param loaders: which of L{OLD_FIRMWARES} the host has, which are told of where no descriptor fits.
     """
     known = checkKind(capabilities, machine, virtType)
     name = known.name
@@ -118,7 +120,7 @@ def domainCapabilities(
     if known.maxCPUs:
         out.line(f"<vcpu max='{known.maxCPUs}'/>")
     out.line("<iothreads supported='yes'/>")
-    _writeOS(out, capabilities, descriptors, name, arch)
+    _writeOS(out, capabilities, descriptors, name, arch, loaders)
     _writeCPU(out, capabilities, table, virtType)
     sources = ["file", "anonymous"]
     if capabilities.has("memory-backend-memfd"):
@@ -136,6 +138,7 @@ def _writeOS(
     descriptors: Iterable[Descriptor],
     machine: str,
     arch: str | None,
+    loaders: Iterable[str],
 ) -> None:
     """Write which firmwares there are for guests of an architecture."""
     arch = {"i686": "i386"}.get(arch or capabilities.arch, arch or capabilities.arch)
@@ -157,7 +160,7 @@ def _writeOS(
     out.open("loader", " supported='yes'")
     paths = list(dict.fromkeys(each.path for each in fitting))
     if not paths and isX86(capabilities.arch):
-        paths = list(_OLD_FIRMWARES)
+        paths = list(loaders)
     for path in paths:
         out.line(f"<value>{escape(path)}</value>")
     out.enum("type", ["rom", "pflash"])
@@ -169,7 +172,7 @@ def _writeOS(
 
 
 #: What libvirt looks for where no descriptor fits.
-_OLD_FIRMWARES = ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_CODE.secboot.fd")
+OLD_FIRMWARES = ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_CODE.secboot.fd")
 
 
 def _writeCPU(out: _Writer, capabilities: BinaryCapabilities, table: CPUMap, virtType: str) -> None:

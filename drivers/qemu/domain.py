@@ -26,6 +26,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.checkpoints import Checkpoint
+    from pyvirt.drivers.qemu.fdgroups import FDGroup
     from pyvirt.drivers.snapshots import Snapshot
 
 __all__ = ["Domain", "DomainTable"]
@@ -52,6 +53,7 @@ class Domain:
     @ivar managedSave: whether it was saved where the driver keeps it.
     @ivar migrationSpeed: the limit of its migrations, whenever it runs: MiB a second.
     @ivar updated: its running definition was changed.
+    @ivar fdGroups: by name, descriptors that clients have given it.
     @ivar snapshots, checkpoints: what is kept of it.
     @ivar ref: what others know it by; made anew whenever its name or id changes.
     """
@@ -61,6 +63,7 @@ class Domain:
         "autostart",
         "checkpoints",
         "definition",
+        "fdGroups",
         "guest",
         "id",
         "jobs",
@@ -102,6 +105,7 @@ class Domain:
         self.guest: Guest | None = None
         self.agentTimeout = c.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK
         self.jobs = Jobs(clock, mostChanges)
+        self.fdGroups: dict[str, FDGroup] = {}
         self.snapshots: Moments[Snapshot] = Moments()
         self.checkpoints: Moments[Checkpoint] = Moments()
         self.ref = DomainRef(self.name, self.uuid, -1)
@@ -284,6 +288,9 @@ class DomainTable:
             del self._names[domain.name]
         self._ids.pop(domain.id, None)
         domain.removed = True
+        for group in domain.fdGroups.values():
+            group.close()
+        domain.fdGroups.clear()
 
     def identify(self, domain: Domain, id: int) -> None:
         """Give a domain a number, or take it away with -1."""

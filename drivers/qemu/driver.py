@@ -84,11 +84,14 @@ class QEMUConnection:
         return False
 
     def close(self) -> None:
-        """End the guests that were to end with it."""
+        """End the guests that were to end with it, and close descriptors that came over it."""
+        from pyvirt.drivers.qemu.fdgroups import drop as dropGroups
         from pyvirt.drivers.qemu.lifecycle import autodestroy
 
         hypervisor = self.hypervisor
         for domain in hypervisor.domains:
+            if domain.fdGroups:
+                dropGroups(domain, self)
             guest = domain.guest
             if guest is not None and guest.autodestroy is self:
                 hypervisor.later(autodestroy(hypervisor, domain, guest))

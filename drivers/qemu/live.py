@@ -15,9 +15,10 @@ from pyvirt.definitions.domain._display import Listen
 from pyvirt.definitions.domain._os import Resource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.aliases import withAliases
-from pyvirt.drivers.qemu.blocks.chain import chainsDetected
+from pyvirt.drivers.qemu.blocks.chain import NOBODY, chainsDetected
 from pyvirt.drivers.qemu.busdisplays import busAddress
 from pyvirt.drivers.qemu.command.displays import autoSocket
+from pyvirt.drivers.qemu.fdgroups import Groups
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.refusals import internal, unsupportedConfig
 from pyvirt.errors import VirtError
@@ -84,11 +85,13 @@ def prepareLive(
     *,
     boots: bool = True,
     left: list[Any] | None = None,
+    groups: Groups = NOBODY,
 ) -> DomainDefinition:
     """
     Decide what only a running guest has: names of devices, sockets of channels, ports of displays.
 
     @param boots: it starts from nothing; else its memory comes from elsewhere.
+    @param groups: descriptors that images are given as.
     @param left: gets the disks whose images are not there and which may be missing: a drive is empty then, a disk is
         left out.
     @raise VirtError: there is no port left, or an image is missing that must be there.
@@ -110,7 +113,7 @@ def prepareLive(
         definition = inPartition(definition)
     definition = encryptingAll(definition, hypervisor.config.values)
     definition = chainsDetected(
-        definition, guest.takeNode, guest.owner or hypervisor.owner or (0, 0), missing
+        definition, guest.takeNode, guest.owner or hypervisor.owner or (0, 0), missing, groups
     )
     devices = definition.devices
     channels = tuple(channelPlaced(channel, guest) for channel in devices.channels)

@@ -79,7 +79,7 @@ def ownedFiles(definition: DomainDefinition) -> Iterator[Owned]:
                 inherited = labels
             given, label = imageOwner(labels)
             path = getattr(image.source, "file", None) or getattr(image.source, "dev", None)
-            if path and given:
+            if path and given and getattr(image.source, "fdgroup", None) is None:
                 # What lies below others may be below those of other guests, too.
                 yield Owned(path, not shared and number == 0, label)
     os_ = definition.os

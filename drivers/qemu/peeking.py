@@ -67,6 +67,8 @@ class DomainPeeking(DomainBlockResize):
         if disk is None:
             raise invalidArgument(f"disk '{path}' not found in domain")
         images = chain(disk)
+        if images and getattr(images[0].source, "fdgroup", None) is not None:
+            raise operationUnsupported("peeking is not supported for FD passed images")
         if not images or images[0].format != "raw":
             form = images[0].format if images else "none"
             raise operationUnsupported(

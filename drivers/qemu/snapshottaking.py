@@ -28,10 +28,12 @@ from pyvirt.drivers.qemu.blocks.chain import (
     chain,
     diskNamed,
     pathOf,
+    prepared,
     withChain,
     withDisk,
 )
 from pyvirt.drivers.qemu.blocks.nodes import NewImage
+from pyvirt.drivers.qemu.command.arguments import escaped
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -412,7 +414,7 @@ async def addOverlays(
             disk = diskNamed(domain.definition, wish.name)
             busy(guest, disk)
             images = chain(disk)
-            new = Image(wish.source, wish.format or "qcow2")
+            new = Image(prepared(wish.source), wish.format or "qcow2")
             overlay = NewImage(hypervisor, guest, new)
             size = 0 if reuse else await capacityOf(guest, images[0])
             lease = partial(locks.take, hypervisor, domain, guest, disk, wish.source)
@@ -429,7 +431,7 @@ async def addOverlays(
             )
             live = withDisk(live, withChain(disk, [new, *images]))
             if pending is not None:
-                pending = overlaid(pending, disk, new)
+                pending = overlaid(pending, disk, attrs.evolve(new, source=wish.source))
         if actions:
             await guest.execute("transaction", {"actions": actions}, timeout=None)
     except BaseException:
@@ -484,7 +486,8 @@ async def _besideOffline(
                 existed = os.path.exists(path)
                 await imageTool(
                     hypervisor,
-                    *("create", "-f", new, "-F", form, "-b", pathOf(source)),
+                    *("create", "-f", new, "-o"),
+                    f"backing_fmt={form},backing_file={escaped(pathOf(source))}",
                     path,
                 )
                 if not existed:

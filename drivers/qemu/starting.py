@@ -25,6 +25,7 @@ from pyvirt.drivers.qemu.command import HostSettings, commandLine
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.fdgroups import Groups, duplicates
 from pyvirt.drivers.qemu.files import listenAt, makeFolder, makeOutputs
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.guest import Guest
@@ -104,7 +105,7 @@ async def start(
         requireCPU(cpuMap(), capabilities, base.cpu)
         guest.owner = ownerOf(base, hypervisor.owner)
         live = labelled(
-            prepareLive(hypervisor, base, guest, boots=boots, left=left),
+            prepareLive(hypervisor, base, guest, boots=boots, left=left, groups=domain.fdGroups),
             hypervisor.owner,
             bool(hypervisor.config["security_default_confined"]),
         )
@@ -160,6 +161,7 @@ async def start(
         try:
             domain.definition, vsock = hostends.openVsock(live)
             connections.numbers.update(vsock)
+            connections.numbers.update(duplicates(domain.fdGroups, live))
             await serving.startServers(
                 hypervisor,
                 domain.definition,
@@ -223,7 +225,7 @@ def checkFiles(hypervisor: Hypervisor, definition: DomainDefinition) -> None:
     for disk in definition.devices.disks:
         for image in chain(disk):
             path = localPath(image.source)
-            if path is not None:
+            if path is not None and getattr(image.source, "fdgroup", None) is None:
                 hostends.checkAccess(path)
     os_ = definition.os
     paths = [os_.kernel, os_.initrd, os_.dtb, os_.acpiTable]
@@ -260,6 +262,7 @@ def hostSettings(
     guest: Guest,
     incoming: str | None = None,
     vhost: Collection[str] | None = None,
+    groups: Groups | None = None,
 ) -> HostSettings:
     """Tell the command line what it depends on besides the guest."""
     return HostSettings(
@@ -271,6 +274,7 @@ def hostSettings(
         incoming=incoming,
         vhost=None if vhost is None else frozenset(vhost),
         sandbox=hypervisor.config["seccomp_sandbox"] != 0,
+        groups={} if groups is None else groups,
         settings={
             **hypervisor.config.values,
             "hugetlbfs_mounts": hostends.hugePageMounts(hypervisor.config.values),
@@ -295,7 +299,7 @@ async def spawn(
     opened: list[int] = []
     numbers: dict[str, int] = dict(connections.numbers)
     source = "defer" if incoming is not None else incomingURI
-    settings = hostSettings(hypervisor, guest, source, connections.vhost)
+    settings = hostSettings(hypervisor, guest, source, connections.vhost, domain.fdGroups)
     settings = attrs.evolve(settings, opensSockets=hypervisor.privileged)
     line = commandLine(live, guest.capabilities, settings, hypervisor.clock.seconds())
     secrets = await secretPlaces(hypervisor, guest, line.secrets)

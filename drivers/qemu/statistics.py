@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt import constants as c
+from pyvirt.drivers.imageheaders import luksOffset, readHeader
 from pyvirt.drivers.interfaces.values import (
     BlockInfo,
     BlockStats,
@@ -17,13 +18,20 @@ from pyvirt.drivers.interfaces.values import (
     TypedParam,
 )
 from pyvirt.drivers.qemu.blockfacts import BlockFacts, fileSizes, pathOf
+from pyvirt.drivers.qemu.blocks.chain import Image, chain, readStart
 from pyvirt.drivers.qemu.bulkstatistics import BulkStatistics
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.memoryfacts import memoryStatistics
 from pyvirt.drivers.qemu.netfacts import interfaceCounters
 from pyvirt.drivers.qemu.perfevents import PerfEvents
-from pyvirt.drivers.qemu.refusals import checkFlags, internal, invalidArgument
+from pyvirt.drivers.qemu.refusals import (
+    checkFlags,
+    internal,
+    invalidArgument,
+    operationUnsupported,
+    systemFailure,
+)
 from pyvirt.drivers.qemu.usedtimes import timesByCPU, usedTimes
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -105,6 +113,8 @@ class DomainStatistics(PerfEvents, BulkStatistics):
             raise invalidArgument(f"invalid path {path} not assigned to domain")
         if disk.source is None or disk.source.isEmpty:
             raise invalidArgument(f"disk '{path}' does not currently have a source assigned")
+        if getattr(disk.source, "fdgroup", None) is not None:
+            raise operationUnsupported("block info is not supported for FD passed disk image")
         source = pathOf(disk)
         guest = domain.guest
         if guest is not None and guest.monitor is not None:
@@ -118,26 +128,9 @@ class DomainStatistics(PerfEvents, BulkStatistics):
             protocol = getattr(disk.source, "protocol", None) or disk.type
             raise internal(f"missing storage backend for network files using {protocol} protocol")
         sizes = fileSizes(source)
-        capacity = sizes.physical
-        if disk.driver is not None and disk.driver.type not in (None, "raw"):
-            capacity = await self._imageCapacity(source, disk.driver.type, capacity)
-        return BlockInfo(sizes.allocation, capacity, sizes.physical)
-
-    async def _imageCapacity(self, path: str, format: str, fallback: int) -> int:
-        import json
-
-        from pyvirt.errors import VirtError
-        from pyvirt.process import Command
-
-        command = Command(
-            argv=("qemu-img", "info", "--output=json", "-U", "-f", format, path), deadline=20.0
+        return BlockInfo(
+            sizes.allocation, _capacity(chain(disk)[0], sizes.physical), sizes.physical
         )
-        try:
-            finished = await self._hypervisor.processes.run(command)
-            size = json.loads(finished.output)["virtual-size"]
-            return size if type(size) is int else fallback
-        except (VirtError, ValueError, KeyError, TypeError):
-            return fallback
 
     async def domainGetDiskErrors(self, dom: DomainRef, flags: int) -> list[DomainDiskError]:
         """List the disks that fail."""
@@ -238,3 +231,20 @@ class DomainStatistics(PerfEvents, BulkStatistics):
                 TypedParam("system_time", _ULLONG, used.system),
             ]
         ]
+
+
+def _capacity(image: Image, physical: int) -> int:
+    """
+    Tell the size of an image that nobody uses as a guest would see it.
+
+    @param physical: the length of its file.
+    @raise VirtError: it cannot be read.
+    """
+    try:
+        data = readStart(image.source)
+    except OSError as problem:
+        raise systemFailure(problem, f"cannot open file '{image.path}'") from None
+    if image.format == "raw":
+        return max(physical - (luksOffset(data) if image.encrypted else 0), 0)
+    capacity = readHeader(data, image.format).capacity
+    return physical if capacity is None else capacity

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, check, completed, parseDevice
+from pyvirt.definitions.domain import DomainDefinition, completed, parseDevice
 from pyvirt.definitions.domain._checkdevices import (
     checkController,
     checkFilesystem,
@@ -27,6 +27,7 @@ from pyvirt.drivers.devicenames import diskOf, pathOf
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.test.aliases import aliasOf, newAlias
 from pyvirt.drivers.test.blockjob import checkIdle
+from pyvirt.drivers.test.checks import check
 from pyvirt.drivers.test.deviceupdate import changeMedia, updatedLive
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.iothreads import DomainDevices

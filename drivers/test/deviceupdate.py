@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import check
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import (
     checkDisk,
@@ -18,6 +17,7 @@ from pyvirt.drivers.devicechanges import (
 )
 from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.test.aliases import aliasOf
+from pyvirt.drivers.test.checks import check
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError

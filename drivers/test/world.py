@@ -19,7 +19,6 @@ from zope.interface.interface import InterfaceClass
 from pyvirt import constants as c
 from pyvirt.definitions.domain import (
     DomainDefinition,
-    check,
     completed,
     formatDomain,
     parseDomain,
@@ -28,6 +27,7 @@ from pyvirt.definitions.uuids import randomUUID
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.values import DomainRef, NodeInfo
+from pyvirt.drivers.test.checks import check
 from pyvirt.drivers.test.domain import Domain, DomainTable, Given
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 

@@ -57,6 +57,7 @@ class ScriptedQEMU:
 
     @ivar kept: by kind, the names of what is there.
     @ivar said: the commands that came, in order.
+    @ivar sets: by number, what descriptors are called that are sets; C{given}: by name, what was said of what was added.
     @ivar refuse: the number of the command, from now on, that is refused; None: none is.
     @ivar unplug: how a device leaves that is asked to: C{now}, C{first} (told before it is answered), C{later},
         C{never} (the guest says no).
@@ -67,6 +68,8 @@ class ScriptedQEMU:
         self.said: list[str] = []
         self.refuse: int | None = None
         self.unplug = "now"
+        self.sets: dict[int, list[str]] = {}
+        self.given: dict[str, dict[str, Any]] = {}
         self.trays: dict[str, bool] = {}
         self.media: dict[str, str | None] = {}
         self.protocol: Any = None
@@ -120,6 +123,7 @@ class ScriptedQEMU:
             if arguments[key] in self.kept[kind]:
                 raise LookupError(f"Duplicate ID '{arguments[key]}'")
             self.kept[kind].add(arguments[key])
+            self.given[arguments[key]] = arguments
             if name == "device_add":
                 # A descriptor is its own who uses it.
                 self.kept["fds"].clear()
@@ -136,6 +140,16 @@ class ScriptedQEMU:
                 self.gone(alias)
             elif self.unplug == "never":
                 self.tell({"event": "DEVICE_UNPLUG_GUEST_ERROR", "data": {"device": alias}})
+        elif name == "add-fd":
+            self.sets.setdefault(arguments["fdset-id"], []).append(arguments["opaque"])
+        elif name == "remove-fd":
+            if self.sets.pop(arguments["fdset-id"], None) is None:
+                raise LookupError("File descriptor named 'fdset-id' not found")
+        elif name == "query-fdsets":
+            return [
+                {"fdset-id": number, "fds": [{"fd": 9, "opaque": each} for each in names]}
+                for number, names in self.sets.items()
+            ]
         elif name == "query-block":
             return [{"qdev": each, "tray_open": state} for each, state in self.trays.items()]
         elif name in ("blockdev-open-tray", "blockdev-close-tray"):

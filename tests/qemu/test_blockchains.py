@@ -17,13 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import process
 from pyvirt.definitions.domain import formatDomain, parseDomain
-from pyvirt.definitions.domain._source import FileSource, Host, NetworkSource
+from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.imageheaders import probedFormat, readHeader
 from pyvirt.drivers.qemu.blocks.backups import Backup
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
-    backingSource,
     chain,
     chainsDetected,
     diskNamed,
@@ -154,46 +153,6 @@ class ChainTests(SynchronousTestCase):
         self.assertEqual(find(images, "/4", "vda"), 0)
         self.assertRaises(VirtError, find, images, "vda[9]", "vda")
         self.assertRaises(VirtError, find, images, "/4", "vda", 0)
-
-    def test_sources(self) -> None:
-        """JSON and prefixes are understood; what is not is left to QEMU."""
-        above = FileSource(file="/a/top")
-        for text in ("/x", "file:/x", 'json:{"driver":"raw","file":{"filename":"/x"}}'):
-            self.assertEqual(backingSource(text, above), FileSource(file="/x"))
-        self.assertEqual(backingSource("x", above), FileSource(file="/a/x"))
-        for text in (
-            "nbd:localhost",
-            "nbd://[",
-            "nbd://h:x/e",
-            "nbd+unix:///e",
-            "json:{",
-            "json:[]",
-            "json:" + "[" * 50000,
-            "rbd:x/y",
-        ):
-            self.assertIsNone(backingSource(text, above))
-
-    def test_servers(self) -> None:
-        """Exports are found in addresses of every form, and are not looked for on this host."""
-        above = FileSource(file="/a/top")
-        server = Host(name="h", port="10809")
-        for text in (
-            "nbd://h/e",
-            "nbd+tcp://h:10809/e",
-            "nbd:h:10809:exportname=e",
-            'json:{"driver":"raw","file":{"driver":"nbd","export":"e",'
-            '"server":{"type":"inet","host":"h","port":"10809"}}}',
-        ):
-            expected = NetworkSource(protocol="nbd", name="e", hosts=(server,))
-            self.assertEqual(backingSource(text, above), expected, text)
-        local = Host(transport="unix", socket="/s")
-        for text in (
-            "nbd+unix:///?socket=/s",
-            "nbd:unix:/s",
-            'json:{"driver":"nbd","server":{"type":"unix","path":"/s"}}',
-        ):
-            expected = NetworkSource(protocol="nbd", hosts=(local,))
-            self.assertEqual(backingSource(text, above), expected, text)
 
 
 class OutcomeTests(SynchronousTestCase):

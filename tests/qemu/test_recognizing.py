@@ -9,11 +9,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from pyvirt.drivers.qemu.blocks.backingstrings import localSource
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
     chain,
     diskNamed,
-    localSource,
     withChain,
     withDisk,
 )

@@ -311,7 +311,15 @@ async def _begin(
             if reuse and path is not None:
                 claimFile(hypervisor, guest, path)
             if reuse:
-                await addImage(guest, store, None, readOnly=False, below=below, last=below is None)
+                await addImage(
+                    hypervisor,
+                    guest,
+                    store,
+                    None,
+                    readOnly=False,
+                    below=below,
+                    last=below is None,
+                )
                 opened.append(store)
             else:
                 image = NewImage(hypervisor, guest, store)
@@ -373,7 +381,7 @@ async def _begin(
         if guest.monitor is not None:
             if serving:
                 await _stopServing(guest, backup)
-            await removeImages(guest, *opened)
+            await removeImages(hypervisor, guest, *opened)
         for image in made:
             await image.undo()
         if checkpoint is not None:
@@ -462,7 +470,7 @@ async def diskDone(
         await _stopServing(guest, backup)
     if store is not None:
         if not backup.pull or last:
-            await removeImages(guest, store)
+            await removeImages(hypervisor, guest, store)
         if wish is not None and wish.incremental is not None and not backup.pull:
             disk = diskNamed(domain.definition, job.disk)
             if disk is not None:
@@ -497,7 +505,7 @@ async def _end(hypervisor: Hypervisor, domain: Domain, guest: Guest, backup: Bac
         for disk in backup.definition.disks:
             store = backup.image(disk.name)
             if store is not None and disk.backup:
-                await removeImages(guest, store)
+                await removeImages(hypervisor, guest, store)
         dropScratch(backup)
     guest.backup = None
     long = backup.job

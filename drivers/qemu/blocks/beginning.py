@@ -26,6 +26,7 @@ from pyvirt.drivers.qemu.blocks.chain import (
     headerOf,
     localPath,
     pathOf,
+    prepared,
     relativeName,
     stores,
     withDisk,
@@ -357,6 +358,7 @@ async def copy(
                 format = images[0].format
     if shallow and format == "raw":
         raise unsupportedConfig(f"shallow copy of disk '{target}' into a raw file is not possible")
+    source = prepared(source)
     mirror = Image(source, format)
     made = NewImage(hypervisor, guest, mirror, "failed to create copy target")
     below = images[1] if shallow else None
@@ -382,7 +384,7 @@ async def copy(
                 claimFile(hypervisor, guest, local)
             added.append(mirror)
             # What it is laid over is opened when the guest goes over to it.
-            await addImage(guest, mirror, disk, readOnly=False, last=True)
+            await addImage(hypervisor, guest, mirror, disk, readOnly=False, last=True)
         else:
             await made.make(
                 disk,
@@ -418,7 +420,7 @@ async def copy(
     except BaseException:
         domain.definition = withDisk(domain.definition, disk)
         if guest.monitor is not None:
-            await removeImages(guest, *added)
+            await removeImages(hypervisor, guest, *added)
         await made.undo()
         await locks.settle(hypervisor, domain, guest)
         hypervisor.saveStatus(domain)

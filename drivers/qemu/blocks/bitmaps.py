@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image
-from pyvirt.drivers.qemu.command.blockdevs import nodesOf
+from pyvirt.drivers.qemu.command import HostSettings
 from pyvirt.drivers.qemu.command.disks import optionsOf
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.plugging.commands import imageSteps
 
 __all__ = [
     "Bitmaps",
@@ -218,5 +219,5 @@ async def removeBitmaps(guest: Guest, disks: Sequence[tuple[Any, list[Image]]], 
 async def _reopen(guest: Guest, disk: Any, images: list[Image], place: int, readOnly: bool) -> None:
     below = images[place + 1].formatName if place + 1 < len(images) else None
     node = images[place].node(readOnly, below is None)
-    options = nodesOf(node, below, optionsOf(disk), {})[-1]
-    await guest.execute("blockdev-reopen", {"options": [options]})
+    last = imageSteps(node, below, optionsOf(disk), guest.capabilities, HostSettings())[-1]
+    await guest.execute("blockdev-reopen", {"options": [last.arguments]})

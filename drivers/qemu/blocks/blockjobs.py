@@ -290,7 +290,7 @@ async def endJob(
             top = Image(mirror.source, mirror.format, mirror.source.index)
             lower = below(mirror.backingStore)
             if job.kind == "copy" and not job.shallow and lower:
-                await addChain(guest, top, lower, disk)
+                await addChain(hypervisor, guest, top, lower, disk)
             if len(domain.checkpoints) and top.format == "qcow2":
                 await countWrites(guest, top)
     waiting = None if asynchronous else whenEnded(job)

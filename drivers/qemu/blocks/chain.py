@@ -8,32 +8,35 @@ the domain will be.  In a running guest each image has a number, from which the 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import stat
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._disk import BackingFormat, BackingStore, DiskDriver
 from pyvirt.definitions.domain._source import (
-    BlockSource,
+    DirSource,
     DiskSource,
-    FileSource,
-    Host,
     NetworkSource,
     NVMeSource,
 )
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.imageheaders import HEADER, ImageHeader, probedFormat, readHeader
+from pyvirt.drivers.qemu.blocks.backingstrings import backingSource
 from pyvirt.drivers.qemu.command.blockdevs import Node
-from pyvirt.drivers.qemu.refusals import invalidArgument, operationInvalid, systemFailure
+from pyvirt.drivers.qemu.fdgroups import Groups, groupOf
+from pyvirt.drivers.qemu.refusals import (
+    invalidArgument,
+    operationInvalid,
+    systemFailure,
+    unsupportedConfig,
+)
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = [
+    "NOBODY",
     "Image",
     "below",
     "chain",
@@ -43,9 +46,10 @@ __all__ = [
     "find",
     "headerOf",
     "localPath",
-    "localSource",
     "opened",
     "pathOf",
+    "prepared",
+    "readStart",
     "relativeName",
     "withChain",
     "withDisk",
@@ -53,6 +57,9 @@ __all__ = [
 
 #: Formats that may lie over others.
 LAYERED = frozenset(("qcow2", "qcow", "qed", "vmdk", "cow"))
+NOBODY: Groups = {}
+#: What may be said of a disk instead of its source.
+_OUTSIDE = ("auth", "encryption")
 #: Nobody has more images above each other; QEMU would not open them.
 DEPTH = 200
 
@@ -85,6 +92,12 @@ class Image:
         """The node that reads and writes."""
         return f"libvirt-{self.index}-storage"
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether QEMU itself encrypts it."""
+        encryption = self.source.encryption
+        return encryption is not None and encryption.engine != "librbd"
+
     def node(self, readOnly: bool, last: bool = False) -> Node:
         """Return it as the command line takes it."""
         return Node(
@@ -113,8 +126,12 @@ def chain(disk: Any) -> list[Image]:
         return []
     driver = disk.driver
     form = (driver.type if driver is not None else None) or "raw"
-    found = [Image(disk.source, form, disk.source.index)]
-    return found + below(disk.backingStore)
+    source = disk.source
+    for name in _OUTSIDE:
+        # Older definitions say of the disk what is said of its image today.
+        if getattr(disk, name) is not None:
+            source = replaced(source, **{name: getattr(disk, name)})
+    return [Image(source, form, source.index), *below(disk.backingStore)]
 
 
 def below(store: BackingStore | None) -> list[Image]:
@@ -130,6 +147,10 @@ def below(store: BackingStore | None) -> list[Image]:
 def withChain(disk: Any, images: Sequence[Image]) -> Any:
     """Return a disk that is made of other images, which are then known to be all."""
     top = images[0]
+    for name in _OUTSIDE:
+        if getattr(disk, name) is not None:
+            disk = replaced(disk, **{name: getattr(top.source, name)})
+            top = attrs.evolve(top, source=replaced(top.source, **{name: None}))
     driver = disk.driver or DiskDriver()
     if driver.type != top.format:
         driver = replaced(driver, type=top.format)
@@ -257,122 +278,36 @@ def _leadsTo(name: str, above: Image | None, image: Image) -> bool:
 # What headers tell
 
 
-def headerOf(source: Any, format: str) -> ImageHeader:
+def readStart(source: Any) -> bytes:
+    """
+    Read the first bytes of an image on this host.
+
+    @raise OSError: it cannot be read.
+    """
+    fd = os.open(localPath(source) or "", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        return os.pread(fd, HEADER, 0)
+    finally:
+        os.close(fd)
+
+
+def headerOf(source: Any, format: str, groups: Groups = NOBODY) -> ImageHeader:
     """
     Read the header of an image on this host; elsewhere there is none to be read.
 
     @param format: C{auto}: find out.
+    @param groups: descriptors that images are given as.
     @raise OSError: it cannot be read.
     """
+    group = groups.get(getattr(source, "fdgroup", None) or "")
+    if group is not None:
+        data = os.pread(group.fds[0], HEADER, 0)
+        return readHeader(data, probedFormat(data) if format == "auto" else format)
     path = getattr(source, "file", None) or getattr(source, "dev", None)
     if not path or not path.startswith("/"):
         return ImageHeader(format="raw" if format == "auto" else format)
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    try:
-        data = os.pread(fd, HEADER, 0)
-    finally:
-        os.close(fd)
+    data = readStart(source)
     return readHeader(data, probedFormat(data) if format == "auto" else format)
-
-
-def backingSource(text: str, above: Any) -> DiskSource | None:
-    """
-    Make out what a header says an image is laid over.
-
-    @param above: the source of that image, to which a path may be relative.
-    @return: None: it is none of what is understood here; QEMU will know.
-    """
-    if text.startswith("json:"):
-        return _fromJSON(text[5:])
-    text = text.removeprefix("file:") if not text.startswith("file://") else text[7:]
-    scheme = text.partition(":")[0]
-    if scheme in ("nbd", "nbd+unix", "nbd+tcp"):
-        return _fromNBD(text)
-    if "/" not in scheme and scheme in (
-        "http",
-        "https",
-        "ftp",
-        "rbd",
-        "ssh",
-        "iscsi",
-        "gluster",
-        "sheepdog",
-        "nfs",
-        "fuse",
-        "vxhs",
-        "host_device",
-    ):
-        return None
-    if not text.startswith("/"):
-        text = os.path.join(os.path.dirname(pathOf(above)), text)
-    return localSource(text)
-
-
-def _fromNBD(text: str) -> DiskSource | None:
-    """Read C{nbd://HOST:PORT/EXPORT}, C{nbd+unix:///EXPORT?socket=PATH}, C{nbd:HOST:PORT:exportname=EXPORT} and the like."""
-    if "://" in text:
-        try:
-            found = urlsplit(text)
-            port = found.port
-        except ValueError:
-            return None
-        name = unquote(found.path).removeprefix("/") or None
-        path = parse_qs(found.query).get("socket", [""])[0]
-        if found.username is not None:
-            return None
-        if found.scheme == "nbd+unix":
-            return _export(name, Host(transport="unix", socket=path)) if path else None
-        return _export(name, _server(found.hostname or "", str(port or 10809)))
-    words = text.removeprefix("nbd:").partition(":exportname=")
-    kind, _, rest = words[0].partition(":")
-    name = words[2] or None
-    if kind == "unix":
-        return _export(name, Host(transport="unix", socket=rest)) if rest else None
-    return _export(name, _server(kind, rest)) if kind and rest.isdigit() else None
-
-
-def _server(name: str, port: str) -> Host:
-    return Host(name=name, port=port)
-
-
-def _export(name: str | None, host: Host) -> DiskSource:
-    return NetworkSource(protocol="nbd", name=name, hosts=(host,))
-
-
-def localSource(path: str) -> DiskSource:
-    """Return a file or a block device of this host as a source."""
-    try:
-        block = stat.S_ISBLK(os.stat(path).st_mode)
-    except OSError:
-        block = False
-    return BlockSource(dev=path) if block else FileSource(file=path)
-
-
-def _fromJSON(text: str) -> DiskSource | None:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict):
-        return None
-    for _ in range(4):
-        inner = found.get("file")
-        if not isinstance(inner, dict):
-            break
-        found = inner
-    server = found.get("server")
-    if found.get("driver") == "nbd" and isinstance(server, dict):
-        export = found.get("export")
-        name = export if isinstance(export, str) and export else None
-        kind, path = server.get("type"), server.get("path")
-        if kind == "unix" and isinstance(path, str):
-            return _export(name, Host(transport="unix", socket=path))
-        host, port = server.get("host"), server.get("port")
-        if kind == "inet" and isinstance(host, str) and isinstance(port, str):
-            return _export(name, _server(host, port))
-        return None
-    name = found.get("filename", found.get("file.filename"))
-    return localSource(name) if isinstance(name, str) and name.startswith("/") else None
 
 
 def chainsDetected(
@@ -380,12 +315,14 @@ def chainsDetected(
     take: Callable[[], int],
     ids: tuple[int, int] = (0, 0),
     missing: Callable[[Any, VirtError], Any] | None = None,
+    groups: Groups = NOBODY,
 ) -> DomainDefinition:
     """
     Give every image of a guest that is to start its number, and add those images that headers name.
 
     @param take: C{()} to the next number.
     @param ids: user and group of the guest, for errors.
+    @param groups: descriptors that images are given as.
     @param missing: is told of a disk whose images are not there and why, and returns what becomes of it: another
         disk, or None: it is left out; or raises. Without it, that is an error.
     @raise VirtError: an image that another needs is missing, or says nothing of its format.
@@ -409,7 +346,7 @@ def chainsDetected(
             disks.insert(0, disk)
             continue
         try:
-            disk = _detected(disk, images, terminated, take, ids)
+            disk = _detected(disk, images, terminated, take, ids, groups)
         except VirtError as problem:
             if missing is None:
                 raise
@@ -439,15 +376,16 @@ def _detected(
     terminated: bool,
     take: Callable[[], int],
     ids: tuple[int, int],
+    groups: Groups,
 ) -> Any:
     known = True
-    _checkNamed(disk, images, terminated, ids)
+    _checkNamed(disk, images, terminated, ids, groups)
     if not terminated:
-        known = detectBelow(images, ids)
+        known = detectBelow(images, ids, groups)
     images = [
         image if image.index is not None else attrs.evolve(image, index=take()) for image in images
     ]
-    images = [attrs.evolve(image, source=_plain(image.source)) for image in images]
+    images = [attrs.evolve(image, source=prepared(image.source)) for image in images]
     done = withChain(disk, images)
     if known:
         return done
@@ -456,20 +394,30 @@ def _detected(
     return replaced(done, backingStore=opened(done.backingStore))
 
 
-def _plain(source: Any) -> Any:
-    """Say that a server is spoken to without TLS, where nobody says with or without."""
+def prepared(source: Any) -> Any:
+    """
+    Say of a source that a guest is to open what holds where nobody says it: a server is spoken to without TLS, and QEMU
+    itself decrypts.
+    """
+    encryption = source.encryption
+    if encryption is not None and encryption.engine is None:
+        source = replaced(source, encryption=replaced(encryption, engine="qemu"))
     if isinstance(source, NetworkSource) and source.protocol in ("nbd", "vxhs"):
         return replaced(source, tls=bool(source.tls))
     return source
 
 
-def _checkNamed(disk: Any, images: Sequence[Image], terminated: bool, ids: tuple[int, int]) -> None:
+def _checkNamed(
+    disk: Any, images: Sequence[Image], terminated: bool, ids: tuple[int, int], groups: Groups
+) -> None:
     """
     Look whether the images that a definition names are there.
 
     @raise VirtError: one is not.
     """
     for place, image in enumerate(images):
+        if groupOf(image.source, groups) is not None and (place or not image.source.startupPolicy):
+            continue
         if isinstance(image.source, NVMeSource):
             config = f"/sys/bus/pci/devices/{_address(image.source)}/config"
             try:
@@ -515,7 +463,9 @@ def opened(store: BackingStore | None) -> BackingStore | None:
     return replaced(store, backingStore=opened(store.backingStore))
 
 
-def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
+def detectBelow(
+    images: list[Image], ids: tuple[int, int] = (0, 0), groups: Groups = NOBODY
+) -> bool:
     """
     Add to a chain the images that the header of its last one names, and theirs.
 
@@ -529,7 +479,7 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
             # QEMU alone looks into images elsewhere.
             return False
         try:
-            header = headerOf(last.source, last.format)
+            header = headerOf(last.source, last.format, groups)
         except OSError as problem:
             if os.path.exists(last.path):
                 detail = f"cannot read header '{last.path}'"
@@ -544,16 +494,19 @@ def detectBelow(images: list[Image], ids: tuple[int, int] = (0, 0)) -> bool:
             raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
         if header.backing is None:
             return True
-        source = backingSource(header.backing, last.source)
+        source = backingSource(header.backing, last.path)
         if source is None:
             return False
+        if isinstance(source, DirSource):
+            raise unsupportedConfig("storage type 'dir' requires use of storage format 'fat'")
         if len(images) > DEPTH or any(image.path == pathOf(source) for image in images):
             raise systemFailure(
                 OSError(errno.ELOOP, os.strerror(errno.ELOOP)),
                 f"backing store for {images[0].path} is self-referential",
                 ErrorDomain.STORAGE,
             )
-        form = header.backingFormat
+        # What is encrypted below others nobody opens without being told.
+        form = "raw" if header.backingFormat == "luks" else header.backingFormat
         if form is None:
             try:
                 form = headerOf(source, "auto").format

@@ -273,7 +273,7 @@ async def concluded(
             moveOwner(guest, gone[0], chain(diskNamed(domain.definition, job.disk))[0])
             # That nothing remembers whose it was makes it root's.
             guest.taken.append(Taken(gone[0].path, (0, 0)))
-        await removeImages(guest, *gone)
+        await removeImages(hypervisor, guest, *gone)
         await locks.settle(hypervisor, domain, guest)
         if job.delete and status == COMPLETED:
             _deleteFiles(gone)

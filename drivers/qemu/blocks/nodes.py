@@ -5,7 +5,7 @@ Images coming to a running guest and leaving it: nodes that are added and remove
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,13 +13,16 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image, localPath
-from pyvirt.drivers.qemu.command.blockdevs import Options, nodesOf
+from pyvirt.drivers.qemu.command import HostSettings
+from pyvirt.drivers.qemu.command.blockdevs import Node, Options
 from pyvirt.drivers.qemu.command.disks import optionsOf
 from pyvirt.drivers.qemu.devicerules import BOTH, READ, imageRules
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.ownership import claimFile, letImageGo
+from pyvirt.drivers.qemu.plugging.commands import Step, imageSteps
+from pyvirt.drivers.qemu.plugging.doing import run, takeBack
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.errors import ErrorDomain
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -33,6 +36,7 @@ CLUSTER = 65536
 
 
 async def addImage(
+    hypervisor: Hypervisor,
     guest: Guest,
     image: Image,
     disk: Any,
@@ -50,24 +54,28 @@ async def addImage(
     """
     if guest.access is not None:
         guest.access.allow(imageRules(image, READ if readOnly else BOTH))
-    node = image.node(readOnly, last)
-    added: list[str] = []
+    added: list[Step] = []
     try:
-        for each in nodesOf(node, below, _options(disk), {}):
-            await guest.execute("blockdev-add", each)
-            added.append(each["node-name"])
+        steps = _steps(hypervisor, guest, image.node(readOnly, last), below, disk)
+        await run(hypervisor, guest, steps, added)
     except BaseException:
-        for name in reversed(added):
-            await _remove(guest, name)
+        if guest.monitor is not None:
+            await takeBack(guest, added)
         _letGo(guest, image)
         raise
 
 
-def _options(disk: Any) -> Options:
-    return Options() if disk is None else optionsOf(disk)
+def _steps(
+    hypervisor: Hypervisor, guest: Guest, node: Node, below: str | None, disk: Any
+) -> list[Step]:
+    options = Options() if disk is None else optionsOf(disk)
+    host = HostSettings(settings=hypervisor.config.values)
+    return imageSteps(node, below, options, guest.capabilities, host)
 
 
-async def addChain(guest: Guest, image: Image, lower: Sequence[Image], disk: Any) -> None:
+async def addChain(
+    hypervisor: Hypervisor, guest: Guest, image: Image, lower: Sequence[Image], disk: Any
+) -> None:
     """
     Have QEMU open what an image is laid over, and lay it over that.
 
@@ -78,7 +86,9 @@ async def addChain(guest: Guest, image: Image, lower: Sequence[Image], disk: Any
     try:
         over: str | None = None
         for each in reversed(lower):
-            await addImage(guest, each, disk, readOnly=True, below=over, last=over is None)
+            await addImage(
+                hypervisor, guest, each, disk, readOnly=True, below=over, last=over is None
+            )
             added.insert(0, each)
             over = each.formatName
         action = {
@@ -88,15 +98,18 @@ async def addChain(guest: Guest, image: Image, lower: Sequence[Image], disk: Any
         await guest.execute("transaction", {"actions": [action]})
     except BaseException:
         if guest.monitor is not None:
-            await removeImages(guest, *added)
+            await removeImages(hypervisor, guest, *added)
         raise
 
 
-async def removeImages(guest: Guest, *images: Image) -> None:
-    """Have QEMU close images that nothing uses any more, the upper ones first; what fails is logged."""
+async def removeImages(hypervisor: Hypervisor, guest: Guest, *images: Image) -> None:
+    """
+    Have QEMU close images that nothing uses any more, the upper ones first, and forget their secrets; what fails is
+    logged.
+    """
     for image in images:
-        await _remove(guest, image.formatName)
-        await _remove(guest, image.storageName)
+        steps = _steps(hypervisor, guest, image.node(True), None, None)
+        await takeBack(guest, steps)
         _letGo(guest, image)
 
 
@@ -105,13 +118,6 @@ def _letGo(guest: Guest, image: Image) -> None:
     letImageGo(guest, image)
     if guest.access is not None:
         guest.access.revoke(imageRules(image, BOTH))
-
-
-async def _remove(guest: Guest, name: str) -> None:
-    try:
-        await guest.execute("blockdev-del", {"node-name": name})
-    except VirtError as error:
-        log.debug("{name} is not closed: {error}", name=name, error=error)
 
 
 def waitForJob(guest: Guest, name: str) -> Deferred[None]:
@@ -162,7 +168,7 @@ class NewImage:
         self.image = image
         self._complaint = complaint
         self._made = False
-        self._open = False
+        self._open: list[Step] = []
 
     def claim(self, mode: int = 0o600) -> None:
         """
@@ -206,7 +212,7 @@ class NewImage:
         @param lease: gets its lease, once there is a file and before anything is written to it.
         @raise VirtError: it could not be made; nothing of it is left.
         """
-        guest = self._guest
+        hypervisor, guest = self._hypervisor, self._guest
         try:
             if not reuse:
                 self.claim()
@@ -220,18 +226,19 @@ class NewImage:
             image = self.image
             if guest.access is not None:
                 guest.access.allow(imageRules(image, BOTH))
-            node = image.node(False, last and below is None)
-            nodes = nodesOf(node, below, _options(disk), {})
+            steps = _steps(
+                hypervisor, guest, image.node(False, last and below is None), below, disk
+            )
             if not reuse and image.format not in LAYERED:
                 path = getattr(image.source, "file", None)
                 if path:
                     create = {"driver": "file", "filename": path, "size": size}
                     await _run(guest, f"create-{image.storageName}", create)
-            for number, each in enumerate(nodes):
-                if number == len(nodes) - 1 and not reuse and image.format in LAYERED:
-                    await _run(guest, f"create-{image.formatName}", creation(image, size, over))
-                await guest.execute("blockdev-add", each)
-                self._open = True
+            await run(hypervisor, guest, steps[:-1], self._open)
+            if not reuse and (image.format in LAYERED or image.encrypted):
+                options = creation(image, size, over, steps[-1].arguments)
+                await _run(guest, f"create-{image.formatName}", options)
+            await run(hypervisor, guest, steps[-1:], self._open)
         except BaseException:
             await self.undo()
             raise
@@ -239,11 +246,9 @@ class NewImage:
     async def undo(self) -> None:
         """Close it, and remove its file if it was made here."""
         if self._guest.monitor is not None:
-            if self._open:
-                await removeImages(self._guest, self.image)
-            else:
-                _letGo(self._guest, self.image)
-        self._open = False
+            await takeBack(self._guest, self._open)
+            _letGo(self._guest, self.image)
+        self._open = []
         self.forget()
 
     def forget(self) -> None:
@@ -256,14 +261,23 @@ class NewImage:
                 pass
 
 
-def creation(image: Image, size: int, over: Image | None) -> dict[str, Any]:
+def creation(
+    image: Image, size: int, over: Image | None, opened: Mapping[str, Any]
+) -> dict[str, Any]:
     """
     Return what C{blockdev-create} is told to make an image.
 
     @param over: what its header says it is laid over.
+    @param opened: what C{blockdev-add} will be told of its format, for what is secret.
     @raise VirtError: QEMU does not make images of that format in a running guest.
     """
     options: dict[str, Any] = {"driver": image.format, "file": image.storageName, "size": size}
+    if image.encrypted and image.format == "raw":
+        options["driver"] = "luks"
+        return options | {"key-secret": opened["key-secret"], **_cipher(image)}
+    if image.encrypted:
+        # Whether it can be is said by QEMU.
+        options["encrypt"] = {**opened["encrypt"], **_cipher(image)}
     if image.format == "qcow2":
         options["cluster-size"] = CLUSTER
     elif image.format not in ("qed", "qcow", "vmdk", "vdi"):
@@ -273,6 +287,22 @@ def creation(image: Image, size: int, over: Image | None) -> dict[str, Any]:
         if image.format in ("qcow2", "qed", "qcow"):
             options["backing-fmt"] = over.format
     return options
+
+
+def _cipher(image: Image) -> dict[str, Any]:
+    """Return how an image is to be encrypted, as far as its definition says."""
+    encryption = image.source.encryption
+    if encryption is None or encryption.cipher is None:
+        return {}
+    cipher, vectors = encryption.cipher, encryption.ivgen
+    found = {
+        "cipher-alg": f"{cipher.name}-{cipher.size or 0}",
+        "cipher-mode": cipher.mode,
+        "hash-alg": cipher.hash,
+        "ivgen-alg": vectors.name if vectors is not None else None,
+        "ivgen-hash-alg": vectors.hash if vectors is not None else None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 async def createImage(

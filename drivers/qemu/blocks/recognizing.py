@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.drivers.qemu.blocks.backingstrings import localSource
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
     chain,
     diskNamed,
     disksOf,
-    localSource,
     withChain,
     withDisk,
 )

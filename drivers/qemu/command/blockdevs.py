@@ -19,6 +19,8 @@ from pyvirt.definitions.domain._source import (
     NVMeSource,
 )
 from pyvirt.definitions.kinds import unsupported
+from pyvirt.drivers.qemu.fdgroups import FDGroup
+from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["Node", "Options", "chainOf", "nodesOf", "sourceProps"]
@@ -49,6 +51,7 @@ class Node:
     @ivar format: of the image.
     @ivar cacheSize: of its metadata, in bytes.
     @ivar last: nothing is below it, and QEMU is to take nothing from its header.
+    @ivar fdSet: the number of the set in which QEMU has the descriptors that it is; C{group}: those.
     """
 
     source: DiskSource
@@ -59,6 +62,8 @@ class Node:
     auth: Any = None
     cacheSize: int | None = None
     last: bool = False
+    fdSet: int | None = None
+    group: FDGroup | None = None
 
     @property
     def storageName(self) -> str:
@@ -131,12 +136,26 @@ def _hosts(source: NetworkSource, typed: bool) -> list[dict[str, Any]]:
     """Return the servers as QEMU takes them."""
     found: list[dict[str, Any]] = []
     for host in source.hosts:
+        if host.transport == "rdma":
+            raise internal("transport protocol 'rdma' is not yet supported")
         if host.transport == "unix":
+            required("path", host.socket)
             found.append({"type": "unix", "path": host.socket})
         else:
+            required("host", host.name)
             made: dict[str, Any] = {"type": "inet"} if typed else {}
             found.append(made | {"host": host.name, "port": host.port or "0"})
     return found
+
+
+def required(key: str, value: Any) -> None:
+    """
+    Refuse an argument without a value.
+
+    @raise VirtError: it has none.
+    """
+    if value is None:
+        raise internal(f"argument key '{key}' must not have null value", ErrorDomain.NONE)
 
 
 def _oneHost(source: NetworkSource) -> None:
@@ -185,7 +204,7 @@ def _network(source: NetworkSource, secrets: dict[str, str], auth: Any) -> dict[
     if kind == "nbd":
         _oneHost(source)
         found: dict[str, Any] = {"driver": "nbd", "server": _hosts(source, True)[0]}
-        if source.name:
+        if source.name is not None:
             found["export"] = source.name
         if "tls" in secrets:
             found["tls-creds"] = secrets["tls"]
@@ -193,7 +212,8 @@ def _network(source: NetworkSource, secrets: dict[str, str], auth: Any) -> dict[
             found["tls-hostname"] = source.tlsHostname
         return found
     if kind == "rbd":
-        pool, _, image = name.partition("/")
+        pool, slash, image = name.partition("/")
+        required("pool", pool if slash else None)
         found = {"driver": "rbd", "pool": pool, "image": image}
         if source.snapshot is not None:
             found["snapshot"] = source.snapshot
@@ -211,7 +231,9 @@ def _network(source: NetworkSource, secrets: dict[str, str], auth: Any) -> dict[
     if kind == "iscsi":
         if not source.hosts:
             _oneHost(source)
-        target, _, lun = name.rpartition("/")
+        target, _, lun = name.partition("/")
+        if lun and not (lun.isascii() and lun.isdigit() and len(lun) < 10):
+            raise internal(f"cannot parse target for lunStr '{target}'")
         host = source.hosts[0]
         found = {
             "driver": "iscsi",
@@ -244,8 +266,9 @@ def _network(source: NetworkSource, secrets: dict[str, str], auth: Any) -> dict[
     if kind == "ssh":
         _oneHost(source)
         found = {"driver": "ssh", "path": name, "server": _hosts(source, False)[0]}
-        if auth is not None:
-            found["user"] = auth.username
+        user = source.sshUser if auth is None else auth.username
+        if user is not None:
+            found["user"] = user
         return found
     if kind == "gluster":
         volume, _, path = name.partition("/")
@@ -342,6 +365,13 @@ def nodesOf(
     if cache is not None:
         storage["cache"] = cache
     storage |= {"auto-read-only": True, "discard": "unmap"}
+    if node.fdSet is not None and node.group is not None:
+        storage["filename"] = f"/dev/fdset/{node.fdSet}"
+        if len(node.group.fds) == 1:
+            # QEMU looks for one to read first, and there would be no other.
+            del storage["auto-read-only"]
+            storage |= {"read-only": node.readOnly and not node.group.writable}
+            storage["discard"] = storage.pop("discard")
     found = [storage]
     form: dict[str, Any] = {"node-name": node.formatName, "read-only": node.readOnly}
     if options.discard is not None:

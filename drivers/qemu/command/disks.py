@@ -15,6 +15,8 @@ from pyvirt.drivers.qemu.aliases import scsiHasTarget
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.blockdevs import Node, Options, chainOf, nodesOf
 from pyvirt.drivers.qemu.command.secretobjects import SecretObjects
+from pyvirt.drivers.qemu.command.values import place
+from pyvirt.drivers.qemu.fdgroups import groupOf
 from pyvirt.drivers.qemu.machine import isQ35
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -129,7 +131,8 @@ def _addCard(b: Builder, disk: Any, chain: list[Node]) -> None:
 def addDisks(b: Builder) -> None:
     """Add every disk with its images."""
     disks = b.devices.disks
-    for number, (disk, chain) in enumerate(zip(disks, numbered(disks), strict=True)):
+    chains = _withSets(b, numbered(disks))
+    for number, (disk, chain) in enumerate(zip(disks, chains, strict=True)):
         if disk.target.bus == "sd" and chain:
             _addCard(b, disk, chain)
             continue
@@ -148,6 +151,8 @@ def addDisks(b: Builder) -> None:
         debug = b.host.settings.get("gluster_debug_level", 4)
         options = attrs.evolve(optionsOf(disk), glusterDebug=int(str(debug)))
         _ownReservations(b, disk, chain)
+        for node in chain:
+            _addDescriptors(b, node)
         secrets = SecretObjects(b)
         below: str | None = None
         found: list[dict[str, Any]] = []
@@ -169,6 +174,36 @@ def addDisks(b: Builder) -> None:
                 ),
             )
         b.device(deviceProps(b, disk, topNode(disk, chain), b.bootIndex("disks", number, disk)))
+
+
+def _withSets(b: Builder, chains: list[list[Node]]) -> list[list[Node]]:
+    """
+    Give a number to each set of descriptors that is an image.
+
+    @raise VirtError: nobody has given the descriptors.
+    """
+    number = b.host.firstSet
+    found: list[list[Node]] = []
+    for chain in reversed(chains):
+        done = []
+        for node in chain:
+            group = groupOf(node.source, b.host.groups)
+            if group is not None:
+                node = attrs.evolve(node, fdSet=number, group=group)
+                number += 1
+            done.append(node)
+        found.insert(0, done)
+    return found
+
+
+def _addDescriptors(b: Builder, node: Node) -> None:
+    """Add the descriptors that an image is."""
+    if node.group is None:
+        return
+    name = node.source.fdgroup  # type: ignore[attr-defined]
+    for number in range(len(node.group.fds)):
+        fd = place(f"fd:{name}:{number}")
+        b.add("-add-fd", f"set={node.fdSet},fd={fd},opaque={node.storageName}{number}")
 
 
 def _addVhostUser(b: Builder, number: int, disk: Any) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import attrs
 
+from pyvirt.drivers.qemu.fdgroups import Groups
+
 __all__ = ["CommandLine", "HostSettings", "OpenFile", "Secret", "place"]
 
 
@@ -107,6 +109,8 @@ class HostSettings:
     @ivar opensSockets: sockets that ports listen on are opened before the guest starts.
     @ivar sandbox: whether QEMU's own sandbox is on.
     @ivar vhost: aliases of the cards whose packets the host's kernel moves; None: of those that ask, or may.
+    @ivar groups: by name, descriptors that are given as images.
+    @ivar firstSet: the first number for a set of descriptors.
     @ivar settings: keys of qemu.conf with their values, defaults included (C{vnc_listen} and so on).
     """
 
@@ -121,4 +125,6 @@ class HostSettings:
     opensSockets: bool = False
     sandbox: bool = True
     vhost: frozenset[str] | None = None
+    groups: Groups = attrs.Factory(dict)
+    firstSet: int = 0
     settings: Mapping[str, object] = attrs.Factory(dict)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from twisted.logger import Logger
 
 from pyvirt import constants as c
@@ -24,11 +25,13 @@ from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.devicerules import Rules, rulesOf
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.fdgroups import duplicates
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.live import channelPlaced, encrypting, learnChardevs, learnMemories
 from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect
 from pyvirt.drivers.qemu.ownership import Taken, giveBack, takeOver
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
+from pyvirt.drivers.qemu.plugging.doing import run, takeBack
 from pyvirt.drivers.qemu.plugging.fitting import (
     CHARDEVS,
     LIVE,
@@ -52,16 +55,7 @@ from pyvirt.errors import ErrorDomain, VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = [
-    "access",
-    "attachLive",
-    "checkSource",
-    "deviceRules",
-    "numbered",
-    "placeOf",
-    "run",
-    "takeBack",
-]
+__all__ = ["access", "attachLive", "checkSource", "deviceRules", "numbered", "placeOf"]
 
 log = Logger()
 
@@ -106,21 +100,24 @@ async def attachLive(
     added: list[Step] = []
     try:
         for each in controllers if missing is None else ():
-            await run(guest, _steps(hypervisor, guest, changed, "controllers", each), added)
+            steps = _steps(hypervisor, guest, changed, "controllers", each)
+            await run(hypervisor, guest, steps, added)
         if kind == "disks":
-            device = numbered(hypervisor, guest, device)
+            device = numbered(hypervisor, domain, guest, device)
         if missing is not None:
             # Its images have been numbered by then, as libvirt's have.
             raise missing
         changed = withDevice(changed, kind, place, device)
         async with (
             access(hypervisor, domain, guest, kind, device),
-            _connected(hypervisor, changed, kind, device) as (device, connections),
+            _connected(hypervisor, domain, changed, kind, device) as (device, connections),
         ):
-            host = hostSettings(hypervisor, guest, None, connections.vhost)
+            host = hostSettings(hypervisor, guest, None, connections.vhost, domain.fdGroups)
+            if any(name.startswith("fd:") for name in connections.numbers):
+                host = attrs.evolve(host, firstSet=await freeSet(guest))
             numbers = connections.numbers
             steps = plugSteps(changed, kind, device, guest.capabilities, host, numbers)
-            await run(guest, steps, added)
+            await run(hypervisor, guest, steps, added)
     except BaseException:
         await takeBack(guest, added)
         raise
@@ -138,49 +135,6 @@ def _steps(
     hypervisor: Hypervisor, guest: Guest, definition: DomainDefinition, kind: str, device: Any
 ) -> list[Step]:
     return plugSteps(definition, kind, device, guest.capabilities, hostSettings(hypervisor, guest))
-
-
-async def run(guest: Guest, steps: list[Step], done: list[Step]) -> None:
-    """
-    Have QEMU do what plugs a device in.
-
-    @param done: gets what has been done.
-    @raise VirtError: QEMU refuses something, or a file is not there.
-    """
-    for step in steps:
-        fds: list[int] = []
-        if step.file is not None:
-            fds.append(_open(step.file))
-        elif step.fd is not None:
-            fds.append(os.dup(step.fd))
-        try:
-            await guest.execute(step.command, step.arguments, fds=fds, timeout=60.0)
-        finally:
-            for fd in fds:
-                os.close(fd)
-        done.append(step)
-
-
-def _open(file: Any) -> int:
-    try:
-        return os.open(file.path, file.flags | os.O_CLOEXEC, file.mode)
-    except OSError as problem:
-        if file.path == "/dev/vhost-vsock":
-            raise unsupportedConfig("unable to open vhost-vsock device") from None
-        raise systemFailure(problem, f"Unable to open file: {file.path}") from None
-
-
-async def takeBack(guest: Guest, done: list[Step]) -> None:
-    """Take back what has been done for a device, the last of it first; what fails is logged."""
-    for step in reversed(done):
-        # A descriptor that QEMU has used is closed already.
-        if step.undo is None:
-            continue
-        try:
-            await guest.execute(*step.undo)
-        except VirtError as error:
-            log.debug("{what} is not taken back: {error}", what=step.command, error=error)
-    done.clear()
 
 
 # What it needs
@@ -280,7 +234,7 @@ def checkSource(disk: Any) -> None:
     if source is None or source.isEmpty:
         raise internal("argument key 'filename' must not have null value", ErrorDomain.NONE)
     path = getattr(source, "file", None) or getattr(source, "dev", None)
-    if path and path.startswith("/"):
+    if path and path.startswith("/") and getattr(source, "fdgroup", None) is None:
         try:
             os.stat(path)
         except OSError as problem:
@@ -330,7 +284,20 @@ def _checkUSB(source: Any) -> None:
         ) from None
 
 
-def numbered(hypervisor: Hypervisor, guest: Guest, disk: Any) -> Any:
+def alone(disk: Any) -> DomainDefinition:
+    """Return a definition that has one disk and nothing else."""
+    definition = DomainDefinition(name="-", type="qemu")
+    return replaced(definition, devices=replaced(definition.devices, disks=(disk,)))
+
+
+async def freeSet(guest: Guest) -> int:
+    """Return the first number that is free for a set of descriptors in a running guest."""
+    reply = await guest.execute("query-fdsets")
+    used = [each.get("fdset-id") for each in reply if isinstance(each, dict)]
+    return max((each + 1 for each in used if type(each) is int), default=0)
+
+
+def numbered(hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any) -> Any:
     """
     Give the images of a disk their numbers, those included that only headers name.
 
@@ -339,30 +306,34 @@ def numbered(hypervisor: Hypervisor, guest: Guest, disk: Any) -> Any:
     if disk.source is None or disk.source.isEmpty:
         guest.takeNode()
         return disk
-    alone = DomainDefinition(name="-", type="qemu")
-    alone = replaced(alone, devices=replaced(alone.devices, disks=(disk,)))
-    owner = guest.owner or hypervisor.owner or (0, 0)
-    (found,) = chainsDetected(alone, lambda: 0, owner).devices.disks
+    owner, groups = guest.owner or hypervisor.owner or (0, 0), domain.fdGroups
+    (found,) = chainsDetected(alone(disk), lambda: 0, owner, groups=groups).devices.disks
     for image in chain(found):
         if image.detected:
             # libvirt numbers these twice.
             guest.takeNode()
-    (done,) = chainsDetected(alone, guest.takeNode, owner).devices.disks
+    (done,) = chainsDetected(alone(disk), guest.takeNode, owner, groups=groups).devices.disks
     return done
 
 
 @asynccontextmanager
 async def _connected(
-    hypervisor: Hypervisor, definition: DomainDefinition, kind: str, device: Any
+    hypervisor: Hypervisor, domain: Domain, definition: DomainDefinition, kind: str, device: Any
 ) -> AsyncIterator[tuple[Any, Connections]]:
     """
-    Make the host's end of a network card, as it is when a guest starts; it is taken back if what follows fails.
+    Make the host's end of a network card, as it is when a guest starts; it is taken back if what follows fails. Get the
+    descriptors ready that images of a disk are.
 
     @raise VirtError: it cannot be made.
     """
     connections = Connections()
     if kind != "interfaces":
-        yield device, connections
+        try:
+            if kind == "disks":
+                connections.numbers.update(duplicates(domain.fdGroups, alone(device)))
+            yield device, connections
+        finally:
+            closeAll(connections)
         return
     if device.type == "vdpa":
         raise operationUnsupported("vDPA devices cannot be plugged into a running guest here")

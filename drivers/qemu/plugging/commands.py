@@ -18,6 +18,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.command import HostSettings, devices
 from pyvirt.drivers.qemu.command.arguments import Builder
+from pyvirt.drivers.qemu.command.blockdevs import Node, Options, nodesOf
 from pyvirt.drivers.qemu.command.chardevs import (
     addChannels,
     addConsoles,
@@ -28,13 +29,14 @@ from pyvirt.drivers.qemu.command.controllers import addControllers
 from pyvirt.drivers.qemu.command.disks import addDisks
 from pyvirt.drivers.qemu.command.hostdevs import addHostDevices
 from pyvirt.drivers.qemu.command.nets import addInterfaces
-from pyvirt.drivers.qemu.command.values import OpenFile
+from pyvirt.drivers.qemu.command.secretobjects import SecretObjects
+from pyvirt.drivers.qemu.command.values import OpenFile, Secret
 from pyvirt.drivers.qemu.refusals import failed, unsupportedConfig
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["Anything", "Step", "chardevOf", "plugSteps", "unplugSteps"]
+__all__ = ["Anything", "Step", "chardevOf", "imageSteps", "plugSteps", "unplugSteps"]
 
 Command = tuple[str, dict[str, Any]]
 
@@ -46,6 +48,7 @@ class Step:
 
     @ivar file: what is opened and goes with it, None if nothing does.
     @ivar fd: instead of that, a descriptor that is open already.
+    @ivar secrets: arguments that are the name of a place of one of these stand for what goes there.
     """
 
     command: str
@@ -53,6 +56,7 @@ class Step:
     undo: Command | None = None
     file: OpenFile | None = None
     fd: int | None = None
+    secrets: tuple[Secret, ...] = ()
 
 
 class Anything(dict[str, int]):
@@ -109,25 +113,58 @@ def plugSteps(
         host=host,
     )
     _BUILDERS[kind](builder)
+    steps = _stepsOf(builder, {} if numbers is None else numbers)
+    last = [step for step in steps if step.command == "device_add"]
+    return [step for step in steps if step.command != "device_add"] + last
+
+
+def imageSteps(
+    node: Node,
+    below: str | None,
+    options: Options,
+    capabilities: BinaryCapabilities,
+    host: HostSettings,
+) -> list[Step]:
+    """
+    Return what has QEMU open an image: what is secret, what reads and writes, what knows the format.
+
+    @param below: the node of the image that it is laid over.
+    @raise VirtError: it cannot be described to QEMU.
+    """
+    builder = Builder(
+        definition=DomainDefinition(name="-", type="qemu"), capabilities=capabilities, host=host
+    )
+    secrets = SecretObjects(builder).of(node)
+    steps = _stepsOf(builder, {})
+    for each in nodesOf(node, below, options, secrets):
+        undo = ("blockdev-del", {"node-name": each["node-name"]})
+        steps.append(Step("blockdev-add", each, undo))
+    return steps
+
+
+def _stepsOf(builder: Builder, numbers: Mapping[str, int]) -> list[Step]:
     files = {each.name: each for each in builder.files}
-    steps: list[Step] = []
-    last: list[Step] = []
     words = iter(builder.argv)
+    found: list[Step] = []
     for option in words:
-        value = next(words)
-        for step in _steps(option, value, files, {} if numbers is None else numbers):
-            (last if step.command == "device_add" else steps).append(step)
-    return steps + last
+        found += _steps(option, next(words), files, numbers, builder.secrets)
+    return found
 
 
 def _steps(
-    option: str, value: str, files: Mapping[str, OpenFile], numbers: Mapping[str, int]
+    option: str,
+    value: str,
+    files: Mapping[str, OpenFile],
+    numbers: Mapping[str, int],
+    secrets: list[Secret],
 ) -> list[Step]:
     """Return what an argument is on the monitor, with the files that it names before it."""
     found = []
 
     def opened(match: re.Match[str]) -> str:
         name = match[1]
+        if name.startswith("secret:"):
+            return name
         if name not in files and name not in numbers:
             raise unsupportedConfig(f"there is nothing to pass as '{name}' to this guest")
         undo = ("closefd", {"fdname": name})
@@ -135,13 +172,17 @@ def _steps(
         found.append(Step("getfd", {"fdname": name}, undo, file, fd))
         return name
 
+    if option == "-add-fd":
+        return [_given(value, numbers)]
     value = _PLACE.sub(opened, value)
     if option == "-device":
         made = json.loads(value)
         found.append(Step("device_add", made, ("device_del", {"id": made.get("id")})))
     elif option == "-object":
         made = json.loads(value)
-        found.append(Step("object-add", made, ("object-del", {"id": made["id"]})))
+        mine = tuple(each for each in secrets if made.get("data") == f"secret:{each.name}:data")
+        undo = ("object-del", {"id": made["id"]})
+        found.append(Step("object-add", made, undo, secrets=mine))
     elif option == "-blockdev":
         made = json.loads(value)
         undo = ("blockdev-del", {"node-name": made["node-name"]})
@@ -159,12 +200,22 @@ def _steps(
     return found
 
 
+def _given(value: str, numbers: Mapping[str, int]) -> Step:
+    """Return what gives QEMU a descriptor that is an image, or part of one."""
+    parts = dict(part.partition("=")[::2] for part in value.split(",opaque=")[0].split(",", 1))
+    name = parts["fd"].strip("\0")
+    number = int(parts["set"])
+    arguments = {"fdset-id": number, "opaque": value.rpartition(",opaque=")[2]}
+    undo = ("remove-fd", {"fdset-id": number})
+    return Step("add-fd", arguments, undo, fd=numbers[name])
+
+
 def unplugSteps(steps: list[Step]) -> list[Command]:
     """Return what is left to do once the device itself is gone: its back ends go, the last one first."""
     return [
         step.undo
         for step in reversed(steps)
-        if step.undo is not None and step.command not in ("device_add", "getfd")
+        if step.undo is not None and step.command not in ("device_add", "getfd", "add-fd")
     ]
 
 

@@ -19,8 +19,10 @@ from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.beginning import busy
+from pyvirt.drivers.qemu.blocks.chain import chain
 from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.fdgroups import Anybody
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
 from pyvirt.drivers.qemu.networking import disconnect
@@ -234,7 +236,7 @@ async def closeBackEnds(
             kind,
             device,
             guest.capabilities,
-            hostSettings(hypervisor, guest),
+            hostSettings(hypervisor, guest, groups=Anybody()),
             Anything(),
         )
     except VirtError as error:
@@ -247,6 +249,24 @@ async def closeBackEnds(
             raise
         except VirtError as error:
             log.debug("{name} failed: {error}", name=name, error=error)
+    if kind == "disks":
+        await _dropDescriptors(guest, device)
+
+
+async def _dropDescriptors(guest: Guest, disk: Any) -> None:
+    """Have QEMU close the descriptors that images of a disk were."""
+    names = [each.storageName for each in chain(disk) if getattr(each.source, "fdgroup", None)]
+    if not names:
+        return
+    try:
+        reply = await guest.execute("query-fdsets")
+        for each in reply if isinstance(reply, list) else ():
+            fds = each.get("fds") if isinstance(each, dict) else None
+            said = [str(fd.get("opaque")) for fd in fds or () if isinstance(fd, dict)]
+            if any(opaque.rstrip("0123456789") in names for opaque in said):
+                await guest.execute("remove-fd", {"fdset-id": each.get("fdset-id")})
+    except VirtError as error:
+        log.debug("descriptors of {disk} are left: {error}", disk=disk.alias, error=error)
 
 
 async def letGo(

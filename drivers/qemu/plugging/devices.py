@@ -43,6 +43,16 @@ _IMPACT = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG
 class DomainDevices(DomainPeeking):
     """Plugs devices into domains, takes them away, and changes them."""
 
+    def __init__(self, hypervisor: Any, connection: Any) -> None:
+        super().__init__(hypervisor, connection)
+        self._connection = connection
+
+    def domainFDAssociate(self, dom: DomainRef, name: str, flags: int, fds: list[int]) -> None:
+        """Keep descriptors for a domain, until its client goes or it is gone."""
+        from pyvirt.drivers.qemu.fdgroups import associate
+
+        associate(self._find(dom), self._connection, name, fds, flags)
+
     async def domainAttachDeviceFlags(self, dom: DomainRef, xml: str, flags: int) -> None:
         """Give a domain one more device."""
         checkFlags("qemuDomainAttachDeviceLiveAndConfig", flags, _IMPACT)

@@ -12,9 +12,10 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed, withDisk
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.plugging.attaching import access, checkSource, numbered, run, takeBack
+from pyvirt.drivers.qemu.plugging.attaching import access, checkSource, numbered
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.detaching import closeBackEnds, letGo
+from pyvirt.drivers.qemu.plugging.doing import run, takeBack
 from pyvirt.drivers.qemu.starting import hostSettings
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def changeMedia(
     if empty:
         new = replaced(new, source=replaced(new.source, index=guest.takeNode()))
     else:
-        new = numbered(hypervisor, guest, new)
+        new = numbered(hypervisor, domain, guest, new)
     name = old.alias
     added: list[Step] = []
     tray = await _tray(guest, name)
@@ -63,11 +64,12 @@ async def changeMedia(
     else:
         async with access(hypervisor, domain, guest, "disks", new):
             try:
-                await run(guest, _backEnds(hypervisor, domain, guest, new), added)
+                await run(hypervisor, guest, _backEnds(hypervisor, domain, guest, new), added)
                 top = added[-1].arguments["node-name"]
                 insert = {"id": name, "node-name": top}
                 out = ("blockdev-remove-medium", {"id": name})
-                await run(guest, [Step("blockdev-insert-medium", insert, out)], added)
+                step = Step("blockdev-insert-medium", insert, out)
+                await run(hypervisor, guest, [step], added)
                 await _close(guest, name, tray)
             except BaseException:
                 await takeBack(guest, added)

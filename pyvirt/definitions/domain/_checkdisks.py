@@ -9,7 +9,7 @@ from typing import Any
 
 from pyvirt.definitions.domain._disk import Disk, checkSecret
 from pyvirt.definitions.domain._refusals import internal, refuse
-from pyvirt.definitions.domain._source import Encryption, FileSource, NetworkSource, NVMeSource
+from pyvirt.definitions.domain._source import Encryption, NetworkSource, NVMeSource
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -44,8 +44,6 @@ def checkDisk(disk: Disk) -> None:
     """
     source, target = disk.source, disk.target
     assert target is not None
-    if isinstance(source, FileSource) and source.fdgroup is not None:
-        raise refuse(f"driver does not support FD passing for disk '{target.dev}'")
     _checkSource(disk)
     _checkUnit(disk)
     _checkTune(disk.iotune)

@@ -552,6 +552,7 @@ class NetworkSource(DiskSource):
     readahead: int | None = elementAttribute("readahead", "size", _TIMES)
     timeout: int | None = elementAttribute("timeout", "seconds", _TIMES)
     identity: Identity | None = element(Identity)
+    sshUser: str | None = None
 
     def settle(self, node: Node, context: Context) -> NetworkSource:
         """Check the name that the protocol needs."""
@@ -565,7 +566,7 @@ class NetworkSource(DiskSource):
             if (name or "").endswith("/"):
                 # What is after the slash is nothing, and written as such.
                 name = f"{name}(null)"
-        port = _PORTS.get(kind or "")
+        port = PORTS.get(kind or "")
         hosts = tuple(
             replaced(each, port=None) if each.port == "0" else each for each in self.hosts
         )
@@ -589,7 +590,7 @@ _OWN: dict[str, tuple[str, ...]] = {
 }
 
 
-_PORTS = {
+PORTS = {
     "http": "80",
     "https": "443",
     "ftp": "21",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from importlib.metadata import EntryPoint, entry_points
+from functools import partial
+from importlib import import_module
 from inspect import isawaitable
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface.interface import InterfaceClass
 
+from pyvirt.distributions import mayOffer
 from pyvirt.drivers.interfaces.driver import IConnection, IDriverFactory, OpenContext
 from pyvirt.drivers.interfaces.inside import ICompanionDriver
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -39,6 +41,14 @@ _BUILT_IN = {
 _log = Logger()
 
 
+_Load = Callable[[], Callable[[], IDriverFactory]]
+
+
+def _load(module: str, name: str) -> Callable[[], IDriverFactory]:
+    found: Callable[[], IDriverFactory] = getattr(import_module(module), name)
+    return found
+
+
 def loadFactories(*, remote: bool = True) -> list[IDriverFactory]:
     """
     Load every driver that is installed, and make a factory of each.
@@ -48,17 +58,20 @@ def loadFactories(*, remote: bool = True) -> list[IDriverFactory]:
 
     @param remote: also the client's side of the wire, which a daemon has no use for.
     """
-    found = {each.name: each for each in entry_points(group=GROUP)}
-    for name, value in _BUILT_IN.items():
-        found.setdefault(name, EntryPoint(name, value, GROUP))
+    found: dict[str, _Load] = {
+        name: partial(_load, *value.split(":")) for name, value in _BUILT_IN.items()
+    }
+    if mayOffer(GROUP):
+        from importlib.metadata import entry_points
+
+        found |= {each.name: each.load for each in entry_points(group=GROUP)}
     without = os.environ.get("PYVIRT_WITHOUT_DRIVERS", "").split()
     factories: list[IDriverFactory] = []
     for name in sorted(found):
         if name in without or (name == "remote" and not remote):
             continue
         try:
-            make: Callable[[], IDriverFactory] = found[name].load()
-            factories.append(make())
+            factories.append(found[name]()())
         except Exception:
             _log.failure("The driver {driver} cannot be loaded", driver=name)
     return factories

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from typing import Any
 
 from zope.interface import implementer
@@ -67,6 +66,8 @@ def lockManager(
     """
     if name in (None, "none", "nop"):
         return noLocks.make(reactor, root, privileged, driver)
+    from importlib.metadata import entry_points
+
     found = {each.name: each for each in entry_points(group="pyvirt.lockmanagers")}
     if name not in found:
         known = ", ".join(sorted(["none", *found]))

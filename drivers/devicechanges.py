@@ -11,7 +11,7 @@ from typing import Any
 
 from pyvirt.definitions.domain import DomainDefinition, steps
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.devicekinds import KINDS
+from pyvirt.drivers.devicekinds import label
 from pyvirt.drivers.devicematch import findInterface
 from pyvirt.drivers.refusals import internal, invalidArgument
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -59,13 +59,17 @@ def _graphics(definition: DomainDefinition, wanted: Any) -> tuple[int, Any] | No
     return None
 
 
-def findMemory(definition: DomainDefinition, wanted: Any, domain: int) -> tuple[int, Any]:
+def findMemory(
+    definition: DomainDefinition, wanted: Any, domain: int, live: bool = True
+) -> tuple[int, Any]:
     """Return the place of the memory device of that name, or else of that model and address, and the device."""
     for place, each in enumerate(definition.devices.memories):
         if wanted.alias is not None and each.alias == wanted.alias:
             return place, each
         if wanted.alias is None and (each.model, each.address) == (wanted.model, wanted.address):
             return place, each
+    if not live:
+        raise invalidArgument("memory not found", domain)
     raise virtError(
         ErrorCode.CONFIG_UNSUPPORTED, f"memory '{wanted.alias or '(null)'}' not found", domain
     )
@@ -94,11 +98,9 @@ def updatedConfig(
         place = findInterface(definition.devices.interfaces, device)
         found = place, definition.devices.interfaces[place]
     elif kind == "memories":
-        found = findMemory(definition, device, domain)
+        found = findMemory(definition, device, domain, live=False)
     else:
-        raise _unsupported(
-            f"persistent update of device '{KINDS[kind][0]}' is not supported", domain
-        )
+        raise _unsupported(f"persistent update of device '{label(kind)}' is not supported", domain)
     place, old = found
     changes: dict[str, Any] = {}
     if device.address is None and kind != "graphics":
@@ -159,9 +161,9 @@ def _difference(device: Any, old: Any) -> str | None:
         return "device"
     if device.target.bus is not None and device.target.bus != old.target.bus:
         return "bus"
-    for name, label in (("cyls", "cylinders"), ("heads", "heads"), ("secs", "sectors")):
+    for name, words in (("cyls", "cylinders"), ("heads", "heads"), ("secs", "sectors")):
         if (_part(device.geometry, name) or 0) != (_part(old.geometry, name) or 0):
-            return f"geometry {label}"
+            return f"geometry {words}"
     if _part(device.geometry, "trans") != _part(old.geometry, "trans"):
         return "BIOS-translation-modus"
     for name in ("logical_block_size", "physical_block_size"):
@@ -178,10 +180,10 @@ def _difference(device: Any, old: Any) -> str | None:
         given = getattr(device, name)
         if given is not None and given != getattr(old, name):
             return name
-    for name, label in _DRIVER:
+    for name, words in _DRIVER:
         given = _part(device.driver, name)
         if given is not None and given != _part(old.driver, name):
-            return label
+            return words
     # A CD is read-only whether that is said or not.
     if device.readonly != old.readonly and old.device != "cdrom":
         return "readonly"

@@ -9,9 +9,9 @@ from typing import Any
 
 from pyvirt.definitions.domain import DomainDefinition
 
-__all__ = ["KINDS", "everyDevice"]
+__all__ = ["KINDS", "everyDevice", "label"]
 
-#: For each attribute of the devices: what messages call such a device, and how its name begins.
+#: For each attribute of the devices: what XML calls such a device, and how its name begins.
 KINDS: dict[str, tuple[str, str]] = {
     "disks": ("disk", "disk"),
     "controllers": ("controller", ""),
@@ -42,6 +42,11 @@ KINDS: dict[str, tuple[str, str]] = {
     "iommu": ("iommu", "iommu"),
     "vsock": ("vsock", "vsock"),
 }
+
+
+def label(kind: str) -> str:
+    """Return what messages call a device, by the attribute that keeps it."""
+    return "chr" if kind in ("serials", "parallels", "consoles", "channels") else KINDS[kind][0]
 
 
 def everyDevice(definition: DomainDefinition) -> Iterator[tuple[str, int, Any]]:

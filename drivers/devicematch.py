@@ -56,7 +56,8 @@ def _text(kind: str, device: Any, live: bool) -> VirtError:
         return _failed("matching vsock device not found")
     if kind == "controllers":
         if live:
-            return _absent(f"controller {device.type}:{device.index or 0} not found")
+            index = -1 if device.index is None else device.index
+            return _absent(f"controller {device.type}:{index} not found")
         return _absent("device not present in domain configuration")
     if kind in ("serials", "parallels", "consoles", "channels"):
         if live:
@@ -168,7 +169,7 @@ _SAME: dict[str, Callable[[Any, Any], bool]] = {
     "disks": _byTarget,
     "filesystems": lambda wanted, there: wanted.target == there.target,
     "controllers": lambda wanted, there: (
-        (wanted.type, wanted.index or 0) == (there.type, there.index or 0)
+        (wanted.type, wanted.index) == (there.type, there.index or 0)
     ),
     "sounds": lambda wanted, there: wanted.model == there.model,
     "inputs": lambda wanted, there: (
@@ -283,6 +284,8 @@ def findDevice(
     for place, each in enumerate(kept):
         if same(wanted, each):
             return place, each
+    if kind == "watchdogs" and live and not kept:
+        raise _absent("watchdog device not present in domain configuration", domain)
     error = _text(kind, wanted, live)
     error.domain = domain
     raise error

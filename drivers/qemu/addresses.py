@@ -17,13 +17,13 @@ from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.pciaddresses import assignPCI
-from pyvirt.drivers.qemu.refusals import internal
+from pyvirt.drivers.qemu.refusals import internal, unsupportedConfig
 from pyvirt.drivers.qemu.usbaddresses import assignUSB
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["assignAddresses"]
+__all__ = ["assignAddresses", "isPlaced"]
 
 
 def assignAddresses(
@@ -34,6 +34,12 @@ def assignAddresses(
 
     @raise VirtError: where addresses that were asked for cannot be.
     """
+    for disk in definition.devices.disks:
+        if disk.target is not None and disk.target.bus == "virtio" and not isPlaced(disk):
+            assert disk.address is not None
+            raise unsupportedConfig(
+                f"virtio disk cannot have an address of type '{disk.address.type}'"
+            )
     devices = _virtioSerial(definition.devices)
     devices = _memories(devices, definition.maxMemory)
     machine, arch = definition.os.type.machine or "", definition.os.type.arch
@@ -43,6 +49,11 @@ def assignAddresses(
     devices = assignPCI(devices, machine, arch, bridges=capabilities.has("pcie-pci-bridge"))
     devices = assignUSB(devices)
     return replaced(definition, devices=devices)
+
+
+def isPlaced(disk: Any) -> bool:
+    """Return whether a virtio disk has a place that such disks can have, or none yet."""
+    return disk.address is None or disk.address.type in ("pci", "ccw", "virtio-mmio")
 
 
 _PORTS = 31

@@ -77,13 +77,21 @@ class AgentFailed(VirtError):
 
 
 class _Call:
-    __slots__ = ("answer", "command", "message", "raw", "timeout")
+    __slots__ = ("answer", "awaits", "command", "message", "raw", "timeout")
 
-    def __init__(self, command: str, message: bytes, timeout: float | None, raw: bool) -> None:
+    def __init__(
+        self,
+        command: str,
+        message: bytes,
+        timeout: float | None,
+        raw: bool,
+        awaits: str | None = None,
+    ) -> None:
         self.command = command
         self.message = message
         self.timeout = timeout
         self.raw = raw
+        self.awaits = awaits
         self.answer: Deferred[Any] | None = Deferred(self._cancelled)
 
     def _cancelled(self, _: Deferred[Any]) -> None:
@@ -131,9 +139,13 @@ class AgentProtocol(Protocol):
         arguments: Mapping[str, Any] | None = None,
         *,
         timeout: float | None = SYNC_TIMEOUT,
+        awaits: str | None = None,
     ) -> Deferred[Any]:
         """
         Have the agent do something.
+
+        @param awaits: what happens to the guest once the agent has done it, which answers the command as well: an
+            agent whose guest goes has no time to answer.
 
         @param timeout: seconds that it may take once both sides agree where they are; None: as long as it likes;
             0: say that it was late at once.
@@ -143,7 +155,7 @@ class AgentProtocol(Protocol):
         message: dict[str, Any] = {"execute": command}
         if arguments:
             message["arguments"] = arguments
-        return self._submit(_Call(command, encode(message), timeout, False))
+        return self._submit(_Call(command, encode(message), timeout, False, awaits))
 
     def pass_(self, message: Any, *, timeout: float | None) -> Deferred[Any]:
         """Say what somebody else has written; fires with the whole reply."""
@@ -262,8 +274,19 @@ class AgentProtocol(Protocol):
         if timer is not None and timer.active():
             timer.cancel()
 
+    def happened(self, what: str) -> None:
+        """Be told what has happened to the guest, which somebody may wait for."""
+        call = self._current
+        if call is not None and call.awaits == what:
+            # If the agent does answer, that is met by the next synchronisation.
+            self._synced, self._sync = False, None
+            self._settle(lambda call: call.succeed(None))
+
     def close(self) -> None:
-        """Hang up."""
+        """Hang up: whoever waited for the guest to go has what was waited for."""
+        call = self._current
+        if call is not None and call.awaits is not None and not self._over:
+            call.succeed(None)
         self._end(unresponsive("Guest agent disappeared while executing command"))
         if self.transport is not None:
             self.transport.loseConnection()

@@ -21,7 +21,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.qemu.addresses import assignAddresses
 from pyvirt.drivers.qemu.channelpaths import withoutDefaultPath
-from pyvirt.drivers.qemu.defaults import completeDevices
+from pyvirt.drivers.qemu.defaults import checkModels, completeDevices
 from pyvirt.drivers.qemu.implicit import builtinControllers, impliedDevices
 from pyvirt.drivers.qemu.refusals import invalidArgument, unsupportedConfig
 
@@ -70,6 +70,7 @@ def complete(
     definition = _processor(definition, capabilities)
     definition = _cells(definition)
     definition = completeDevices(definition, capabilities, random)
+    checkModels(definition.devices.controllers)
     steps.checkVideos(definition.devices)
     steps.checkPanics(definition.devices)
     definition = impliedDevices(definition, capabilities)

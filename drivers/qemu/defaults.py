@@ -4,7 +4,7 @@ What a device is where its definition does not say: models, buses, chips, amount
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import steps
@@ -18,12 +18,16 @@ from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.machine import isI440FX, isQ35, isVirt, isX86
+from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorDomain, VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["completeDevices", "scsiModel"]
+__all__ = ["ISA_PORTS", "checkModels", "checkPorts", "completeDevices", "scsiModel"]
+
+#: How many ISA serial ports a machine has.
+ISA_PORTS = 4
 
 
 def scsiModel(definition: DomainDefinition, capabilities: BinaryCapabilities) -> str | None:
@@ -135,10 +139,6 @@ def _disk(disk: Disk, capabilities: BinaryCapabilities) -> Disk:
     changes["source"] = _web(_encrypted(disk.source))
     changes["encryption"] = _engine(disk.encryption)
     changes["backingStore"] = _chain(disk.backingStore)
-    place = disk.address.type if disk.address is not None else None
-    virtio = disk.target is not None and disk.target.bus == "virtio"
-    if virtio and place not in (None, "pci", "ccw", "virtio-mmio"):
-        raise _refuse(f"virtio disk cannot have an address of type '{place}'")
     return replaced(disk, **changes)
 
 
@@ -149,9 +149,9 @@ def _controller(
     if controller.type == "scsi":
         if controller.model in (None, "auto"):
             return replaced(controller, model=scsiModel(definition, capabilities))
-        if controller.model in ("buslogic", "vmpvscsi"):
-            raise _refuse(f"Unsupported controller model: {controller.model}")
         if controller.model == "ncr53c90":
+            if controller.index != 0:
+                raise _refuse("ncr53c90 can only be used as first SCSI controller")
             raise _refuse("ncr53c90 SCSI controller is not a built-in for this machine")
         return controller
     if controller.type == "pci":
@@ -176,11 +176,22 @@ def _controller(
     return controller
 
 
+def checkModels(controllers: Iterable[Controller]) -> None:
+    """
+    Refuse SCSI controllers that QEMU has not.
+
+    @raise VirtError: CONFIG_UNSUPPORTED.
+    """
+    for each in controllers:
+        if each.type == "scsi" and each.model == "buslogic":
+            raise _refuse(f"Unsupported controller model: {each.model}")
+
+
 def _bridge(controller: Controller, definition: DomainDefinition) -> None:
     """Machines have their own root, and some have others beside it."""
     machine, arch = definition.os.type.machine or "", definition.os.type.arch
     model = controller.model
-    if model in ("pci-root", "pcie-root") and controller.index:
+    if model in ("pci-root", "pcie-root") and controller.index != 0:
         raise xmlError("pci-root and pcie-root controllers should have index 0", ErrorDomain.QEMU)
     if model == "pci-expander-bus" and not isI440FX(machine, arch):
         raise _refuse("pci-expander-bus controllers are only supported on 440fx-based machinetypes")
@@ -261,6 +272,26 @@ def _ports(definition: DomainDefinition) -> tuple[Any, Any]:
                     model = None
         done.append(replaced(port, target=replaced(target, type=kind, model=model)))
     return tuple(done), consoles
+
+
+def checkPorts(serials: Iterable[Any]) -> None:
+    """
+    Refuse ISA serial ports that ask for a number that there is not, or that another has.
+
+    @raise VirtError: INTERNAL_ERROR.
+    """
+    seen: set[int] = set()
+    for each in serials:
+        port = each.target.port
+        if port is None or each.target.type not in (None, "isa-serial"):
+            continue
+        if port in seen:
+            raise internal(f"target port '{port}' already allocated", ErrorDomain.DOMAIN)
+        if port >= ISA_PORTS:
+            raise internal(
+                f"Maximum supported number of ISA serial ports is '{ISA_PORTS}'", ErrorDomain.DOMAIN
+            )
+        seen.add(port)
 
 
 def _input(item: Input) -> Input:
@@ -370,5 +401,5 @@ def _shmem(shmem: Shmem) -> Shmem:
         if msi.ioeventfd is None:
             shmem = replaced(shmem, msi=replaced(msi, ioeventfd=True))
     if shmem.size is None and shmem.model == "ivshmem-plain":
-        return replaced(shmem, size=4)
+        return replaced(shmem, size=4 << 20)
     return shmem

@@ -71,16 +71,25 @@ def agentOf(domain: Domain) -> AgentProtocol:
     return guest.agent
 
 
-async def ask(domain: Domain, command: str, arguments: Mapping[str, Any] | None = None) -> Any:
+async def ask(
+    domain: Domain,
+    command: str,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    awaits: str | None = None,
+) -> Any:
     """
     Have the agent do something, within the time it is given.
 
+    @param awaits: as in L{AgentProtocol.execute}.
     @raise VirtError: it does not.
     """
     agent = agentOf(domain)
     guest = domain.checkActive()
     timeout: float = guest.agentTimeout
-    return await agent.execute(command, arguments, timeout=LONGEST if timeout < 0 else timeout or 1)
+    return await agent.execute(
+        command, arguments, timeout=LONGEST if timeout < 0 else timeout or 1, awaits=awaits
+    )
 
 
 async def setVcpus(domain: Domain, count: int) -> None:

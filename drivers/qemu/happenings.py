@@ -93,8 +93,15 @@ def _resumed(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
     hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_RESUMED, detail)
 
 
+def _tellAgent(guest: Guest, what: str) -> None:
+    """An agent that had the guest go away or to sleep has no time to answer."""
+    if guest.agent is not None:
+        guest.agent.happened(what)
+
+
 @handles("SHUTDOWN")
 def _shutDown(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    _tellAgent(guest, "SHUTDOWN")
     if domain.state == c.VIR_DOMAIN_SHUTDOWN or guest.wasShutDown:
         return
     guest.wasShutDown = True
@@ -143,6 +150,7 @@ async def _startAgain(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> N
 
 @handles("RESET")
 def _reset(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    _tellAgent(guest, "RESET")
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_REBOOT)
     if guest.fakeReboot:
         guest.fakeReboot = False
@@ -201,6 +209,7 @@ async def _panic(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
 
 @handles("SUSPEND")
 def _asleep(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    _tellAgent(guest, "SUSPEND")
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMSUSPEND, 0)
     if domain.state == c.VIR_DOMAIN_RUNNING:
         hypervisor.setState(domain, c.VIR_DOMAIN_PMSUSPENDED, 0)
@@ -213,6 +222,7 @@ def _asleep(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monitor
 def _asleepOnDisk(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent
 ) -> None:
+    _tellAgent(guest, "SUSPEND")
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK, 0)
     if domain.state == c.VIR_DOMAIN_RUNNING:
         hypervisor.setState(domain, c.VIR_DOMAIN_PMSUSPENDED, 0)

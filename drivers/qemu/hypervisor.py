@@ -28,6 +28,7 @@ from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.cgroups import findCgroups
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.conf import QEMUConfig
+from pyvirt.drivers.qemu.defaults import checkPorts
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
 from pyvirt.drivers.qemu.guestlogs import logsOf
 from pyvirt.drivers.qemu.layout import Layout
@@ -147,6 +148,7 @@ class Hypervisor(Background):
             raise virtError(
                 ErrorCode.XML_ERROR, f"name {definition.name!r} is not allowed", ErrorDomain.DOMAIN
             )
+        checkPorts(definition.devices.serials)
         definition = await self.completed(definition)
         capabilities = await self.capabilities(definition)
         validate(definition, capabilities, self.config.values)

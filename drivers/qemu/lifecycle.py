@@ -42,6 +42,8 @@ _START_FLAGS = (
     | c.VIR_DOMAIN_START_FORCE_BOOT
     | _RESET_NVRAM
 )
+#: Seconds that an agent may take until its guest goes.
+AGENT_SHUTDOWN = 60.0
 _LONGEST_NAMES = {
     c.VIR_NODE_SUSPEND_TARGET_MEM: "guest-suspend-ram",
     c.VIR_NODE_SUSPEND_TARGET_DISK: "guest-suspend-disk",
@@ -321,16 +323,15 @@ class DomainLifecycle(Messages):
         if guest is None or guest.agent is None:
             return False
         guest.fakeReboot = False
-        asked = guest.agent.execute("guest-shutdown", {"mode": mode}, timeout=5.0)
+        asked = guest.agent.execute(
+            "guest-shutdown",
+            {"mode": mode},
+            timeout=AGENT_SHUTDOWN,
+            awaits="RESET" if mode == "reboot" else "SHUTDOWN",
+        )
         try:
             await asked
-        except VirtError as error:
-            # One that ends with its guest does not answer.
-            if not domain.active or any(
-                words in (error.message or "")
-                for words in ("disappeared", "End of file from agent")
-            ):
-                return True
+        except VirtError:
             if force:
                 raise
             return False
@@ -417,11 +418,7 @@ class DomainLifecycle(Messages):
                 word = "S3" if field == "mem" else "S4"
                 raise operationInvalid(f"{word} state is disabled for this domain")
         agentOf(domain)
-        try:
-            await ask(domain, _LONGEST_NAMES[target])
-        except VirtError as error:
-            if domain.state != c.VIR_DOMAIN_PMSUSPENDED:
-                raise error
+        await ask(domain, _LONGEST_NAMES[target], awaits="SUSPEND")
 
     async def domainPMWakeup(self, dom: DomainRef, flags: int) -> None:
         """Wake a guest that sleeps."""

@@ -37,6 +37,7 @@ __all__ = [
     "releasePorts",
     "setChannelState",
     "setTray",
+    "uncached",
 ]
 
 #: Groups of devices that have an end on the host.

@@ -14,6 +14,10 @@ from pyvirt.errors import ErrorDomain
 __all__ = ["checkDirect", "checkPort"]
 
 
+#: Types of cards whose end on the host a script may set up, or for which none is run.
+_SCRIPTED = ("bridge", "network", "ethernet", "direct", "hostdev", "vdpa")
+
+
 def checkPort(nic: Any) -> None:
     """
     Complain of what cannot be had of a kind of connection.
@@ -36,6 +40,8 @@ def checkPort(nic: Any) -> None:
             f"interface {mac} - multiqueue is not supported for network interfaces of type "
             f"{nic.type}"
         )
+    if nic.script is not None and nic.type not in _SCRIPTED:
+        raise unsupportedConfig(f"scripts are not supported on interfaces of type {nic.type}")
 
 
 def checkDirect(nic: Any, actual: Actual) -> None:

@@ -79,7 +79,7 @@ def needsOf(group: str, device: Any, express: bool) -> Connect:
         if kind == "scsi":
             if model in ("virtio-scsi", "virtio-transitional", "virtio-non-transitional"):
                 return virtio(model)
-            return none if model in ("ibmvscsi", "buslogic", "vmpvscsi", "ncr53c90") else pci
+            return none if model in ("ibmvscsi", "buslogic", "ncr53c90") else pci
         if kind == "virtio-serial":
             return virtio(model)
         return none

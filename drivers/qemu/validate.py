@@ -15,7 +15,7 @@ from pyvirt.definitions.domain._features import HPT
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.machine import isQ35, isX86
-from pyvirt.drivers.qemu.validatedevices import deviceCheck
+from pyvirt.drivers.qemu.validatedevices import checkModule, deviceCheck
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -63,8 +63,18 @@ def validate(
     _launch(definition)
     _tuning(definition)
     _settings(definition)
+    _consoles(definition)
     check(definition, deviceCheck(definition, capabilities, settings))
     _together(definition)
+
+
+def _consoles(definition: DomainDefinition) -> None:
+    for console in definition.devices.consoles:
+        kind = console.target.type
+        if kind in ("sclp", "sclplm"):
+            raise refuse(f"{kind}console is not supported in this QEMU binary")
+        if kind in ("xen", "lxc", "openvz", "uml"):
+            raise refuse(f"unsupported console target type {kind}")
 
 
 def _arches(own: str) -> tuple[str, ...]:
@@ -156,8 +166,7 @@ def _memory(definition: DomainDefinition) -> None:
 def _module(memory: Any, definition: DomainDefinition) -> None:
     """Modules have slots, each its own, and say whose memory they are."""
     numa = definition.cpu.numa if definition.cpu is not None else None
-    if memory.model == "sgx-epc":
-        raise refuse("sgx epc isn't supported by this QEMU binary")
+    checkModule(memory, definition)
     if definition.maxMemory is not None and isinstance(memory.address, DIMMAddress):
         slot, slots = memory.address.slot, definition.maxMemory[1]
         if slot >= slots:

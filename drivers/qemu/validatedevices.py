@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pyvirt.definitions.domain._net import CARDS
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.machine import hasBuiltinIDE, isQ35, isVirt, isX86
@@ -16,7 +17,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["checkEnd", "deviceCheck"]
+__all__ = ["checkEnd", "checkModule", "deviceCheck"]
 
 
 def refuse(detail: str) -> VirtError:
@@ -64,22 +65,24 @@ def _place(device: Any, definition: DomainDefinition) -> None:
         )
 
 
+_VIRTIO_SCSI = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
+
+
 def _controller(controller: Any, definition: DomainDefinition) -> None:
     machine, arch = definition.os.type.machine or "", definition.os.type.arch
     kind, model, driver = controller.type, controller.model, controller.driver
+    virtio = kind == "scsi" and model in _VIRTIO_SCSI
+    if driver is not None and not virtio:
+        for name in ("queues", "cmd_per_lun", "max_sectors", "ioeventfd"):
+            if getattr(driver, name) is not None:
+                raise refuse(f"'{name}' is only supported by virtio-scsi controller")
     if kind == "ide":
         if not hasBuiltinIDE(machine, arch):
             raise refuse("IDE controllers are unsupported for this QEMU binary or machine type")
         if controller.index:
             raise refuse("Only a single IDE controller is supported for this machine type")
     elif kind == "scsi":
-        virtio = model in ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
         if driver is not None:
-            for name in ("queues", "cmd_per_lun", "max_sectors"):
-                if getattr(driver, name) is not None and not virtio:
-                    raise refuse(f"'{name}' is only supported by virtio-scsi controller")
-            if driver.ioeventfd is not None and not virtio:
-                raise refuse("'ioeventfd' is only supported by virtio-scsi controller")
             thread = driver.iothread
             if thread is not None and virtio and not knowsThread(definition, thread):
                 raise refuse(f"controller iothread '{thread}' not defined in iothreadid")
@@ -111,6 +114,13 @@ def _pci(controller: Any, definition: DomainDefinition) -> None:
         raise refuse(
             f"PCI controller at index {index} (0x{index:02x}) has bus='0x{bus:02x}', but index must "
             "be larger than bus"
+        )
+    if controller.modelName is None:
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR,
+            "Required option 'modelName' is not set for PCI controller with index "
+            f"'{-1 if controller.index is None else index}', model '{model}' and modelName 'none'",
+            ErrorDomain.QEMU,
         )
     if controller.modelName not in _NAMES.get(model, (controller.modelName,)):
         raise refuse(
@@ -168,7 +178,8 @@ def _interface(nic: Any, definition: DomainDefinition) -> None:
             "not supported by QEMU"
         )
     if nic.type == "vdpa" and nic.model != "virtio":
-        raise refuse(f"invalid model for interface of type 'vdpa': '{nic.model}'")
+        model = nic.model if nic.model in CARDS.values() else "unknown"
+        raise refuse(f"invalid model for interface of type 'vdpa': '{model}'")
     teaming = nic.teaming
     if teaming is not None:
         if teaming.type == "persistent" and not virtio:
@@ -214,6 +225,7 @@ _ADDRESSES = {
 
 
 def _serial(serial: Any, definition: DomainDefinition) -> None:
+    checkEnd(serial.source, definition)
     kind, model = serial.target.type, serial.target.model
     wanted = _TYPES.get(model)
     if wanted is not None and wanted != kind:
@@ -226,16 +238,6 @@ def _serial(serial: Any, definition: DomainDefinition) -> None:
             f"Serial device with target type '{kind}' and target model '{model}' not compatible "
             "with guest architecture or machine type"
         )
-    checkEnd(serial.source, definition)
-
-
-def _console(console: Any, definition: DomainDefinition) -> None:
-    kind = console.target.type
-    if kind in ("sclp", "sclplm"):
-        raise refuse(f"{kind}console is not supported in this QEMU binary")
-    if kind in ("xen", "lxc", "openvz", "uml"):
-        raise refuse(f"unsupported console target type {kind}")
-    checkEnd(console.source, definition)
 
 
 def checkEnd(source: Any, definition: DomainDefinition) -> None:
@@ -294,7 +296,9 @@ _MOST = 4194303
 def _video(
     video: Any, definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any
 ) -> None:
-    position = next(n for n, each in enumerate(definition.devices.videos) if each is video)
+    videos = definition.devices.videos
+    # One that is to be plugged in is never the first.
+    position = next((n for n, each in enumerate(videos) if each is video), len(videos) + 1)
     model = video.model
     kind = model.type
     if kind in ("xen", "vbox", "parallels", "gop", "default"):
@@ -333,6 +337,8 @@ def _host(host: Any, definition: DomainDefinition) -> None:
         )
     if host.type == "pci" and host.source.writeFiltering is not None:
         raise refuse("Write filtering of PCI device configuration space is not supported by qemu")
+    if host.type == "scsi_host" and host.boot is not None:
+        raise refuse("booting from assigned devices is not supported by vhost SCSI devices")
     if host.type != "mdev":
         return
     if host.model == "vfio-ccw":
@@ -378,9 +384,8 @@ def _iommu(iommu: Any, definition: DomainDefinition) -> None:
 
 
 def _smartcard(card: Any, definition: DomainDefinition) -> None:
-    if len(definition.devices.smartcards) > 1 or (
-        card.address is not None and (card.address.controller or card.address.slot)
-    ):
+    place = card.address
+    if len(definition.devices.smartcards) > 1 or not place or place.controller or place.slot:
         raise refuse("this QEMU binary lacks multiple smartcard support")
     if card.source is not None:
         checkEnd(card.source, definition)
@@ -421,6 +426,16 @@ def _port(port: Any, definition: DomainDefinition) -> None:
     checkEnd(port.source, definition)
 
 
+def checkModule(memory: Any, definition: DomainDefinition) -> None:
+    """
+    Refuse memory that QEMU cannot have.
+
+    @raise VirtError: CONFIG_UNSUPPORTED.
+    """
+    if memory.model == "sgx-epc":
+        raise refuse("sgx epc isn't supported by this QEMU binary")
+
+
 def _rng(rng: Any, definition: DomainDefinition) -> None:
     if rng.backend is not None and rng.backend.source is not None:
         checkEnd(rng.backend.source, definition)
@@ -434,8 +449,9 @@ _TESTS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "serials": _serial,
     "parallels": _port,
     "channels": _port,
-    "consoles": _console,
+    "consoles": _port,
     "redirdevs": _port,
+    "memories": checkModule,
     "rngs": _rng,
     "inputs": _input,
     "audios": _audio,

@@ -70,6 +70,8 @@ def checkDisk(disk: Any, definition: DomainDefinition) -> None:
             raise refuse(f"copy_on_read is not compatible with 'lun' disk '{dev}'")
     if disk.device == "cdrom" and bus == "virtio":
         raise refuse(f"disk type of '{dev}' does not support ejectable media")
+    if bus == "usb" and disk.address is not None and disk.address.type != "usb":
+        raise internal("unexpected address type for usb disk")
     _identity(disk)
     if disk.readonly and disk.device == "disk" and bus in ("ide", "sata"):
         raise refuse(f"readonly {bus} disks are not supported")
@@ -112,9 +114,9 @@ def _unit(disk: Any) -> None:
         raise refuse(f"disk device='lun' is not supported for bus='{bus}'")
     if bus == "scsi" and disk.serial is not None:
         raise refuse("scsi-block 'lun' devices do not support the serial property")
-    if disk.wwn is not None:
+    if disk.wwn is not None and bus == "scsi":
         raise refuse("Setting wwn is not supported for lun device")
-    if disk.vendor is not None or disk.product is not None:
+    if (disk.vendor is not None or disk.product is not None) and bus == "scsi":
         raise refuse("Setting vendor or product is not supported for lun device")
 
 

@@ -21,7 +21,7 @@ from pyvirt.definitions.domain._checkdevices import (
 from pyvirt.definitions.domain._checkdisks import checkDisk
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import updatedConfig, withDevice
-from pyvirt.drivers.devicekinds import KINDS, everyDevice
+from pyvirt.drivers.devicekinds import everyDevice, label
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.devicenames import diskOf, pathOf
 from pyvirt.drivers.interfaces.values import DomainRef
@@ -81,10 +81,6 @@ _CHECKS: dict[str, Any] = {
     "inputs": checkInput,
     "filesystems": checkFilesystem,
 }
-
-
-def _label(kind: str) -> str:
-    return "chr" if kind in ("serials", "parallels", "consoles", "channels") else KINDS[kind][0]
 
 
 def addedDevice(
@@ -173,7 +169,7 @@ class AttachableDevices(DomainDevices):
     def _addedConfig(self, domain: Domain, kind: str, device: Any) -> DomainDefinition:
         if kind not in _CONFIG:
             raise operationUnsupported(
-                f"persistent attach of device '{KINDS[kind][0]}' is not supported"
+                f"persistent attach of device '{label(kind)}' is not supported"
             )
         definition = domain.persistentDefinition
         devices = definition.devices
@@ -202,7 +198,7 @@ class AttachableDevices(DomainDevices):
         definition = domain.definition
         devices = definition.devices
         if kind not in _LIVE:
-            raise operationUnsupported(f"live attach of device '{KINDS[kind][0]}' is not supported")
+            raise operationUnsupported(f"live attach of device '{label(kind)}' is not supported")
         if kind == "disks":
             if device.device in ("cdrom", "floppy") and _there(devices, kind, device):
                 changeMedia(self._world, domain, device, False)
@@ -257,7 +253,7 @@ class AttachableDevices(DomainDevices):
         if config:
             if kind not in _CONFIG:
                 raise operationUnsupported(
-                    f"persistent detach of device '{KINDS[kind][0]}' is not supported"
+                    f"persistent detach of device '{label(kind)}' is not supported"
                 )
             definition = domain.persistentDefinition
             place, _ = findDevice(definition.devices, kind, device, False)
@@ -272,7 +268,7 @@ class AttachableDevices(DomainDevices):
     @staticmethod
     def _checkDetachable(kind: str) -> None:
         if kind not in _LIVE:
-            raise operationUnsupported(f"live detach of device '{KINDS[kind][0]}' is not supported")
+            raise operationUnsupported(f"live detach of device '{label(kind)}' is not supported")
 
     def _unplug(self, domain: Domain, kind: str, place: int, device: Any) -> None:
         definition = domain.definition
@@ -339,7 +335,7 @@ class AttachableDevices(DomainDevices):
             kind, place, _ = _named(definition, alias, own=True)
             if kind not in _CONFIG:
                 raise operationUnsupported(
-                    f"persistent detach of device '{KINDS[kind][0]}' is not supported"
+                    f"persistent detach of device '{label(kind)}' is not supported"
                 )
             pending = withoutDevice(definition, kind, place)
         if live:

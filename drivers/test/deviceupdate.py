@@ -15,7 +15,7 @@ from pyvirt.drivers.devicechanges import (
     findDisk,
     withDevice,
 )
-from pyvirt.drivers.devicekinds import KINDS
+from pyvirt.drivers.devicekinds import label
 from pyvirt.drivers.test.aliases import aliasOf
 from pyvirt.drivers.test.checks import check
 from pyvirt.drivers.test.domain import Domain
@@ -41,7 +41,7 @@ def updatedLive(world: World, domain: Domain, kind: str, device: Any, force: boo
     else:
         raise virtError(
             ErrorCode.CONFIG_UNSUPPORTED,
-            f"live update of device '{KINDS[kind][0]}' is not supported",
+            f"live update of device '{label(kind)}' is not supported",
             ErrorDomain.TEST,
         )
 

@@ -365,6 +365,73 @@ dumpxml g
 dumpxml g --inactive
 """
 
+#: What a device leaves open is filled in, and it is looked at by itself, before anybody looks whether it fits.
+ALONE = """
++attach-device g <channel type='null'><target type='xen' name='x'/><address type='virtio-serial' controller='1' bus='0' port='3'/></channel>
++attach-device g --live <input type='passthrough' bus='xen'><alias name='bad name'/></input>
++attach-device g <input type='passthrough' bus='virtio'/>
++attach-device g <disk type='file' device='floppy'><driver name='qemu' type='raw'/><source file='IMAGES/b.raw'/><target dev='fdc' bus='fdc'/></disk>
++detach-device g --config <disk type='file' device='disk'><source file='IMAGES/c.raw'/><target dev='vd' bus='usb'/></disk>
++update-device g <disk type='file' device='floppy'><driver name='qemu' type='qcow2'/><source file='IMAGES/c.raw'/><target dev='fdc' bus='fdc'/></disk>
++update-device g --config <disk type='file' device='floppy'><source file='IMAGES/c.raw'/><target dev='fdb' bus='fdc'/><boot order='2'/></disk>
++attach-device g <disk type='network' device='lun'><source protocol='rbd' name='x/y'/><target dev='xda' bus='usb'/></disk>
++attach-device g <disk type='file' device='disk'><source file='IMAGES/c.raw'/><target dev='sdx' bus='usb'/><address type='pci' bus='0' slot='8'/></disk>
++attach-device g <disk type='file' device='cdrom'><target dev='vdd' bus='virtio'/><address type='drive' controller='1' bus='0' target='0' unit='2'/></disk>
++attach-device g <disk type='file' device='disk'><driver name='qemu' type='raw' io='native'/><source file='IMAGES/e.raw'/><target dev='sdc' bus='scsi'/></disk>
++attach-device g <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='IMAGES/c.raw'/><target dev='sda' bus='scsi'/><shareable/></disk>
++attach-device g <controller type='ccid' index='1'><driver queues='2'/></controller>
++attach-device g --config <controller type='scsi' model='ncr53c90' index='3'/>
++attach-device g <controller type='scsi' model='vmpvscsi'/>
++attach-device g --config <controller type='scsi' model='buslogic'/>
++attach-device g <controller type='pci' model='pcie-root'/>
++attach-device g <controller type='pci' model='pci-bridge'/>
++attach-device g <controller type='scsi' index='6' model='virtio-scsi'><address type='pci' bus='0' slot='9' function='1'/></controller>
++attach-device g <rng model='virtio'><backend model='builtin'/><address type='pci' bus='15' slot='1'/></rng>
++detach-device g <controller type='scsi'/>
++detach-device g --config <controller type='sata'/>
++detach-device g <watchdog model='i6300esb'/>
++attach-device g <watchdog model='ib700'/>
++attach-device g <memory model='sgx-epc'><target><size unit='MiB'>128</size><node>0</node></target></memory>
++attach-device g <memory model='virtio-mem'><target><size unit='MiB'>16</size><node>0</node><block unit='KiB'>2048</block></target></memory>
++update-device g --config <memory model='virtio-mem'><target><size unit='MiB'>512</size><node>0</node><block unit='KiB'>2048</block></target></memory>
++attach-device g <shmem name='s' role='master'><model type='ivshmem-plain'/><size unit='KiB'>512</size></shmem>
++detach-device g --live <shmem name='s'><model type='ivshmem-doorbell'/></shmem>
++attach-device g <video><model type='vga'/></video>
++attach-device g <audio id='1' type='none'/>
++attach-device g <memballoon model='xen'/>
++attach-device g <hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/></hostdev>
++attach-device g <hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5123456789abcde0'/><boot order='1'/></hostdev>
++attach-device g --live <hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0x5678'/></source><address type='pci' bus='1' slot='3'/></hostdev>
++update-device g <hostdev mode='subsystem' type='usb'><source><address bus='9' device='9'/></source></hostdev>
++update-device g --config <channel type='null'><target type='virtio' name='org.b'/></channel>
++attach-device g <interface type='hostdev'><mac address='52:54:00:00:00:07'/><source><address type='pci' domain='0' bus='0x99' slot='1' function='0'/></source></interface>
++attach-device g <interface type='vdpa'><mac address='52:54:00:00:00:07'/><source dev='/dev/vhost-vdpa-0'/><model type='virtio'/></interface>
++attach-device g <interface type='vdpa'><mac address='52:54:00:00:00:07'/><source dev='/dev/vhost-vdpa-0'/><model type='other'/></interface>
++attach-device g <interface type='user'><mac address='52:54:00:00:00:07'/><model type='virtio'/><script path='/nope'/></interface>
++attach-device g <interface type='internal'><mac address='52:54:00:00:00:07'/><source name='x'/><vlan><tag id='5'/></vlan></interface>
++attach-device g --config <console type='pty'><target type='virtio' port='7'/></console>
++attach-device g --config <console type='pty'><target type='virtio'/></console>
+dumpxml g --inactive
++attach-device g <console type='pty'><target type='virtio' port='3'/></console>
++attach-device g <console type='pty'><target type='virtio'/></console>
++attach-device g <console type='pipe'><source path='IMAGES/b.raw'/><target type='virtio'/></console>
++attach-device g <console type='spicevmc'><target type='virtio'/></console>
++attach-device g <console type='nmdm'><source master='/dev/nmdm0A' slave='/dev/nmdm0B'/><target type='serial'/></console>
++attach-device g <console type='pty'><target type='xen'/></console>
++attach-device g --config <serial type='null'><target type='isa-serial' port='4'/></serial>
++attach-device g --config <serial type='null'><target type='isa-serial' port='1'/></serial>
++attach-device g --config <serial type='null'><target type='isa-serial' port='1'/></serial>
++attach-device g --live --config <serial type='vc'><target type='pci-serial' port='1'/></serial>
++attach-device g --config <serial type='spiceport'><source channel='x.y'/><target type='isa-serial'><model name='isa-debugcon'/></target></serial>
++attach-device g <parallel type='dev'><source path='/dev/null'/></parallel>
++detach-device g --config <input type='keyboard' bus='ps2'/>
+dumpxml g
+dumpxml g --inactive
+detach-device-alias g console1
+GONE console1
+dumpxml g
+"""
+
 FULL = """
 +attach-device g <disk type='file' device='disk'><source file='IMAGES/c.raw'/><target dev='vdb' bus='virtio'/></disk>
 +attach-device g <disk type='file' device='disk'><source file='IMAGES/d.raw'/><target dev='vdc' bus='virtio'/></disk>
@@ -495,3 +562,4 @@ class QEMUHotplugTests(SessionCase):
         """Devices of all kinds come and go; character devices do over a restart of the daemon."""
         self.plug(GUEST, OTHERS + LEAVING)
         self.plug(GUEST, PORTS)
+        self.plug(GUEST, ALONE)

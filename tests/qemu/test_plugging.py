@@ -336,7 +336,7 @@ class CommandTests(Case):
             ("pty,id=a", "pty", {}),
             ("file,id=a,path=/x,,y,append=on", "file", {"out": "/x,y", "append": True}),
             ("serial,id=a,path=/dev/x", "serial", {"device": "/dev/x"}),
-            ("pipe,id=a,path=/x", "pipe", {"device": "/x"}),
+            ("parallel,id=a,path=/dev/x", "serial", {"device": "/dev/x"}),
             (
                 "socket,id=a,path=/x,server=on,wait=off",
                 "socket",
@@ -377,8 +377,9 @@ class CommandTests(Case):
         ):
             backend = {"type": kind, "data": data}
             self.assertEqual(chardevOf(text), {"id": "a", "backend": backend}, text)
-        with self.assertRaises(VirtError):
-            chardevOf("stdio,id=a")
+        for text in ("stdio,id=a", "pipe,id=a,path=/x"):
+            with self.assertRaises(VirtError):
+                chardevOf(text)
 
     def test_order(self) -> None:
         """Back ends come first and go last, whatever order the command line has."""

@@ -11,11 +11,10 @@ from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.secretobjects import addCertificates
 from pyvirt.drivers.qemu.command.values import OpenFile, place
+from pyvirt.drivers.qemu.defaults import ISA_PORTS
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["addChannels", "addConsoles", "addParallels", "addSerials", "addSource"]
-
-_ISA_PORTS = 4
 
 
 def addSource(
@@ -127,10 +126,10 @@ def addSerials(b: Builder) -> None:
             b.add("-serial", f"chardev:{name}")
             continue
         if kind == "isa-serial":
-            if (port.target.port or 0) >= _ISA_PORTS:
+            if (port.target.port or 0) >= ISA_PORTS:
                 raise virtError(
                     ErrorCode.INTERNAL_ERROR,
-                    f"Maximum supported number of ISA serial ports is '{_ISA_PORTS}'",
+                    f"Maximum supported number of ISA serial ports is '{ISA_PORTS}'",
                     ErrorDomain.QEMU,
                 )
             values["index"] = port.target.port

@@ -22,6 +22,7 @@ _SCSI = {
     "am53c974": "am53c974",
     "dc390": "dc-390",
     "ibmvscsi": "spapr-vscsi",
+    "vmpvscsi": "pvscsi",
 }
 
 _USB = {

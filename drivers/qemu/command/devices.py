@@ -332,7 +332,7 @@ def addShmems(b: Builder) -> None:
                 "memory-backend-file",
                 name,
                 mem_path=f"/dev/shm/{shmem.name}",
-                size=(shmem.size or 0) << 20,
+                size=shmem.size or 0,
                 share=True,
             )
             values["memdev"] = name

@@ -58,6 +58,8 @@ def checkStart(b: Builder) -> None:
             raise _refuse(f"Unsupported spicevmc target name '{name}'")
     for shmem in b.devices.shmems:
         size = shmem.size
+        if size is not None and size < 1 << 20 and not size & (size - 1):
+            raise _xml("shmem size must be at least 1 MiB (1024 KiB)")
         if size is not None and (not size or size & (size - 1)):
             raise _xml("shmem size must be a power of two")
     keywrap = b.definition.keywrap

@@ -5,7 +5,6 @@ no lease, and files are whose they were.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,38 +14,45 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._chardev import Console, Target
+from pyvirt.definitions.domain._address import PCIAddress
+from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import withDevice
 from pyvirt.drivers.devicekinds import everyDevice
 from pyvirt.drivers.qemu import locks
-from pyvirt.drivers.qemu.blocks.chain import LAYERED, chain, chainsDetected
+from pyvirt.drivers.qemu.blocks.chain import chain, chainsDetected
 from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.devicerules import Rules, rulesOf
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.fdgroups import duplicates
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.live import channelPlaced, encrypting, learnChardevs, learnMemories
+from pyvirt.drivers.qemu.live import (
+    channelPlaced,
+    encrypting,
+    learnChardevs,
+    learnMemories,
+    uncached,
+)
 from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect
 from pyvirt.drivers.qemu.ownership import Taken, giveBack, takeOver
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.doing import run, takeBack
 from pyvirt.drivers.qemu.plugging.fitting import (
     CHARDEVS,
-    LIVE,
     checkAdded,
     checkCompatible,
     checkLive,
+    consoleOf,
     fitted,
     newAlias,
+    withPorts,
 )
+from pyvirt.drivers.qemu.plugging.hostside import checkHost
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import (
     internal,
     operationUnsupported,
-    systemFailure,
-    unsupportedConfig,
 )
 from pyvirt.drivers.qemu.starting import hostSettings
 from pyvirt.drivers.qemu.volumes import placed, remember
@@ -55,7 +61,7 @@ from pyvirt.errors import ErrorDomain, VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["access", "attachLive", "checkSource", "deviceRules", "numbered", "placeOf"]
+__all__ = ["access", "attachLive", "deviceRules", "numbered", "placeOf"]
 
 log = Logger()
 
@@ -75,17 +81,24 @@ async def attachLive(
     checkCompatible(base, kind, device)
     checkAdded(base, kind, device)
     settings = hypervisor.config.values
-    if kind not in LIVE:
-        # What no guest could have is said before that this one does not get it.
-        fitted(base, kind, device, guest.capabilities, hypervisor.random, settings)
     checkLive(base, kind, device)
+    asked = getattr(device, "address", None)
+    if isinstance(asked, PCIAddress) and asked.function:
+        raise internal(
+            "Only PCI device addresses with function=0 are supported", ErrorDomain.DOMAIN
+        )
+    if isinstance(asked, PCIAddress):
+        _checkBus(base, asked)
     if kind == "leases":
         await _lease(hypervisor, domain, guest, device)
         return
     if kind == "disks":
-        asked, device = device, await placed(hypervisor, device)
+        asked = uncached(device)
+        device = await placed(hypervisor, asked)
         remember(guest, asked, device)
-    changed, place = fitted(base, kind, device, guest.capabilities, hypervisor.random, settings)
+    changed, place = fitted(base, kind, device, guest.capabilities, hypervisor.random)
+    if kind == "consoles":
+        changed = withPorts(changed, base.devices.consoles, device, place)
     changed, controllers = _needed(base, changed, kind)
     kept = getattr(changed.devices, kind)
     device = kept[place] if isinstance(kept, tuple) else kept
@@ -95,8 +108,10 @@ async def attachLive(
         device = channelPlaced(device, guest)
     if getattr(device, "source", None) is not None:
         device = encrypting(device, settings)
-    _checkHost(kind, device)
+    checkHost(kind, device)
     missing = _missingController(controllers, device)
+    if kind == "memories" and device.model == "virtio-mem":
+        device = replaced(device, target=replaced(device.target, current=0))
     added: list[Step] = []
     try:
         for each in controllers if missing is None else ():
@@ -173,6 +188,26 @@ def _needed(
     return replaced(changed, devices=devices), found
 
 
+def _checkBus(base: DomainDefinition, place: PCIAddress) -> None:
+    """
+    Refuse a place on a bus that is not there, or on which devices stay.
+
+    @raise VirtError: XML_ERROR.
+    """
+    last = max(
+        (each.index or 0 for each in base.devices.controllers if each.type == "pci"), default=0
+    )
+    bus = place.bus or 0
+    where = f"{place.domain or 0:04x}:{bus:02x}:{place.slot or 0:02x}.{place.function or 0}"
+    if bus > last:
+        raise xmlError(f"Invalid PCI address {where}. Only PCI buses up to {last} are available")
+    if any(each.model == "pcie-root" and not bus for each in base.devices.controllers):
+        raise xmlError(
+            f"The device at PCI address {where} requires hotplug capability, but the PCI "
+            "controller with index='0' doesn't support hotplug"
+        )
+
+
 def _missingController(controllers: list[Any], device: Any) -> VirtError | None:
     """Return what is wrong if a device needs a controller that cannot be plugged in."""
     for each in controllers:
@@ -182,106 +217,6 @@ def _missingController(controllers: list[Any], device: Any) -> VirtError | None:
                 f"Could not find {each.type} controller with index {index} required for device"
             )
     return None
-
-
-def _checkHost(kind: str, device: Any) -> None:
-    """
-    Look whether what a device is made of is there.
-
-    @raise VirtError: it is not.
-    """
-    path = None
-    if kind == "rngs" and device.backend.model == "random":
-        path = device.backend.path
-    elif kind == "inputs" and device.source is not None:
-        path = getattr(device.source, "evdev", None) or getattr(device.source, "dev", None)
-    elif kind == "memories" and device.model in ("nvdimm", "virtio-pmem"):
-        path = device.source.path if device.source is not None else None
-    if path is not None:
-        try:
-            os.stat(path)
-        except OSError as problem:
-            raise systemFailure(
-                problem, f"Path '{path}' is not accessible", ErrorDomain.CGROUP
-            ) from None
-    if kind == "hostdevs":
-        _checkHostDevice(device)
-    if kind in CHARDEVS:
-        source = device.source
-        client = source.type == "unix" and source.mode == "connect"
-        if source.path is not None and (source.type in ("dev", "pipe") or client):
-            try:
-                os.stat(source.path)
-            except OSError as problem:
-                raise systemFailure(
-                    problem, f"unable to stat: {source.path}", ErrorDomain.SECURITY
-                ) from None
-    if kind == "disks":
-        if device.transient is not None:
-            raise operationUnsupported(
-                "transient disks cannot be plugged into a running guest here"
-            )
-        checkSource(device)
-
-
-def checkSource(disk: Any) -> None:
-    """
-    Look whether the image of a disk is there.
-
-    @raise VirtError: it is not, or there is none.
-    """
-    source = disk.source
-    if source is None or source.isEmpty:
-        raise internal("argument key 'filename' must not have null value", ErrorDomain.NONE)
-    path = getattr(source, "file", None) or getattr(source, "dev", None)
-    if path and path.startswith("/") and getattr(source, "fdgroup", None) is None:
-        try:
-            os.stat(path)
-        except OSError as problem:
-            if chain(disk)[0].format in LAYERED:
-                # Whoever looks into it says that it is not there.
-                return
-            detail = f"Cannot access storage file '{path}'"
-            raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
-
-
-def _checkHostDevice(device: Any) -> None:
-    source = device.source
-    if device.type in ("pci", "mdev"):
-        try:
-            usable = os.path.exists("/dev/vfio/vfio") and bool(
-                os.listdir("/sys/kernel/iommu_groups")
-            )
-        except OSError:
-            usable = False
-        if not usable:
-            raise unsupportedConfig(
-                "host doesn't support passthrough of host PCI devices"
-                if device.type == "pci"
-                else "Mediated host device assignment requires VFIO support"
-            )
-    elif device.type == "usb":
-        _checkUSB(source)
-    elif device.type == "scsi" and source.scsi is not None:
-        scsi = source.scsi
-        host = (source.adapter or "").removeprefix("scsi_host")
-        folder = f"/sys/bus/scsi/devices/{host}:{scsi.bus}:{scsi.target}:{scsi.unit}/scsi_generic"
-        try:
-            os.listdir(folder)
-        except OSError as problem:
-            raise systemFailure(
-                problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
-            ) from None
-
-
-def _checkUSB(source: Any) -> None:
-    folder = "/sys/bus/usb/devices"
-    try:
-        os.listdir(folder)
-    except OSError as problem:
-        raise systemFailure(
-            problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
-        ) from None
 
 
 def alone(disk: Any) -> DomainDefinition:
@@ -335,9 +270,10 @@ async def _connected(
         finally:
             closeAll(connections)
         return
-    if device.type == "vdpa":
-        raise operationUnsupported("vDPA devices cannot be plugged into a running guest here")
     made = await connect(hypervisor, definition, device, connections)
+    if device.type == "vdpa":
+        closeAll(connections)
+        raise operationUnsupported("vDPA devices cannot be plugged into a running guest here")
     try:
         yield made, connections
     except BaseException:
@@ -423,14 +359,7 @@ def _joined(
     fields[kind] = (*kept[:place], device, *kept[place:]) if isinstance(kept, tuple) else device
     if kind == "serials" and not devices.serials and not devices.consoles:
         # The first serial port is the first console too.
-        fields["consoles"] = (
-            Console(
-                source=device.source,
-                target=Target(type="serial", port=0),
-                alias=device.alias,
-                address=device.address,
-            ),
-        )
+        fields["consoles"] = (consoleOf(device),)
     current = replaced(current, devices=replaced(devices, **fields))
     if kind == "memories":
         size = device.target.size or 0

@@ -239,7 +239,9 @@ def chardevOf(text: str) -> dict[str, Any]:
         data["out"] = options["path"]
         if "append" in options:
             data["append"] = options["append"] == "on"
-    elif kind in ("serial", "pipe"):
+    elif kind in ("serial", "parallel"):
+        # libvirt takes what belongs to a parallel port for a serial one.
+        kind = "serial"
         data["device"] = options["path"]
     elif kind == "udp":
         data["remote"] = _inet(options["host"] or "127.0.0.1", options["port"])

@@ -15,7 +15,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import withDevice
-from pyvirt.drivers.devicekinds import KINDS
+from pyvirt.drivers.devicekinds import label
 from pyvirt.drivers.devicematch import findDevice
 from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.beginning import busy
@@ -67,11 +67,9 @@ def checkDetachable(kind: str, live: bool = True) -> None:
     @raise VirtError: such a device stays.
     """
     if live and kind not in LIVE:
-        raise operationUnsupported(f"live detach of device '{KINDS[kind][0]}' is not supported")
+        raise operationUnsupported(f"live detach of device '{label(kind)}' is not supported")
     if not live and kind not in LIVE and kind != "sounds":
-        raise operationUnsupported(
-            f"persistent detach of device '{KINDS[kind][0]}' is not supported"
-        )
+        raise operationUnsupported(f"persistent detach of device '{label(kind)}' is not supported")
 
 
 async def detachLive(
@@ -89,7 +87,7 @@ async def detachLive(
     The caller holds the domain's job.
 
     @param wanted: as much of it as tells it from others.
-    @param known: it is one of the guest's own.
+    @param known: it is one of the guest's own, and nobody waits until it has gone.
     @raise VirtError: there is none, it stays, or the guest keeps it.
     """
     checkDetachable(kind)
@@ -108,6 +106,9 @@ async def detachLive(
     if kind == "channels" and device.target.type == "guestfwd":
         # It is no device of its own.
         await removed(hypervisor, domain, guest, device.alias)
+        return
+    if known:
+        await _ask(hypervisor, domain, guest, device.alias)
         return
     await _askAway(hypervisor, domain, guest, device.alias)
 
@@ -140,6 +141,16 @@ def _used(definition: DomainDefinition, controller: Any) -> bool:
         if bus == "scsi" and index == (controller.index or 0):
             return True
     return False
+
+
+async def _ask(hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: str) -> None:
+    """Ask QEMU to let a device go, and wait for nothing; one that QEMU does not know is gone."""
+    try:
+        await guest.execute("device_del", {"id": alias})
+    except CommandFailed as error:
+        if error.kind != "DeviceNotFound":
+            raise
+        await removed(hypervisor, domain, guest, alias)
 
 
 async def _askAway(hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: str) -> None:

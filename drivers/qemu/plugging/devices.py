@@ -9,8 +9,7 @@ import os
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, check, parseDevice, steps
-from pyvirt.definitions.domain._checkdevices import checkDevices as checkEach
+from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import updatedConfig, withDevice
 from pyvirt.drivers.devicematch import findDevice
@@ -20,19 +19,22 @@ from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.peeking import DomainPeeking
+from pyvirt.drivers.qemu.plugging.alone import checkAlone, completedAlone, parsed
 from pyvirt.drivers.qemu.plugging.attaching import attachLive, placeOf
 from pyvirt.drivers.qemu.plugging.detaching import checkDetachable, detachLive, gone
 from pyvirt.drivers.qemu.plugging.fitting import (
+    CHARDEVS,
     CONFIG,
     checkAdded,
     checkCompatible,
     checkStored,
+    consoleOf,
     fitted,
+    withPorts,
 )
 from pyvirt.drivers.qemu.plugging.media import changeMedia
-from pyvirt.drivers.qemu.plugging.updating import updateLive
+from pyvirt.drivers.qemu.plugging.updating import checkUpdatable, updateLive
 from pyvirt.drivers.qemu.refusals import checkFlags
-from pyvirt.drivers.qemu.validatedevices import deviceCheck
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = ["DomainDevices"]
@@ -61,14 +63,14 @@ class DomainDevices(DomainPeeking):
             live, config = domain.impact(flags)
             pending = None
             if config:
-                kind, device = _parse(xml)
+                kind, device = parsed(xml)
                 pending = await self._stored(domain, kind, device)
             if live:
                 guest = domain.checkActive()
-                kind, device = _parse(xml)
+                kind, device = parsed(xml)
+                self._checkAlone(domain.definition, kind, device, guest.capabilities)
                 drive = _drive(domain.definition, kind, device)
                 if drive is not None:
-                    _checkAlone(domain.definition, kind, device, guest.capabilities, self._settings)
                     await changeMedia(self._hypervisor, domain, guest, drive, device, False)
                 else:
                     await attachLive(self._hypervisor, domain, guest, kind, device)
@@ -78,16 +80,16 @@ class DomainDevices(DomainPeeking):
         """Return what a domain will be with one more device."""
         definition = domain.persistentDefinition
         capabilities = await self._hypervisor.capabilities(definition)
+        self._checkAlone(definition, kind, device, capabilities)
         checkCompatible(definition, kind, device)
         checkAdded(definition, kind, device)
         try:
-            changed, _ = fitted(
+            changed, place = fitted(
                 definition,
                 kind,
                 device,
                 capabilities,
                 self._hypervisor.random,
-                self._settings,
                 nvramFolder=self._nvram,
             )
         except VirtError:
@@ -96,6 +98,12 @@ class DomainDevices(DomainPeeking):
                 checkStored(definition, kind, device)
             raise
         checkStored(definition, kind, device)
+        if kind == "consoles":
+            changed = withPorts(changed, changed.devices.consoles[:place], device, place)
+        if kind == "serials" and not definition.devices.serials and not changed.devices.consoles:
+            # Whatever port came first.
+            consoles = (consoleOf(changed.devices.serials[0]),)
+            changed = replaced(changed, devices=replaced(changed.devices, consoles=consoles))
         if kind == "memories":
             current = definition.currentMemory
             if current is not None:
@@ -103,9 +111,37 @@ class DomainDevices(DomainPeeking):
                 changed = replaced(changed, currentMemory=current + size)
         return changed
 
-    @property
-    def _settings(self) -> Any:
-        return self._hypervisor.config.values
+    def _checkAlone(
+        self,
+        definition: DomainDefinition,
+        kind: str,
+        device: Any,
+        capabilities: BinaryCapabilities,
+    ) -> None:
+        hypervisor = self._hypervisor
+        settings = hypervisor.config.values
+        checkAlone(definition, kind, device, capabilities, hypervisor.random, settings)
+
+    async def _described(self, domain: Domain, kind: str, device: Any) -> Any:
+        """
+        Fill in what tells a device from others; hardware addresses and numbers that nobody gave do not.
+
+        @raise VirtError: such a device cannot be.
+        """
+        definition, guest = domain.definition, domain.guest
+        if guest is not None:
+            capabilities = guest.capabilities
+        else:
+            capabilities = await self._hypervisor.capabilities(definition)
+        random = self._hypervisor.random
+        completed = completedAlone(definition, kind, device, capabilities, random)
+        return device if kind == "interfaces" or kind in CHARDEVS else completed
+
+    def _completed(
+        self, definition: DomainDefinition, capabilities: BinaryCapabilities
+    ) -> DomainDefinition:
+        """Fill in what a changed definition leaves open; what a machine always has comes back."""
+        return complete(definition, capabilities, self._hypervisor.random, nvramFolder=self._nvram)
 
     @property
     def _nvram(self) -> str:
@@ -127,7 +163,8 @@ class DomainDevices(DomainPeeking):
         domain = self._find(dom)
         async with domain.jobs.change("remoteDispatchDomainDetachDeviceFlags"):
             live, config = domain.impact(flags)
-            kind, device = parseDevice(xml)
+            kind, device = parsed(xml)
+            device = await self._described(domain, kind, device)
             pending = None
             if config:
                 checkDetachable(kind, False)
@@ -136,6 +173,7 @@ class DomainDevices(DomainPeeking):
                     definition.devices, kind, device, False, ErrorDomain.QEMU, strict=True
                 )
                 pending = _storedWithout(definition, kind, place, found)
+                pending = self._completed(pending, await self._hypervisor.capabilities(definition))
             if live:
                 await detachLive(self._hypervisor, domain, domain.checkActive(), kind, device)
             self._keep(domain, pending)
@@ -154,6 +192,7 @@ class DomainDevices(DomainPeeking):
                     raise gone(alias)
                 checkDetachable(place[0], False)
                 pending = _storedWithout(definition, *place)
+                pending = self._completed(pending, await self._hypervisor.capabilities(definition))
             if live:
                 guest = domain.checkActive()
                 place = placeOf(domain.definition, alias)
@@ -169,28 +208,22 @@ class DomainDevices(DomainPeeking):
         domain = self._find(dom)
         async with domain.jobs.change("remoteDispatchDomainUpdateDeviceFlags"):
             live, config = domain.impact(flags)
-            kind, device = _parse(xml)
+            kind, device = parsed(xml)
             pending = None
             if config:
                 definition = domain.persistentDefinition
                 capabilities = await self._hypervisor.capabilities(definition)
-                checkCompatible(definition, kind, device)
+                self._checkAlone(definition, kind, device, capabilities)
                 pending = updatedConfig(definition, kind, device, ErrorDomain.QEMU)
-                pending = complete(
-                    pending, capabilities, self._hypervisor.random, nvramFolder=self._nvram
-                )
-                check(pending, deviceCheck(pending, capabilities, self._settings))
+                checkCompatible(definition, kind, device)
+                pending = self._completed(pending, capabilities)
             if live:
                 guest = domain.checkActive()
-                _checkAlone(domain.definition, kind, device, guest.capabilities, self._settings)
+                self._checkAlone(domain.definition, kind, device, guest.capabilities)
+                checkUpdatable(kind)
                 checkCompatible(domain.definition, kind, device)
                 await updateLive(self._hypervisor, domain, guest, kind, device, bool(flags & force))
             self._keep(domain, pending)
-
-
-def _parse(xml: str) -> tuple[str, Any]:
-    kind, device = parseDevice(xml)
-    return kind, steps.onBus(device) if kind == "disks" and device.target is not None else device
 
 
 def _drive(definition: DomainDefinition, kind: str, device: Any) -> Any:
@@ -200,25 +233,6 @@ def _drive(definition: DomainDefinition, kind: str, device: Any) -> Any:
             if each.target.dev == device.target.dev:
                 return each
     return None
-
-
-def _checkAlone(
-    definition: DomainDefinition,
-    kind: str,
-    device: Any,
-    capabilities: BinaryCapabilities,
-    settings: Any,
-) -> None:
-    """
-    Check a device by itself, as one is checked that is defined.
-
-    @raise VirtError: it makes no sense.
-    """
-    devices = definition.devices
-    alone = (device,) if isinstance(getattr(devices, kind), tuple) else device
-    definition = replaced(definition, devices=replaced(devices, **{kind: alone}))
-    also = deviceCheck(definition, capabilities, settings)
-    checkEach(definition, also if kind in ("disks", "interfaces") else None)
 
 
 def _storedWithout(

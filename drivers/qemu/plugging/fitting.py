@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pyvirt.definitions.domain import DomainDefinition, check, steps
+from pyvirt.definitions.domain import DomainDefinition, steps
 from pyvirt.definitions.domain._address import DIMMAddress, DriveAddress, VirtioSerialAddress
+from pyvirt.definitions.domain._chardev import Console, Target
+from pyvirt.definitions.domain._check import checkAliases
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import withDevice
-from pyvirt.drivers.devicekinds import KINDS, everyDevice
+from pyvirt.drivers.devicekinds import KINDS, everyDevice, label
 from pyvirt.drivers.devicematch import findDevice
+from pyvirt.drivers.qemu.addresses import isPlaced
 from pyvirt.drivers.qemu.aliases import controllerAlias, diskAlias
 from pyvirt.drivers.qemu.complete import complete
+from pyvirt.drivers.qemu.defaults import checkPorts
+from pyvirt.drivers.qemu.netchecks import checkPort
 from pyvirt.drivers.qemu.refusals import (
     failed,
     internal,
@@ -26,7 +31,7 @@ from pyvirt.drivers.qemu.refusals import (
     unsupportedConfig,
 )
 from pyvirt.drivers.qemu.usbaddresses import isOnUSB
-from pyvirt.drivers.qemu.validatedevices import checkEnd, deviceCheck
+from pyvirt.drivers.qemu.validatedevices import checkEnd
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -38,8 +43,10 @@ __all__ = [
     "checkCompatible",
     "checkLive",
     "checkStored",
+    "consoleOf",
     "fitted",
     "newAlias",
+    "withPorts",
 ]
 
 _MARK = "ua-<new>"
@@ -101,39 +108,31 @@ def checkCompatible(definition: DomainDefinition, kind: str, device: Any) -> Non
             )
     if kind == "redirdevs":
         checkEnd(device.source, definition)
-    if (
-        kind == "controllers"
-        and device.type == "pci"
-        and device.modelName is None
-        and device.model not in (None, "pci-root", "pcie-root")
-    ):
-        raise internal(
-            "Required option 'modelName' is not set for PCI controller with index "
-            f"'{-1 if device.index is None else device.index}', model '{device.model}' and "
-            "modelName 'none'"
-        )
     if kind == "redirdevs" and not _hasUSB(devices):
         raise unsupportedConfig(
             "cannot add redirected USB device: USB is disabled for this domain", ErrorDomain.DOMAIN
         )
-    if isOnUSB(kind, device) and not _hasUSB(devices):
+    if kind in _USB and isOnUSB(kind, device) and not _hasUSB(devices):
         raise unsupportedConfig(
             "Device configuration is not compatible: Domain has no USB bus support",
             ErrorDomain.DOMAIN,
         )
 
 
+#: Kinds of devices that are looked at for whether they are on USB.
+_USB = ("disks", "inputs", "hostdevs", "hubs")
+
+
 def checkAdded(definition: DomainDefinition, kind: str, device: Any) -> None:
     """As L{checkCompatible}, of a device that is to be added."""
-    if kind == "smartcards" and device.address is None:
-        # libvirt looks at the address before it gives one.
-        raise unsupportedConfig("this QEMU binary lacks multiple smartcard support")
+    if kind == "audios" and any(each.id == device.id for each in definition.devices.audios):
+        raise xmlError(f"audio ID {device.id} is used multiple times")
     if kind != "memories":
         return
     cpu = definition.cpu
     cells = len(cpu.numa.cells) if cpu is not None and cpu.numa is not None else 0
     node = device.target.node
-    if node is None and cells:
+    if node is None and cells and device.model != "virtio-pmem":
         raise unsupportedConfig("target NUMA node needs to be specified for memory device")
     if not cells and node is not None:
         raise virtError(
@@ -188,9 +187,7 @@ def checkStored(definition: DomainDefinition, kind: str, device: Any) -> None:
     @raise VirtError: in libvirt's words.
     """
     if kind not in CONFIG:
-        raise operationUnsupported(
-            f"persistent attach of device '{KINDS[kind][0]}' is not supported"
-        )
+        raise operationUnsupported(f"persistent attach of device '{label(kind)}' is not supported")
     devices: Any = definition.devices
     if kind == "disks" and there(devices, kind, device):
         raise operationInvalid(f"target {device.target.dev} already exists")
@@ -200,6 +197,8 @@ def checkStored(definition: DomainDefinition, kind: str, device: Any) -> None:
         raise operationInvalid(f"controller index='{device.index}' already exists")
     if kind in CHARDEVS:
         _checkPort(devices, kind, device)
+        if kind == "serials":
+            checkPorts((device,))
         if _isSerial(kind, device):
             raise operationUnsupported("attaching serial console is not supported")
     if kind == "leases" and there(devices, kind, device):
@@ -232,13 +231,15 @@ def checkLive(definition: DomainDefinition, kind: str, device: Any) -> None:
     """
     devices: Any = definition.devices
     if kind not in LIVE:
-        raise operationUnsupported(f"live attach of device '{KINDS[kind][0]}' is not supported")
+        raise operationUnsupported(f"live attach of device '{label(kind)}' is not supported")
     if kind == "disks":
         for each in devices.disks:
             if each.target.dev == device.target.dev:
                 raise _duplicate(each, device)
         if device.device == "floppy":
             raise operationUnsupported("floppy device hotplug isn't supported")
+        if device.target.bus == "virtio" and not isPlaced(device):
+            raise internal("Unexpected address type for 'virtio-blk'")
         _checkDrive(devices, device)
     elif kind == "controllers":
         if device.type != "scsi":
@@ -246,6 +247,7 @@ def checkLive(definition: DomainDefinition, kind: str, device: Any) -> None:
         if device.index is not None and there(devices, kind, device):
             raise failed(f"target {device.type}:{device.index} already exists")
     elif kind == "interfaces":
+        checkPort(device)
         if device.type not in _NETS:
             raise operationUnsupported(
                 f"hotplug of interface type of {device.type} is not implemented yet"
@@ -259,23 +261,36 @@ def checkLive(definition: DomainDefinition, kind: str, device: Any) -> None:
         if there(devices, kind, device):
             raise operationInvalid("Target already exists")
     elif kind in CHARDEVS:
+        if device.source.type == "nmdm":
+            raise unsupportedConfig("unsupported chardev 'nmdm'")
         _checkPort(devices, kind, device)
         if _isSerial(kind, device):
             raise unsupportedConfig("unsupported console target type serial")
-        if (
-            kind in ("channels", "consoles")
-            and device.target.type == "virtio"
-            and not any(each.type == "virtio-serial" for each in devices.controllers)
-        ):
-            raise internal("no virtio-serial controllers are available", ErrorDomain.DOMAIN)
+        if kind == "consoles" and device.target.type not in ("virtio", "sclp", "sclplm"):
+            raise unsupportedConfig(f"unsupported console target type {device.target.type}")
+        if kind == "serials" and device.target.type == "usb-serial" and not _hasUSB(devices):
+            raise internal("No free USB ports", ErrorDomain.DOMAIN)
+        if kind == "channels" and device.target.type == "xen":
+            raise unsupportedConfig("Unsupported address type for character device")
         place = device.address
         if isinstance(place, VirtioSerialAddress) and not any(
             each.type == "virtio-serial" and each.index == place.controller
             for each in devices.controllers
         ):
             raise xmlError(f"virtio serial controller {place.controller} is missing")
-    elif kind == "watchdogs" and devices.watchdogs:
-        raise operationInvalid("domain already has a watchdog")
+        if (
+            kind in ("channels", "consoles")
+            and device.target.type == "virtio"
+            and not any(each.type == "virtio-serial" for each in devices.controllers)
+        ):
+            raise internal("no virtio-serial controllers are available", ErrorDomain.DOMAIN)
+    elif kind == "watchdogs":
+        if devices.watchdogs:
+            raise operationInvalid("domain already has a watchdog")
+        if device.model != "i6300esb":
+            raise operationUnsupported(
+                f"hotplug of watchdog of model {device.model} is not supported"
+            )
     elif kind == "vsock" and devices.vsock is not None:
         raise operationInvalid("the domain already has a vsock device")
     elif kind == "hostdevs" and there(devices, kind, device):
@@ -331,13 +346,11 @@ def fitted(
     device: Any,
     capabilities: BinaryCapabilities,
     random: Callable[[int], bytes],
-    settings: Any,
     **how: Any,
 ) -> tuple[DomainDefinition, int]:
     """
-    Add a device to a definition, completing it and checking that all fits.
+    Add a device to a definition, and complete it: the device gets its place.
 
-    @param settings: keys of qemu.conf.
     @param how: what else L{complete} is told.
     @return: the definition, and the place of the device among its kind.
     @raise VirtError: it does not fit.
@@ -350,17 +363,50 @@ def fitted(
     value = (*kept, marked) if isinstance(kept, tuple) else marked
     devices = replaced(definition.devices, **{kind: value})
     if own is not None:
-        check(replaced(definition, devices=devices))
+        checkAliases(replaced(definition, devices=devices))
     changed = complete(replaced(definition, devices=devices), capabilities, random, **how)
     found, mark = len(kept) if isinstance(kept, tuple) else 0, own or _MARK
     for other, place, each in everyDevice(changed):
         if other == kind and getattr(each, "alias", None) == mark:
             found = place
-            if own is None:
-                changed = withDevice(changed, kind, place, replaced(each, alias=None))
             break
-    check(changed, deviceCheck(changed, capabilities, settings))
+    if own is None:
+        # The first console may be the device seen again.
+        for other, place, each in everyDevice(changed):
+            if getattr(each, "alias", None) == _MARK:
+                changed = withDevice(changed, other, place, replaced(each, alias=None))
     return changed, found
+
+
+def withPorts(
+    definition: DomainDefinition, kept: tuple[Any, ...], device: Any, place: int
+) -> DomainDefinition:
+    """
+    Let consoles have the numbers that they had or ask for; others get the next one.
+
+    @param kept: those that were there with their numbers.
+    @param device: the new one as it was asked for, which is now at C{place}.
+    """
+    ports = [each.target.port for each in kept]
+    port = device.target.port
+    if port is None:
+        port = 1 + max((each for each in ports if each is not None), default=-1)
+    ports.append(port)
+    for number, had in enumerate(ports, place - len(kept)):
+        console = definition.devices.consoles[number]
+        console = replaced(console, target=replaced(console.target, port=had))
+        definition = withDevice(definition, "consoles", number, console)
+    return definition
+
+
+def consoleOf(serial: Any) -> Console:
+    """Return a domain's first serial port as its first console."""
+    return Console(
+        source=serial.source,
+        target=Target(type="serial", port=serial.target.port or 0),
+        alias=serial.alias,
+        address=serial.address,
+    )
 
 
 def newAlias(definition: DomainDefinition, kind: str, device: Any) -> str:
@@ -382,7 +428,10 @@ def newAlias(definition: DomainDefinition, kind: str, device: Any) -> str:
     for other, _, each in everyDevice(definition):
         if other != kind:
             continue
-        name = getattr(each, "alias", None)
-        if name is not None and name.startswith(prefix) and name[len(prefix) :].isdigit():
+        name = getattr(each, "alias", None) or ""
+        if kind == "consoles" and name.startswith("serial"):
+            # The first console is a serial port seen again, and counts.
+            name = prefix + name.removeprefix("serial")
+        if name.startswith(prefix) and name[len(prefix) :].isdigit():
             highest = max(highest, int(name[len(prefix) :]))
     return f"{prefix}{highest + 1}"

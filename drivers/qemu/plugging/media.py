@@ -12,10 +12,11 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed, withDisk
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.plugging.attaching import access, checkSource, numbered
+from pyvirt.drivers.qemu.plugging.attaching import access, numbered
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.detaching import closeBackEnds, letGo
 from pyvirt.drivers.qemu.plugging.doing import run, takeBack
+from pyvirt.drivers.qemu.plugging.hostside import checkSource
 from pyvirt.drivers.qemu.starting import hostSettings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pyvirt.drivers.devicechanges import (
     sameMedium,
     withDevice,
 )
-from pyvirt.drivers.devicekinds import KINDS
+from pyvirt.drivers.devicekinds import label
 from pyvirt.drivers.qemu.connecting import setPassword
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
@@ -29,14 +29,24 @@ from pyvirt.errors import ErrorDomain
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["updateLive"]
+__all__ = ["checkUpdatable", "updateLive"]
+
+
+def checkUpdatable(kind: str) -> None:
+    """
+    Refuse kinds of devices of which nothing changes while the guest runs.
+
+    @raise VirtError: it is one.
+    """
+    if kind not in ("disks", "interfaces", "graphics", "memories"):
+        raise unsupportedConfig(f"live update of device '{label(kind)}' is not supported")
 
 
 async def updateLive(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, kind: str, device: Any, force: bool
 ) -> None:
     """
-    Change a device of a running guest.
+    Change a device of a running guest, of a kind that can.
 
     The caller holds the domain's job.
 
@@ -49,10 +59,8 @@ async def updateLive(
         await updateInterface(hypervisor, domain, guest, device)
     elif kind == "graphics":
         await _updateGraphics(hypervisor, domain, guest, device)
-    elif kind == "memories":
-        await _updateMemory(domain, guest, device)
     else:
-        raise unsupportedConfig(f"live update of device '{KINDS[kind][0]}' is not supported")
+        await _updateMemory(domain, guest, device)
     hypervisor.saveStatus(domain)
 
 

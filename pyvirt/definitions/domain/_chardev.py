@@ -318,6 +318,10 @@ class Target:
     address: str | None = None
 
 
+#: Which type of target a channel of SPICE may have.  libvirt compares the numbers of types, which each device has its own of.
+_SPICE_TARGETS = {"channel": "virtio", "console": "xen", "serial": "usb-serial"}
+
+
 class CharDevice:
     """What reading and writing of the four kinds of port have in common."""
 
@@ -334,7 +338,7 @@ class CharDevice:
                 break
         target = cls.readTarget(found, node, context)  # type: ignore[attr-defined]
         source = CharSource.readElement(node, context)
-        if source.type == "spicevmc" and target.type != "virtio":
+        if source.type == "spicevmc" and target.type != _SPICE_TARGETS.get(node.tag):
             raise unsupported("spicevmc device type only supports virtio")("", node, "")
         device = reader(Device)(node, context)
         values = {name: getattr(device, name) for name in ("alias", "acpiIndex", "address")}
@@ -346,7 +350,8 @@ class CharDevice:
         inner = indent + "  "
         head = f"{indent}<{tag} type='{value.source.type}'"
         source = value.source
-        if tag == "console" and source.type == "pty" and source.path and not context.inactive:
+        first = tag == "console" and not value.target.port
+        if first and source.type == "pty" and source.path and not context.inactive:
             head += f" tty='{escape(source.path)}'"
         out.append(f"{head}>\n")
         writeCharSource(value.source, out, inner, context)

@@ -20,7 +20,7 @@ from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["checkDevices"]
+__all__ = ["checkDevice", "checkDevices"]
 
 
 #: What C{check} of a driver is called with: the kind of the device, as in L{Devices}, and the device.
@@ -38,18 +38,29 @@ def checkDevices(definition: DomainDefinition, also: Each | None = None) -> None
     for kind in _ORDER:
         found = getattr(devices, kind)
         for device in found if isinstance(found, tuple) else (found,):
-            if device is None:
-                continue
-            if kind != "hostdevs":
-                checkPlaces(device)
-            test = _CHECKS.get(kind)
-            if test is not None:
-                test(device, definition)
-            if also is not None:
-                also(kind, device)
+            if device is not None:
+                checkDevice(kind, device, definition, also)
         if kind == "sounds":
             for nic in devices.interfaces:
                 checkPassedThrough(nic)
+
+
+def checkDevice(
+    kind: str, device: Any, definition: DomainDefinition, also: Each | None = None
+) -> None:
+    """
+    Check one device of a domain, or one that it is to have.
+
+    @param also: as in L{checkDevices}.
+    @raise VirtError: with the first thing wrong.
+    """
+    if kind != "hostdevs":
+        checkPlaces(device)
+    test = _CHECKS.get(kind)
+    if test is not None:
+        test(device, definition)
+    if also is not None:
+        also(kind, device)
 
 
 #: Kinds of devices, in the order in which they are looked at.

@@ -254,7 +254,7 @@ def _readRole(text: str, node: Node, name: str) -> str | None:
 
 @definition
 class Shmem(Device):
-    """Memory shared with other guests; the size in MiB."""
+    """Memory shared with other guests; the size in bytes."""
 
     xmlOrder: ClassVar[str] = "name role model size server msi"
 
@@ -269,7 +269,7 @@ class Shmem(Device):
         tags="size",
         read=lambda node, kids, context: _shmemSize(kids),
         write=lambda value, out, indent, context: out.append(
-            f"{indent}<size unit='M'>{value}</size>\n"
+            f"{indent}<size unit='M'>{value >> 20}</size>\n"
         ),
     )
     server: ShmemServer | None = element(ShmemServer)
@@ -294,7 +294,7 @@ def _shmemSize(kids: dict[str, list[Node]]) -> int | None:
     if "size" not in kids:
         return None
     value = scaled(kids["size"][0], "./size[1]", default=1)
-    return None if not value else value >> 20
+    return value or None
 
 
 @definition
@@ -357,7 +357,11 @@ class Label:
 
 @definition
 class MemoryTarget:
-    """What the guest sees of a memory module; sizes in KiB."""
+    """
+    What the guest sees of a memory module; sizes in KiB.
+
+    @ivar current: how much of it a running guest has taken.
+    """
 
     size: int | None = _size("size", "./size", True)
     node: int | None = element(integer(error=custom("invalid value of memory device node")))
@@ -375,6 +379,19 @@ class MemoryTarget:
     readonly: bool = present()
     block: int | None = _size("block", "./block", model="virtio-mem")
     requested: int | None = _size("requested", "./requested", model="virtio-mem")
+    current: int | None = special(
+        tags="current",
+        read=lambda node, kids, context: (
+            scaledKiB(kids["current"][0], "./current")
+            if "current" in kids and node.getparent().get("model") == "virtio-mem"
+            else None
+        ),
+        write=lambda value, out, indent, context: (
+            None
+            if context.inactive
+            else out.append(f"{indent}<current unit='KiB'>{value}</current>\n")
+        ),
+    )
 
 
 #: What a module of each model is made of.

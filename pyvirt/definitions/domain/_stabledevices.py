@@ -249,7 +249,7 @@ def _panic(source: Any, target: Any) -> None:
 
 def _shmem(source: Any, target: Any) -> None:
     _mismatch("shared memory model", source.model, target.model, quotes=True)
-    sizes = [(each.size or 0) << 20 for each in (source, target)]
+    sizes = [each.size or 0 for each in (source, target)]
     if sizes[0] != sizes[1]:
         raise differ(
             f"Target shared memory size '{sizes[1]}' does not match source size '{sizes[0]}'"

@@ -1,0 +1,136 @@
+"""
+What devices are made of on the host, looked for before a running guest gets them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+from pyvirt.drivers.qemu.blocks.chain import LAYERED, chain
+from pyvirt.drivers.qemu.hostends import hasVFIO
+from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS
+from pyvirt.drivers.qemu.refusals import (
+    internal,
+    operationUnsupported,
+    systemFailure,
+    unsupportedConfig,
+)
+from pyvirt.errors import ErrorDomain
+
+__all__ = ["checkHost", "checkSource"]
+
+
+def checkHost(kind: str, device: Any) -> None:
+    """
+    Look whether what a device is made of is there.
+
+    @raise VirtError: it is not.
+    """
+    path = None
+    if kind == "rngs" and device.backend.model == "random":
+        path = device.backend.path
+    elif kind == "memories" and device.model in ("nvdimm", "virtio-pmem"):
+        path = device.source.path if device.source is not None else None
+    elif kind == "inputs":
+        path = getattr(device.source, "evdev", None) or getattr(device.source, "dev", None)
+        if device.source is None and device.type == "passthrough":
+            raise systemFailure(
+                OSError(errno.EFAULT, os.strerror(errno.EFAULT)),
+                "Path '(null)' is not accessible",
+                ErrorDomain.CGROUP,
+            )
+    if path is not None:
+        try:
+            os.stat(path)
+        except OSError as problem:
+            raise systemFailure(
+                problem, f"Path '{path}' is not accessible", ErrorDomain.CGROUP
+            ) from None
+    if kind == "hostdevs":
+        _checkHostDevice(device)
+    if kind in CHARDEVS:
+        source = device.source
+        client = source.type == "unix" and source.mode == "connect"
+        if source.path is not None and (source.type in ("dev", "pipe") or client):
+            try:
+                os.stat(source.path)
+            except OSError as problem:
+                raise systemFailure(
+                    problem, f"unable to stat: {source.path}", ErrorDomain.SECURITY
+                ) from None
+    if kind == "interfaces" and device.type == "hostdev":
+        _checkPassthrough("pci")
+    if kind == "disks":
+        if device.transient is not None:
+            raise operationUnsupported(
+                "transient disks cannot be plugged into a running guest here"
+            )
+        checkSource(device)
+
+
+def checkSource(disk: Any) -> None:
+    """
+    Look whether the image of a disk is there.
+
+    @raise VirtError: it is not, or there is none.
+    """
+    source = disk.source
+    if source is None or source.isEmpty:
+        raise internal("argument key 'filename' must not have null value", ErrorDomain.NONE)
+    path = getattr(source, "file", None) or getattr(source, "dev", None)
+    if path and path.startswith("/") and getattr(source, "fdgroup", None) is None:
+        try:
+            os.stat(path)
+        except OSError as problem:
+            if chain(disk)[0].format in LAYERED:
+                # Whoever looks into it says that it is not there.
+                return
+            detail = f"Cannot access storage file '{path}'"
+            raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
+
+
+def _checkHostDevice(device: Any) -> None:
+    source = device.source
+    if device.type in ("pci", "mdev"):
+        _checkPassthrough(device.type)
+    elif device.type == "scsi_host":
+        path = f"/sys/kernel/config/target/vhost//{source.wwpn}"
+        try:
+            os.stat(path)
+        except OSError as problem:
+            raise systemFailure(
+                problem, f"Path '{path}' is not accessible", ErrorDomain.CGROUP
+            ) from None
+    elif device.type == "usb":
+        _checkUSB(source)
+    elif device.type == "scsi" and source.scsi is not None:
+        scsi = source.scsi
+        host = (source.adapter or "").removeprefix("scsi_host")
+        folder = f"/sys/bus/scsi/devices/{host}:{scsi.bus}:{scsi.target}:{scsi.unit}/scsi_generic"
+        try:
+            os.listdir(folder)
+        except OSError as problem:
+            raise systemFailure(
+                problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
+            ) from None
+
+
+def _checkPassthrough(kind: str) -> None:
+    if not hasVFIO():
+        raise unsupportedConfig(
+            "host doesn't support passthrough of host PCI devices"
+            if kind == "pci"
+            else "Mediated host device assignment requires VFIO support"
+        )
+
+
+def _checkUSB(source: Any) -> None:
+    folder = "/sys/bus/usb/devices"
+    try:
+        os.listdir(folder)
+    except OSError as problem:
+        raise systemFailure(
+            problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
+        ) from None

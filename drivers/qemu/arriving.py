@@ -43,7 +43,8 @@ from pyvirt.drivers.qemu.migrationdata import (
     given,
     readAddress,
 )
-from pyvirt.drivers.qemu.migrationparams import reset, tuningOf, useTLS
+from pyvirt.drivers.qemu.migrationparams import remembered, reset, tuningOf
+from pyvirt.drivers.qemu.migrationtls import Encryption, checkForced, receiveEncrypted
 from pyvirt.drivers.qemu.refusals import failed, internal, operationInvalid
 from pyvirt.drivers.qemu.storagecopy import (
     COPIES,
@@ -55,7 +56,7 @@ from pyvirt.drivers.qemu.storagecopy import (
     removePrecreated,
     serve,
 )
-from pyvirt.drivers.qemu.tunnel import Inlet, pair
+from pyvirt.drivers.qemu.tunnel import Inlet, startInlet
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["COMING", "FOLLOWED", "Arrival", "Arriving"]
@@ -77,6 +78,7 @@ class Arrival:
     @ivar known: whether it was defined here before.
     @ivar sent: what the source says that it is.
     @ivar origin: its name at the source.
+    @ivar before: what QEMU was told of migrations before this one.
     @ivar ports: those that are taken for it.
     @ivar come: fires when it has come, or its process has ended.
     @ivar made: images that were made for it.
@@ -98,6 +100,7 @@ class Arrival:
     flags: int
     held: AbstractAsyncContextManager[LongJob] | None = None
     job: LongJob | None = None
+    before: dict[str, Any] = attrs.Factory(dict)
     ports: set[int] = attrs.Factory(set)
     come: Deferred[str] | None = None
     made: list[str] = attrs.Factory(list)
@@ -165,7 +168,7 @@ class Arriving:
         function = "qemuDomainMigratePrepare3Params"
         checkMigration(function, flags)
         asked = given(params)
-        checkTogether(function, flags, asked, destination=True)
+        checkTogether(self._hypervisor, function, flags, asked, destination=True)
         if flags & c.VIR_MIGRATE_POSTCOPY_RESUME:
             return await self._prepareAgain(asked, cookieIn)
         _, told = await self._prepare(asked, cookieIn, flags, tunnel=False)
@@ -178,7 +181,7 @@ class Arriving:
         function = "qemuDomainMigratePrepareTunnel3Params"
         checkMigration(function, flags)
         asked = given(params)
-        checkTogether(function, flags, asked, destination=True)
+        checkTogether(self._hypervisor, function, flags, asked, destination=True)
         arrival, told = await self._prepare(asked, cookieIn, flags, tunnel=True)
         assert arrival.inlet is not None
         return told[0], arrival.inlet
@@ -192,6 +195,9 @@ class Arriving:
             raise internal("no domain XML passed")
         definition = await hypervisor.parse(xml)
         origin = definition.name
+        if not tunnel and asked.get(c.VIR_MIGRATE_PARAM_URI) is not None:
+            readAddress(asked[c.VIR_MIGRATE_PARAM_URI])
+        checkForced(hypervisor, flags)
         cookie = readCookie(cookieIn, origin, definition.uuid)
         if cookie is not None and cookie.host == hypervisor.hostUUID:
             raise internal(f"Attempt to migrate guest to the same host {formatUUID(cookie.host)}")
@@ -300,9 +306,11 @@ class Arriving:
         )
         arrival.guest = guest
         tuning = tuningOf(flags, asked, destination=True)
+        arrival.before = await remembered(guest)
         await tuning.apply(guest)
+        encryption: Encryption | None = None
         if flags & c.VIR_MIGRATE_TLS:
-            await useTLS(hypervisor, guest, destination=True, host="")
+            encryption = await receiveEncrypted(hypervisor, guest)
         if tuning.parameters:
             await guest.execute("migrate-set-parameters", tuning.parameters)
         nbd: NBD | None = None
@@ -312,7 +320,7 @@ class Arriving:
             disks = [each for each in disksOf(domain.definition) if each.target.dev in targets]
             if disks:
                 listen = self._address(asked)
-                port, taken = await serve(hypervisor, guest, disks, asked, listen)
+                port, taken = await serve(hypervisor, guest, disks, asked, listen, encryption)
                 if taken is not None:
                     arrival.ports.add(taken)
                 arrival.copies = True
@@ -329,8 +337,7 @@ class Arriving:
         return told, nbd
 
     async def _tunnel(self, arrival: Arrival, guest: Guest) -> None:
-        ours, theirs = pair()
-        arrival.inlet = Inlet(self._hypervisor.clock, ours)
+        arrival.inlet, theirs = startInlet(self._hypervisor.clock)
         try:
             await guest.execute("getfd", {"fdname": "migrate"}, fds=[theirs])
         finally:
@@ -445,7 +452,7 @@ class Arriving:
             raise
         arrival.made.clear()
         if guest is not None:
-            await reset(guest, flags)
+            await reset(guest, arrival.before)
         answer = self._answer(arrival, statistics=done)
         await self._release(arrival)
         return MigrationFinished(domain.ref, answer)
@@ -463,7 +470,7 @@ class Arriving:
         hypervisor.setState(domain, domain.state, c.VIR_DOMAIN_RUNNING_POSTCOPY)
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_RESUMED, c.VIR_DOMAIN_EVENT_RESUMED_POSTCOPY)
         await self._restFollows(arrival, guest)
-        await reset(guest, arrival.flags)
+        await reset(guest, arrival.before)
         answer = self._answer(arrival)
         await self._release(arrival)
         return MigrationFinished(domain.ref, answer)

@@ -362,8 +362,10 @@ def _completeTLS(values: dict[str, Any]) -> dict[str, Any]:
         if default is not None and values.get(f"{kind}_tls_x509_verify") is None:
             values[f"{kind}_tls_x509_verify"] = default if verify is None else verify
         if values.get(f"{kind}_tls_x509_secret_uuid") is None:
+            # It opens keys that lie where those of all lie.
             secret = values.get("default_tls_x509_secret_uuid")
-            if secret is not None and kind != "spice":
+            own = values.get(f"{kind}_tls_x509_cert_dir") is not None
+            if secret is not None and kind != "spice" and not own:
                 values[f"{kind}_tls_x509_secret_uuid"] = secret
     if verify is None:
         values["default_tls_x509_verify"] = True

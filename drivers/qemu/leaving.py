@@ -20,7 +20,7 @@ from pyvirt.drivers.interfaces.values import DomainRef, MigrationBegun, TypedPar
 from pyvirt.drivers.qemu import ending, locks, starting
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.following import Following
-from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.guest import Guest, MigrationLimits
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.leavingchecks import checkMovable, checkTogether
@@ -52,6 +52,7 @@ class Leaver:
 
     @ivar held: what keeps other changes out, and C{job} what came of it; None until then.
     @ivar busy: it is being sent just now.
+    @ivar before: what QEMU was told of migrations before this one, and C{limits}: what we were.
     @ivar begun: QEMU sends memory: what it says of a migration is said of this one.
     @ivar paused: whether it ran when it was paused for this.
     @ivar sent: it has been sent: somebody else may have it.
@@ -71,6 +72,8 @@ class Leaver:
     held: AbstractAsyncContextManager[LongJob] | None = None
     job: LongJob | None = None
     busy: bool = False
+    before: dict[str, Any] = attrs.Factory(dict)
+    limits: MigrationLimits = attrs.field(init=False)
     begun: bool = False
     paused: bool = False
     sent: bool = False
@@ -81,6 +84,9 @@ class Leaver:
     kept: bool = False
     peer: str = ""
     timer: Any = None
+
+    def __attrs_post_init__(self) -> None:
+        self.limits = self.guest.migration
 
     def fail(self, error: VirtError) -> None:
         """Have it given up, for a reason."""
@@ -114,7 +120,7 @@ class Leaving(Following):
         checkMigration(function, flags)
         asked = given(params)
         domain = self._hypervisor.domains.find(dom)
-        checkTogether(function, flags, asked, destination=None)
+        checkTogether(self._hypervisor, function, flags, asked, destination=None)
         if flags & c.VIR_MIGRATE_POSTCOPY_RESUME:
             return self._beginAgain(domain)
         if domain.uuid in self._hypervisor.leaving:
@@ -220,7 +226,8 @@ class Leaving(Following):
             return
         if leaver.copying is not None:
             await leaver.copying.giveUp()
-        await reset(guest, leaver.flags)
+        await reset(guest, leaver.before)
+        guest.migration = leaver.limits
         if leaver.paused and domain.guest is guest and domain.state == c.VIR_DOMAIN_PAUSED:
             leaver.paused = False
             await starting.goOn(
@@ -248,7 +255,7 @@ class Leaving(Following):
 
             asked = given(params)
             domain = hypervisor.domains.find(dom)
-            checkTogether(function, flags, asked)
+            checkTogether(self._hypervisor, function, flags, asked)
             await PeerToPeer(hypervisor, self._connection).migrate(domain, dconnuri, asked, flags)
             return b""
         domain = hypervisor.domains.find(dom)
@@ -265,7 +272,7 @@ class Leaving(Following):
             leaver.busy = True
             self._callOff(leaver)
             asked = given(params)
-            checkTogether(function, flags, asked)
+            checkTogether(self._hypervisor, function, flags, asked)
             cookie = readCookie(cookieIn, uuid=domain.uuid)
             uri = asked.get(c.VIR_MIGRATE_PARAM_URI)
             if not uri:

@@ -5,12 +5,13 @@ What may leave this host, and how: what is looked at before a guest is sent.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.migrationparams import tuningOf
+from pyvirt.drivers.qemu.migrationtls import checkForced
 from pyvirt.drivers.qemu.refusals import (
     exclusiveFlags,
     invalidArgument,
@@ -19,6 +20,9 @@ from pyvirt.drivers.qemu.refusals import (
 )
 from pyvirt.drivers.qemu.storagecopy import COPIES, checkChosen, chosen
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+
+if TYPE_CHECKING:
+    from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
 __all__ = ["checkLeaving", "checkMovable", "checkSafe", "checkTogether"]
 
@@ -45,7 +49,12 @@ _SHARED = frozenset(
 
 
 def checkTogether(
-    function: str, flags: int, asked: dict[str, Any], *, destination: bool | None = False
+    hypervisor: Hypervisor,
+    function: str,
+    flags: int,
+    asked: dict[str, Any],
+    *,
+    destination: bool | None = False,
 ) -> None:
     """
     Refuse flags and parameters that do not go together.
@@ -54,15 +63,6 @@ def checkTogether(
         how memory is sent is looked at in a later step.
     @raise VirtError: they do not.
     """
-    if flags & c.VIR_MIGRATE_OFFLINE:
-        if flags & COPIES:
-            raise operationInvalid("offline migration cannot handle non-shared storage")
-        if not flags & c.VIR_MIGRATE_PERSIST_DEST:
-            raise operationInvalid(
-                "offline migration must be specified with the persistent flag set"
-            )
-        if flags & c.VIR_MIGRATE_TUNNELLED:
-            raise operationInvalid("tunnelled offline migration does not make sense")
     exclusiveFlags(
         function,
         flags,
@@ -75,6 +75,17 @@ def checkTogether(
         ("VIR_MIGRATE_TUNNELLED", c.VIR_MIGRATE_TUNNELLED),
         ("VIR_MIGRATE_PARALLEL", c.VIR_MIGRATE_PARALLEL),
     )
+    if not destination:
+        checkForced(hypervisor, flags)
+    if flags & c.VIR_MIGRATE_OFFLINE:
+        if flags & COPIES:
+            raise operationInvalid("offline migration cannot handle non-shared storage")
+        if not flags & c.VIR_MIGRATE_PERSIST_DEST:
+            raise operationInvalid(
+                "offline migration must be specified with the persistent flag set"
+            )
+        if flags & c.VIR_MIGRATE_TUNNELLED:
+            raise operationInvalid("tunnelled offline migration does not make sense")
     if flags & c.VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES and not flags & COPIES:
         raise unsupportedArgument(
             "VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES is supported only with "

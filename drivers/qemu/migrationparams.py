@@ -4,21 +4,15 @@ How QEMU is to migrate: capabilities and parameters, from flags and parameters o
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyvirt import constants as c
+from pyvirt.drivers.qemu.certificates import removeCertificates
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.qmp import CommandFailed
 from pyvirt.drivers.qemu.refusals import invalidArgument, operationInvalid
 from pyvirt.errors import VirtError
 
-if TYPE_CHECKING:
-    from pyvirt.drivers.qemu.hypervisor import Hypervisor
-
-__all__ = ["Tuning", "dropTLS", "reset", "tuningOf", "useTLS"]
-
-_CREDENTIALS = "objlibvirt_migrate_tls0"
+__all__ = ["Tuning", "remembered", "reset", "tuningOf"]
 
 #: What QEMU calls a capability that a flag turns on.
 _FLAGS = {
@@ -40,6 +34,18 @@ _TUNED: dict[str, tuple[str, str | None, bool]] = {
     c.VIR_MIGRATE_PARAM_COMPRESSION_XBZRLE_CACHE: ("xbzrle-cache-size", "xbzrle", True),
     c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: ("multifd-channels", "multifd", True),
 }
+#: What is as it was before when a migration is over.
+_RESTORED = frozenset(
+    (
+        *(name for name, _, _ in _TUNED.values()),
+        "tls-creds",
+        "tls-hostname",
+        "max-bandwidth",
+        "downtime-limit",
+        "block-incremental",
+        "max-postcopy-bandwidth",
+    )
+)
 _TURN_ON = {
     "auto-converge": "Turn auto convergence on to tune it",
     "compress": "Turn multithread compression on to tune it",
@@ -125,47 +131,27 @@ def tuningOf(flags: int, asked: dict[str, Any], *, destination: bool) -> Tuning:
     return Tuning(on, parameters)
 
 
-async def useTLS(hypervisor: Hypervisor, guest: Guest, *, destination: bool, host: str) -> None:
+async def remembered(guest: Guest) -> dict[str, Any]:
     """
-    Have memory encrypted on its way.
+    Return what QEMU was told of migrations before this one, for L{reset}.
 
-    @param host: whom the source expects to be there.
-    @raise VirtError: the credentials are not there, or are not good.
+    @raise VirtError: QEMU does not answer.
     """
-    values = hypervisor.config.values
-    folder = values.get("migrate_tls_x509_cert_dir") or values["default_tls_x509_cert_dir"]
-    verify = values.get("migrate_tls_x509_verify")
-    if verify is None:
-        verify = values["default_tls_x509_verify"]
-    await dropTLS(guest)
-    await guest.execute(
-        "object-add",
-        {
-            "qom-type": "tls-creds-x509",
-            "id": _CREDENTIALS,
-            "dir": os.fspath(folder),
-            "endpoint": "server" if destination else "client",
-            "verify-peer": bool(verify) if destination else True,
-        },
-    )
-    wanted = {"tls-creds": _CREDENTIALS, "tls-hostname": "" if destination else host}
-    await guest.execute("migrate-set-parameters", wanted)
+    found = await guest.execute("query-migrate-parameters")
+    known = found.items() if isinstance(found, dict) else ()
+    return {name: value for name, value in known if name in _RESTORED}
 
 
-async def dropTLS(guest: Guest) -> None:
-    """Forget credentials, if there are any."""
-    try:
-        await guest.execute("object-del", {"id": _CREDENTIALS})
-    except CommandFailed:
-        pass
+async def reset(guest: Guest, before: dict[str, Any]) -> None:
+    """
+    Leave nothing of a migration behind that would change the next one, as far as the guest still answers.
 
-
-async def reset(guest: Guest, flags: int) -> None:
-    """Leave nothing of a migration behind that would change the next one, as far as the guest still answers."""
+    @param before: what L{remembered} found when it began; empty if that is not known any more.
+    """
     try:
         await Tuning({"events"}, {}).apply(guest)
-        if flags & c.VIR_MIGRATE_TLS:
-            await guest.execute("migrate-set-parameters", {"tls-creds": "", "tls-hostname": ""})
-            await dropTLS(guest)
+        values = {"tls-creds": "", "tls-hostname": "", **before}
+        await guest.execute("migrate-set-parameters", values)
+        await removeCertificates(guest, "migrate")
     except VirtError:
         pass

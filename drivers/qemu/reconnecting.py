@@ -20,11 +20,13 @@ from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
 from pyvirt.drivers.qemu.blocks.recognizing import recognize
 from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.following import wordOf
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.labels import ownerOf
 from pyvirt.drivers.qemu.live import learnChardevs, learnDrives, named, reclaimPorts
+from pyvirt.drivers.qemu.migrationparams import reset
 from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.netfilters import bindFilters
 from pyvirt.drivers.qemu.networking import reserveNames
@@ -46,6 +48,10 @@ if TYPE_CHECKING:
 __all__ = ["autostart", "findAgain", "loadDefinitions", "reloadDefinitions"]
 
 log = Logger()
+
+#: Seconds within which QEMU gives up to send memory, and what it says while it has not.
+_ENDING = 30.0
+_UNDER_WAY = frozenset(("setup", "active", "device", "pre-switchover", "cancelling"))
 
 
 def loadDefinitions(hypervisor: Hypervisor) -> None:
@@ -208,7 +214,7 @@ async def _settle(
     """Bring what is known of a guest up to date with what it says of itself."""
     word = str(reply.get("status", "")) if isinstance(reply, dict) else ""
     if status.job is not None and status.backup is None:
-        await _giveUpJob(guest)
+        await _giveUpJob(hypervisor, guest)
     if any(job.kind == "migration" for job in guest.blockJobs.values()):
         await abandon(hypervisor, domain, guest)
     if word == "running":
@@ -297,12 +303,20 @@ def _restoreJobs(hypervisor: Hypervisor, domain: Domain, guest: Guest, status: S
         watch(hypervisor, domain, guest, backup, long)
 
 
-async def _giveUpJob(guest: Guest) -> None:
-    """Give up what an earlier life of the daemon had begun with a guest."""
+async def _giveUpJob(hypervisor: Hypervisor, guest: Guest) -> None:
+    """Give up what an earlier life of the daemon had begun with a guest, and whatever QEMU was told for that."""
+    clock = hypervisor.clock
     try:
         await guest.execute("migrate_cancel")
+        # While it ends nothing can be changed.
+        end = clock.seconds() + _ENDING
+        while await wordOf(guest) in _UNDER_WAY and clock.seconds() < end:
+            pause: Deferred[None] = Deferred()
+            clock.callLater(0.02, pause.callback, None)
+            await pause
     except VirtError as error:
         log.debug("{error}", error=error)
+    await reset(guest, {})
 
 
 async def autostart(hypervisor: Hypervisor) -> None:

@@ -19,7 +19,8 @@ from pyvirt.drivers.qemu.jobstatistics import jobParams
 from pyvirt.drivers.qemu.memorystream import canceled, follow
 from pyvirt.drivers.qemu.migrationcookie import Cookie, Statistics
 from pyvirt.drivers.qemu.migrationdata import FASTEST, Address
-from pyvirt.drivers.qemu.migrationparams import tuningOf, useTLS
+from pyvirt.drivers.qemu.migrationparams import remembered, tuningOf
+from pyvirt.drivers.qemu.migrationtls import Encryption, sendEncrypted
 from pyvirt.drivers.qemu.qmp import CommandFailed
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
 from pyvirt.drivers.qemu.storagecopy import Copying, chosen
@@ -60,18 +61,18 @@ async def send(
     speed = min(asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH) or domain.migrationSpeed, FASTEST)
     hypervisor.saveStatus(domain)
     tuning = tuningOf(flags, asked, destination=False)
+    leaver.before = await remembered(guest)
     await tuning.apply(guest)
+    encryption: Encryption | None = None
     if flags & c.VIR_MIGRATE_TLS:
-        host = asked.get(c.VIR_MIGRATE_PARAM_TLS_DESTINATION)
-        host = host or (address.host.strip("[]") if address is not None else "")
-        await useTLS(hypervisor, guest, destination=False, host=host)
+        encryption = await sendEncrypted(hypervisor, guest, asked, address)
     await guest.execute("migrate-set-parameters", _parameters(leaver, asked, speed, tuning))
     copying = leaver.copying = Copying(hypervisor, domain, guest)
     job.cancel = copying.interrupt
     disks = chosen(domain.definition, flags, asked)
     if disks:
         nbd = None if cookie is None else cookie.nbd
-        await copying.begin(disks, asked, nbd, address, speed, flags)
+        await copying.begin(disks, asked, nbd, address, speed, flags, encryption)
     if job.aborted:
         raise job.problem or canceled("migration out" if disks else _WHAT)
     guest.pausedReason = c.VIR_DOMAIN_PAUSED_MIGRATION

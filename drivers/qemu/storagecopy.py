@@ -29,6 +29,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.imagetool import imageTool
 from pyvirt.drivers.qemu.migrationcookie import NBD
 from pyvirt.drivers.qemu.migrationdata import Address, freePort, readAddress
+from pyvirt.drivers.qemu.migrationtls import Encryption
 from pyvirt.drivers.qemu.refusals import (
     failed,
     internal,
@@ -203,6 +204,7 @@ async def serve(
     disks: Sequence[Any],
     asked: dict[str, Any],
     listen: str,
+    encryption: Encryption | None,
 ) -> tuple[int | None, int | None]:
     """
     Have QEMU take what is written to disks.
@@ -230,7 +232,10 @@ async def serve(
     if taken is not None:
         hypervisor.migrationPorts.add(taken)
     try:
-        await guest.execute("nbd-server-start", {"addr": _server(address, True)})
+        serving: dict[str, Any] = {"addr": _server(address, True)}
+        if encryption is not None:
+            serving["tls-creds"] = encryption.credentials
+        await guest.execute("nbd-server-start", serving)
         for disk in disks:
             image = chain(disk)[0]
             await guest.execute(
@@ -279,6 +284,7 @@ class Copying:
         self._jobs: list[BlockJob] = []
         self._nodes: list[str] = []
         self._sizes: dict[str, int] = {}
+        self._encryption: Encryption | None = None
         self._waiting: Deferred[None] | None = None
         self._interrupted = False
 
@@ -302,6 +308,7 @@ class Copying:
         memory: Address | None,
         speed: int,
         flags: int,
+        encryption: Encryption | None,
     ) -> None:
         """
         Begin to copy, and wait until each is the same on both sides and stays so.
@@ -320,6 +327,13 @@ class Copying:
             if port is None or not host:
                 raise failed("the destination does not say where disks are to be copied to")
             address = Address(host=host, port=port)
+        if encryption is not None and address.path is not None:
+            raise virtError(
+                ErrorCode.OPERATION_UNSUPPORTED,
+                "NBD migration with TLS is not supported over UNIX socket",
+                ErrorDomain.QEMU,
+            )
+        self._encryption = encryption
         guest, domain = self._guest, self._domain
         for disk in disks:
             busy(guest, disk)
@@ -362,6 +376,7 @@ class Copying:
                 "driver": "nbd",
                 "server": _server(address, False),
                 "export": f"drive-{disk.alias}",
+                **({} if self._encryption is None else self._encryption.parameters),
                 "node-name": storage,
                 "read-only": False,
                 "discard": "unmap",

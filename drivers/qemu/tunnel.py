@@ -1,13 +1,12 @@
 """
 Memory that travels through the connection between two daemons: L{Inlet} at the destination, L{Outlet} at the source.
 
-QEMU has one end of a pair of sockets, and these the other.
+QEMU has one end of a pipe, and these the other: nothing goes the other way, nor does QEMU wait for that.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -20,14 +19,15 @@ from pyvirt.drivers.qemu.refusals import failed
 from pyvirt.drivers.qemu.terminals import Terminal
 from pyvirt.errors import ErrorDomain, VirtError
 
-__all__ = ["Inlet", "Outlet", "pair"]
+__all__ = ["Inlet", "Outlet", "startInlet", "startOutlet"]
 
 
-def pair() -> tuple[int, int]:
-    """Return two connected descriptors: ours, which does not block, and QEMU's."""
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    return ours.detach(), theirs.detach()
+def _pipe(*, inwards: bool) -> tuple[int, int]:
+    """Return the ends of a pipe: ours, which does not block, and QEMU's."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    ours, theirs = (writing, reading) if inwards else (reading, writing)
+    os.set_blocking(ours, False)
+    return ours, theirs
 
 
 def _nothing() -> None:
@@ -159,9 +159,15 @@ class Outlet(Terminal):
             self.over.errback(error)
 
 
+def startInlet(reactor: Any) -> tuple[Inlet, int]:
+    """Return what takes memory, and the descriptor that QEMU reads from, which the caller closes."""
+    ours, theirs = _pipe(inwards=True)
+    return Inlet(reactor, ours), theirs
+
+
 def startOutlet(reactor: Any, sink: IStreamSink) -> tuple[Outlet, int]:
     """Return what sends into C{sink}, and the descriptor that QEMU writes to, which the caller closes."""
-    ours, theirs = pair()
+    ours, theirs = _pipe(inwards=False)
     outlet = Outlet(reactor, ours)
     outlet.start(sink)
     return outlet, theirs

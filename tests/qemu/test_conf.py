@@ -127,6 +127,9 @@ class ConfTests(SynchronousTestCase):
         config = read("default_tls_x509_secret_uuid = 'a'\nnbd_tls_x509_secret_uuid = 'b'")
         secrets = [config[f"{kind}_tls_x509_secret_uuid"] for kind in ("vnc", "nbd", "spice")]
         self.assertEqual(secrets, ["a", "b", None])
+        config = read("default_tls_x509_secret_uuid = 'a'\nvnc_tls_x509_cert_dir = '/tmp'")
+        secrets = [config[f"{kind}_tls_x509_secret_uuid"] for kind in ("vnc", "nbd")]
+        self.assertEqual(secrets, [None, "a"])
         config = settledOnHost(
             readQEMUConfig("default_tls_x509_cert_dir = '/d'", "f"),
             "f",

@@ -318,14 +318,17 @@ class CommandTests(MoveCase):
                 what = f"{fault} at {command} {at}"
                 error = await self.move(flags)
                 host.fake.plan()
-                if at == "here" and fault in ("die", "crash"):
+                late = "cont" in commands[: commands.index(command)]
+                if fault in ("die", "crash") and (at == "here" or late):
                     # It was the guest itself.
-                    await self.until(lambda: host.state() == c.VIR_DOMAIN_SHUTOFF, what)
+                    await self.until(lambda: host.state() in (None, c.VIR_DOMAIN_SHUTOFF), what)
                     await self.until(
                         lambda: all(each.settled() for each in self.hosts.values()), what
                     )
-                    # Once it has been let go on over there, it is not lost.
-                    self.assertEqual(self.there.runs(), error == "", f"{what}: {error}")
+                    # Once it has been let go on over there, it is not lost here.
+                    runs = error == "" and at == "here"
+                    self.assertEqual(self.there.runs(), runs, f"{what}: {error}")
+                    self.assertFalse(self.here.runs(), f"{what}: {error}")
                     continue
                 place = await self.one(what)
                 self.assertEqual(place, "here" if error else "there", f"{what}: {error}")

@@ -20,6 +20,8 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 _UUID, _HOST = b"\x01" * 16, b"\x02" * 16
 _DISK = c.VIR_MIGRATE_NON_SHARED_DISK
+#: Not a flag: qemu.conf wants all to be encrypted.
+_FORCED = 1 << 40
 _TUNNEL = c.VIR_MIGRATE_PEER2PEER | c.VIR_MIGRATE_TUNNELLED
 
 
@@ -118,10 +120,17 @@ class TuningTests(SynchronousTestCase):
             (_TUNNEL, {c.VIR_MIGRATE_PARAM_URI: "tcp:h"}, "migration URI is not supported by"),
             (_TUNNEL, {c.VIR_MIGRATE_PARAM_LISTEN_ADDRESS: "h"}, "listen address is not supported"),
             (c.VIR_MIGRATE_POSTCOPY, {}, "post-copy migration is not supported with non-live"),
+            (_FORCED, {}, "allows migration only with VIR_MIGRATE_TLS flag"),
+            (_FORCED | c.VIR_MIGRATE_OFFLINE, {}, "allows migration only with VIR_MIGRATE_TLS"),
+            (_FORCED | _DISK | c.VIR_MIGRATE_NON_SHARED_INC, {}, "mutually exclusive"),
+            (_FORCED | _TUNNEL, {c.VIR_MIGRATE_PARAM_URI: "tcp:h"}, "migration URI is not"),
+            (_FORCED | c.VIR_MIGRATE_TLS | c.VIR_MIGRATE_OFFLINE, {}, "must be specified with"),
         ):
 
             def check(flags: int = flags, asked: dict[str, Any] = asked) -> None:  # type: ignore[assignment]
-                checkTogether("f", flags, asked)
+                host: Any = SimpleNamespace(config={"migrate_tls_force": flags & _FORCED})
+                flags &= ~_FORCED
+                checkTogether(host, "f", flags, asked)
                 checkWay(flags, asked)
 
             error = self.assertRaises(VirtError, check)

@@ -4,13 +4,12 @@ Memory that comes through the connection of two daemons: every end of it, in eve
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 from twisted.internet.testing import MemoryReactor
 from twisted.python.failure import Failure
 
-from pyvirt.drivers.qemu.tunnel import Inlet
+from pyvirt.drivers.qemu.tunnel import startInlet
 from pyvirt.errors import ErrorCode
 from tests.protocols.test_streams import UPLOAD, PairTests
 
@@ -35,10 +34,9 @@ class InletTests(PairTests):
     def setUp(self) -> None:
         super().setUp()
         self.reactor = _Reactor()
-        ours, self.qemu = socket.socketpair()
+        self.inlet, theirs = startInlet(self.reactor)
+        self.qemu = open(theirs, "rb", buffering=0)  # noqa: SIM115
         self.addCleanup(self.qemu.close)
-        ours.setblocking(False)
-        self.inlet = Inlet(self.reactor, ours.detach())
         self.addCleanup(self.inlet.close)
         self.stream = self.open(UPLOAD, self.inlet)
 
@@ -52,7 +50,7 @@ class InletTests(PairTests):
         """QEMU has all, and closes its end before the source has said that this is all: nothing is wrong."""
         self.stream.write(b"memory")
         self.pump()
-        self.assertEqual(self.qemu.recv(100), b"memory")
+        self.assertEqual(self.qemu.read(100), b"memory")
         self.qemu.close()
         self.pump()
         finished = self.stream.finish()
@@ -92,8 +90,8 @@ class InletTests(PairTests):
         self.assertNoResult(finished)
         self.pump()
         self.assertIsNone(self.successResultOf(finished))
-        self.assertEqual(self.qemu.recv(100), b"memory")
-        self.assertEqual(self.qemu.recv(100), b"")
+        self.assertEqual(self.qemu.read(100), b"memory")
+        self.assertEqual(self.qemu.read(100), b"")
         self.nothingLeft()
 
     def test_givenUp(self) -> None:
@@ -102,7 +100,7 @@ class InletTests(PairTests):
         self.inlet.close()
         self.pump()
         self.failed(self.stream.finish(), ErrorCode.RPC, "stream had unexpected termination")
-        self.assertEqual(self.qemu.recv(100), b"")
+        self.assertEqual(self.qemu.read(100), b"")
         self.nothingLeft()
 
     def test_aborted(self) -> None:
@@ -110,7 +108,7 @@ class InletTests(PairTests):
         aborted = self.stream.abort()
         self.pump()
         self.assertIsNone(self.successResultOf(aborted))
-        self.assertEqual(self.qemu.recv(100), b"")
+        self.assertEqual(self.qemu.read(100), b"")
         self.nothingLeft()
 
 

@@ -35,6 +35,7 @@ from pyvirt.drivers.qemu.blocks.jobs import (
     tellJob,
 )
 from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, removeImages
+from pyvirt.drivers.qemu.certificates import addCertificates, removeCertificates
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
@@ -54,10 +55,6 @@ if TYPE_CHECKING:
 __all__ = ["Backup", "DomainBackup", "diskDone"]
 
 log = Logger()
-
-#: What QEMU calls the certificates of a backup, and where they are where qemu.conf does not say.
-_CREDENTIALS = "objlibvirt_backup_tls0"
-_CERTIFICATES = "/etc/pki/libvirt-backup"
 
 _BEGIN = "remoteDispatchDomainBackupBegin"
 
@@ -409,31 +406,14 @@ async def _serve(hypervisor: Hypervisor, guest: Guest, backup: Backup) -> None:
     assert server is not None
     arguments: dict[str, Any] = {"addr": _address(server)}
     if server.tls:
-        await guest.execute("object-add", _credentials(hypervisor))
-        arguments["tls-creds"] = _CREDENTIALS
+        arguments["tls-creds"] = await addCertificates(hypervisor, guest, "backup", server=True)
     await guest.execute("nbd-server-start", arguments)
-
-
-def _credentials(hypervisor: Hypervisor) -> dict[str, Any]:
-    """Tell where the certificates of backups are, and whether those who fetch them show one."""
-    values = hypervisor.config.values
-    folder = values.get("backup_tls_x509_cert_dir")
-    if not folder and os.path.isdir(_CERTIFICATES):
-        folder = _CERTIFICATES
-    verify = values.get("backup_tls_x509_verify")
-    return {
-        "qom-type": "tls-creds-x509",
-        "id": _CREDENTIALS,
-        "dir": folder or values["default_tls_x509_cert_dir"],
-        "endpoint": "server",
-        "verify-peer": bool(values["default_tls_x509_verify"] if verify is None else verify),
-    }
 
 
 async def _stopServing(guest: Guest, backup: Backup) -> None:
     await _quietly(guest, "nbd-server-stop", {})
     if backup.definition.server is not None and backup.definition.server.tls:
-        await _quietly(guest, "object-del", {"id": _CREDENTIALS})
+        await removeCertificates(guest, "backup")
 
 
 async def _quietly(guest: Guest, command: str, arguments: dict[str, Any]) -> None:

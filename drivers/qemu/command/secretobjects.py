@@ -14,7 +14,6 @@ from pyvirt.definitions.uuids import parseUUID
 from pyvirt.drivers.qemu.command.arguments import Builder
 from pyvirt.drivers.qemu.command.blockdevs import Node
 from pyvirt.drivers.qemu.command.values import Secret, place
-from pyvirt.errors import VirtError
 
 __all__ = ["SecretObjects", "addCertificates", "addSecret", "addTLS"]
 
@@ -73,12 +72,8 @@ def addCertificates(
     password = None
     uuid = settings.get(f"{kind}_tls_x509_secret_uuid")
     if uuid is not None:
-        try:
-            parseUUID(str(uuid))
-        except VirtError:
-            raise unsupported(f"malformed TLS secret uuid '{uuid}' provided")(
-                "", None, ""
-            ) from None
+        if parseUUID(str(uuid)) is None:
+            raise unsupported(f"malformed TLS secret uuid '{uuid}' provided")("", None, "")
         password = addSecret(b, secret, Secret(name=secret, kind="tls", uuid=str(uuid)))
     return addTLS(b, name, str(folder), server=server, verify=verify, password=password)
 

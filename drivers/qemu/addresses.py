@@ -4,7 +4,9 @@ Addresses of all kinds, given exactly as libvirt gives them, so that guests find
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
 
 from pyvirt.definitions.domain._address import (
     CCWAddress,
@@ -16,6 +18,7 @@ from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.implicit import checkUSB
 from pyvirt.drivers.qemu.pciaddresses import assignPCI
 from pyvirt.drivers.qemu.refusals import internal, unsupportedConfig
 from pyvirt.drivers.qemu.usbaddresses import assignUSB
@@ -47,6 +50,7 @@ def assignAddresses(
         devices = _ccw(devices)
     devices = _spapr(devices)
     devices = assignPCI(devices, machine, arch, bridges=capabilities.has("pcie-pci-bridge"))
+    checkUSB(devices)
     devices = assignUSB(devices)
     return replaced(definition, devices=devices)
 
@@ -66,14 +70,16 @@ def _virtioSerial(devices: Devices) -> Devices:
         if controller.type == "virtio-serial":
             count = _PORTS if controller.ports is None else controller.ports
             ports[controller.index or 0] = [False] * count
-    groups = ("disks", "serials", "parallels", "channels", "consoles")
 
     def concerned(device: Any) -> bool:
         return bool(device.target.type == "virtio")
 
-    for group in groups:
-        for device in getattr(devices, group):
-            address = device.address
+    # Whatever says that it is at a port has it, be it something that ports are not for.
+    for group in (each.name for each in attrs.fields(cast(Any, Devices))):
+        for device in _listed(getattr(devices, group)):
+            address = getattr(device, "address", None)
+            if group == "consoles" and device.target.type == "serial":
+                continue
             if isinstance(address, VirtioSerialAddress) and address.port:
                 bus = ports.get(address.controller)
                 if bus is None:
@@ -203,7 +209,7 @@ def _onCCW(group: str, device: Any) -> bool:
 def _spapr(devices: Devices) -> Devices:
     """Give devices of the POWER bus their registers."""
     taken = set()
-    for group in ("interfaces", "controllers", "serials"):
+    for group in ("interfaces", "controllers", "serials", "tpms"):
         for device in getattr(devices, group):
             if isinstance(device.address, SpaprVIOAddress) and device.address.reg is not None:
                 taken.add(device.address.reg)
@@ -212,6 +218,7 @@ def _spapr(devices: Devices) -> Devices:
         ("interfaces", 0x1000, lambda each: each.model == "spapr-vlan"),
         ("controllers", 0x2000, lambda each: each.type == "scsi" and each.model == "ibmvscsi"),
         ("serials", 0x30000000, lambda each: each.target.model == "spapr-vty"),
+        ("tpms", 0x4000, lambda each: False),
     ):
         done = []
         for device in getattr(devices, group):

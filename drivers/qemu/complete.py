@@ -21,9 +21,10 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.qemu.addresses import assignAddresses
 from pyvirt.drivers.qemu.channelpaths import withoutDefaultPath
-from pyvirt.drivers.qemu.defaults import checkModels, completeDevices
+from pyvirt.drivers.qemu.defaults import completeDevices
 from pyvirt.drivers.qemu.implicit import builtinControllers, impliedDevices
 from pyvirt.drivers.qemu.refusals import invalidArgument, unsupportedConfig
+from pyvirt.drivers.qemu.validate import checkHotplug, checkTSEG
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
@@ -50,9 +51,6 @@ def complete(
     @param security: the model of security of the host.
     @raise VirtError: it asks for what cannot be.
     """
-    steps.checkTimers(definition)
-    steps.checkScheduled(definition)
-    _checkLabels(definition)
     if definition.bootloader is not None or definition.bootloaderArgs is not None:
         raise unsupportedConfig("bootloader is not supported by QEMU")
     definition = _general(definition, capabilities, random)
@@ -63,36 +61,25 @@ def complete(
     controllers = steps.numberedControllers(devices.controllers, hosts)
     channels = tuple(map(withoutDefaultPath, devices.channels))
     devices = replaced(devices, controllers=controllers, hostdevs=hosts, channels=channels)
-    _checkControllers(controllers)
     devices = builtinControllers(devices, machine, arch, capabilities)
     definition = replaced(definition, devices=devices)
     definition = _firmware(_firmwareFeatures(definition), nvramFolder)
     definition = _processor(definition, capabilities)
+    checkHotplug(definition)
+    checkTSEG(definition)
     definition = _cells(definition)
     definition = completeDevices(definition, capabilities, random)
-    checkModels(definition.devices.controllers)
-    steps.checkVideos(definition.devices)
+    steps.checkInit(definition)
+    definition = _fromCells(definition)
+    definition = replaced(definition, **steps.memory(definition))
+    _checkControllers(definition.devices.controllers)
     steps.checkPanics(definition.devices)
-    definition = impliedDevices(definition, capabilities)
     definition = _boot(definition)
+    steps.checkTimers(definition)
+    definition = impliedDevices(definition, capabilities)
     labels = tuple(_labelled(each, security) for each in definition.seclabels)
     definition = replaced(definition, seclabels=labels)
     return assignAddresses(definition, capabilities)
-
-
-def _checkLabels(definition: DomainDefinition) -> None:
-    """
-    Complain of a label of no security model, unless it is left to the host whose model that is.
-
-    @raise VirtError: XML_ERROR.
-    """
-    labels = definition.seclabels
-    if len(labels) == 1:
-        only = labels[0]
-        if only.type == "none" or (only.type == "dynamic" and only.baselabel is None):
-            return
-    if any(each.model is None for each in labels):
-        raise xmlError("missing security model in domain seclabel")
 
 
 def _firmwareFeatures(definition: DomainDefinition) -> DomainDefinition:
@@ -139,18 +126,12 @@ def _general(
     definition: DomainDefinition, capabilities: BinaryCapabilities, random: Callable[[int], bytes]
 ) -> DomainDefinition:
     """Name, machine, memory, processors."""
-    steps.checkNumbers(definition)
     changes: dict[str, Any] = {}
     if definition.uuid is None:
         changes["uuid"] = steps.randomUUID(random)
     if definition.genid == "":
         changes["genid"] = formatUUID(steps.randomUUID(random))
-    changes.update(steps.memory(_fromCells(definition)))
     changes.update(steps.processors(definition))
-    listed = changes.get("vcpus", definition.vcpus)
-    first = listed.vcpus[0] if listed is not None and listed.vcpus else None
-    if first is not None and first.enabled and first.hotpluggable:
-        raise unsupportedConfig("vcpu0 can't be hotpluggable")
     changes.update(steps.threads(definition))
     kind = definition.os.type
     if not kind.arch:
@@ -165,7 +146,7 @@ def _general(
     devices = definition.devices
     if devices.emulator is None:
         changes["devices"] = replaced(devices, emulator=capabilities.binary)
-    return replaced(_fromCells(definition), **changes)
+    return replaced(definition, **changes)
 
 
 def _fromCells(definition: DomainDefinition) -> DomainDefinition:
@@ -257,6 +238,8 @@ def _boot(definition: DomainDefinition) -> DomainDefinition:
     """Where nothing else is said, the guest boots from its disk."""
     devices = definition.devices
     os = definition.os
+    if os.type.name != "hvm":
+        return definition
     steps.checkBootOrder(devices)
     byDevice = steps.bootsByDevice(devices)
     if os.boot and byDevice:

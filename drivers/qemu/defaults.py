@@ -24,7 +24,7 @@ from pyvirt.errors import ErrorDomain, VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["ISA_PORTS", "checkModels", "checkPorts", "completeDevices", "scsiModel"]
+__all__ = ["ISA_PORTS", "checkPorts", "completeDevices", "scsiModel"]
 
 #: How many ISA serial ports a machine has.
 ISA_PORTS = 4
@@ -67,6 +67,7 @@ def completeDevices(
     )
     changes["serials"], changes["consoles"] = _ports(definition)
     changes["parallels"] = steps.numbered(devices.parallels)
+    changes["redirdevs"] = tuple(_redirected(each) for each in devices.redirdevs)
     changes["inputs"] = tuple(_input(each) for each in devices.inputs)
     changes["graphics"] = tuple(_graphics(each) for each in devices.graphics)
     changes["videos"] = _videos(devices, definition, capabilities)
@@ -127,12 +128,9 @@ def _chain(store: BackingStore | None) -> BackingStore | None:
 def _disk(disk: Disk, capabilities: BinaryCapabilities) -> Disk:
     """Images are raw unless they say otherwise."""
     driver = disk.driver or DiskDriver()
-    dev = disk.target.dev if disk.target is not None else ""
     changes: dict[str, Any] = {}
     if driver.name is None:
         driver = replaced(driver, name="qemu")
-    elif driver.name != "qemu":
-        raise _refuse(f"unsupported driver name '{driver.name}' for disk '{dev}'")
     if driver.type is None and disk.type != "volume":
         driver = replaced(driver, type="raw")
     changes["driver"] = driver
@@ -149,10 +147,6 @@ def _controller(
     if controller.type == "scsi":
         if controller.model in (None, "auto"):
             return replaced(controller, model=scsiModel(definition, capabilities))
-        if controller.model == "ncr53c90":
-            if controller.index != 0:
-                raise _refuse("ncr53c90 can only be used as first SCSI controller")
-            raise _refuse("ncr53c90 SCSI controller is not a built-in for this machine")
         return controller
     if controller.type == "pci":
         _bridge(controller, definition)
@@ -174,17 +168,6 @@ def _controller(
     if capabilities.has("piix3-usb-uhci"):
         return replaced(controller, model="piix3-uhci")
     return controller
-
-
-def checkModels(controllers: Iterable[Controller]) -> None:
-    """
-    Refuse SCSI controllers that QEMU has not.
-
-    @raise VirtError: CONFIG_UNSUPPORTED.
-    """
-    for each in controllers:
-        if each.type == "scsi" and each.model == "buslogic":
-            raise _refuse(f"Unsupported controller model: {each.model}")
 
 
 def _bridge(controller: Controller, definition: DomainDefinition) -> None:
@@ -294,6 +277,14 @@ def checkPorts(serials: Iterable[Any]) -> None:
         seen.add(port)
 
 
+def _redirected(device: Any) -> Any:
+    """USB that comes over D-Bus has a channel of its own."""
+    source = device.source
+    if source is None or source.type != "dbus" or source.channel is not None:
+        return device
+    return replaced(device, source=replaced(source, channel="org.qemu.usbredir"))
+
+
 def _input(item: Input) -> Input:
     """Mice and keyboards are on PS/2, tablets on USB."""
     if item.bus is not None or item.type == "evdev":
@@ -333,8 +324,6 @@ def _videos(
             if kind == "qxl":
                 changes["ram"] = steps.nextPower(model.ram or 65536)
                 changes["vgamem"] = steps.nextPower(model.vgamem or 16384)
-                if model.vram64:
-                    changes["vram64"] = steps.nextPower(model.vram64)
             if model.heads is None and not model.headsGiven:
                 changes["heads"] = 1
             if position == 0 and not any(other.model.primary for other in videos):

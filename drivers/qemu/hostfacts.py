@@ -22,7 +22,7 @@ from pyvirt.drivers.qemu.capabilities.hostdoc import (
 from pyvirt.drivers.qemu.cpuid import answers
 from pyvirt.drivers.qemu.firmware import FOLDERS, Descriptor, ordered, readDescriptor
 
-__all__ = ["firmwares", "hostFacts"]
+__all__ = ["firmwares", "hostFacts", "physicalBits"]
 
 _SYSTEM = "/sys/devices/system"
 
@@ -161,6 +161,16 @@ def _asked() -> frozenset[str]:
     return frozenset(table.featuresIn(answers(sorted(leaves))))
 
 
+def _bits(info: dict[str, str]) -> int | None:
+    bits = (info.get("address sizes") or "0").split()[0]
+    return int(bits) if bits.isdigit() else None
+
+
+def physicalBits() -> int | None:
+    """Return how many bits physical addresses have, or None where that is not known."""
+    return _bits(_cpuinfo())
+
+
 def hostFacts(security: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]) -> HostFacts:
     """
     Read what the host is.
@@ -180,7 +190,6 @@ def hostFacts(security: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]
     dies = len({(each.socket, each.die) for each in processors}) // sockets or 1
     cores = len({(each.socket, each.die, each.core) for each in processors}) // sockets // dies or 1
     threads = max((len(each.siblings) for each in processors), default=1)
-    bits = (info.get("address sizes") or "0").split()[0]
     states = (_text("/sys/power/state") or "").split()
     disk = _text("/sys/power/disk") or ""
     suspend = []
@@ -202,7 +211,7 @@ def hostFacts(security: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]
         microcode=int(microcode, 0) if microcode.startswith("0x") else None,
         # Where sockets differ from cell to cell, libvirt tells those of one cell.
         topology=(sockets // max(len(cells), 1) or 1, dies, cores, threads),
-        physicalBits=int(bits) if bits.isdigit() else None,
+        physicalBits=_bits(info),
         pageSizes=sizes,
         suspend=tuple(suspend),
         iommu=bool(glob.glob("/sys/kernel/iommu_groups/*")),

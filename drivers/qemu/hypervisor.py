@@ -31,6 +31,7 @@ from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.defaults import checkPorts
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
 from pyvirt.drivers.qemu.guestlogs import logsOf
+from pyvirt.drivers.qemu.hostfacts import physicalBits
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.logrotation import LogKeeper, loadLimits
 from pyvirt.drivers.qemu.migratable import formatMigratable
@@ -138,12 +139,6 @@ class Hypervisor(Background):
         @raise VirtError: it is wrong, or asks for what there is not.
         """
         definition = parseDomain(xml)
-        if "/" in definition.name:
-            raise virtError(
-                ErrorCode.XML_ERROR,
-                f"name {definition.name} cannot contain '/'",
-                ErrorDomain.DOMAIN,
-            )
         if definition.name in (".", "..") or "\n" in definition.name:
             raise virtError(
                 ErrorCode.XML_ERROR, f"name {definition.name!r} is not allowed", ErrorDomain.DOMAIN
@@ -151,7 +146,10 @@ class Hypervisor(Background):
         checkPorts(definition.devices.serials)
         definition = await self.completed(definition)
         capabilities = await self.capabilities(definition)
-        validate(definition, capabilities, self.config.values)
+        cpu = definition.cpu
+        limited = cpu is not None and cpu.maxphysaddr is not None
+        widest = physicalBits() if limited else None
+        validate(definition, capabilities, self.config.values, widest)
         return definition
 
     async def copied(

@@ -24,7 +24,7 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["builtinControllers", "impliedDevices"]
+__all__ = ["builtinControllers", "checkUSB", "impliedDevices"]
 
 
 def builtinControllers(
@@ -46,7 +46,7 @@ def builtinControllers(
         usb = "qemu-xhci" if capabilities.has("qemu-xhci") else "nec-xhci"
     elif isVirt(machine, arch) or arch in ("s390", "s390x"):
         wantsUSB = False
-    if wantsUSB and not any(each.type == "usb" for each in controllers):
+    if wantsUSB and not any(each.type == "usb" and not each.index for each in controllers):
         controllers.append(Controller(type="usb", index=0, model=usb))
     if sata and not any(each.type == "sata" and each.index == 0 for each in controllers):
         controllers.append(Controller(type="sata", index=0))
@@ -78,7 +78,6 @@ def impliedDevices(
 ) -> DomainDefinition:
     """Add the controllers that other devices name, and what every guest has."""
     devices = definition.devices
-    _checkUSB(devices)
     controllers = list(devices.controllers)
     highest: dict[str, int] = {}
 
@@ -109,37 +108,27 @@ def impliedDevices(
     return replaced(definition, devices=replaced(devices, **changes))
 
 
-def _checkUSB(devices: Devices) -> None:
+def checkUSB(devices: Devices) -> None:
     """
-    Complain of devices on USB where there is none.
+    Complain of devices on USB where there is none, and of two controllers of one number.
 
-    @raise VirtError: CONFIG_UNSUPPORTED.
+    @raise VirtError: CONFIG_UNSUPPORTED, XML_ERROR.
     """
+    masters: set[int | None] = set()
+    for controller in devices.controllers:
+        if controller.type == "usb" and controller.master is None:
+            if controller.index in masters:
+                raise xmlError(f"Duplicate USB controllers with index {controller.index}")
+            masters.add(controller.index)
     if not any(each.type == "usb" and each.model == "none" for each in devices.controllers):
         return
-    for group, detail, domain in (
-        (
-            "inputs",
-            "Can't add USB input device. USB bus is disabled",
-            ErrorDomain.DOMAIN,
-        ),
-        (
-            "hostdevs",
-            "Can't add host USB device: USB is disabled in this host",
-            ErrorDomain.DOMAIN,
-        ),
-        ("hubs", "Can't add USB hub: USB is disabled for this domain", ErrorDomain.DOMAIN),
-        *(
-            (
-                group,
+    for group in ("disks", "sounds", "serials", "redirdevs", "smartcards"):
+        if any(group == "smartcards" or isOnUSB(group, each) for each in getattr(devices, group)):
+            raise virtError(
+                ErrorCode.CONFIG_UNSUPPORTED,
                 "USB is disabled for this domain, but USB devices are present in the domain XML",
                 ErrorDomain.QEMU,
             )
-            for group in ("disks", "sounds", "serials", "redirdevs", "smartcards")
-        ),
-    ):
-        if any(group == "smartcards" or isOnUSB(group, each) for each in getattr(devices, group)):
-            raise virtError(ErrorCode.CONFIG_UNSUPPORTED, detail, domain)
 
 
 def _inputs(inputs: tuple[Input, ...]) -> tuple[Input, ...]:

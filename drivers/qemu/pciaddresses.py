@@ -79,7 +79,7 @@ def needsOf(group: str, device: Any, express: bool) -> Connect:
         if kind == "scsi":
             if model in ("virtio-scsi", "virtio-transitional", "virtio-non-transitional"):
                 return virtio(model)
-            return none if model in ("ibmvscsi", "buslogic", "ncr53c90") else pci
+            return none if model == "ibmvscsi" else pci
         if kind == "virtio-serial":
             return virtio(model)
         return none
@@ -137,6 +137,9 @@ def needsOf(group: str, device: Any, express: bool) -> Connect:
         return virtio(device.model)
     return none
 
+
+#: Kinds of devices that are never on PCI, but take the place there that somebody says they have.
+_ASTRAY = ("hubs", "smartcards", "parallels", "channels", "consoles", "redirdevs", "tpms", "panics")
 
 #: The kinds of devices in the order in which those without an address get one.
 _ORDER = (
@@ -204,10 +207,13 @@ class _Plan:
 
     def collect(self) -> None:
         """Take the places that were asked for."""
-        for group in _ORDER:
+        for group in (*_ORDER, *_ASTRAY):
             for key, device in self.each(group):
                 address = device.address
                 if not isinstance(address, PCIAddress) or address.slot is None:
+                    continue
+                if group == "consoles" and device.target.type == "serial":
+                    # It is the serial port, which has the place.
                     continue
                 needs = self.needs(key, device)
                 place = Place(

@@ -195,10 +195,10 @@ class Buses:
         @raise VirtError: it is taken, or there is none, or the device does not fit there.
         """
         text = str(place)
-        if place.domain:
-            raise xmlError(f"Invalid PCI address {text}. Only PCI domain 0 is available")
         if not self.buses:
             raise xmlError("No PCI buses available")
+        if place.domain:
+            raise xmlError(f"Invalid PCI address {text}. Only PCI domain 0 is available")
         if place.bus >= len(self.buses):
             if not self.dry:
                 raise xmlError(

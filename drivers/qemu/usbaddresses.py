@@ -180,8 +180,12 @@ def assignUSB(devices: Devices) -> Devices:
     for group in ("hubs", *(each for each in _GROUPS if each != "hubs")):
         done = []
         for device in getattr(devices, group):
-            if isOnUSB(group, device) and _wants(device):
+            if isOnUSB(group, device) and _wants(device, group):
                 bus = device.address.bus if isinstance(device.address, USBAddress) else None
+                if bus is not None and bus not in ports.buses:
+                    raise xmlError(
+                        f"USB bus {bus} requested but no controller with that index is present"
+                    )
                 address = ports.free(bus, group == "hubs")
                 if address is None:
                     raise virtError(
@@ -193,7 +197,9 @@ def assignUSB(devices: Devices) -> Devices:
     return replaced(devices, **changes)
 
 
-def _wants(device: Any) -> bool:
-    """Return whether a device still needs a port."""
+def _wants(device: Any, group: str = "") -> bool:
+    """Return whether a device still needs a port; hubs do wherever else they were put."""
     address = device.address
-    return address is None or (isinstance(address, USBAddress) and address.port is None)
+    if isinstance(address, USBAddress):
+        return address.port is None
+    return address is None or group == "hubs"

@@ -10,18 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import check
-from pyvirt.definitions.domain._address import DIMMAddress, DriveAddress
+from pyvirt.definitions.domain._address import DIMMAddress
 from pyvirt.definitions.domain._features import HPT
 from pyvirt.definitions.domain._top import DomainDefinition
-from pyvirt.definitions.kinds import unsupported
+from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.drivers.qemu.machine import isQ35, isX86
-from pyvirt.drivers.qemu.validatedevices import checkModule, deviceCheck
+from pyvirt.drivers.qemu.validatedevices import (
+    checkModule,
+    checkNumbers,
+    checkPanics,
+    deviceCheck,
+)
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["checkActions", "validate"]
+__all__ = ["checkActions", "checkHotplug", "checkTSEG", "validate"]
 
 
 def refuse(detail: str) -> VirtError:
@@ -32,15 +37,21 @@ def refuse(detail: str) -> VirtError:
 
 
 def validate(
-    definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any = None
+    definition: DomainDefinition,
+    capabilities: BinaryCapabilities,
+    settings: Any = None,
+    widest: int | None = None,
 ) -> None:
     """
     Complain of a completed definition that QEMU cannot run.
 
     @param settings: keys of qemu.conf with their values.
+    @param widest: how many bits the host's physical addresses have, where that is known.
     @raise VirtError: CONFIG_UNSUPPORTED mostly.
     """
     settings = settings or {}
+    if "/" in definition.name:
+        raise xmlError(f"name {definition.name} cannot contain '/'")
     emulator, kind = definition.devices.emulator, definition.os.type
     if kind.name != "hvm":
         raise refuse(f"Emulator '{emulator}' does not support os type '{kind.name}'")
@@ -53,19 +64,25 @@ def validate(
     machine = capabilities.machine(kind.machine or "")
     if capabilities.machines and (machine is None or machine.name == "none"):
         raise refuse(f"Emulator '{emulator}' does not support machine type '{kind.machine}'")
-    _memory(definition)
+    if definition.memtune is not None and definition.memtune.minGuarantee:
+        raise refuse("Parameter 'min_guarantee' not supported by QEMU.")
+    _tables(definition)
     _boot(definition)
-    _processors(definition, capabilities)
-    _features(definition)
-    _timers(definition)
     checkActions(definition)
+    _processor(definition, widest)
+    _modules(definition)
+    _timers(definition)
     _firmware(definition)
-    _launch(definition)
+    _processors(definition, capabilities)
     _tuning(definition)
-    _settings(definition)
+    _features(definition)
+    _backing(definition)
     _consoles(definition)
+    _settings(definition)
+    checkPanics(definition)
+    checkNumbers(definition)
+    _launch(definition)
     check(definition, deviceCheck(definition, capabilities, settings))
-    _together(definition)
 
 
 def _consoles(definition: DomainDefinition) -> None:
@@ -82,67 +99,7 @@ def _arches(own: str) -> tuple[str, ...]:
     return {"x86_64": ("x86_64", "i686"), "aarch64": ("aarch64", "armv7l")}.get(own, (own,))
 
 
-def _generic(detail: str, code: int = ErrorCode.CONFIG_UNSUPPORTED) -> VirtError:
-    return virtError(code, detail, ErrorDomain.DOMAIN)
-
-
-def _together(definition: DomainDefinition) -> None:
-    """Check what libvirt checks of devices beside each other."""
-    devices: Any = definition.devices
-    masters: set[int] = set()
-    for controller in devices.controllers:
-        if controller.type == "usb" and controller.master is None:
-            if controller.index in masters:
-                raise _generic(
-                    f"Duplicate USB controllers with index {controller.index}",
-                    ErrorCode.XML_ERROR,
-                )
-            masters.add(controller.index)
-    places: dict[Any, Any] = {}
-    for disk in devices.disks:
-        if not isinstance(disk.address, DriveAddress):
-            continue
-        at = disk.address
-        place = (disk.target.bus, at.controller, at.bus, at.target, at.unit)
-        if place in places:
-            raise _generic(
-                "Found duplicate drive address for disk with target name "
-                f"'{places[place]}' controller='{at.controller}' bus='{at.bus}' "
-                f"target='{at.target}' unit='{at.unit}'"
-            )
-        places[place] = disk.target.dev
-    _chosenFirmware(definition.os)
-
-
-def _chosenFirmware(os: Any) -> None:
-    """What the firmware is chosen by says nothing of one that is named."""
-    if os.firmware is None:
-        return
-    asked = os.firmwareFeatures
-    wanted = {each.name: each.enabled for each in asked.features} if asked is not None else {}
-    if wanted.get("enrolled-keys") and wanted.get("secure-boot") is False:
-        raise _generic(
-            "firmware feature 'enrolled-keys' cannot be enabled when firmware feature "
-            "'secure-boot' is disabled",
-            ErrorCode.XML_DETAIL,
-        )
-    if os.loader is not None:
-        for name in ("readonly", "type", "secure"):
-            value = getattr(os.loader, name)
-            if value is not None and (name != "secure" or value is False):
-                raise _generic(
-                    f"loader attribute '{name}' cannot be specified when firmware autoselection "
-                    "is enabled",
-                    ErrorCode.XML_DETAIL,
-                )
-    if os.nvram is not None and os.nvram.template is not None:
-        raise _generic(
-            "nvram attribute 'template' cannot be specified when firmware autoselection is enabled",
-            ErrorCode.XML_DETAIL,
-        )
-
-
-def _memory(definition: DomainDefinition) -> None:
+def _modules(definition: DomainDefinition) -> None:
     cpu = definition.cpu
     numa = cpu.numa if cpu is not None else None
     if definition.maxMemory is not None and numa is None:
@@ -151,6 +108,9 @@ def _memory(definition: DomainDefinition) -> None:
         raise refuse("cannot use/hotplug a memory device when domain 'maxMemory' is not defined")
     for memory in definition.devices.memories:
         _module(memory, definition)
+
+
+def _backing(definition: DomainDefinition) -> None:
     backing = definition.memoryBacking
     if (
         backing is not None
@@ -161,6 +121,15 @@ def _memory(definition: DomainDefinition) -> None:
         raise refuse("hugepages are not allowed with memory allocation ondemand")
     if backing is not None and backing.hugepages is not None and backing.source == "anonymous":
         raise refuse("hugepages are not allowed with anonymous memory source")
+
+
+#: What modules are as devices, and where these are.
+_PLUGGED = {
+    "dimm": ("pc-dimm", "dimm"),
+    "nvdimm": ("pc-dimm", "dimm"),
+    "virtio-pmem": ("virtio-pmem", "pci"),
+    "virtio-mem": ("virtio-mem", "pci"),
+}
 
 
 def _module(memory: Any, definition: DomainDefinition) -> None:
@@ -180,6 +149,9 @@ def _module(memory: Any, definition: DomainDefinition) -> None:
             raise refuse(
                 f"memory device slot '{slot}' is already being used by another memory device"
             )
+    place, known = memory.address, _PLUGGED.get(memory.model)
+    if place is not None and known is not None and place.type != known[1]:
+        raise refuse(f"only '{known[1]}' addresses are supported for the {known[0]} device")
     if memory.model != "virtio-pmem" and memory.target.node is None and numa is not None:
         raise refuse("target NUMA node needs to be specified for memory device")
 
@@ -218,9 +190,27 @@ def _processors(definition: DomainDefinition, capabilities: BinaryCapabilities) 
             raise refuse(
                 "more than 255 vCPUs require extended interrupt mode enabled on the iommu device"
             )
-    if definition.vcpus is not None:
-        _eachProcessor(definition.vcpus.vcpus)
+
+
+def _processor(definition: DomainDefinition, widest: int | None) -> None:
+    """Check the guest's processor, and how wide its addresses are."""
     cpu = definition.cpu
+    if cpu is not None and cpu.maxphysaddr is not None:
+        width = cpu.maxphysaddr
+        if width.mode == "passthrough" and width.bits is not None:
+            raise refuse(
+                "CPU maximum physical address bits number specification cannot be used with "
+                "mode='passthrough'"
+            )
+        if width.mode == "emulate" and width.bits is None:
+            raise refuse(
+                "if using CPU maximum physical address mode='emulate', bits= must be specified too"
+            )
+        if width.bits is not None and width.bits > (widest or width.bits):
+            raise refuse(
+                "The number of virtual CPU address bits cannot exceed the number supported by the "
+                "host CPU"
+            )
     if cpu is not None and cpu.cache is not None:
         if cpu.cache.mode == "emulate" and cpu.cache.level != 3:
             raise refuse("CPU cache mode 'emulate' can only be used with level='3'")
@@ -234,37 +224,47 @@ def _processors(definition: DomainDefinition, capabilities: BinaryCapabilities) 
                 raise refuse("unsupported CPU cache level for mode 'passthrough'")
         if cpu.cache.mode == "disable" and cpu.cache.level is not None:
             raise refuse("unsupported CPU cache level for mode 'disable'")
-    if cpu is not None and cpu.maxphysaddr is not None:
-        width = cpu.maxphysaddr
-        if width.mode == "passthrough" and width.bits is not None:
-            raise refuse(
-                "CPU maximum physical address bits number specification cannot be used with "
-                "mode='passthrough'"
-            )
-        if width.mode == "emulate" and width.bits is None:
-            raise refuse(
-                "if using CPU maximum physical address mode='emulate', bits= must be specified too"
-            )
 
 
-def _eachProcessor(vcpus: tuple[Any, ...]) -> None:
-    """Check which processors are there at start, and in which order."""
-    if vcpus and not vcpus[0].enabled:
+def checkHotplug(definition: DomainDefinition) -> None:
+    """
+    Check which processors are there at start, and in which order.
+
+    @raise VirtError: CONFIG_UNSUPPORTED.
+    """
+    if definition.vcpus is None or not definition.vcpus.vcpus:
+        return
+    first, *others = definition.vcpus.vcpus
+    if not first.enabled:
         raise refuse("vcpu 0 can't be offline")
-    orders = [each.order is not None for each in vcpus if each.enabled]
-    if any(orders) and not all(orders):
-        raise refuse("all vcpus must have either set or unset order")
-    ended = False
-    for each in vcpus:
-        fixed = each.enabled and not each.hotpluggable
-        if ended and not each.hotpluggable and not each.enabled:
-            raise refuse("online non-hotpluggable vcpus must be ordered in ascending order")
-        if not fixed:
-            if not each.enabled and not each.hotpluggable:
+    if first.hotpluggable:
+        raise refuse("vcpu0 can't be hotpluggable")
+    if first.order not in (None, 0, 1):
+        raise refuse("vcpu0 must be enabled first")
+    before = first
+    for each in others:
+        if each.enabled and bool(each.order) != bool(first.order):
+            raise refuse("all vcpus must have either set or unset order")
+        if not each.hotpluggable:
+            if before.hotpluggable:
+                raise refuse(
+                    "online non-hotpluggable vcpus need to be ordered prior to hotplugable vcpus"
+                )
+            if (before.order or 0) > (each.order or 0):
                 raise refuse("online non-hotpluggable vcpus must be ordered in ascending order")
-            ended = True
-        elif ended:
-            raise refuse("online non-hotpluggable vcpus must be ordered in ascending order")
+        before = each
+
+
+def checkTSEG(definition: DomainDefinition) -> None:
+    """
+    Check which machine the memory of the management mode is set aside on.
+
+    @raise VirtError: CONFIG_UNSUPPORTED.
+    """
+    kind, features = definition.os.type, definition.features
+    smm = features.smm if features is not None else None
+    if smm is not None and smm.tseg is not None and not isQ35(kind.machine or "", kind.arch):
+        raise refuse("SMM TSEG is only supported with q35 machine type")
 
 
 #: Features of other architectures than PCs.
@@ -285,9 +285,6 @@ def _features(definition: DomainDefinition) -> None:
     if features is None:
         return
     arch, machine = definition.os.type.arch, definition.os.type.machine or ""
-    smm = features.smm
-    if smm is not None and smm.tseg is not None and not isQ35(machine, arch):
-        raise refuse("SMM TSEG is only supported with q35 machine type")
     for name, called in _ELSEWHERE:
         value = getattr(features, name)
         if value is None or value == HPT() or not isX86(arch):
@@ -297,11 +294,8 @@ def _features(definition: DomainDefinition) -> None:
             f"'{machine}'"
         )
     if features.smm is not None:
-        if features.smm.tseg is not None:
-            if not isQ35(machine, arch):
-                raise refuse("SMM TSEG is only supported with q35 machine type")
-            if features.smm.tseg % (1 << 20):
-                raise refuse("SMM TSEG size must be divisible by 1 MiB")
+        if features.smm.tseg is not None and features.smm.tseg % (1 << 20):
+            raise refuse("SMM TSEG size must be divisible by 1 MiB")
         if not isX86(arch):
             raise refuse(
                 f"The 'smm' feature is not supported for architecture '{arch}' or machine type "
@@ -360,14 +354,19 @@ def checkActions(definition: DomainDefinition) -> None:
         )
 
 
+def _tables(definition: DomainDefinition) -> None:
+    """Firmwares of the newer kind are told of the machine by ACPI."""
+    os, features = definition.os, definition.features
+    newer = os.firmware == "efi" or (os.loader is not None and os.loader.type == "pflash")
+    if newer and isX86(os.type.arch) and (features is None or not features.acpi):
+        raise refuse("UEFI requires ACPI on this architecture")
+
+
 def _firmware(definition: DomainDefinition) -> None:
     os = definition.os
     features = definition.features
     loader = os.loader
     machine, arch = os.type.machine or "", os.type.arch
-    flash = loader is not None and loader.type == "pflash"
-    if (os.firmware == "efi" or flash) and isX86(arch) and (features is None or not features.acpi):
-        raise refuse("UEFI requires ACPI on this architecture")
     if loader is not None and loader.secure:
         if not isQ35(machine, arch):
             raise refuse("Secure boot is supported with q35 machine types only")
@@ -380,8 +379,6 @@ def _firmware(definition: DomainDefinition) -> None:
 
 def _tuning(definition: DomainDefinition) -> None:
     """What is shared out among guests can be shared out by QEMU's driver."""
-    if definition.memtune is not None and definition.memtune.minGuarantee:
-        raise refuse("Parameter 'min_guarantee' not supported by QEMU.")
     tune = definition.cputune
     if tune is not None and (tune.cachetunes or tune.memorytunes) and definition.type != "kvm":
         raise refuse("cachetune is only supported for KVM domains")

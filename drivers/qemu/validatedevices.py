@@ -7,17 +7,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pyvirt.definitions.domain._address import ZPCI, Rom
 from pyvirt.definitions.domain._net import CARDS
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.machine import hasBuiltinIDE, isQ35, isVirt, isX86
+from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.drivers.qemu.validatedisks import checkDisk, checkPlace, knowsThread, sharesMemory
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
-__all__ = ["checkEnd", "checkModule", "deviceCheck"]
+__all__ = ["checkEnd", "checkModule", "checkNumbers", "checkPanics", "deviceCheck"]
 
 
 def refuse(detail: str) -> VirtError:
@@ -37,8 +39,7 @@ def deviceCheck(
     """Return what complains of a device, told its kind and itself, that QEMU cannot have in a domain."""
 
     def test(kind: str, device: Any) -> None:
-        if kind == "disks":
-            checkPlace(device, definition)
+        checkPlace(kind, device, definition)
         _place(device, definition)
         if kind == "disks":
             checkDisk(device, definition)
@@ -58,6 +59,8 @@ def _place(device: Any, definition: DomainDefinition) -> None:
     kind = getattr(address, "type", None)
     if getattr(device, "acpiIndex", None) is not None and kind not in (None, "pci"):
         raise refuse("ACPI index is only supported for PCI devices")
+    if getattr(address, "zpci", None) not in (None, ZPCI()):
+        raise refuse("This QEMU binary doesn't support zPCI")
     if kind == "ccw" and definition.os.type.arch not in ("s390", "s390x"):
         raise refuse(
             f"cannot use CCW address type for device '{device.alias or '<null>'}' using machine "
@@ -82,10 +85,15 @@ def _controller(controller: Any, definition: DomainDefinition) -> None:
         if controller.index:
             raise refuse("Only a single IDE controller is supported for this machine type")
     elif kind == "scsi":
-        if driver is not None:
-            thread = driver.iothread
-            if thread is not None and virtio and not knowsThread(definition, thread):
-                raise refuse(f"controller iothread '{thread}' not defined in iothreadid")
+        if model == "buslogic":
+            raise refuse(f"Unsupported controller model: {model}")
+        if model == "ncr53c90":
+            if controller.index:
+                raise refuse("ncr53c90 can only be used as first SCSI controller")
+            raise refuse("ncr53c90 SCSI controller is not a built-in for this machine")
+        thread = driver.iothread if driver is not None else None
+        if thread is not None and virtio and not knowsThread(definition, thread):
+            raise refuse(f"controller iothread '{thread}' not defined in iothreadid")
     elif kind == "usb":
         if model in ("nec-xhci", "qemu-xhci") and (controller.ports or 0) > 15:
             raise refuse(f"'{model}' controller only supports up to '15' ports")
@@ -155,6 +163,7 @@ def _filesystem(fs: Any, definition: DomainDefinition) -> None:
         raise refuse("fmode and dmode must be used with accessmode=mapped")
 
 
+_BRIDGED = ("network", "bridge")
 _MTU = ("network", "bridge", "ethernet", "vhostuser")
 
 
@@ -198,9 +207,11 @@ def _interface(nic: Any, definition: DomainDefinition) -> None:
                 raise refuse(f"{name} has to be a power of two")
     if nic.mtu is not None and nic.type not in _MTU:
         raise refuse(f"setting MTU on interface type {nic.type} is not supported yet")
-    if nic.coalesce is not None and nic.type not in ("network", "bridge"):
+    coalesced = nic.coalesce is not None and nic.coalesce.frames is not None
+    if coalesced and nic.type not in _BRIDGED:
         raise refuse(f"coalesce settings on interface type {nic.type} are not supported")
-    if nic.rom is not None and nic.address is not None and nic.address.type != "pci":
+    given = nic.rom is not None and nic.rom != Rom()
+    if given and nic.address is not None and nic.address.type != "pci":
         raise refuse("ROM tuning is only supported for PCI devices")
 
 
@@ -240,6 +251,17 @@ def _serial(serial: Any, definition: DomainDefinition) -> None:
         )
 
 
+def checkNumbers(definition: DomainDefinition) -> None:
+    """
+    Check of what there may be one.
+
+    @raise VirtError: CONFIG_UNSUPPORTED.
+    """
+    plain = [each for each in definition.devices.tpms if each.model != "spapr-tpm-proxy"]
+    if len(plain) > 1:
+        raise refuse("only a single TPM non-proxy device is supported")
+
+
 def checkEnd(source: Any, definition: DomainDefinition) -> None:
     """
     Check the host's end of a character device.
@@ -255,9 +277,6 @@ def checkEnd(source: Any, definition: DomainDefinition) -> None:
 def _tpm(
     tpm: Any, definition: DomainDefinition, capabilities: BinaryCapabilities, settings: Any
 ) -> None:
-    plain = [each for each in definition.devices.tpms if each.model != "spapr-tpm-proxy"]
-    if len(plain) > 1:
-        raise refuse("only a single TPM non-proxy device is supported")
     if tpm.model == "tpm-crb" and tpm.backend is not None and tpm.backend.version == "1.2":
         raise refuse("Unsupported interface 'tpm-crb' for TPM 1.2")
     if tpm.model not in capabilities.tpmModels:
@@ -278,6 +297,10 @@ def _graphics(
             "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics "
             "types"
         )
+    if kind == "dbus" and graphics.audio is not None:
+        for each in definition.devices.audios:
+            if each.id == graphics.audio and each.type != "dbus":
+                raise refuse("The associated audio is not of 'dbus' kind.")
     if kind in ("rdp", "desktop"):
         raise refuse(f"{kind} graphics are not supported with this QEMU")
     if kind == "vnc" and graphics.passwd is not None and len(graphics.passwd.encode()) > 8:
@@ -354,16 +377,22 @@ def _host(host: Any, definition: DomainDefinition) -> None:
         raise refuse("graphics device is needed for attribute value 'display=on' in <hostdev>")
 
 
-def _panic(panic: Any, definition: DomainDefinition) -> None:
+def checkPanics(definition: DomainDefinition) -> None:
+    """
+    Check what tells the host of panics.
+
+    @raise VirtError: it is of another machine, or somewhere else.
+    """
     arch = definition.os.type.arch
-    if panic.model == "s390" and arch not in ("s390", "s390x"):
-        raise refuse("only S390 guests support panic device of model 's390'")
-    if panic.model == "pseries" and arch not in ("ppc64", "ppc64le"):
-        raise refuse("only pSeries guests support panic device of model 'pseries'")
-    if panic.model == "isa" and panic.address is not None and panic.address.type != "isa":
-        raise refuse("panic is supported only with ISA address type")
-    if panic.model == "hyperv" and panic.address is not None:
-        raise refuse("setting the panic device address is not supported for model 'hyperv'")
+    for panic in definition.devices.panics:
+        if panic.model == "s390" and arch not in ("s390", "s390x"):
+            raise refuse("only S390 guests support panic device of model 's390'")
+        if panic.model == "pseries" and arch not in ("ppc64", "ppc64le"):
+            raise refuse("only pSeries guests support panic device of model 'pseries'")
+        if panic.model == "isa" and panic.address is not None and panic.address.type != "isa":
+            raise refuse("panic is supported only with ISA address type")
+        if panic.model == "hyperv" and panic.address is not None:
+            raise refuse("setting the panic device address is not supported for model 'hyperv'")
 
 
 def _shmem(shmem: Any, definition: DomainDefinition) -> None:
@@ -379,6 +408,12 @@ def _iommu(iommu: Any, definition: DomainDefinition) -> None:
         raise refuse("IOMMU device: 'intel' is only supported with Q35 machines")
     if iommu.model == "virtio" and not (isQ35(machine, arch) or isVirt(machine, arch)):
         raise refuse("IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines")
+    features = definition.features
+    place = iommu.address.type if iommu.address is not None else None
+    if iommu.model == "virtio" and place not in (None, "pci"):
+        raise refuse("IOMMU device: 'virtio' needs a PCI address")
+    if iommu.model == "virtio" and isX86(arch) and (features is None or not features.acpi):
+        raise refuse("IOMMU device: 'virtio' requires ACPI")
     if iommu.model == "smmuv3" and isX86(arch):
         raise refuse("IOMMU device: 'smmuv3' is only supported with ARM Virt machines")
 
@@ -404,6 +439,12 @@ def _audio(audio: Any, definition: DomainDefinition) -> None:
 
 
 def _watchdog(watchdog: Any, definition: DomainDefinition) -> None:
+    if (
+        watchdog.model == "i6300esb"
+        and watchdog.address is not None
+        and watchdog.address.type != "pci"
+    ):
+        raise refuse("i6300esb model of watchdog can go only on PCI bus")
     if watchdog.model == "ib700" and watchdog.address is not None:
         raise refuse("ib700 model of watchdog does not support configuring the address")
     if watchdog.model == "diag288":
@@ -441,11 +482,17 @@ def _rng(rng: Any, definition: DomainDefinition) -> None:
         checkEnd(rng.backend.source, definition)
 
 
+def _sound(sound: Any, definition: DomainDefinition) -> None:
+    if sound.model == "ich7":
+        raise internal("sound card model 'ich7' is not supported by qemu")
+
+
 _TESTS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "controllers": _controller,
     "filesystems": _filesystem,
     "interfaces": _interface,
     "smartcards": _smartcard,
+    "sounds": _sound,
     "serials": _serial,
     "parallels": _port,
     "channels": _port,
@@ -459,7 +506,6 @@ _TESTS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "watchdogs": _watchdog,
     "memballoon": _balloon,
     "nvram": _nvram,
-    "panics": _panic,
     "shmems": _shmem,
     "iommu": _iommu,
 }

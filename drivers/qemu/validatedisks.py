@@ -58,6 +58,8 @@ def checkDisk(disk: Any, definition: DomainDefinition) -> None:
     """
     target, driver, source = disk.target, disk.driver, disk.source
     bus, dev = target.bus, target.dev
+    if driver is not None and driver.name != "qemu":
+        raise refuse(f"unsupported driver name '{driver.name}' for disk '{dev}'")
     _geometry(disk.geometry, bus)
     if disk.serial is not None and bus == "sd":
         raise internal(f"Serial property not supported for drive bus '{bus}'")
@@ -186,16 +188,19 @@ def _transient(disk: Any) -> None:
         )
 
 
-def checkPlace(disk: Any, definition: DomainDefinition) -> None:
+def checkPlace(kind: str, device: Any, definition: DomainDefinition) -> None:
     """
-    Check where on its bus a disk is.
+    Check where among drives a device is; what is no disk is taken for one on SCSI.
 
     @raise VirtError: the bus has no such place.
     """
-    bus, address = disk.target.bus, disk.address
+    address = getattr(device, "address", None)
     if not isinstance(address, DriveAddress):
         return
+    bus = device.target.bus if kind == "disks" else "scsi"
     if bus == "scsi":
+        if address.bus:
+            raise internal("SCSI controller only supports 1 bus")
         model = None
         for each in definition.devices.controllers:
             if each.type == "scsi" and each.index == address.controller:

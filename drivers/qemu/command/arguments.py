@@ -12,18 +12,31 @@ import attrs
 from pyvirt.definitions.domain._address import (
     CCWAddress,
     DIMMAddress,
+    DriveAddress,
     ISAAddress,
     PCIAddress,
     SpaprVIOAddress,
     USBAddress,
+    VirtioSerialAddress,
 )
 from pyvirt.drivers.qemu.command.values import HostSettings, OpenFile, Secret
+from pyvirt.drivers.qemu.refusals import internal
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.definitions.domain import DomainDefinition
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
 __all__ = ["Builder", "escaped", "jsonText"]
+
+#: What drivers of virtio devices end in, by the kind of their address.
+_SUFFIXES = {
+    "none": "-pci",
+    "pci": "-pci",
+    "ccw": "-ccw",
+    "virtio-mmio": "-device",
+    "unassigned": "",
+}
 
 
 def escaped(text: str) -> str:
@@ -106,6 +119,7 @@ class Builder:
         if isinstance(address, PCIAddress):
             return self._pci(address, device)
         if isinstance(address, USBAddress):
+            self.known("usb", address.bus)
             found: dict[str, Any] = {"bus": f"{self.usbBus(address.bus)}.0"}
             if address.port is not None:
                 found["port"] = address.port
@@ -114,18 +128,29 @@ class Builder:
             return {"devno": f"{address.cssid:x}.{address.ssid:x}.{address.devno:04x}"}
         if isinstance(address, SpaprVIOAddress):
             return {"reg": address.reg} if address.reg is not None else {}
+        if isinstance(address, DriveAddress):
+            return self._drive(address)
+        if isinstance(address, VirtioSerialAddress):
+            name = self.known("virtio-serial", address.controller).alias
+            return {"bus": f"{name}.{address.bus}", "nr": address.port or 0}
         if isinstance(address, ISAAddress):
-            return {
-                key: value
-                for key, value in (("iobase", address.iobase), ("irq", address.irq))
-                if value is not None
-            }
+            ports: dict[str, Any] = {"iobase": address.iobase or 0}
+            return ports | ({"irq": address.irq} if address.irq else {})
         if isinstance(address, DIMMAddress):
             values: dict[str, Any] = {"slot": address.slot}
             if address.base is not None:
                 values["addr"] = address.base
             return values
         return {}
+
+    def _drive(self, address: DriveAddress) -> dict[str, Any]:
+        controller = self.controller("scsi", address.controller)
+        if controller is None:
+            raise internal(f"unable to find a SCSI controller for idx={address.controller}")
+        found = {"bus": f"{controller.alias}.0"}
+        if controller.model in ("lsilogic", "am53c974", "dc390", "ncr53c90"):
+            return found | {"scsi-id": address.unit}
+        return found | {"channel": 0, "scsi-id": address.target, "lun": address.unit}
 
     def _pci(self, address: PCIAddress, device: Any) -> dict[str, Any]:
         bus = self.pciBus(address.bus or 0)
@@ -147,6 +172,21 @@ class Builder:
                 return each
         return None
 
+    def known(self, kind: str, index: int) -> Any:
+        """
+        Return a controller that there has to be.
+
+        @raise VirtError: there is none.
+        """
+        found = self.controller(kind, index)
+        if found is None:
+            raise virtError(
+                ErrorCode.INTERNAL_ERROR,
+                f"Could not find {kind} controller with index {index} required for device",
+                ErrorDomain.DOMAIN,
+            )
+        return found
+
     def pciBus(self, index: int) -> str:
         """Return what QEMU calls a PCI bus."""
         found = self.controller("pci", index)
@@ -167,12 +207,11 @@ class Builder:
     def virtio(self, base: str, device: Any, *, model: str | None = None) -> dict[str, Any]:
         """Return the driver of a virtio device, and the options that all of them have."""
         kind = device.model if model is None else model
-        suffix = "-pci"
-        if device.address is not None and device.address.type == "ccw":
-            suffix = "-ccw"
-        elif device.address is not None and device.address.type == "virtio-mmio":
-            suffix = "-device"
-        if kind in ("virtio-transitional", "virtio-non-transitional") and suffix == "-pci":
+        place = device.address.type if device.address is not None else "none"
+        suffix = _SUFFIXES.get(place)
+        if suffix is None:
+            raise internal(f"Unexpected address type for '{base}'")
+        if kind in ("virtio-transitional", "virtio-non-transitional"):
             suffix += kind.removeprefix("virtio")
         values: dict[str, Any] = {"driver": base + suffix}
         options = getattr(device, "driver", None)

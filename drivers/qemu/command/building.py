@@ -26,6 +26,7 @@ from pyvirt.drivers.qemu.command.disks import addDisks, addFloppyController, add
 from pyvirt.drivers.qemu.command.displays import addAudio, addGraphics, addSounds, addVideos
 from pyvirt.drivers.qemu.command.hostdevs import addHostDevices
 from pyvirt.drivers.qemu.command.nets import addInterfaces
+from pyvirt.drivers.qemu.command.overrides import checkCapabilities, withoutCapabilities
 from pyvirt.drivers.qemu.command.startchecks import checkStart
 from pyvirt.drivers.qemu.command.values import CommandLine, HostSettings, place
 from pyvirt.drivers.qemu.machine import isX86
@@ -60,6 +61,7 @@ def commandLine(
     b = Builder(definition=definition, capabilities=capabilities, host=host)
     extra = definition.qemu
     if extra is not None:
+        checkCapabilities(extra)
         b.overrides = extra.overridden()
     b.bootIndexes = _bootIndexes(definition)
     checkStart(b)
@@ -138,6 +140,8 @@ def commandLine(
     devices.addVsock(b)
     if host.settings.get("log_timestamp", True):
         b.add("-msg", "timestamp=on")
+    if extra is not None and extra.removed:
+        b.argv = withoutCapabilities(b.argv, frozenset(extra.removed))
     argv = [definition.devices.emulator or capabilities.binary, *b.argv]
     if definition.clock.offset == "timezone" and definition.clock.timezone is not None:
         b.environment["TZ"] = definition.clock.timezone

@@ -12,6 +12,7 @@ from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.secretobjects import addCertificates
 from pyvirt.drivers.qemu.command.values import OpenFile, place
 from pyvirt.drivers.qemu.defaults import ISA_PORTS
+from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["addChannels", "addConsoles", "addParallels", "addSerials", "addSource"]
@@ -149,10 +150,9 @@ def _portProps(b: Builder, device: Any, driver: str, chardev: str) -> dict[str, 
     """Return the properties of a port of a virtio serial controller."""
     values: dict[str, Any] = {"driver": driver}
     address = device.address
-    if isinstance(address, VirtioSerialAddress):
-        controller = b.controller("virtio-serial", address.controller)
-        name = controller.alias if controller is not None else f"virtio-serial{address.controller}"
-        values |= {"bus": f"{name}.{address.bus}", "nr": address.port}
+    if address is not None and not isinstance(address, VirtioSerialAddress):
+        raise internal("virtio serial device has invalid address type")
+    values |= b.address(device)
     values |= {"chardev": chardev, "id": device.alias}
     return values
 

@@ -17,12 +17,12 @@ _ORDER = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial")
 
 _SCSI = {
     "lsilogic": "lsi",
+    "vmpvscsi": "pvscsi",
     "lsisas1068": "mptsas1068",
     "lsisas1078": "megasas",
     "am53c974": "am53c974",
     "dc390": "dc-390",
     "ibmvscsi": "spapr-vscsi",
-    "vmpvscsi": "pvscsi",
 }
 
 _USB = {

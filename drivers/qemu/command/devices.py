@@ -10,6 +10,7 @@ from typing import Any
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped
 from pyvirt.drivers.qemu.command.chardevs import addSource
 from pyvirt.drivers.qemu.command.values import OpenFile, place
+from pyvirt.drivers.qemu.refusals import unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
@@ -87,7 +88,7 @@ def addMemories(b: Builder) -> None:
             values["label-size"] = target.label.size * 1024
         if target.block:
             values["block-size"] = target.block * 1024
-        if target.requested is not None and memory.model == "virtio-mem":
+        if target.requested and memory.model == "virtio-mem":
             values["requested-size"] = target.requested * 1024
         if memory.uuid is not None:
             values["uuid"] = memory.uuid
@@ -184,7 +185,7 @@ def addTPMs(b: Builder) -> None:
                 path = f"{b.host.runFolder}/swtpm/{b.host.id}-{b.definition.name[:20]}-swtpm.sock"
                 b.option("-chardev", "socket", "id=chrtpm", f"path={escaped(path)}")
             b.option("-tpmdev", "emulator", f"id={name}", "chardev=chrtpm")
-        b.device({"driver": tpm.model, "tpmdev": name, "id": tpm.alias})
+        b.device({"driver": tpm.model, "tpmdev": name, "id": tpm.alias} | b.address(tpm))
 
 
 _INPUT_USB = {"mouse": "usb-mouse", "tablet": "usb-tablet", "keyboard": "usb-kbd"}
@@ -316,14 +317,18 @@ def addPanics(b: Builder) -> None:
     for panic in b.devices.panics:
         if panic.model == "isa":
             values: dict[str, Any] = {"driver": "pvpanic"}
-            if panic.address is not None and panic.address.iobase:
-                values["ioport"] = panic.address.iobase
+            if panic.address is not None:
+                values["ioport"] = panic.address.iobase or 0
             b.device(values)
 
 
 def addShmems(b: Builder) -> None:
     """Add memory that guests share."""
     for shmem in b.devices.shmems:
+        if shmem.address is not None and shmem.address.type != "pci":
+            raise unsupportedConfig(
+                "only 'pci' addresses are supported for the shared memory device"
+            )
         values: dict[str, Any] = {"driver": shmem.model, "id": shmem.alias}
         server = shmem.server
         if shmem.model == "ivshmem-plain":

@@ -10,6 +10,7 @@ from typing import Any
 from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.secretobjects import addCertificates
+from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = ["addAudio", "addGraphics", "addSounds", "addVideos", "autoSocket"]
@@ -68,6 +69,8 @@ def _dbus(b: Builder, graphics: Any) -> None:
     if gl is not None and gl.rendernode is not None:
         parts.append(f"rendernode={escaped(gl.rendernode)}")
     if graphics.audio is not None:
+        if all(each.id != graphics.audio for each in b.devices.audios):
+            raise internal("unable to find audio backend for sound device")
         parts.append(f"audiodev=audio{graphics.audio}")
     b.option("-display", *parts)
 
@@ -167,6 +170,31 @@ def _wantedPorts(graphics: Any, tls: bool) -> tuple[bool, bool]:
     return plain, secure
 
 
+def _secured(graphics: Any, *, plain: bool, secure: bool) -> None:
+    """
+    Look whether there are connections of the kinds that channels ask for.
+
+    @raise VirtError: there are not.
+    """
+    missing = [
+        (mode, kind)
+        for mode, kind, there in (("secure", "TLS", secure), ("insecure", "plain", plain))
+        if not there
+    ]
+    for mode, kind in missing:
+        if graphics.defaultMode == mode:
+            raise _refuse(
+                f"spice defaultMode {mode} requested in XML configuration, but {kind} connection is "
+                "not available"
+            )
+    for mode, kind in missing:
+        if any(each.mode == mode for each in graphics.channels):
+            raise _refuse(
+                f"spice {mode} channels set in XML configuration, but {kind} connection is not "
+                "available"
+            )
+
+
 def _spice(b: Builder, graphics: Any) -> None:
     settings = b.host.settings
     listen = _listen(graphics)
@@ -203,6 +231,7 @@ def _spice(b: Builder, graphics: Any) -> None:
             parts.append(f"addr={_where(b, graphics, 'spice_listen')}")
         else:
             parts.append("port=0")
+    _secured(graphics, plain=insecure, secure=secure)
     if settings.get("spice_sasl"):
         if settings.get("spice_sasl_dir"):
             b.environment["SASL_CONF_PATH"] = str(settings["spice_sasl_dir"])
@@ -284,7 +313,7 @@ def addVideos(b: Builder) -> None:
                     if accelerated and not user and b.capabilities.has("virtio-vga-gl")
                     else base
                 )
-                values = b.virtio("x", video, model="")
+                values = b.virtio(base, video, model="")
                 values["driver"] = driver
             else:
                 gpu = "vhost-user-gpu" if user else "virtio-gpu"

@@ -357,7 +357,7 @@ def addIOThreads(b: Builder) -> None:
     threads = list(ids.threads) if ids is not None else []
     known = {each.id for each in threads}
     number = 1
-    from pyvirt.definitions.domain._tune import IOThread
+    from pyvirt.definitions.domain._tune import DefaultIOThread, IOThread
 
     while len(threads) < (b.definition.iothreads or 0):
         if number not in known:
@@ -371,7 +371,7 @@ def addIOThreads(b: Builder) -> None:
             thread_pool_max=each.threadPoolMax,
         )
     default = b.definition.defaultiothread
-    if default is not None:
+    if default is not None and default != DefaultIOThread():
         b.object(
             "main-loop",
             "main-loop",

@@ -111,8 +111,9 @@ def backend(
     if kind == "memfd" and path is None:
         qom = "memory-backend-memfd"
         if huge is not None:
-            # Nothing is made there, but that there is none is refused all the same.
-            _hugeFolder(b, huge)
+            if not huge:
+                # Nothing is made there, but which size is usual is known only where there is a folder.
+                _hugeFolder(b, huge)
             values["hugetlb"] = True
             if huge:
                 values["hugetlbsize"] = huge * 1024

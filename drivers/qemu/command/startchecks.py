@@ -31,6 +31,7 @@ def checkStart(b: Builder) -> None:
 
     @raise VirtError: CONFIG_UNSUPPORTED mostly.
     """
+    _advice(b)
     _graphics(b)
     _processor(b)
     _spinlocks(b)
@@ -69,6 +70,21 @@ def checkStart(b: Builder) -> None:
             b.arch or ""
         ).startswith("s390"):
             raise _refuse(f"{name}-key-wrap is not available with this QEMU binary")
+
+
+def _advice(b: Builder) -> None:
+    """Where the host is to place a guest it is asked when the guest starts, not for what is only shown."""
+    tune = b.definition.numatune
+    memory = tune.memory if tune is not None else None
+    asked = b.definition.vcpu.placement == "auto" or (
+        memory is not None and memory.placement == "auto"
+    )
+    if b.host.shown and asked:
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR,
+            "Advice from numad is needed in case of automatic numa placement",
+            ErrorDomain.DOMAIN,
+        )
 
 
 def _graphics(b: Builder) -> None:

@@ -53,17 +53,6 @@ def checkControllers(definition: DomainDefinition) -> None:
 def checkDomain(definition: DomainDefinition) -> None:
     """Check what concerns the domain as a whole."""
     devices, os = definition.devices, definition.os
-    audios: set[int] = set()
-    for audio in devices.audios:
-        if audio.id in audios:
-            raise xmlError(f"audio ID {audio.id} is used multiple times")
-        audios.add(audio.id)
-    if sum(video.model.primary is True for video in devices.videos) > 1:
-        raise refuse("Only one primary video device is supported")
-    checkVideos(devices)
-    for position, host in enumerate(devices.hostdevs):
-        if any(sameDevice(other, host) for other in devices.hostdevs[:position]):
-            raise xmlError("Hostdev already exists in the domain configuration")
     targets: dict[str | None, Disk] = {}
     for disk in devices.disks:
         name = disk.target.dev if disk.target is not None else None
@@ -73,11 +62,11 @@ def checkDomain(definition: DomainDefinition) -> None:
                 f"target '{name}' duplicated for disk sources '{_where(other)}' and "
                 f"'{_where(disk)}'"
             )
+    for position, host in enumerate(devices.hostdevs):
+        if any(sameDevice(other, host) for other in devices.hostdevs[:position]):
+            raise xmlError("Hostdev already exists in the domain configuration")
+    checkDrives(devices)
     checkAliases(definition)
-    if devices.iommu is not None:
-        from pyvirt.definitions.domain._checkdevices import checkIOMMU
-
-        checkIOMMU(definition)
     cells = 0
     if definition.cpu is not None and definition.cpu.numa is not None:
         cells = len(definition.cpu.numa.cells)
@@ -88,11 +77,10 @@ def checkDomain(definition: DomainDefinition) -> None:
     cpu = definition.cpu
     if cpu is not None and cpu.check is not None and cpu.mode is None:
         raise refuse("check attribute specified for CPU with no model")
+    checkLoader(definition)
     tune = definition.cputune
     if tune is not None:
         checkTune(definition)
-    if os.type.name == "exe" and os.init is None:
-        raise xmlError("init binary must be specified")
     if "/" in definition.name:
         raise xmlError(f"name {definition.name} cannot contain '/'")
     menu = os.bootmenu
@@ -101,6 +89,24 @@ def checkDomain(definition: DomainDefinition) -> None:
     timeout = os.bios.rebootTimeout if os.bios is not None else None
     if timeout is not None and not -1 <= timeout <= 65535:
         raise refuse("invalid value for rebootTimeout, must be in range [-1,65535]")
+    if sum(video.model.primary is True for video in devices.videos) > 1:
+        raise refuse("Only one primary video device is supported")
+    if definition.idmap is not None:
+        definition.idmap.check()
+    if cpu is not None and cpu.numa is not None:
+        from pyvirt.definitions.domain._cpu import checkLinks
+
+        checkLinks(cpu.numa)
+    if definition.iothreadids is not None:
+        for thread in definition.iothreadids.threads:
+            checkPool(thread)
+    if definition.defaultiothread is not None:
+        checkPool(definition.defaultiothread)
+
+
+def checkLoader(definition: DomainDefinition) -> None:
+    """Check what is said of a firmware that nobody chooses."""
+    os = definition.os
     loader = os.loader
     chosen = os.firmwareFeatures
     if chosen is not None and chosen.features and os.firmware is None:
@@ -114,17 +120,49 @@ def checkDomain(definition: DomainDefinition) -> None:
             raise detail("NVRAM is not permitted when loader is stateless")
         if loader.type != "pflash" and loader.stateless is False:
             raise detail("Only pflash loader type permits NVRAM")
-    if definition.iothreadids is not None:
-        for thread in definition.iothreadids.threads:
-            checkPool(thread)
-    if definition.defaultiothread is not None:
-        checkPool(definition.defaultiothread)
+    _checkChosen(os)
 
 
-def checkVideos(devices: Any) -> None:
-    """Where there is to be no screen there is none."""
-    if len(devices.videos) > 1 and any(each.model.type == "none" for each in devices.videos):
-        raise refuse("a 'none' video type must be the only video device defined for the domain")
+def _checkChosen(os: Any) -> None:
+    """What the firmware is chosen by says nothing of one that is named."""
+    if os.firmware is None:
+        return
+    asked = os.firmwareFeatures
+    wanted = {each.name: each.enabled for each in asked.features} if asked is not None else {}
+    if wanted.get("enrolled-keys") and wanted.get("secure-boot") is False:
+        raise detail(
+            "firmware feature 'enrolled-keys' cannot be enabled when firmware feature "
+            "'secure-boot' is disabled"
+        )
+    if os.loader is not None:
+        for name in ("readonly", "type", "secure"):
+            value = getattr(os.loader, name)
+            if value is not None and (name != "secure" or value is False):
+                raise detail(
+                    f"loader attribute '{name}' cannot be specified when firmware autoselection "
+                    "is enabled"
+                )
+    if os.nvram is not None and os.nvram.template is not None:
+        raise detail(
+            "nvram attribute 'template' cannot be specified when firmware autoselection is enabled"
+        )
+
+
+def checkDrives(devices: Any) -> None:
+    """Each place on a bus of drives has one disk."""
+    places: dict[Any, Any] = {}
+    for disk in devices.disks:
+        if disk.address is None or disk.address.type != "drive":
+            continue
+        at = disk.address
+        place = (disk.target.bus, at.controller, at.bus, at.target, at.unit)
+        if place in places:
+            raise refuse(
+                "Found duplicate drive address for disk with target name "
+                f"'{places[place]}' controller='{at.controller}' bus='{at.bus}' "
+                f"target='{at.target}' unit='{at.unit}'"
+            )
+        places[place] = disk.target.dev
 
 
 def sameDevice(one: HostDev, other: HostDev) -> bool:

@@ -154,16 +154,23 @@ def _graphics(graphics: Any, definition: DomainDefinition) -> None:
         _sound(graphics, definition)
 
 
+def _audio(audio: Any, definition: DomainDefinition) -> None:
+    if any(each.id == audio.id and each is not audio for each in definition.devices.audios):
+        raise xmlError(f"audio ID {audio.id} is used multiple times")
+
+
 def checkPlaces(device: Any) -> None:
     """Only devices of the host may have no place in the guest."""
     if getattr(getattr(device, "address", None), "type", None) == "unassigned":
         raise refuse("address of type 'unassigned' is supported only for hostdevs")
 
 
-def checkVideo(video: Video) -> None:
-    """Check one video device."""
+def checkVideo(video: Video, definition: DomainDefinition) -> None:
+    """Check one video device; where there is to be no screen there is none."""
     driver, model = video.driver, video.model
     if model.type == "none":
+        if len(definition.devices.videos) > 1:
+            raise refuse("a 'none' video type must be the only video device defined for the domain")
         return
     if model.type == "ramfb" and video.address is not None:
         raise refuse("address not supported for video type ramfb")
@@ -457,7 +464,7 @@ _CHECKS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "interfaces": lambda nic, definition: checkInterface(nic),
     "sounds": _sound,
     "hostdevs": lambda host, definition: checkHostDev(host),
-    "videos": lambda video, definition: checkVideo(video),
+    "videos": checkVideo,
     "controllers": lambda controller, definition: checkController(controller),
     "smartcards": _smartcard,
     "serials": _serial,
@@ -477,4 +484,6 @@ _CHECKS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "redirdevs": _redirdev,
     "vsock": _vsock,
     "graphics": _graphics,
+    "audios": _audio,
+    "iommu": lambda iommu, definition: checkIOMMU(definition),
 }

@@ -13,14 +13,12 @@ from pyvirt.definitions.domain._top import VCPU, Devices, DomainDefinition, VCPU
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import Random, formatUUID, randomUUID
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
     "bootsByDevice",
     "checkBootOrder",
-    "checkNumbers",
+    "checkInit",
     "checkPanics",
-    "checkScheduled",
     "completed",
     "memory",
     "processors",
@@ -36,7 +34,7 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     @raise VirtError: where parts of the definition contradict each other.
     """
     changes: dict[str, Any] = {}
-    checkNumbers(definition)
+    checkInit(definition)
     if definition.uuid is None:
         changes["uuid"] = randomUUID(random)
     if definition.genid == "":
@@ -49,6 +47,8 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
         os = replaced(os, type=replaced(os.type, name="xen"))
     if not os.type.arch:
         os = replaced(os, type=replaced(os.type, arch="i686"))
+    if os.type.name != "xen" and definition.bootloader is None:
+        changes["bootloaderArgs"] = None
     devices = definition.devices
     if devices.any:
         from pyvirt.definitions.domain._completedevices import completedDevices
@@ -70,6 +70,12 @@ def completed(definition: DomainDefinition, *, random: Random) -> DomainDefiniti
     return replaced(definition, **changes)
 
 
+def checkInit(definition: DomainDefinition) -> None:
+    """Complain of a container that runs nothing."""
+    if definition.os.type.name == "exe" and definition.os.init is None:
+        raise xmlError("init binary must be specified")
+
+
 def checkPanics(devices: Devices) -> None:
     """Complain where two devices tell of panics in one way."""
     seen: set[str | None] = set()
@@ -77,47 +83,6 @@ def checkPanics(devices: Devices) -> None:
         if panic.model in seen:
             raise xmlError(f"Multiple panic devices with model '{panic.model or 'default'}'")
         seen.add(panic.model)
-
-
-def checkScheduled(definition: DomainDefinition) -> None:
-    """Complain where threads are scheduled that there are not."""
-    tune = definition.cputune
-    if tune is None:
-        return
-    for sched in tune.vcpuscheds:
-        for number in sorted(sched.vcpus or ()):
-            if number >= definition.vcpu.maximum:
-                raise unsupported(f"vCPU '{number}' is not present in domain definition")(
-                    "", None, ""
-                )
-    known = (
-        {each.id for each in definition.iothreadids.threads} if definition.iothreadids else set()
-    )
-    numbers = iter(range(1, 1 << 16))
-    while len(known) < (definition.iothreads or 0):
-        known.add(next(numbers))
-    for sched in tune.iothreadscheds:
-        for number in sorted(sched.iothreads or ()):
-            if number not in known:
-                raise unsupported(f"Cannot find 'iothread' : {number}")("", None, "")
-
-
-def checkNumbers(definition: DomainDefinition) -> None:
-    """Complain where cells have more processors than there are."""
-    maximum = definition.vcpu.maximum
-    cpu = definition.cpu
-    cpus: set[int] = set()
-    if cpu is not None and cpu.numa is not None:
-        for cell in cpu.numa.cells:
-            cpus |= cell.cpus or set()
-    if len(cpus) > maximum:
-        raise _internal("Number of CPUs in <numa> exceeds the <vcpu> count")
-    if max(cpus, default=0) >= maximum:
-        raise _internal("CPU IDs in <numa> exceed the <vcpu> count")
-
-
-def _internal(detail: str) -> Exception:
-    return virtError(ErrorCode.INTERNAL_ERROR, detail, ErrorDomain.DOMAIN)
 
 
 def checkBootOrder(devices: Devices) -> None:

@@ -200,12 +200,18 @@ def _without(path: str) -> Callable[[Node], Exception]:
     return lambda node: xmlError(f"missing element or attribute '{path}'", ErrorDomain.XML)
 
 
+#: No cell has more caches above each other.
+_MOST_LEVELS = 3
+
+
 def _readCellLevel(text: str, node: Node, name: str) -> int:
     """Read the level of a cache of a cell."""
     value = number(text)
     if value is None:
         cell = node.getparent().get("id") or "0"
         raise xmlError(f"Invalid 'level' attribute in cache element for NUMA node {cell}")
+    if value > _MOST_LEVELS:
+        raise xmlError("Ain't nobody heard of that much cache level")
     return value
 
 
@@ -342,13 +348,43 @@ class NUMA:
                         )("", node, "")
             placed[number] = replaced(cell, id=number)
         cells = [placed[number] for number in range(len(placed))]
-        if self.interconnects is not None:
-            _checkLinks(self.interconnects, cells)
-        return replaced(self, cells=_distances(cells))
+        found = replaced(self, cells=_distances(cells))
+        domain = next(node.iterancestors("domain"), None)
+        if domain is not None:
+            _checkCount(found, processorsOf(domain))
+        return found
 
 
-def _checkLinks(links: Interconnects, cells: list[Cell]) -> None:
+def domainOf(node: Node) -> Node:
+    """Return the domain that something is part of."""
+    found: Node = next(node.iterancestors("domain", "inactiveDomain"))
+    return found
+
+
+def processorsOf(domain: Node) -> int:
+    """Return how many processors a domain may have, whatever of it has been read."""
+    found = number((domain.findtext("vcpu") or "1").strip())
+    return 1 if found is None else found
+
+
+def _checkCount(numa: NUMA, maximum: int) -> None:
+    """Complain where cells have more processors than there are."""
+    cpus: set[int] = set()
+    for cell in numa.cells:
+        cpus |= cell.cpus or set()
+    for wrong, what in (
+        (len(cpus) > maximum, "Number of CPUs in <numa> exceeds the <vcpu> count"),
+        (max(cpus, default=0) >= maximum, "CPU IDs in <numa> exceed the <vcpu> count"),
+    ):
+        if wrong:
+            raise virtError(ErrorCode.INTERNAL_ERROR, what, ErrorDomain.DOMAIN)
+
+
+def checkLinks(numa: NUMA) -> None:
     """Check that links are between cells that are there, and that each is described once."""
+    links, cells = numa.interconnects, numa.cells
+    if links is None:
+        return
     groups: tuple[tuple[Any, ...], ...] = (links.latencies, links.bandwidths)
     for group in groups:
         seen: set[Any] = set()
@@ -445,13 +481,10 @@ class CPU:
             model = None
         if model is not None and not model.name:
             model = replaced(model, name=None)
-        if model is None and mode == "custom":
-            if self.vendor is not None:
-                raise xmlError("CPU vendor specified without CPU model", ErrorDomain.CPU)
-            if self.features:
-                raise xmlError(
-                    "Non-empty feature list specified without CPU model", ErrorDomain.CPU
-                )
+        if model is None and mode == "custom" and self.vendor is not None:
+            raise xmlError("CPU vendor specified without CPU model", ErrorDomain.CPU)
+        if mode == "custom" and self.features and (model is None or not model.name):
+            raise xmlError("Non-empty feature list specified without CPU model", ErrorDomain.CPU)
         names: set[str] = set()
         for feature in self.features:
             if feature.name in names:
@@ -469,7 +502,7 @@ class CPU:
         else:
             changes["match"] = None
             if mode == "host-passthrough" or mode == "maximum":
-                changes["model"] = None
+                changes.update(model=None, vendor=None)
             elif model is not None:
                 changes["model"] = replaced(model, fallback=model.fallback or "allow")
         return replaced(self, **changes)

@@ -318,8 +318,16 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
                             f"graphics 'listen' attribute '{graphics.listen}' must match 'address' "
                             f"attribute of first listen element (found '{listen.address}')"
                         )
-            elif listen.type == "network":
-                pass
+            elif (
+                listen.type == "socket"
+                and graphics.socket
+                and listen is graphics.listens[0]
+                and listen.socket not in (None, graphics.socket)
+            ):
+                raise refuse(
+                    f"graphics 'socket' attribute '{graphics.socket}' must match 'socket' attribute "
+                    f"of first listen element (found '{listen.socket}')"
+                )
             if listen.network is not None and listen.type != "network":
                 raise xmlError("'network' attribute is valid only for listen type 'network'")
             if listen.socket is not None and listen.type != "socket":

@@ -379,9 +379,11 @@ class Coalesce:
                             ErrorDomain.DOMAIN,
                         )
                     if value > 0xFFFFFFFF:
-                        raise xmlError(
+                        raise virtError(
+                            ErrorCode.OVERFLOW,
                             f"value '{value}' is too big for coalesce parameter, maximum is "
-                            "'4294967295'"
+                            "'4294967295'",
+                            ErrorDomain.DOMAIN,
                         )
                     return cls(frames=value or None)
         return cls()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pyvirt.definitions.domain._cpu import setKind
+from pyvirt.definitions.domain._cpu import someKind
 from pyvirt.definitions.kinds import (
     UINT,
     choice,
@@ -37,7 +37,7 @@ class NUMAMemory:
     """Which nodes of the host the guest's memory comes from."""
 
     mode: str | None = attribute(_NUMA_MODE, default="strict")
-    nodeset: frozenset[int] | None = attribute(setKind())
+    nodeset: frozenset[int] | None = attribute(someKind("nodeset"))
     placement: str | None = attribute(
         choice(
             "static auto",
@@ -68,7 +68,7 @@ class MemNode:
         choice("strict preferred interleave restrictive"), default="strict"
     )
     nodeset: frozenset[int] | None = attribute(
-        setKind(),
+        someKind("nodeset"),
         required=True,
         missing=lambda node: xmlError("Missing required nodeset attribute in memnode element"),
     )

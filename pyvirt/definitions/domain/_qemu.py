@@ -50,7 +50,8 @@ class QEMUExtras:
         removed: list[str] = []
         overrides: list[tuple[str, tuple[tuple[str, str, str | None], ...]]] = []
         deprecation = None
-        for child in node.iterchildren(f"{{{QEMU_NAMESPACE}}}*"):
+        extras = node.iterchildren(f"{{{QEMU_NAMESPACE}}}*")
+        for child in sorted(extras, key=lambda child: _local(child) != "commandline"):
             kind = _local(child)
             if kind == "commandline":
                 for item in child:
@@ -66,7 +67,7 @@ class QEMUExtras:
                     name = item.get("capability")
                     if _local(item) in ("add", "del"):
                         if name is None:
-                            raise _bad("invalid qemu capability name")
+                            raise _bad("missing capability name")
                         (added if _local(item) == "add" else removed).append(name)
             elif kind == "override":
                 overrides += [_override(item) for item in child if _local(item) == "device"]

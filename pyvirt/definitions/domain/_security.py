@@ -192,14 +192,21 @@ class IdMap:
     gids: tuple[IdRange, ...] = elements(IdRange, "gid")
 
     def settle(self, node: Node, context: Context) -> IdMap:
-        """Ranges are in order, and both kinds are there."""
+        """Ranges are in order."""
         uids = tuple(sorted(self.uids, key=lambda entry: entry.start or 0))
         gids = tuple(sorted(self.gids, key=lambda entry: entry.start or 0))
-        if bool(uids) != bool(gids):
-            raise unsupported("uid and gid should be mapped both")("", node, "")
-        if (uids and uids[0].start) or (gids and gids[0].start):
-            raise unsupported("You must map the root user of container")("", node, "")
         return IdMap(uids=uids, gids=gids)
+
+    def check(self) -> None:
+        """
+        Check that both kinds are there, and root among them.
+
+        @raise VirtError: CONFIG_UNSUPPORTED.
+        """
+        if bool(self.uids) != bool(self.gids):
+            raise unsupported("uid and gid should be mapped both")("", None, "")
+        if (self.uids and self.uids[0].start) or (self.gids and self.gids[0].start):
+            raise unsupported("You must map the root user of container")("", None, "")
 
 
 @definition

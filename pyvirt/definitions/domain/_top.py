@@ -135,6 +135,10 @@ def _checkUSB(kids: dict[str, list[Node]]) -> None:
         checkUSB(kids)
 
 
+def _usuallyUSB(item: Input) -> bool:
+    return item.bus is None and item.type not in ("mouse", "keyboard", "passthrough", "evdev")
+
+
 @definition
 class Devices:
     """The devices of a domain, each kind in the order of the document."""
@@ -194,6 +198,7 @@ class Devices:
             raise custom(
                 "a maximum of two TPM devices is supported, one of them being a TPM Proxy device"
             )("", node, "")
+        self._checkUSB()
         if len(self.controllers) > 1:
             from pyvirt.definitions.domain._controller import insertController
 
@@ -207,6 +212,24 @@ class Devices:
     def any(self) -> bool:
         """Whether there is any device."""
         return any(getattr(self, name) for name, _ in _DEVICES.values())
+
+    def _checkUSB(self) -> None:
+        """Complain of devices on USB where there is none."""
+        if not any(each.type == "usb" and each.model == "none" for each in self.controllers):
+            return
+        for found, text in (
+            (
+                any(each.bus == "usb" or _usuallyUSB(each) for each in self.inputs),
+                "Can't add USB input device. USB bus is disabled",
+            ),
+            (
+                any(each.type == "usb" for each in self.hostdevs),
+                "Can't add host USB device: USB is disabled in this host",
+            ),
+            (bool(self.hubs), "Can't add USB hub: USB is disabled for this domain"),
+        ):
+            if found:
+                raise virtError(ErrorCode.CONFIG_UNSUPPORTED, text, ErrorDomain.DOMAIN)
 
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
@@ -358,6 +381,8 @@ class VCPUs:
                     raise virtError(
                         ErrorCode.INVALID_ARG, f"Failed to parse bitmap '{text}'", ErrorDomain.NONE
                     )
+                if not cpuset:
+                    raise unsupported(f"Invalid value of 'cpuset': {text}")("", node, "")
         if current is not None and maximum < current:
             raise virtError(
                 ErrorCode.CONFIG_UNSUPPORTED,
@@ -510,6 +535,33 @@ def _readType(text: str, node: Node, name: str) -> str | None:
     return found
 
 
+def _checkSome(node: Node) -> None:
+    """Complain of a domain without processors, as libvirt does: cells begin with the first."""
+    if number((node.findtext("vcpu") or "1").strip()) == 0:
+        raise virtError(
+            ErrorCode.INTERNAL_ERROR,
+            "CPU IDs in <numa> exceed the <vcpu> count",
+            ErrorDomain.DOMAIN,
+        )
+
+
+def _checkModels(node: Node) -> None:
+    """
+    Complain of a label of no security model, unless it is left to the host whose model that is.
+
+    The host of the test driver has none.
+    """
+    labels = node.findall("seclabel")
+    if all(each.get("model") for each in labels):
+        return
+    if len(labels) > 1:
+        raise xmlError("missing security model when using multiple labels")
+    kind = labels[0].get("type")
+    left = kind == "none" or (kind == "dynamic" and labels[0].find("baselabel") is None)
+    if node.get("type") != "test" and not left:
+        raise xmlError("missing security model in domain seclabel")
+
+
 @definition
 class DomainDefinition:
     """
@@ -524,7 +576,12 @@ class DomainDefinition:
     @ivar qemu: what is handed to QEMU itself.
     """
 
-    xmlReadOrder: ClassVar[str] = "name uuid genid title description type osCheck memory"
+    xmlReadOrder: ClassVar[str] = (
+        "name uuid genid title description type osCheck seclabels labelled memory maxMemory "
+        "currentMemory blkiotune memtune memoryBacking vcpu vcpus iothreads iothreadids "
+        "defaultiothread cputune cpu processors numatune resource bootloader bootloaderArgs os idmap features "
+        "clock onPoweroff onReboot onCrash onLockfailure pm perf devices sysinfos"
+    )
 
     type: str | None = attribute(
         Kind(_readType),
@@ -563,6 +620,7 @@ class DomainDefinition:
     idmap: IdMap | None = element(_later("_security", "IdMap"))
     features: Features | None = element(_later("_features", "Features"))
     cpu: CPU | None = element(_later("_cpu", "CPU"))
+    processors: None = special(read=lambda node, kids, context: _checkSome(node))
     clock: Clock = element(Clock, default=Clock())
     onPoweroff: str = _action("on_poweroff", "destroy")
     onReboot: str = _action("on_reboot", "restart")
@@ -579,6 +637,7 @@ class DomainDefinition:
     perf: Perf | None = element(_later("_security", "Perf"))
     devices: Devices = element(Devices, default=Devices())
     seclabels: tuple[Seclabel, ...] = elements(_later("_security", "Seclabel"), "seclabel")
+    labelled: None = special(read=lambda node, kids, context: _checkModels(node))
     keywrap: KeyWrap | None = element(_later("_security", "KeyWrap"))
     launchSecurity: LaunchSecurity | None = element(_later("_security", "LaunchSecurity"))
     test: TestState | None = None
@@ -586,9 +645,6 @@ class DomainDefinition:
 
     def settle(self, node: Node, context: Context) -> DomainDefinition:
         """Check what only the whole can tell; take the UUID that the firmware tells."""
-        models = {label.model for label in self.seclabels}
-        if None in models and len(models) > 1:
-            raise xmlError("missing security model when using multiple labels")
         if self.vcpus is not None:
             for vcpu in self.vcpus.vcpus:
                 if (vcpu.id or 0) >= self.vcpu.maximum:
@@ -607,8 +663,6 @@ class DomainDefinition:
                         "UUID mismatch between <uuid> and <sysinfo>",
                         ErrorDomain.DOMAIN,
                     )
-        if self.os.type.name != "xen" and self.bootloader is None and self.bootloaderArgs:
-            return replaced(self, bootloaderArgs=None).settle(node, context)
         test = TestState.read(node)
         if context.extra:
             raise context.extra[0]

@@ -8,7 +8,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pyvirt.definitions.domain._cpu import setKind, someKind
+from pyvirt.definitions.domain._cpu import domainOf, processorsOf, setKind, someKind
+from pyvirt.definitions.domain._resctrl import CacheTune, MemoryTune, together
 from pyvirt.definitions.kinds import (
     UINT,
     Kind,
@@ -34,7 +35,7 @@ from pyvirt.definitions.schema import (
     replaced,
     special,
 )
-from pyvirt.definitions.units import formatSet, parseSet, scaledKiB, scaledText
+from pyvirt.definitions.units import parseSet, scaledKiB, scaledText
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -66,7 +67,9 @@ def _limit(tag: str) -> Any:
         if tag not in kids:
             return None
         value = scaledKiB(kids[tag][0], f"./memtune/{tag}[1]")
-        return None if value is None or value >= UNLIMITED else value
+        unlimited = value is None or value >= UNLIMITED
+        # What is guaranteed is told only where it is anything.
+        return None if unlimited or (tag == "min_guarantee" and not value) else value
 
     def write(value: int, out: list[str], indent: str, context: Context) -> None:
         # A limit that was set while the domain is known may be larger than none.
@@ -263,6 +266,15 @@ class IOThreadIds:
 
     threads: tuple[IOThread, ...] = elements(IOThread, "iothread")
 
+    def settle(self, node: Node, context: Context) -> IOThreadIds:
+        """Each number is of one thread."""
+        seen: set[int] = set()
+        for thread in self.threads:
+            if thread.id in seen:
+                raise xmlError(f"duplicate iothread id '{thread.id}' found")
+            seen.add(thread.id)
+        return self
+
     @staticmethod
     def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
         """Write all numbers if any was given, or has a pool."""
@@ -364,140 +376,35 @@ class Sched:
     priority: int | None = attribute(integer(signed=True))
 
     def settle(self, node: Node, context: Context) -> Sched:
-        """A priority counts only for real-time scheduling, and must be there for it."""
-        if self.scheduler in ("fifo", "rr"):
-            if self.priority is None:
-                raise missingAttribute(node, "priority")
-            return self
-        return replaced(self, priority=None)
+        """
+        Check that the threads are there.
 
-
-@definition
-class CacheShare:
-    """A share of the host's cache."""
-
-    id: int | None = attribute(UINT, required=True)
-    level: int | None = attribute(integer(zero=False), required=True)
-    type: str | None = attribute(choice("both code data"), required=True)
-    size: int | None = attribute(
-        Kind(lambda text, node, name: scaledText(text, node.get("unit"), "./@size")),
-        required=True,
-        missing=lambda node: xmlError("missing element or attribute './@size'", ErrorDomain.XML),
-    )
-    unit: str | None = attribute()
-
-    @staticmethod
-    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
-        """Write the size with the largest unit that fits."""
-        from pyvirt.definitions.domain._features import pretty
-
-        size, unit = pretty(value.size or 0)
-        out.append(
-            f"{indent}<{tag} id='{value.id}' level='{value.level}' type='{value.type}' "
-            f"size='{size}' unit='{unit}'/>\n"
-        )
-
-
-def _tuneSet(tag: str) -> Kind:
-    def read(text: str, node: Node, name: str) -> frozenset[int]:
-        found = parseSet(text, size=16384)
-        if found is None:
-            raise xmlError(f"Invalid {tag} attribute 'vcpus' value '{text}'")
-        return found
-
-    return Kind(read, formatSet)
-
-
-@definition
-class CacheMonitor:
-    """A watch on the use of the host's cache."""
-
-    level: int | None = attribute(UINT)
-    vcpus: frozenset[int] | None = attribute(_tuneSet("monitor"))
-
-
-def _noVCPUs(tag: str) -> Any:
-    return lambda node: xmlError(f"Missing {tag} attribute 'vcpus'")
-
-
-def checkMonitors(vcpus: frozenset[int], monitors: Sequence[Any]) -> None:
-    """Check that monitors watch all of the processors, or some of them that no other watches."""
-    seen: list[frozenset[int]] = []
-    for monitor in monitors:
-        watched: frozenset[int] = monitor.vcpus or frozenset()
-        if watched in seen:
-            detail = "Identical vcpus found in same type monitors"
-        elif not watched <= vcpus or any(
-            watched & other for other in seen if watched != vcpus and other != vcpus
-        ):
-            detail = "Monitor vcpus conflicts with allocation"
-        else:
-            seen.append(watched)
-            continue
-        raise virtError(ErrorCode.INVALID_ARG, detail, ErrorDomain.DOMAIN)
-
-
-@definition
-class CacheTune:
-    """What some processors may use of the host's cache."""
-
-    vcpus: frozenset[int] = attribute(
-        _tuneSet("cachetune"), required=True, missing=_noVCPUs("cachetune")
-    )
-    caches: tuple[CacheShare, ...] = elements(CacheShare, "cache")
-    monitors: tuple[CacheMonitor, ...] = elements(CacheMonitor, "monitor")
-
-    def settle(self, node: Node, context: Context) -> CacheTune:
-        """A cache is shared out once; monitors watch some of the processors, each set once."""
-        shares: set[tuple[int | None, int | None]] = set()
-        for cache in self.caches:
-            if (cache.level, cache.id) in shares:
-                raise xmlError(
-                    f"Colliding cache allocations for cache level '{cache.level}' "
-                    f"id '{cache.id}', type '{cache.type}'",
-                    ErrorDomain.RESCTRL,
+        A priority counts only for real-time scheduling, and must be there for it.
+        """
+        for tag, name in (("vcpusched", "vcpus"), ("iothreadsched", "iothreads")):
+            if node.tag == tag and not getattr(self, name):
+                if node.get(name) is None:
+                    raise xmlError(f"Missing attribute '{name}' in element '{tag}'")
+                raise unsupported(f"'{name}' scheduler bitmap '{node.get(name)}' is empty")(
+                    "", node, ""
                 )
-            shares.add((cache.level, cache.id))
-        checkMonitors(self.vcpus, self.monitors)
-        return self
+        timely = self.scheduler in ("fifo", "rr")
+        if timely and self.priority is None:
+            raise missingAttribute(node, "priority")
+        _checkThere(self, domainOf(node))
+        return self if timely else replaced(self, priority=None)
 
 
-@definition
-class MemoryShare:
-    """A share of a node's memory bandwidth, in percent."""
-
-    id: int | None = attribute(UINT, required=True)
-    bandwidth: int | None = attribute(integer(zero=False), required=True)
-
-
-@definition
-class MemoryMonitor:
-    """A watch on the use of memory bandwidth."""
-
-    vcpus: frozenset[int] | None = attribute(_tuneSet("monitor"))
-
-
-@definition
-class MemoryTune:
-    """What some processors may use of memory bandwidth."""
-
-    vcpus: frozenset[int] = attribute(
-        _tuneSet("memorytune"), required=True, missing=_noVCPUs("memorytune")
-    )
-    nodes: tuple[MemoryShare, ...] = elements(MemoryShare, "node")
-    monitors: tuple[MemoryMonitor, ...] = elements(MemoryMonitor, "monitor")
-
-    def settle(self, node: Node, context: Context) -> MemoryTune:
-        """A node is shared out once; monitors watch some of the processors, each set once."""
-        shares: set[int | None] = set()
-        for share in self.nodes:
-            if share.id in shares:
-                raise xmlError(
-                    f"Memory Bandwidth already defined for node {share.id}", ErrorDomain.RESCTRL
-                )
-            shares.add(share.id)
-        checkMonitors(self.vcpus, self.monitors)
-        return self
+def _checkThere(sched: Sched, domain: Node) -> None:
+    """Threads that are scheduled are there."""
+    count = processorsOf(domain) if sched.vcpus else 0
+    for vcpu in sorted(sched.vcpus or ()):
+        if vcpu >= count:
+            raise unsupported(f"vCPU '{vcpu}' is not present in domain definition")("", domain, "")
+    known = _threadsOf(domain) if sched.iothreads else []
+    for thread in sorted(sched.iothreads or ()):
+        if thread not in known:
+            raise unsupported(f"Cannot find 'iothread' : {thread}")("", domain, "")
 
 
 def _checkPins(node: Node) -> None:
@@ -516,6 +423,23 @@ def _checkPins(node: Node) -> None:
             seen.add(int(number))
     if sum(child.tag == "emulatorpin" for child in node) > 1:
         raise xmlError("only one emulatorpin is supported")
+
+
+def _checkScheds(node: Node) -> None:
+    """A thread is scheduled in one way."""
+    for tag, name in (("vcpusched", "vcpus"), ("iothreadsched", "iothreads")):
+        seen: frozenset[int] = frozenset()
+        for child in node.iterfind(tag):
+            numbers = parseSet(child.get(name) or "", size=16384) or frozenset()
+            if numbers & seen:
+                raise virtError(
+                    ErrorCode.XML_DETAIL,
+                    f"'{tag}' attributes '{name}' must not overlap",
+                    ErrorDomain.DOMAIN,
+                )
+            seen |= numbers
+    if len(node.findall("emulatorsched")) > 1:
+        raise xmlError("only one emulatorsched is supported")
 
 
 @definition
@@ -540,6 +464,7 @@ class CPUTune:
     emulatorsched: Sched | None = element(Sched)
     vcpuscheds: tuple[Sched, ...] = elements(Sched, "vcpusched")
     iothreadscheds: tuple[Sched, ...] = elements(Sched, "iothreadsched")
+    scheduled: None = special(read=lambda node, kids, context: _checkScheds(node))
     cachetunes: tuple[CacheTune, ...] = elements(CacheTune, "cachetune")
     memorytunes: tuple[MemoryTune, ...] = elements(MemoryTune, "memorytune")
 
@@ -553,13 +478,12 @@ class CPUTune:
                     "", node, ""
                 )
             pinned.add(thread.iothread)
-        for tag in ("emulatorpin", "emulatorsched"):
-            if sum(child.tag == tag for child in node) > 1:
-                raise xmlError(f"only one {tag} is supported")
-        sets = [tune.vcpus for tune in self.cachetunes]
-        sets += [tune.vcpus for tune in self.memorytunes]
-        if any(one != two and one & two for one, two in itertools.combinations(sets, 2)):
-            raise xmlError("Overlapping vcpus in resctrls")
+        if sum(child.tag == "emulatorpin" for child in node) > 1:
+            raise xmlError("only one emulatorpin is supported")
+        cachetunes, memorytunes = together(
+            [tune for tune in self.cachetunes if tune is not None],
+            [tune for tune in self.memorytunes if tune is not None],
+        )
         pins = sorted((pin for pin in self.vcpupins if pin), key=lambda pin: pin.vcpu)
         for pin, after in itertools.pairwise(pins):
             if pin.vcpu == after.vcpu:
@@ -574,6 +498,8 @@ class CPUTune:
             iothreadpins=tuple(
                 sorted(self.iothreadpins, key=lambda pin: threads.index(pin.iothread))
             ),
+            cachetunes=cachetunes,
+            memorytunes=memorytunes,
             vcpuscheds=_spread(self.vcpuscheds, "vcpus"),
             iothreadscheds=_spread(self.iothreadscheds, "iothreads", threads),
         )
@@ -599,19 +525,7 @@ def _spread(scheds: tuple[Sched, ...], name: str, order: Sequence[int] = ()) -> 
     """
     found: dict[int, Sched] = {}
     for sched in scheds:
-        numbers = getattr(sched, name)
-        if numbers is None:
-            element = name.rstrip("s") + "sched"
-            raise xmlError(f"Missing attribute '{name}' in element '{element}'")
-        if not numbers:
-            raise xmlError(f"'{name.rstrip('s')}sched' scheduler bitmap '' is empty")
-        for thread in numbers:
-            if thread in found:
-                raise virtError(
-                    ErrorCode.XML_DETAIL,
-                    f"'{name.rstrip('s')}sched' attributes '{name}' must not overlap",
-                    ErrorDomain.DOMAIN,
-                )
+        for thread in getattr(sched, name):
             change: dict[str, Any] = {name: frozenset([thread])}
             found[thread] = replaced(sched, **change)
     numbered = [found[number] for number in sorted(found)]

@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyvirt.definitions.domain._address import DriveAddress
-from pyvirt.definitions.domain._check import checkTimers, checkVideos
+from pyvirt.definitions.domain._check import checkTimers
 from pyvirt.definitions.domain._complete import (
     bootsByDevice,
     checkBootOrder,
-    checkNumbers,
+    checkInit,
     checkPanics,
-    checkScheduled,
     memory,
     processors,
     threads,
@@ -40,11 +39,9 @@ __all__ = [
     "Random",
     "bootsByDevice",
     "checkBootOrder",
-    "checkNumbers",
+    "checkInit",
     "checkPanics",
-    "checkScheduled",
     "checkTimers",
-    "checkVideos",
     "consoles",
     "diskIndex",
     "hostdevs",

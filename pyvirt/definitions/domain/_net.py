@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pyvirt.definitions.domain._address import PCIAddress, RomDevice, filled
 from pyvirt.definitions.domain._chardev import Reconnect
+from pyvirt.definitions.domain._coalesce import Coalesce
 from pyvirt.definitions.domain._common import VirtioOptions
 from pyvirt.definitions.kinds import (
     BOOLEAN,
@@ -352,50 +353,6 @@ class Teaming:
         )
     )
     persistent: str | None = attribute()
-
-
-@definition
-class Coalesce:
-    """How interrupts are put together."""
-
-    frames: int | None = None
-
-    @classmethod
-    def readElement(cls, node: Node, context: Context) -> Coalesce | None:
-        """Read the one number there is."""
-        for rx in node:
-            if rx.tag != "rx":
-                continue
-            for frames in rx:
-                if frames.tag == "frames" and frames.get("max") is not None:
-                    text = frames.get("max")
-                    from pyvirt.definitions.kinds import number
-
-                    value = number(text, bits=64)
-                    if value is None:
-                        raise virtError(
-                            ErrorCode.XML_DETAIL,
-                            f"cannot parse value '{text}' for coalesce parameter",
-                            ErrorDomain.DOMAIN,
-                        )
-                    if value > 0xFFFFFFFF:
-                        raise virtError(
-                            ErrorCode.OVERFLOW,
-                            f"value '{value}' is too big for coalesce parameter, maximum is "
-                            "'4294967295'",
-                            ErrorDomain.DOMAIN,
-                        )
-                    return cls(frames=value or None)
-        return cls()
-
-    @staticmethod
-    def writeElement(value: Any, out: list[str], indent: str, tag: str, context: Context) -> None:
-        """Write it back."""
-        if value.frames is not None:
-            out.append(
-                f"{indent}<{tag}>\n{indent}  <rx>\n{indent}    <frames max='{value.frames}'/>\n"
-                f"{indent}  </rx>\n{indent}</{tag}>\n"
-            )
 
 
 def _readAddress(text: str, node: Node, name: str) -> str:

@@ -10,7 +10,13 @@ from collections.abc import Callable
 
 from pyvirt import constants as c
 from pyvirt.definitions.schema import replaced
-from pyvirt.definitions.storage import VolumeTarget, formatVolume, parseVolume
+from pyvirt.definitions.storage import (
+    PARTITION_FORMATS,
+    VOLUME_FORMATS,
+    VolumeTarget,
+    formatVolume,
+    parseVolume,
+)
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import StoragePoolRef, StorageVolInfo, StorageVolRef
 from pyvirt.drivers.test.pools import CAPACITY, Pool, Pools, Volume
@@ -23,10 +29,13 @@ __all__ = ["Storage"]
 #: What the volumes of a pool are told to be, if not devices.
 _TYPES = {
     **dict.fromkeys(("dir", "fs", "netfs", "vstorage"), c.VIR_STORAGE_VOL_FILE),
-    **dict.fromkeys(("rbd", "gluster", "sheepdog"), c.VIR_STORAGE_VOL_NETWORK),
+    **dict.fromkeys(("rbd", "gluster", "sheepdog", "iscsi-direct"), c.VIR_STORAGE_VOL_NETWORK),
 }
-#: Pools whose volumes are not files with a format.
-_FORMATLESS = frozenset(("logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"))
+#: The formats of volumes by the kind of their pool, where they are not those of files; empty: they have none.
+_FORMATS = {
+    "disk": PARTITION_FORMATS,
+    **dict.fromkeys(("logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs", "sheepdog"), ""),
+}
 
 
 def _doubled() -> VirtError:
@@ -136,7 +145,7 @@ class Storage(Pools):
         @param key: what it is known by; None for its path.
         @raise VirtError: the definition is wrong, the name is taken or there is no room.
         """
-        definition = parseVolume(xml)
+        definition = parseVolume(xml, formats=_FORMATS.get(pool.definition.type, VOLUME_FORMATS))
         if definition.name in pool.volumes:
             if found:
                 raise _doubled()
@@ -156,11 +165,6 @@ class Storage(Pools):
         ):
             raise _doubled()
         target: VolumeTarget = replaced(definition.target, path=path)
-        kind = pool.definition.type
-        if kind in _FORMATLESS:
-            target = replaced(target, format=None)
-        elif kind == "disk" and target.format == "raw":
-            target = replaced(target, format="none")
         definition = replaced(definition, key=key, target=target)
         ref = StorageVolRef(pool.ref.name, definition.name, key)
         pool.volumes[definition.name] = Volume(definition, ref)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pyvirt.definitions.domain._source import Encryption
 from pyvirt.definitions.kinds import (
@@ -299,6 +299,7 @@ def formatPool(
 
 
 VOLUME_FORMATS = "raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk"
+PARTITION_FORMATS = "none linux fat16 fat32 linux-swap linux-lvm linux-raid extended"
 VOLUME_TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
 
 
@@ -324,12 +325,38 @@ def _amount(tag: str) -> Any:
     )
 
 
-def _format(text: str, node: Node, name: str) -> str | None:
+class _Reading(NamedTuple):
+    """
+    How a volume's definition is read.
+
+    @ivar capacityOptional: its size may be that of another volume.
+    @ivar formats: what it can be formatted as, the first where nothing is said; empty: it has no format.
+    """
+
+    capacityOptional: bool
+    formats: str
+
+
+def _readFormat(node: Node, kids: dict[str, list[Node]], context: Context) -> str | None:
+    formats: str = context.extra.formats
+    if not formats:
+        return None  # whatever is said
+    text: str | None = kids["format"][0].get("type") if "format" in kids else None
     if not text:
-        return None
-    if text not in VOLUME_FORMATS.split():
-        raise virtError(ErrorCode.CONFIG_UNSUPPORTED, f"unknown volume format type {text}", _DOMAIN)
+        return formats.split(" ", 1)[0]
+    if text not in formats.split():
+        raise refused(f"unknown volume format type {text}")
     return text
+
+
+def _formatField() -> Any:
+    return special(
+        tags="format",
+        read=_readFormat,
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<format type='{escape(value)}'/>\n"
+        ),
+    )
 
 
 _COMPAT = re.compile(r"[0-9]+\.[0-9]+\Z").match
@@ -375,7 +402,7 @@ class VolumeTarget:
     """
 
     path: str | None = element(FILLED)
-    format: str | None = elementAttribute("format", "type", Kind(_format))
+    format: str | None = _formatField()
     permissions: Permissions | None = element(Permissions)
     timestamps: tuple[int, int, int, int] | None = special(write=_writeTimes)
     encryption: Encryption | None = element(Encryption)
@@ -414,7 +441,7 @@ class VolumeBacking:
         return found
 
     path: str | None = element(FILLED)
-    format: str | None = elementAttribute("format", "type", Kind(_format), default="raw")
+    format: str | None = _formatField()
     permissions: Permissions | None = element(Permissions)
     timestamps: tuple[int, int, int, int] | None = special(write=_writeTimes)
 
@@ -469,7 +496,7 @@ class VolumeDefinition:
     partition: Any = special(write=lambda value, out, indent, context: None, default=None)
     sized: None = special(
         tags="capacity backingStore",
-        read=lambda node, kids, context: _checkSized(kids, bool(context.extra)),
+        read=lambda node, kids, context: _checkSized(kids, context.extra.capacityOptional),
     )
     capacity: int | None = _amount("capacity")
     allocation: int | None = _amount("allocation")
@@ -487,15 +514,15 @@ class VolumeDefinition:
         if backing is not None and backing.path is None:
             backing = None
         if self.capacity is None:
-            if backing is None or not context.extra:
+            if backing is None or not context.extra.capacityOptional:
                 raise bad("missing capacity element")
             return replaced(self, backingStore=backing)
         allocation = self.allocation
         if allocation is None:
             allocation = self.capacity
         target = self.target
-        if target.format is None:
-            target = replaced(target, format="raw")
+        if target.format is None:  # nothing at all is said of the target
+            target = replaced(target, format=_readFormat(node, {}, context))
         return replaced(self, allocation=allocation, backingStore=backing, target=target)
 
 
@@ -515,34 +542,18 @@ def _volumeName(kids: dict[str, list[Node]]) -> str:
 
 
 def parseVolume(
-    xml: str, *, capacityOptional: bool = False, formats: str | None = None
+    xml: str, *, capacityOptional: bool = False, formats: str = VOLUME_FORMATS
 ) -> VolumeDefinition:
     """
     Parse a definition of a volume.
 
     @param capacityOptional: whether the size may be that of another volume, as for a clone.
     @param formats: those that volumes of its pool have, the first one where nothing is said; empty: none, and what
-        is said of them is ignored; None: those of files.
+        is said of them is ignored.
     @raise VirtError: as libvirt says it.
     """
-    node = parseDocument("volume", xml)
-    said: str | None = None
-    if formats is not None:
-        for format in node.xpath("target/format | backingStore/format"):
-            word = format.get("type")
-            if word and formats and word not in formats.split():
-                raise refused(f"unknown volume format type {word}")
-            if word and format.getparent().tag == "target":
-                said = said or word
-            format.getparent().remove(format)
-    found: VolumeDefinition = reader(VolumeDefinition)(node, Context(extra=capacityOptional))
-    if formats:
-        usual, backing = formats.split(" ", 1)[0], found.backingStore
-        found = replaced(
-            found,
-            target=replaced(found.target, format=said or usual),
-            backingStore=backing and replaced(backing, format=usual),
-        )
+    context = Context(extra=_Reading(capacityOptional, formats))
+    found: VolumeDefinition = reader(VolumeDefinition)(parseDocument("volume", xml), context)
     return found
 
 

@@ -8,7 +8,12 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyvirt import constants as c
-from pyvirt.definitions.storage import Permissions, PoolDefinition, VolumeDefinition
+from pyvirt.definitions.storage import (
+    VOLUME_FORMATS,
+    Permissions,
+    PoolDefinition,
+    VolumeDefinition,
+)
 from pyvirt.drivers.host.running import found, run
 from pyvirt.drivers.host.storage.pool import Pool, Volume
 from pyvirt.drivers.host.storage.volumefiles import Found, listed
@@ -96,12 +101,12 @@ class Backend:
     A folder of files: pools of type C{dir}.
 
     @cvar files: volumes are files in a folder, made, measured and removed as such; otherwise the backend does it.
-    @cvar formats: what volumes can be formatted as; None: as files are; empty: they have no formats.
+    @cvar formats: what volumes can be formatted as; empty: they have no formats.
     @cvar measures: the backend keeps the sizes of the pool as volumes come, and is asked for them as others go.
     """
 
     files = True
-    formats: str | None = None
+    formats: str = VOLUME_FORMATS
     measures = False
 
     def __init__(self, host: Host) -> None:

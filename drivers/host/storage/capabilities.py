@@ -4,12 +4,12 @@ The document that says what kinds of pools there can be.
 
 from __future__ import annotations
 
+from pyvirt.definitions.storage import PARTITION_FORMATS
 from pyvirt.drivers.host.storage.kinds import BACKENDS
 
 __all__ = ["document"]
 
 _FILES = "none raw dir bochs cloop dmg iso vpc vdi fat vhd ploop cow qcow qcow2 qed vmdk"
-_PARTITIONS = "none linux fat16 fat32 linux-swap linux-lvm linux-raid extended"
 
 #: Of each type: default and all formats of its source, then of its volumes; None: it has none.
 _KINDS: dict[str, tuple[tuple[str, str] | None, tuple[str, str] | None]] = {
@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[tuple[str, str] | None, tuple[str, str] | None]] = {
     ),
     "netfs": (("auto", "auto nfs glusterfs cifs"), ("raw", _FILES)),
     "logical": (("lvm2", "unknown lvm2"), None),
-    "disk": (("unknown", "unknown dos dvh gpt mac bsd pc98 sun lvm2"), ("none", _PARTITIONS)),
+    "disk": (("unknown", "unknown dos dvh gpt mac bsd pc98 sun lvm2"), ("none", PARTITION_FORMATS)),
     "iscsi": (None, None),
     "iscsi-direct": (None, None),
     "scsi": (None, None),

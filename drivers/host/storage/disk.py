@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.poolsource import PoolDevice
 from pyvirt.definitions.schema import replaced
-from pyvirt.definitions.storage import VolumeDefinition, VolumeTarget
+from pyvirt.definitions.storage import PARTITION_FORMATS, VolumeDefinition, VolumeTarget
 from pyvirt.drivers.host.running import commandFailed, found, run
 from pyvirt.drivers.host.storage import making
 from pyvirt.drivers.host.storage.backends import Backend, Listing, unsupported
@@ -65,7 +65,7 @@ class Disk(Backend):
     """Disks whose partitions are volumes."""
 
     files = False
-    formats = "none linux fat16 fat32 linux-swap linux-lvm linux-raid extended"
+    formats = PARTITION_FORMATS
     measures = True
 
     def _source(self, pool: Pool) -> PoolDevice:

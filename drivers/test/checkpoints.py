@@ -69,8 +69,9 @@ class DomainCheckpoints(CheckpointLookups[Domain]):
         if made:
             redefine(moments, checkpoint)
         else:
-            definition = replaced(checkpoint.definition, domain=domain.definition)
-            checkpoint.definition = aligned(definition, domain.definition)
+            was = self._world.written(domain.definition)
+            definition = replaced(checkpoint.definition, domain=was)
+            checkpoint.definition = aligned(definition, was)
             checkpoint.parent = moments.current
             moments.add(checkpoint)
             moments.current = checkpoint.name

@@ -103,7 +103,7 @@ class DomainSnapshots(SnapshotLookups[Domain]):
             raise operationUnsupported("'manual' snapshot mode is not supported by the test driver")
         beside = snapshot.memory == "external"
         snapshot.change(
-            domain=domain.definition,
+            domain=world.written(domain.definition),
             state=STATES[domain.state] if domain.active or not beside else "shutoff",
         )
         if not beside:

@@ -58,6 +58,13 @@ class Cell(NamedTuple):
     cpus: tuple[int, ...]
 
 
+def _repeats(given: Given) -> bool:
+    """Whether a number may be written that can be read but once: of VLANs, the native one."""
+    return not callable(given) and any(
+        each.vlan is not None and len(each.vlan.tags) > 1 for each in given.devices.interfaces
+    )
+
+
 class World:
     """
     One host with all that is on it.
@@ -217,27 +224,27 @@ class World:
         """
         self.number(domain)
         read = domain.asRead
-        if read is not None:
+        if read is not None and not _repeats(read):
             # It was read, so it can be read again, which need not be done before somebody wants to know.
             if domain.persistent and domain.pending is None:
                 domain.pending = partial(self._later, read)
         elif domain.persistent and domain.pending is None:
             try:
-                domain.pending = self._written(domain.definition)
+                domain.pending = self.written(domain.definition)
             except VirtError:
                 domain.state, domain.reason = c.VIR_DOMAIN_SHUTOFF, c.VIR_DOMAIN_SHUTOFF_FAILED
                 raise
         domain.state, domain.reason = c.VIR_DOMAIN_RUNNING, reason
 
     def _later(self, given: Given) -> DomainDefinition:
-        """Return what L{_written} does, when somebody asks who can do nothing about what cannot be read again."""
+        """Return what L{written} does, when somebody asks who can do nothing about what cannot be read again."""
         definition = given() if callable(given) else given
         try:
-            return self._written(definition)
+            return self.written(definition)
         except VirtError:
             return definition
 
-    def _written(self, definition: DomainDefinition) -> DomainDefinition:
+    def written(self, definition: DomainDefinition) -> DomainDefinition:
         """
         Return a definition as it comes back when it is written and read.
 

@@ -299,7 +299,7 @@ class Update:
                 f"there is an existing portgroup entry in network '{self.name}' that matches "
                 f"\"<portgroup name='{group.name}'>\""
             )
-        if group.default and self.command in (MODIFY, *ADD):
+        if group.default and self.command != DELETE:
             for each in groups:
                 if each.default and each.name != group.name:
                     raise refused(

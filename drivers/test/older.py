@@ -76,7 +76,8 @@ class OlderCalls:
         # Arguments are looked at before, except for some whether flags exclude each other.
         checked = error.int1 == 0
         if checked and (
-            procedure != "domainGetNumaParameters" or error.str1 != "virDomainObjGetOneDefState"
+            procedure not in ("domainGetNumaParameters", "domainGetInterfaceParameters")
+            or error.str1 != "virDomainObjGetOneDefState"
         ):
             return None
         return _COUNTS.get(procedure)

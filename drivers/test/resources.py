@@ -155,7 +155,7 @@ class DomainResources:
         if not domain.active:
             raise operationInvalid("cannot pin vcpus on an inactive domain")
         if vcpu >= online(domain.definition):
-            raise invalidArgument(f"requested vcpu '{vcpu}' is not present in the domain")
+            raise invalidArgument(f"requested vcpu '{signed(vcpu)}' is not present in the domain")
         tune = domain.definition.cputune or CPUTune()
         pins = [pin for pin in tune.vcpupins if pin.vcpu != vcpu]
         pins.append(VCPUPin(vcpu=vcpu, cpuset=bits(cpumap)))

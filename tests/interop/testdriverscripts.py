@@ -272,7 +272,7 @@ def processors(run: Run) -> None:
             run("domainCreate", dom)
     run("domainDestroy", dom)
     run("domainCreate", dom)
-    for vcpu in (0, 3, 4, 99):
+    for vcpu in (0, 3, 4, 99, 0xFFFFFFFF):
         for cpumap in (b"\5", b"\0", b"", b"\xff\xff\xff"):
             run("domainPinVcpu", dom, vcpu, cpumap)
             run("domainPinVcpuFlags", dom, vcpu, cpumap, 0)
@@ -753,6 +753,25 @@ def snapshots(run: Run) -> None:
     run("domainRevertToSnapshot", snapshot, 0)
     run("domainDestroy", transient)
     run("domainSnapshotGetXMLDesc", snapshot, 0)
+    # What is kept is the definition written and read again.
+    disks = "".join(
+        f"<disk type='file' device='{kind}'><source file='/{dev}'/><target dev='{dev}'/></disk>"
+        for kind, dev in (("disk", "vda"), ("disk", "vdb"), ("cdrom", "hda"))
+    )
+    vlan = "<vlan trunk='yes'><tag id='5' nativeMode='tagged'/><tag id='5'/></vlan>"
+    twice = f"<interface type='bridge'><source bridge='b'/>{vlan}</interface>"
+    for number, more in enumerate((disks, twice)):
+        dom = run("domainDefineXML", domainXML(f"copied{number}", "", f"<devices>{more}</devices>"))
+        snap = run(
+            "domainSnapshotCreateXML", dom, "<domainsnapshot><name>copy</name></domainsnapshot>", 0
+        )
+        run("domainGetXMLDesc", dom, 0)
+        if snap is not None:
+            run("domainSnapshotGetXMLDesc", snap, 0)
+            run("domainRevertToSnapshot", snap, 0)
+            run("domainGetXMLDesc", dom, 0)
+        run("domainCreate", dom)
+        run("domainGetXMLDesc", dom, 2)
 
 
 def checkpoints(run: Run) -> None:
@@ -926,6 +945,7 @@ def updates(run: Run) -> None:
         9: [
             "<portgroup name='a'/>", "<portgroup name='b' default='yes'/>", "<portgroup name='c' default='yes'/>",
             "<portgroup name='a'><bandwidth><inbound average='5'/></bandwidth></portgroup>", "<portgroup/>",
+            "<portgroup name='d' default='yes'/>",
         ],
         10: [
             "<host ip='10.0.0.50'><hostname>a</hostname></host>", "<host ip='10.0.0.51'><hostname>b</hostname></host>",
@@ -1095,6 +1115,37 @@ def volumes(run: Run) -> None:
     run("storagePoolCreate", pool, 0)
     run("storagePoolNumOfVolumes", pool)
     run("storageVolLookupByKey", "/default-pool/clone")
+
+
+def formats(run: Run) -> None:
+    """Volumes of pools of each kind."""
+    host, name, path = "<host name='h'/>", "<name>n</name>", "<device path='/d'/>"
+    kinds = {
+        "dir": "", "disk": path, "fs": "<device path='/e'/>", "gluster": host + name + "<dir path='/'/>", "iscsi": host + path,
+        "iscsi-direct": host + "<device path='i'/><initiator><iqn name='q'/></initiator>", "logical": name, "mpath": "",
+        "netfs": host + "<dir path='/'/>", "rbd": host + name, "scsi": "<adapter type='scsi_host' name='scsi_host1'/>",
+        "sheepdog": host + name, "vstorage": name, "zfs": name,
+    }  # fmt: skip
+    for kind, source in kinds.items():
+        pool = run(
+            "storagePoolCreateXML",
+            poolXML(f"p-{kind}", "", None, kind, f"<source>{source}</source>"),
+            0,
+        )
+        assert pool is not None, kind
+        for number, word in enumerate(
+            ("raw", "qcow2", "none", "linux", "extended", "dir", "bogus", "")
+        ):
+            said = f"<format type='{word}'/>"
+            for where, more in (
+                ("own", f"<target>{said}</target>"),
+                ("below", f"<backingStore><path>/b</path>{said}</backingStore>"),
+                ("unsaid", "<backingStore><path>/b</path></backingStore>"),
+            ):
+                volume = run("storageVolCreateXML", pool, volumeXML(f"{where}{number}", 5, more), 0)
+                if volume is not None:
+                    run("storageVolGetInfo", volume)
+                    run("storageVolGetXMLDesc", volume, 0)
 
 
 def interfaces(run: Run) -> None:
@@ -1467,6 +1518,7 @@ SCRIPTS = (
     updates,
     pools,
     volumes,
+    formats,
     interfaces,
     devices,
 )

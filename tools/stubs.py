@@ -67,14 +67,28 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar, overload
 
 from pyvirt.blocking._errors import libvirtError as libvirtError
+from pyvirt.blocking._types import (
+    _BlkioParameter as _BlkioParameter,
+    _DomainCB as _DomainCB,
+    _EventAddHandleFunc as _EventAddHandleFunc,
+    _EventAddTimeoutFunc as _EventAddTimeoutFunc,
+    _EventCB as _EventCB,
+    _EventRemoveHandleFunc as _EventRemoveHandleFunc,
+    _EventRemoveTimeoutFunc as _EventRemoveTimeoutFunc,
+    _EventUpdateHandleFunc as _EventUpdateHandleFunc,
+    _EventUpdateTimeoutFunc as _EventUpdateTimeoutFunc,
+    _MemoryParameter as _MemoryParameter,
+    _SchedParameter as _SchedParameter,
+    _T as _T,
+    _TimerCB as _TimerCB,
+    _TypedParameter as _TypedParameter,
+)
 from pyvirt.client.errornames import *
 from pyvirt.client.eventshapes import VariedCallback
 from pyvirt.client.library import getVersion as getVersion, virInitialize as virInitialize
 from pyvirt.constants import *
 
 VirtError = libvirtError
-
-_T = TypeVar("_T")
 
 """
 

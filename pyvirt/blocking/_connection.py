@@ -17,6 +17,7 @@ from pyvirt.blocking._eventloop import loop
 from pyvirt.blocking._objects import CLASSES, OPEN, Link, call, signature, wrap
 from pyvirt.blocking._reactor import thread
 from pyvirt.client.connect import Connect
+from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["ConnectionBase", "opened", "register"]
@@ -155,7 +156,7 @@ def register(
     return number
 
 
-def _registration(name: str) -> tuple[Any, Any]:
+def _registration(kind: EventKind, name: str) -> tuple[Any, Any]:
     """Make the methods that register and deregister callbacks of one kind of event."""
     add, remove = f"{name}RegisterAny", f"{name}DeregisterAny"
     first, second = getattr(Connect, add), getattr(Connect, remove)
@@ -165,9 +166,10 @@ def _registration(name: str) -> tuple[Any, Any]:
     def registerAny(*arguments: Any, **named: Any) -> Any:
         self, subject, eventID, cb, opaque = shape.bind(*arguments, **named).args
         self._guard(add)
-        return register(
-            self, first, (self._o, None if subject is None else subject._o, eventID), cb, opaque
-        )
+        handle = None if subject is None else subject._o
+        # As in C, what is wrong with the arguments is said before what is missing.
+        call(Connect._checkRegistration, self._o, kind, handle, eventID)
+        return register(self, first, (self._o, handle, eventID), cb, opaque)
 
     def deregisterAny(self: Any, callbackID: int) -> None:
         self._guard(remove)
@@ -268,7 +270,7 @@ class ConnectionBase:
         """
         self._guard("setKeepAlive")
         assert self._link is not None
-        if not self._link.hearsKeepalive and hasattr(self._o._session.connection, "keepalive"):
+        if not self._link.isHeard and hasattr(self._o._session.connection, "keepalive"):
             errors.last = None
             raise reported(
                 virtError(
@@ -280,11 +282,21 @@ class ConnectionBase:
             )
         return call(Connect.setKeepAlive, self._o, interval, count)
 
-    domainEventRegisterAny, domainEventDeregisterAny = _registration("domainEvent")
-    networkEventRegisterAny, networkEventDeregisterAny = _registration("networkEvent")
-    storagePoolEventRegisterAny, storagePoolEventDeregisterAny = _registration("storagePoolEvent")
-    nodeDeviceEventRegisterAny, nodeDeviceEventDeregisterAny = _registration("nodeDeviceEvent")
-    secretEventRegisterAny, secretEventDeregisterAny = _registration("secretEvent")
+    domainEventRegisterAny, domainEventDeregisterAny = _registration(
+        EventKind.DOMAIN, "domainEvent"
+    )
+    networkEventRegisterAny, networkEventDeregisterAny = _registration(
+        EventKind.NETWORK, "networkEvent"
+    )
+    storagePoolEventRegisterAny, storagePoolEventDeregisterAny = _registration(
+        EventKind.STORAGE_POOL, "storagePoolEvent"
+    )
+    nodeDeviceEventRegisterAny, nodeDeviceEventDeregisterAny = _registration(
+        EventKind.NODE_DEVICE, "nodeDeviceEvent"
+    )
+    secretEventRegisterAny, secretEventDeregisterAny = _registration(
+        EventKind.SECRET, "secretEvent"
+    )
 
     def domainEventRegister(self, cb: Callback, opaque: Any) -> None:
         """Have C{cb(conn, dom, event, detail, opaque)} called for the life of all domains."""
@@ -347,10 +359,16 @@ class ConnectionBase:
 
 def opened(cls: Any, open: Callable[..., Any], *arguments: Any) -> Any:
     """Open a connection by a function of the client."""
-    if loop.isRegistered:
+    heard = loop.isRegistered
+    if heard:
         loop.attach()
-    inner = call(lambda: open(*arguments, reactor=thread.reactor))
-    return cls(_obj=Link(inner, loop.isRegistered))
+    try:
+        inner = call(lambda: open(*arguments, reactor=thread.reactor))
+    except BaseException:
+        if heard:
+            loop.detach()
+        raise
+    return cls(_obj=Link(inner, heard))
 
 
 def _leave() -> None:

@@ -80,6 +80,8 @@ class libvirtError(VirtError):
                 int2=int2,
             )
 
+    __str__ = Exception.__str__
+
     def __repr__(self) -> str:
         return Exception.__repr__(self)
 
@@ -173,7 +175,11 @@ def _tell(err: ErrorTuple) -> None:
         return
     level = {0: "", 1: "warning", 2: "error"}.get(err[3], "")
     label = DOMAIN_LABELS.get(err[1], "")
-    text = f"libvirt: {label} {level} : {(err[2] or '').rstrip(chr(10))}\n"
+    text = f"libvirt: {label} {level} : "
+    if err[:2] == (ErrorCode.XML_DETAIL, ErrorDomain.XML) and err[7]:
+        text += f"line {err[7]}: {err[2] or ''}"  # which libvirt ends as it is
+    else:
+        text += (err[2] or "").rstrip("\n") + "\n"
     # Straight to the descriptor, as from C: what stands in for sys.stderr does not get it.
     with contextlib.suppress(Exception):
         sys.stderr.flush()

@@ -137,6 +137,9 @@ class _DefaultLoop:
         self._nextHandle += 1
         self.wake()
 
+    def detach(self) -> None:
+        """A connection has closed."""
+
     def wake(self) -> None:
         """Have a running iteration return."""
         if self._runner is not None and self._runner != _thread.get_ident():
@@ -257,19 +260,34 @@ class _GivenLoop:
             self.removeTimeout,
         ) = functions
         self._wakeup = _Wakeup()
-        self._watching = False
+        self._connections = 0
+        self._watch: Any = None
 
     def attach(self) -> None:
         """Have the loop watch for events; done when the first connection opens."""
-        if not self._watching:
-            self._watching = True
-            self.addHandle(
+        self._connections += 1
+        if self._watch is None:
+            self._watch = self.addHandle(
                 self._wakeup.reading, VIR_EVENT_HANDLE_READABLE, self._woken, self._delivery
             )
+
+    def detach(self) -> None:
+        """A connection has closed: behind the last one nothing is watched."""
+        self._connections -= 1
+        if thread.isCurrent:
+            self.wake()  # and the loop does it, whose functions are not for our reactor's thread
+        else:
+            self._unwatch()
+
+    def _unwatch(self) -> None:
+        if not self._connections and not self._delivery.waiting and self._watch is not None:
+            watch, self._watch = self._watch, None
+            self.removeHandle(watch)
 
     def _woken(self, watch: int, fd: int, events: int, opaque: Any) -> None:
         self._wakeup.clear()
         self._delivery.run()
+        self._unwatch()
 
     def wake(self) -> None:
         self._wakeup.wake()
@@ -323,6 +341,11 @@ class EventLoop:
         """A connection opens."""
         if self._current is not None:
             self._current.attach()
+
+    def detach(self) -> None:
+        """A connection that was attached has closed, or could not be opened."""
+        if self._current is not None:
+            self._current.detach()
 
     def wake(self) -> None:
         """Something changed that the loop may wait for."""

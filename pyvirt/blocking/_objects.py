@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from pyvirt.blocking._checking import converter, suspicion
 from pyvirt.blocking._errors import errors, latest, libvirtError, reported
+from pyvirt.blocking._eventloop import loop
 from pyvirt.blocking._formats import FORMATS
 from pyvirt.blocking._reactor import thread
 from pyvirt.client.connect import Connect
@@ -77,13 +78,15 @@ class Link:
     What keeps a connection open: its handles, objects and registered callbacks each hold it.
 
     As with the C library, closing a connection leaves it open for those that are left.
+
+    @ivar isHeard: an event loop was registered when it opened.
     """
 
     inner: Any = None  # of a copy that was not finished, too
 
-    def __init__(self, inner: Any, hearsKeepalive: bool) -> None:
+    def __init__(self, inner: Any, isHeard: bool) -> None:
         self.inner = inner
-        self.hearsKeepalive = hearsKeepalive
+        self.isHeard = isHeard
         OPEN[id(self)] = inner
 
     def others(self) -> int:
@@ -101,6 +104,8 @@ class Link:
             inner.close()
         else:
             thread.call(inner.close)
+        if self.isHeard:
+            loop.detach()
 
     def __del__(self) -> None:
         self.close()

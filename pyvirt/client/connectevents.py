@@ -103,18 +103,22 @@ class ConnectEvents(ConnectBase):
         """How many events were lost because the queue was full."""
         return self._session.queue.dropped
 
+    def _checkRegistration(self, kind: EventKind, handle: Handle | None, eventID: int) -> None:
+        """Refuse what no callback can be registered for, before anything is asked of anybody."""
+        prefix, _ = _NAMES[kind]
+        if (kind, eventID) not in SHAPES:
+            raise failed(f"{prefix}RegisterAny")
+        if handle is not None and not isinstance(handle, _CLASSES[kind]):
+            raise virtError(_INVALID[kind][0], f"{prefix}RegisterAny", _INVALID[kind][1])
+
     async def _register(
         self, kind: EventKind, handle: Handle | None, eventID: int, cb: Callback, opaque: Any
     ) -> int:
         if not callable(cb):
             raise TypeError(f"the callback is no callable: {cb!r}")
-        prefix, _ = _NAMES[kind]
-        shape = SHAPES.get((kind, eventID))
-        if shape is None:
-            raise failed(f"{prefix}RegisterAny")
+        self._checkRegistration(kind, handle, eventID)
+        shape = SHAPES[kind, eventID]
         cls = _CLASSES[kind]
-        if handle is not None and not isinstance(handle, cls):
-            raise virtError(_INVALID[kind][0], f"{prefix}RegisterAny", _INVALID[kind][1])
         ref = None if handle is None else handle._ref
         connect = self._connect
 

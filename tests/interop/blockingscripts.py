@@ -683,5 +683,37 @@ for disks in ("<disk name='/a' checkpoint='bitmap'/>", "<disk name='/a'/><disk n
             print(text if flags else text.count("bitmap"))
             made.delete()
         except libvirt.libvirtError as error: print(error)
+####
+# What is wrong with the arguments is said before what is missing; no loop is registered, unlike virEventRegister's.
+conn = libvirt.open(URI)
+dom, net = conn.lookupByName("test"), conn.networkLookupByName("default")
+def attempt(f, *a):
+    try: print(f(*a))
+    except libvirt.libvirtError as error: print(error.err)
+for subject, number in ((net, 0), (None, 99), (None, 0), (dom, 0)):
+    attempt(conn.domainEventRegisterAny, subject, number, print, None)
+attempt(conn.domainEventRegisterAny, None, 0, None, None)
+for subject in (dom, net, None):
+    attempt(conn.networkEventRegisterAny, subject, 0, print, None)
+    attempt(conn.storagePoolEventRegisterAny, subject, 0, print, None)
+for name in ("a/b", "/"):
+    attempt(conn.networkDefineXML, "<network><name>%s</name></network>" % name)
+    attempt(conn.defineXML, "<domain type='test'><name>%s</name><memory>1</memory><os><type>hvm</type></os></domain>" % name)
+####
+import asyncio, sys
+sys.path.append("/usr/lib/python3/dist-packages")
+# virEventRegisterImpl is called by this:
+import libvirtaio
+async def main():
+    impl = libvirtaio.virEventRegisterAsyncIOImpl(asyncio.get_running_loop())
+    conn, happened = libvirt.open(URI), asyncio.Queue()
+    conn.domainEventRegisterAny(None, 0, lambda conn, dom, *rest: happened.put_nowait((dom.name(), rest)), "o")
+    conn.lookupByName("test").suspend()
+    print(await happened.get(), impl.is_idle())
+    conn.domainEventDeregisterAny(0)
+    print(conn.close())
+    await impl.drain()
+    print(impl.is_idle())
+asyncio.run(main())
 """.strip("\n").split("\n####\n")
 """The scripts."""

@@ -60,9 +60,10 @@ async def writeDump(
     @param format: C{VIR_DOMAIN_CORE_DUMP_FORMAT_*}.
     @param memoryOnly: as debuggers read it; else as QEMU restores it.
     @param bypass: keep nothing of the file in the host's memory.
-    @raise VirtError: it could not be written; there is no file.
+    @raise VirtError: it could not be written; there is no file that was not there before.
     """
     compression = compressionFor(hypervisor, "dump")
+    existed = os.path.exists(path)
     fd = await createFile(hypervisor, path, job, "domain core dump job")
     try:
         if memoryOnly:
@@ -76,7 +77,8 @@ async def writeDump(
         except OSError as problem:
             raise systemFailure(problem, f"unable to close file {path}") from None
     except BaseException:
-        removeFile(path)
+        if not existed:
+            removeFile(path)
         raise
     finally:
         os.close(fd)

@@ -226,7 +226,10 @@ async def readMemory(hypervisor: Hypervisor, fd: int, compression: str) -> Async
     Give the descriptor from which QEMU reads memory that is in a file, from where that is now.
 
     @param compression: a program with that name undoes it, C{raw}: nobody need.
+    @raise VirtError: there is no such way of compressing.
     """
+    if compression.isdigit():
+        raise failed(f"Invalid compressed save format {compression}")
     if compression == "raw":
         yield fd
         return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 from twisted.logger import Logger
 
+from pyvirt.definitions.domain import formatDomain
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
 from pyvirt.errors import OperationFailed
 
@@ -22,11 +23,19 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.domain import Domain
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["COMPRESSIONS", "SaveImage", "readImage", "removeManagedSave", "writeHeader"]
+__all__ = [
+    "COMPRESSIONS",
+    "SaveImage",
+    "readImage",
+    "removeManagedSave",
+    "runtimeFacts",
+    "writeHeader",
+]
 
 log = Logger()
 
 _HEADER = struct.Struct("<16s5I56x")
+_SWAPPED = struct.Struct(">16s5I56x")
 _WHOLE = b"LibvirtQemudSave"
 _PART = b"LibvirtQemudPart"
 _VERSION = 2
@@ -52,7 +61,7 @@ class SaveImage:
     What is in the head of a file.
 
     @ivar ran: whether the guest ran when it was saved.
-    @ivar compression: one of L{COMPRESSIONS}.
+    @ivar compression: one of L{COMPRESSIONS}, or a number that is none of theirs.
     @ivar length: of the definition's part; the memory begins after it.
     @ivar extra: what follows the definition in its part.
     """
@@ -91,7 +100,9 @@ def writeHeader(fd: int, image: SaveImage, *, whole: bool) -> int:
         _VERSION,
         length,
         int(image.ran),
-        COMPRESSIONS.index(image.compression),
+        int(image.compression)
+        if image.compression not in COMPRESSIONS
+        else COMPRESSIONS.index(image.compression),
         cookie,
     )
     data = memoryview(head + body.ljust(length, b"\0"))
@@ -117,8 +128,12 @@ def readImage(fd: int) -> SaveImage:
     magic, version, length, ran, compressed, cookie = _HEADER.unpack(head)
     if magic not in (_WHOLE, _PART):
         raise NoImage("image magic is incorrect")
-    if version != _VERSION:
-        raise failed(f"image version is not supported ({version} > {_VERSION})")
+    if version > _VERSION:
+        # Perhaps a host of the other kind has written it.
+        magic, version, length, ran, compressed, cookie = _SWAPPED.unpack(head)
+    if version > _VERSION:
+        (shown,) = struct.unpack("<i", struct.pack("<I", version))
+        raise failed(f"image version is not supported ({shown} > {_VERSION})")
     if not length:
         raise failed(f"invalid header data length: {length}")
     if magic == _PART:
@@ -132,8 +147,6 @@ def readImage(fd: int) -> SaveImage:
         raise failed("failed to read domain XML")
     if len(body) < length:
         raise failed("failed to read cookie")
-    if compressed >= len(COMPRESSIONS):
-        raise failed(f"Invalid compressed save format {compressed}")
     try:
         text = body[:room].split(b"\0", 1)[0].decode()
     except UnicodeDecodeError:
@@ -141,9 +154,25 @@ def readImage(fd: int) -> SaveImage:
     extra = b""
     if 0 < cookie < length:
         extra = body[cookie:].split(b"\0", 1)[0] + b"\0"
+    known = compressed < len(COMPRESSIONS)
     return SaveImage(
-        xml=text, ran=bool(ran), compression=COMPRESSIONS[compressed], length=length, extra=extra
+        xml=text,
+        ran=bool(ran),
+        compression=COMPRESSIONS[compressed] if known else str(compressed),
+        length=length,
+        extra=extra,
     )
+
+
+def runtimeFacts(domain: Domain) -> str:
+    """Describe what a guest is restored with besides its definition: its processor as it is, for one."""
+    text = formatDomain(domain.definition, id=domain.id)
+    begin, end = text.find("  <cpu "), text.find("  </cpu>\n")
+    cpu = ""
+    if begin >= 0 and end >= 0:
+        lines = text[begin : end + len("  </cpu>\n")].splitlines()
+        cpu = "".join(f"{line[2:]}\n" for line in lines)
+    return f"{cpu}<slirpHelper/>"
 
 
 def openImage(path: str, *, write: bool = False) -> int:

@@ -5,6 +5,9 @@ Saving guests to files and letting them go on, where users name the file and whe
 from __future__ import annotations
 
 import os
+import textwrap
+
+import attrs
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import formatDomain
@@ -38,6 +41,7 @@ from pyvirt.drivers.qemu.saveimage import (
     openImage,
     readImage,
     removeManagedSave,
+    runtimeFacts,
     writeHeader,
 )
 from pyvirt.drivers.qemu.taints import taint
@@ -73,7 +77,7 @@ async def saveTo(
 
     @param changed: the definition to save instead of its own.
     @param what: is doing it, for those who wait for the domain.
-    @raise VirtError: it could not be saved; it goes on, and there is no file.
+    @raise VirtError: it could not be saved; it goes on, and there is no file that was not there before.
     """
     compression = compressionFor(hypervisor, "save")
     async with domain.jobs.longer(what, c.VIR_DOMAIN_JOB_OPERATION_SAVE) as job:
@@ -85,6 +89,7 @@ async def saveTo(
             guest.pausedReason = c.VIR_DOMAIN_PAUSED_SAVE
             await guest.execute("stop")
         fd: int | None = None
+        existed = False
         try:
             definition = domain.definition
             if changed is not None:
@@ -92,9 +97,17 @@ async def saveTo(
                 checkStable(definition, wanted, guest.askedCPU)
                 definition = wanted
             xml = formatMigratable(definition, guest.askedCPU if changed is None else None)
+            existed = os.path.exists(path)
             fd = await createFile(hypervisor, path, job, "domain save job")
             goesOn = ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
-            image = SaveImage(xml=xml, ran=goesOn, compression=compression, length=0)
+            facts = textwrap.indent(runtimeFacts(domain), "  ")
+            image = SaveImage(
+                xml=xml,
+                ran=goesOn,
+                compression=compression,
+                length=0,
+                extra=f"<cookie>\n{facts}\n</cookie>\n\0".encode(),
+            )
             try:
                 begin = writeHeader(fd, image, whole=False)
                 os.lseek(fd, begin, os.SEEK_SET)
@@ -105,14 +118,12 @@ async def saveTo(
             await writeMemory(hypervisor, domain, guest, job, fd, compression, "domain save job")
             try:
                 await flush(hypervisor, fd)
-                length = begin - 92
-                whole = SaveImage(xml=xml, ran=goesOn, compression=compression, length=length)
-                writeHeader(fd, whole, whole=True)
+                writeHeader(fd, attrs.evolve(image, length=begin - 92), whole=True)
                 await finish(hypervisor, fd, bool(flags & c.VIR_DOMAIN_SAVE_BYPASS_CACHE))
             except OSError as problem:
                 raise systemFailure(problem, f"unable to close {path}") from None
         except BaseException:
-            if fd is not None:
+            if fd is not None and not existed:
                 removeFile(path)
             if ran and domain.guest is guest and guest.monitor is not None:
                 await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_SAVE_CANCELED)

@@ -15,7 +15,6 @@ import attrs
 from twisted.logger import Logger
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import formatDomain
 from pyvirt.definitions.domain._disk import BackingFormat, BackingStore
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.schema import replaced
@@ -53,7 +52,7 @@ from pyvirt.drivers.qemu.refusals import (
     systemFailure,
     unsupportedConfig,
 )
-from pyvirt.drivers.qemu.saveimage import SaveImage, writeHeader
+from pyvirt.drivers.qemu.saveimage import SaveImage, runtimeFacts, writeHeader
 from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -162,13 +161,7 @@ async def _prepare(hypervisor: Hypervisor, domain: Domain, snapshot: Snapshot, f
         snapshot.keepMemory("internal" if domain.active else "no")
         snapshot.align("internal")
     if domain.active and snapshot.memory in ("internal", "external"):
-        text = formatDomain(domain.definition, id=domain.id)
-        begin, end = text.find("  <cpu "), text.find("  </cpu>\n")
-        cpu = ""
-        if begin >= 0 and end >= 0:
-            lines = text[begin : end + len("  </cpu>\n")].splitlines()
-            cpu = "".join(f"{line[2:]}\n" for line in lines)
-        snapshot.change(cookie=f"{cpu}<slirpHelper/>")
+        snapshot.change(cookie=runtimeFacts(domain))
     _checkDisks(domain, snapshot, flags)
 
 
@@ -178,7 +171,7 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
     for wish in snapshot.disks:
         disk = diskNamed(domain.definition, wish.name)
         name = wish.name
-        if domain.guest is not None and wish.snapshot in ("internal", "external"):
+        if domain.guest is not None and wish.snapshot in ("internal", "external", "manual"):
             busy(domain.guest, disk)
         if wish.snapshot == "internal":
             inside = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt import constants as c
+from pyvirt.definitions.domain._source import FileSource
 from pyvirt.drivers.imageheaders import luksOffset, readHeader
 from pyvirt.drivers.interfaces.values import (
     BlockInfo,
@@ -121,7 +122,9 @@ class DomainStatistics(PerfEvents, BulkStatistics):
             facts = await BlockFacts.ask(guest)
             alias = disk.alias or ""
             actual = facts.actual(alias)
-            allocation = facts.highest(alias) or actual
+            # Of files the file system knows better.
+            local = isinstance(disk.source, FileSource)
+            allocation = actual if local else facts.highest(alias) or actual
             physical = fileSizes(source).physical if source else actual
             return BlockInfo(allocation, facts.capacity(alias) or 0, physical)
         if not source:

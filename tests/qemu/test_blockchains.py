@@ -31,7 +31,7 @@ from pyvirt.drivers.qemu.blocks.chain import (
     withChain,
     withDisk,
 )
-from pyvirt.drivers.qemu.blocks.jobs import CANCELED, COMPLETED, FAILED, BlockJob, after
+from pyvirt.drivers.qemu.blocks.jobs import CANCELED, COMPLETED, FAILED, BlockJob, after, persisted
 from pyvirt.errors import VirtError
 
 DOMAIN = """<domain type='qemu'><name>g</name><memory>1024</memory>
@@ -166,6 +166,19 @@ class OutcomeTests(SynchronousTestCase):
     def outcome(self, job: BlockJob, status: int = COMPLETED, disk=None):  # type: ignore[no-untyped-def]
         done, gone = after(disk or self.disk, job, status)
         return [each.index for each in chain(done)], [each.index for each in gone]
+
+    def test_unreached(self) -> None:
+        """Where what a domain will be does not name the image that others went into, what is below its own is left open."""
+        definition = parseDomain(DOMAIN.format(path="/4", format="qcow2"))
+        mine = withDisk(definition, withChain(definition.devices.disks[0], self.images[:2]))
+        for base, paths in ((2, ["/4"]), (3, ["/4", "/3", "/1"])):
+            job = BlockJob("j", "commit", "vda", top=3, base=base)
+            done = withChain(self.disk, [self.images[0], self.images[1], self.images[3]])
+            changed = persisted(mine, self.disk, done, "commit", job.base)
+            assert changed is not None
+            disk = changed.devices.disks[0]
+            self.assertEqual([each.path for each in chain(disk)], paths)
+            self.assertEqual(disk.backingStore is None, len(paths) == 1)
 
     def test_pull(self) -> None:
         """What was pulled is gone, up to the base if there is one."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import Layout
+from pyvirt.drivers.qemu.memorystream import readMemory
 from pyvirt.drivers.qemu.reconnecting import findAgain, loadDefinitions
 from pyvirt.drivers.qemu.saveimage import SaveImage, openImage, readImage, writeHeader
 from pyvirt.errors import ErrorCode, VirtError
@@ -168,3 +170,36 @@ class HostileFileTests(SynchronousTestCase):
                         self.assertLessEqual(len(found.xml), len(whole))
                     finally:
                         os.close(fd)
+
+    def test_kinds(self) -> None:
+        """Hosts of the other kind write numbers the other way round; a way of compressing need not be known to read on."""
+        os.makedirs(self.folder)
+        path = f"{self.folder}/save"
+        swapped = struct.pack(
+            ">16s5I56x", b"LibvirtQemudSave", 2, 16, 1, 9, 0
+        ) + b"<domain/>".ljust(16, b"\0")
+        for data, expected in (
+            (swapped, ""),
+            (
+                swapped[:16] + b"\xff" + swapped[17:],
+                "image version is not supported (-16777214 > 2)",
+            ),
+            (
+                swapped[:16] + b"\xff\0\0\0" + swapped[20:],
+                "image version is not supported (-16777216 > 2)",
+            ),
+        ):
+            with open(path, "wb") as file:
+                file.write(data)
+            fd = openImage(path)
+            self.addCleanup(os.close, fd)
+            if expected:
+                with self.assertRaises(VirtError) as caught:
+                    readImage(fd)
+                self.assertIn(expected, str(caught.exception))
+            else:
+                found = readImage(fd)
+                self.assertEqual((found.xml, found.compression), ("<domain/>", "9"))
+                reading = Deferred.fromCoroutine(readMemory(None, fd, "9").__aenter__())  # type: ignore[arg-type]
+                error = self.failureResultOf(reading, VirtError).value
+                self.assertIn("Invalid compressed save format 9", str(error))

@@ -23,10 +23,12 @@ from pyvirt.definitions.backup import (
     parseBackup,
 )
 from pyvirt.definitions.domain._source import FileSource
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
 from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
 from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, merging
 from pyvirt.drivers.qemu.blocks.chain import Image, chain, diskNamed, localPath, pathOf
+from pyvirt.drivers.qemu.blocks.chain import prepared as preparedSource
 from pyvirt.drivers.qemu.blocks.jobs import (
     COMPLETED,
     FAILED,
@@ -68,6 +70,7 @@ class Backup:
     @ivar indexes: by disk, the number of the image that is written.
     @ivar status: the worst that a disk has ended with.
     @ivar pushed: C{(done, all)} of disks that are done, in bytes.
+    @ivar reuse: images were there before, and stay.
     """
 
     definition: BackupDefinition
@@ -77,6 +80,7 @@ class Backup:
     status: int = COMPLETED
     problem: str | None = None
     pushed: tuple[int, int] = (0, 0)
+    reuse: bool = False
 
     @property
     def pull(self) -> bool:
@@ -114,6 +118,7 @@ class Backup:
                 "status": self.status,
                 "problem": self.problem,
                 "pushed": self.pushed,
+                "reuse": self.reuse,
             }
         )
 
@@ -133,6 +138,7 @@ class Backup:
             status=int(found["status"]),
             problem=found["problem"],
             pushed=(int(done), int(whole)),
+            reuse=bool(found.get("reuse")),
         )
 
 
@@ -178,7 +184,12 @@ class DomainBackup:
             checkpoint = None if given is None else prepared(domain, given)
             if not any(disk.backup for disk in definition.disks):
                 raise unsupportedConfig("no disks selected for backup")
-            backup = Backup(definition=definition, indexes={}, began=now, job=long)
+            stores = tuple(
+                disk if disk.store is None else replaced(disk, store=preparedSource(disk.store))
+                for disk in definition.disks
+            )
+            definition = replaced(definition, disks=stores)
+            backup = Backup(definition=definition, indexes={}, began=now, job=long, reuse=reuse)
             await _begin(hypervisor, domain, guest, backup, checkpoint, reuse)
             watch(hypervisor, domain, guest, backup, long)
             begun = True
@@ -467,7 +478,7 @@ async def diskDone(
 
 def dropScratch(backup: Backup) -> None:
     """Remove the files that QEMU wrote what changed meanwhile to: with the backup they are of no use."""
-    if not backup.pull:
+    if not backup.pull or backup.reuse:
         return
     for disk in backup.definition.disks:
         store = backup.image(disk.name)

@@ -11,6 +11,7 @@ from pyvirt.definitions.domain._source import BlockSource, FileSource
 from pyvirt.drivers.interfaces.values import BlockJobInfo, DomainRef, TypedParam
 from pyvirt.drivers.qemu.blocks.beginning import (
     MIB,
+    busy,
     checkTop,
     commit,
     copy,
@@ -186,6 +187,8 @@ class DomainBlockJobs:
         async with domain.jobs.change("remoteDispatchDomainBlockCommit", within=True):
             found = diskFor(domain, disk)
             images, target = chain(found), found.target.dev
+            if domain.guest is not None and images:
+                busy(domain.guest, found)
             upper = 0 if top is None or top == target else find(images, top, target)
             if base is None:
                 lower = upper + 1 if flags & shallow else len(images) - 1

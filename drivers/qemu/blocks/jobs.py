@@ -365,7 +365,7 @@ def _settled(
     done, gone = after(disk, job, status)
     domain.definition = withDisk(domain.definition, done)
     if gone and status == COMPLETED and job.kind != "backup":
-        changed = persisted(domain.pending, disk, done, job.kind)
+        changed = persisted(domain.pending, disk, done, job.kind, job.base)
         if changed is not None and changed is not domain.pending:
             domain.pending = changed
             hypervisor.keepDefinition(domain)
@@ -373,7 +373,11 @@ def _settled(
 
 
 def persisted(
-    pending: DomainDefinition | None, before: Any, after: Any, kind: str = ""
+    pending: DomainDefinition | None,
+    before: Any,
+    after: Any,
+    kind: str = "",
+    base: int | None = None,
 ) -> DomainDefinition | None:
     """
     Put what a job has made of a disk into what the domain will be, if it would be the same disk there.
@@ -381,12 +385,16 @@ def persisted(
     That nothing lies below the last image is said of a copy; else as far as it was said of that image before.
 
     @param kind: what kind of job it was.
+    @param base: the number of the image that was written into, or that was left below.
     """
     if pending is None:
         return None
     mine = diskNamed(pending, before.target.dev)
     if mine is None or mine.source is None or pathOf(mine.source) != pathOf(before.source):
         return pending
+    if kind in ("pull", "commit") and base is not None and not _reaches(mine, before, base):
+        # What is below its image may be something else by now.
+        return withDisk(pending, replaced(mine, backingStore=None))
     images = [attrs.evolve(each, index=None) for each in chain(after)]
     changed = withChain(mine, images)
     if kind != "copy" and (
@@ -394,6 +402,16 @@ def persisted(
     ):
         changed = replaced(changed, backingStore=opened(changed.backingStore))
     return withDisk(pending, changed)
+
+
+def _reaches(mine: Any, before: Any, base: int) -> bool:
+    """Whether what a disk will be is made of the same images down to one of those of the running guest."""
+    for image, other in zip(chain(before), chain(mine), strict=False):
+        if image.path != other.path:
+            return False
+        if image.index == base:
+            return True
+    return False
 
 
 def _terminated(disk: Any, path: str) -> bool:

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain._disk import BackingFormat, BackingStore
-from pyvirt.definitions.domain._source import FileSource
+from pyvirt.definitions.domain._source import BlockSource, FileSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.snapshot import STATES, SnapshotDisk
 from pyvirt.drivers.qemu import ending, locks, starting
@@ -26,6 +26,7 @@ from pyvirt.drivers.qemu.blocks.chain import (
     Image,
     chain,
     diskNamed,
+    goingOn,
     pathOf,
     prepared,
     withChain,
@@ -196,6 +197,14 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
                 raise unsupportedConfig(
                     f"external snapshot format for disk {name} is unsupported: {form}"
                 )
+            if not domain.active:
+                _checkInactive(disk.source)
+                _checkInactive(wish.source)
+            if domain.active and disk.shareable and not disk.readonly:
+                # Of what is laid over others only one guest may write.
+                raise unsupportedConfig(
+                    f"shared access for disk '{name}' requires use of supported storage format"
+                )
             wish = replaced(wish, format=form)
             _checkTarget(wish, bool(flags & _REUSE))
         done.append(wish)
@@ -214,6 +223,21 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
             "mixing internal and external targets for a snapshot is not yet supported"
         )
     snapshot.change(disks=tuple(done))
+
+
+def _checkInactive(source: Any) -> None:
+    """
+    Refuse images of guests that do not run which are neither files nor devices of this host.
+
+    @raise VirtError: it is such a one.
+    """
+    if source is None or isinstance(source, (FileSource, BlockSource)):
+        return
+    protocol = getattr(source, "protocol", None)
+    using = f" using '{protocol}' protocol" if protocol is not None else ""
+    raise internal(
+        f"external inactive snapshots are not supported on '{source.sourceType}' disks{using}"
+    )
 
 
 def _checkTarget(wish: SnapshotDisk, reuse: bool) -> None:
@@ -422,7 +446,7 @@ async def addOverlays(
                     "data": {"node": images[0].formatName, "overlay": new.formatName},
                 }
             )
-            live = withDisk(live, withChain(disk, [new, *images]))
+            live = withDisk(live, goingOn(disk, [new, *images]))
             if pending is not None:
                 pending = overlaid(pending, disk, attrs.evolve(new, source=wish.source))
         if actions:

@@ -11,7 +11,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.domain._source import DirSource, FileSource, NetworkSource, Slice
-from pyvirt.drivers.qemu.blocks.backingstrings import backingSource
+from pyvirt.drivers.qemu.blocks.backingstrings import backingSource, backingString
 from pyvirt.drivers.qemu.command.blockdevs import sourceProps
 from pyvirt.errors import VirtError
 
@@ -56,6 +56,21 @@ class BackingStringTests(SynchronousTestCase):
         assert isinstance(source, NetworkSource)
         self.assertEqual(sourceProps(source, {})["user"], "u")
         self.assertIsNone(source.auth)
+
+    def test_written(self) -> None:
+        """What is written into headers is read again as the same source; a path is written as such."""
+        for text in (
+            "/x",
+            "nbd://localhost:10900/a%20b",
+            "https://h:443/x?a=b",
+            "iscsi://h:3260/t/1",
+            "gluster://h:24007/v/p",
+            'json:{"file":{"driver":"nbd","server":{"type":"unix","path":"/s"},"export":"e"}}',
+            'json:{"file":{"driver":"ssh","path":"/a","server":{"host":"h","port":"22"},"user":"u"}}',
+            'json:{"file":{"driver":"raw","offset":0,"size":512,"file":{"driver":"file","filename":"/x"}}}',
+        ):
+            source = backingSource(text, "/a/top")
+            self.assertEqual(backingString(source), text)
 
     def test_hostile(self) -> None:
         """Whatever stands in a header is a source, QEMU's business, or an error in libvirt's words."""

@@ -7,12 +7,13 @@ cannot describe (whoever opens it is named in the address) is left to QEMU.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from pyvirt.definitions.domain._address import PCIAddress
 from pyvirt.definitions.domain._source import (
@@ -30,11 +31,12 @@ from pyvirt.definitions.domain._source import (
     Slice,
 )
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.command.blockdevs import sourceProps
 from pyvirt.drivers.qemu.jsontexts import readJSON
 from pyvirt.drivers.qemu.refusals import internal, invalidArgument, unsupportedConfig
 from pyvirt.errors import ErrorDomain, VirtError
 
-__all__ = ["backingSource", "localSource"]
+__all__ = ["backingSource", "backingString", "localSource"]
 
 _PROTOCOLS = frozenset((*PORTS, "rbd", "nfs"))
 _TRANSPORTS = ("tcp", "unix", "rdma")
@@ -506,3 +508,41 @@ _DRIVERS: dict[str, Callable[[dict[str, Any], str], DiskSource | None]] = {
     "nvme": _nvme,
     "vxhs": _vxhs,
 }
+
+
+#: Protocols whose addresses are written as such.
+_ADDRESSED = frozenset(
+    ("nbd", "http", "https", "ftp", "ftps", "tftp", "iscsi", "gluster"),
+)
+
+
+def backingString(source: Any) -> str:
+    """
+    Say for a header what an image is laid over: a path, an address, or QEMU's JSON where neither says it all.
+
+    @raise VirtError: QEMU has no such protocol.
+    """
+    if not isinstance(source, NetworkSource):
+        path = str(getattr(source, "file", None) or getattr(source, "dev", None) or "")
+        if source.slice is None:
+            return path
+    elif (
+        source.protocol in _ADDRESSED
+        and len(source.hosts) == 1
+        and source.hosts[0].transport in (None, "tcp")
+        and source.slice is None
+        and not source.timeout
+        and source.cookies is None
+        and source.ssl is None
+    ):
+        host = source.hosts[0]
+        name = f"[{host.name}]" if ":" in (host.name or "") else host.name
+        port = f":{host.port}" if host.port else ""
+        path = quote(source.name or "", safe="/:@!$&'()*+,;=~").removeprefix("/")
+        query = f"?{source.query}" if source.query else ""
+        return f"{source.protocol}://{name}{port}/{path}{query}"
+    props: dict[str, Any] = sourceProps(source, {})
+    if source.slice is not None:
+        part = {"driver": "raw", "offset": source.slice.offset, "size": source.slice.size}
+        props = {**part, "file": props}
+    return "json:" + json.dumps({"file": props}, separators=(",", ":"))

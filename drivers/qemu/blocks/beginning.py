@@ -4,7 +4,9 @@ Beginning long operations on disks: pulling, committing, copying.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from functools import partial
 from typing import Any, NoReturn
 
@@ -12,7 +14,14 @@ import attrs
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain._disk import FORMATS, Mirror
-from pyvirt.definitions.domain._source import SOURCES, BlockSource, FileSource, readSource
+from pyvirt.definitions.domain._source import (
+    SOURCES,
+    BlockSource,
+    DirSource,
+    FileSource,
+    VolumeSource,
+    readSource,
+)
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.schema import Context, replaced
@@ -280,6 +289,13 @@ def _checkTarget(disk: Any, source: Any, reuse: bool) -> None:
     @raise VirtError: it cannot, or is not.
     """
     path = pathOf(source)
+    if isinstance(source, VolumeSource):
+        raise internal(
+            f"storage source pool '{source.pool}' volume '{source.volume}' is not translated"
+        )
+    if isinstance(source, DirSource):
+        problem = OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        raise systemFailure(problem, f"unable to stat block copy target '{path}'")
     if not path.startswith("/"):
         return
     try:
@@ -293,6 +309,11 @@ def _checkTarget(disk: Any, source: Any, reuse: bool) -> None:
         raise systemFailure(
             problem, f"unable to stat destination file for disk {disk.target.dev}: {path}"
         ) from None
+    if isinstance(source, BlockSource) and not stat.S_ISBLK(found.st_mode):
+        raise invalidArgument(
+            f"blockdev flag requested for disk {disk.target.dev}, but file '{path}' is not a "
+            "block device"
+        )
     if isinstance(source, FileSource) and found.st_size and not reuse:
         raise unsupportedConfig(
             f"external destination file for disk {disk.target.dev} already exists and is not "

@@ -44,6 +44,7 @@ __all__ = [
     "diskNamed",
     "disksOf",
     "find",
+    "goingOn",
     "headerOf",
     "localPath",
     "opened",
@@ -161,6 +162,16 @@ def withChain(disk: Any, images: Sequence[Image]) -> Any:
         driver=driver,
         backingStore=stores(images[1:]),
     )
+
+
+def goingOn(disk: Any, images: Sequence[Image]) -> Any:
+    """As L{withChain}, of a running guest: where nobody knows what its last image is laid over, nobody does then."""
+    done, store = withChain(disk, images), disk.backingStore
+    while store is not None and store.source is not None:
+        store = store.backingStore
+    if store is None and chain(disk)[-1].index == images[-1].index:
+        done = replaced(done, backingStore=opened(done.backingStore))
+    return done
 
 
 def stores(images: Sequence[Image]) -> BackingStore:

@@ -24,6 +24,7 @@ from pyvirt.drivers.qemu.blocks.chain import (
     below,
     chain,
     diskNamed,
+    goingOn,
     localPath,
     opened,
     pathOf,
@@ -339,13 +340,13 @@ def after(disk: Any, job: BlockJob, status: int) -> tuple[Any, list[Image]]:
         if mirror is None or status != COMPLETED or job.state != "pivoting":
             return disk, copied
         kept = images[1:] if job.shallow else []
-        return withChain(disk, [*copied, *kept]), images[:1] if job.shallow else images
+        return goingOn(disk, [*copied, *kept]), images[:1] if job.shallow else images
     if status != COMPLETED:
         return disk, []
     if job.kind == "pull":
         bottom = len(images)
         end = place.get(job.base, bottom) if job.base is not None else bottom
-        return withChain(disk, [images[0], *images[end:]]), images[1:end]
+        return goingOn(disk, [images[0], *images[end:]]), images[1:end]
     end = place.get(job.base, -1)
     if end < 0:
         return disk, []
@@ -353,9 +354,9 @@ def after(disk: Any, job: BlockJob, status: int) -> tuple[Any, list[Image]]:
         if job.state != "pivoting":
             return disk, []
         lower = [attrs.evolve(images[end], detected=False), *images[end + 1 :]]
-        return withChain(disk, lower), images[:end]
+        return goingOn(disk, lower), images[:end]
     top = place.get(job.top, 0)
-    return withChain(disk, [*images[:top], *images[end:]]), images[top:end]
+    return goingOn(disk, [*images[:top], *images[end:]]), images[top:end]
 
 
 def _settled(

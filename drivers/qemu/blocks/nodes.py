@@ -12,6 +12,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from pyvirt.drivers.qemu.blocks.backingstrings import backingString
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image, localPath
 from pyvirt.drivers.qemu.command import HostSettings
 from pyvirt.drivers.qemu.command.blockdevs import Node, Options
@@ -283,7 +284,7 @@ def creation(
     elif image.format not in ("qed", "qcow", "vmdk", "vdi"):
         raise failed(f"cannot create an image of format '{image.format}'")
     if over is not None:
-        options["backing-file"] = over.path
+        options["backing-file"] = backingString(over.source)
         if image.format in ("qcow2", "qed", "qcow"):
             options["backing-fmt"] = over.format
     return options

@@ -17,10 +17,11 @@ from pyvirt.drivers.interfaces.locking import Guest, ILockManager, Lockable
 from pyvirt.errors import ErrorCode, VirtError
 from pyvirt.locking.etcdclient import EtcdClient, keyOf
 from pyvirt.locking.lockd import LockdManager
-from pyvirt.locking.owners import Owners, startTime
+from pyvirt.locking.owners import Owners
 from pyvirt.locking.plugin import NoLocks, explain, lockManager
 from pyvirt.locking.space import AUTOCREATE, SHARED, LockSpaces
 from pyvirt.locking.tap import readConfig as readDaemonConfig
+from pyvirt.process import startTime
 from pyvirt.testing.contracts import assertContract
 
 GUEST = Guest("00112233-4455-6677-8899-aabbccddeeff", "web1", 1, 4242)

@@ -13,19 +13,11 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
 
-__all__ = ["Owners", "startTime"]
+from pyvirt.process import startTime
+
+__all__ = ["Owners"]
 
 log = Logger()
-
-
-def startTime(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None: there is no such process, or only its remains."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 class _Watch(FileDescriptor):

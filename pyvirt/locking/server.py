@@ -24,8 +24,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
-from pyvirt.locking.owners import Owners, startTime
+from pyvirt.locking.owners import Owners
 from pyvirt.locking.space import AUTOCREATE, SHARED, LockSpaces
+from pyvirt.process import startTime
 from pyvirt.protocols.message import PAYLOAD
 from pyvirt.protocols.procedures import Kind
 from pyvirt.protocols.programs.lock import PROGRAM

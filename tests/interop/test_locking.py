@@ -29,7 +29,7 @@ from pyvirt.errors import ErrorCode, VirtError
 from pyvirt.locking.etcd import EtcdManager
 from pyvirt.locking.launcher import STATUS
 from pyvirt.locking.lockd import LockdManager
-from pyvirt.locking.owners import startTime
+from pyvirt.process import startTime
 from pyvirt.protocols.programs.lock import PROGRAM
 from pyvirt.protocols.structs import LockOwner
 from pyvirt.testing.suites import LockManagerContract

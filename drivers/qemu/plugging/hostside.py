@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, chain
-from pyvirt.drivers.qemu.hostends import hasVFIO
+from pyvirt.drivers.qemu.hostends import checkAccess, hasVFIO
 from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS
 from pyvirt.drivers.qemu.refusals import (
     internal,
@@ -42,12 +42,7 @@ def checkHost(kind: str, device: Any) -> None:
                 ErrorDomain.CGROUP,
             )
     if path is not None:
-        try:
-            os.stat(path)
-        except OSError as problem:
-            raise systemFailure(
-                problem, f"Path '{path}' is not accessible", ErrorDomain.CGROUP
-            ) from None
+        checkAccess(path)
     if kind == "hostdevs":
         _checkHostDevice(device)
     if kind in CHARDEVS:
@@ -96,13 +91,7 @@ def _checkHostDevice(device: Any) -> None:
     if device.type in ("pci", "mdev"):
         _checkPassthrough(device.type)
     elif device.type == "scsi_host":
-        path = f"/sys/kernel/config/target/vhost//{source.wwpn}"
-        try:
-            os.stat(path)
-        except OSError as problem:
-            raise systemFailure(
-                problem, f"Path '{path}' is not accessible", ErrorDomain.CGROUP
-            ) from None
+        checkAccess(f"/sys/kernel/config/target/vhost//{source.wwpn}")
     elif device.type == "usb":
         _checkUSB(source)
     elif device.type == "scsi" and source.scsi is not None:

@@ -3,6 +3,9 @@ Keepalive: is the peer still there, though it says nothing?
 
 Any bytes from the peer prove it.  After C{interval} seconds of silence a ping goes out; after C{count} of
 them without a sign of life the connection is given up.  Pings are answered always, by anyone.
+
+A peer that pings by itself is looked at half as often, for its pings prove as much: each look wakes a process that
+rests.  If it falls silent the first ping is left out, and it is given up no later than others.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ class Keepalive:
     @ivar interval: seconds of silence before a ping, and between pings.
     @ivar count: how many pings may stay unanswered.
     @ivar heard: when the peer last sent anything; whoever reads from it sets this.
+    @ivar pinged: when the peer last pinged by itself, None if it has not; whoever reads from it sets this.
     """
 
     def __init__(
@@ -42,9 +46,11 @@ class Keepalive:
         self.interval = interval
         self.count = count
         self.heard = clock.seconds()
+        self.pinged: float | None = None
         self._send = send
         self._dead = dead
         self._pings = 0
+        self._late = False
         self._lastPing = 0.0
         self._call: IDelayedCall | None = None
 
@@ -53,6 +59,7 @@ class Keepalive:
         if self._call is None:
             self.heard = self.clock.seconds()
             self._pings = 0
+            self._late = False
             self._call = self.clock.callLater(self.interval, self._tick)
 
     def stop(self) -> None:
@@ -74,8 +81,15 @@ class Keepalive:
         silence = now - self.heard
         # The clock's resolution must not turn "exactly the interval" into a wait for the next one.
         if not self._pings and silence < self.interval - 0.001:
-            self._call = self.clock.callLater(self.interval - silence, self._tick)
+            pinged = self.pinged is not None and now - self.pinged < self.interval
+            self._late = pinged and self.count > 1
+            # A little before its next ping but one, so as not to cross that.
+            wait = self.interval * (1.9 if self._late else 1)
+            self._call = self.clock.callLater(wait - silence, self._tick)
             return
+        # The one that would have gone out, had there been a look.
+        self._pings += self._late and silence > self.interval * 1.5
+        self._late = False
         if self._pings >= self.count:
             self._dead()
             return

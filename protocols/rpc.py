@@ -119,6 +119,8 @@ class RPCPeer(PacketProtocol):
         if type != MessageType.MESSAGE or version != 1 or procedure not in (1, 2):
             return False
         if procedure == 1:
+            if self.keepalive is not None:
+                self.keepalive.pinged = self.keepalive.heard
             self.send(keepalive.PONG)
         return True
 

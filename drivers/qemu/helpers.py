@@ -55,7 +55,10 @@ def startHelper(hypervisor: Hypervisor, helper: Helper, command: Command, log: s
     @raise VirtError: it cannot be started.
     """
     os.makedirs(os.path.dirname(helper.pidFile), exist_ok=True)
-    opened = GuestLog(log, hypervisor.logs.limits) if log is not None else None
+    opened: GuestLog | None = None
+    if log is not None:
+        opened = GuestLog(log, hypervisor.logs.limits)
+        hypervisor.logs.follow(log)
     try:
         running = hypervisor.processes.start(
             attrs.evolve(command, pidFile=helper.pidFile, log=None if opened is None else opened.fd)

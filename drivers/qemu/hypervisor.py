@@ -30,6 +30,7 @@ from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.defaults import checkPorts
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
+from pyvirt.drivers.qemu.filewatch import FileWatch
 from pyvirt.drivers.qemu.guestlogs import logsOf
 from pyvirt.drivers.qemu.hostfacts import physicalBits
 from pyvirt.drivers.qemu.layout import Layout
@@ -114,7 +115,12 @@ class Hypervisor(Background):
         self._hostUUID: bytes | None = None
         self.cgroups = findCgroups()
         self.lastID = 0
-        self.logs = LogKeeper(reactor, loadLimits(layout.logLimits), self._openLogs)
+        self.logs = LogKeeper(
+            reactor,
+            loadLimits(layout.logLimits),
+            self._openLogs,
+            lambda written: FileWatch.open(reactor, written),
+        )
         super().__init__()
         self.stopping = False
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
+from typing import Protocol
 
 import attrs
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import CooperativeTask, Cooperator, LoopingCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import CooperativeTask, Cooperator
 from twisted.logger import Logger
 
 from pyvirt.confsyntax import ConfigError, parse
@@ -23,7 +24,7 @@ __all__ = ["INTERVAL", "LogKeeper", "LogLimits", "loadLimits", "putAside", "rota
 
 log = Logger()
 
-#: Seconds between two looks.
+#: Seconds between that a log is written to, and that it is looked at; and between two looks.
 INTERVAL = 5.0
 #: Bytes that are copied in one turn of the reactor, and that may have come meanwhile to be kept too.
 _STEP = 1 << 20
@@ -173,24 +174,45 @@ def _cut(opened: int, begin: int, end: int, towards: int) -> int:
     return begin + found + 1
 
 
+class IWatch(Protocol):
+    """Tells of files that are written to: L{pyvirt.drivers.qemu.filewatch.FileWatch}."""
+
+    def add(self, path: str) -> bool:
+        """Tell when a file is written to next; return False if it cannot be watched."""
+
+    def close(self) -> None:
+        """Tell of nothing any more."""
+
+
 class LogKeeper:
     """
     Keeps the logs of running guests from growing beyond their limits.
+
+    A log is looked at some seconds after somebody has written to it, so that guests which say nothing cost nothing.
+    Where the system does not tell of that, all are looked at again and again.
 
     @ivar limits: what they are.
     """
 
     def __init__(
-        self, clock: IReactorTime, limits: LogLimits, logs: Callable[[], Iterable[str]]
+        self,
+        clock: IReactorTime,
+        limits: LogLimits,
+        logs: Callable[[], Iterable[str]],
+        watch: Callable[[Callable[[str], None]], IWatch | None] = lambda written: None,
     ) -> None:
         """
         @param logs: returns the paths of logs that somebody writes to, always at their ends.
+        @param watch: makes what calls its argument with the path of a file that was written to; or returns None.
         """
         self.limits = limits
         self._clock = clock
         self._logs = logs
-        self._loop = LoopingCall(self._look)
-        self._loop.clock = clock
+        self._makeWatch = watch
+        self._watch: IWatch | None = None
+        self._running = False
+        self._written: set[str] = set()
+        self._later: IDelayedCall | None = None
         self._cooperator = Cooperator(
             terminationPredicateFactory=lambda: lambda: True,
             scheduler=lambda step: clock.callLater(0, step),
@@ -198,21 +220,61 @@ class LogKeeper:
         self._task: CooperativeTask[Generator[None, None, None]] | None = None
 
     def start(self) -> None:
-        """Look every few seconds from now on."""
-        self._loop.start(INTERVAL, now=False)
+        """Look after logs from now on."""
+        self._running = True
+        self._watch = self._makeWatch(self._isWritten)
+        if self._watch is None:
+            self._lookLater()
+            return
+        for path in self._logs():
+            self.follow(path)
+
+    def follow(self, path: str) -> None:
+        """Look after a log to which somebody begins to write, for as long as it is one of those."""
+        if self._watch is None:
+            return
+        if not self._watch.add(path):
+            log.warn("{path} may grow without end: nobody tells of it", path=path)
+        elif self._isLarge(path):
+            self._isWritten(path)
 
     def stop(self) -> None:
         """Look no more; what is being put aside is left as it was."""
-        if self._loop.running:
-            self._loop.stop()
+        self._running = False
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
+        later, self._later = self._later, None
+        if later is not None:
+            later.cancel()
         task, self._task = self._task, None
         if task is not None:
             task.stop()
 
+    def _isWritten(self, path: str) -> None:
+        self._written.add(path)
+        self._lookLater()
+
+    def _lookLater(self) -> None:
+        if self._later is None and self._running:
+            self._later = self._clock.callLater(INTERVAL, self._look)
+
     def _look(self) -> None:
+        self._later = None
         if self._task is not None:
+            # One thing after the other.
+            self._lookLater()
             return
-        large = [path for path in self._logs() if self._isLarge(path)]
+        open_ = set(self._logs())
+        if self._watch is not None:
+            open_ &= self._written
+            self._written.clear()
+            for path in open_:
+                # What comes while they are looked at is told.
+                self.follow(path)
+        else:
+            self._lookLater()
+        large = sorted(path for path in open_ if self._isLarge(path))
         if large:
             work = self._rotate(large)
             self._task = self._cooperator.cooperate(work)

@@ -22,6 +22,7 @@ from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.following import wordOf
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.guestlogs import logsOf
 from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.labels import ownerOf
@@ -166,6 +167,8 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
         # It has ended while nobody looked.
         await _ended(hypervisor, domain, guest)
         return
+    for each in logsOf(definition):
+        hypervisor.logs.follow(hypervisor.layout.log(each))
     running.whenEnded().addCallback(lambda _: ending.processEnded(hypervisor, domain, guest))
     if hypervisor.hasLocks:
         await locks.adopt(hypervisor, domain, guest, state != c.VIR_DOMAIN_PAUSED)

@@ -155,6 +155,7 @@ async def start(
             remembers = bool(hypervisor.config["remember_owner"])
             takeOver(live, guest.recipient, remembers, guest.taken)
         guestLog = GuestLog(layout.log(domain.name), hypervisor.logs.limits)
+        hypervisor.logs.follow(guestLog.path)
         # A guest that comes from another host gets its leases when it has come.
         how = await locks.launch(hypervisor, domain, guest, live, incomingURI is None)
         connections = networking.Connections()

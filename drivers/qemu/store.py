@@ -78,6 +78,8 @@ class Store:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        # By name, what was written last: what says the same again is not.
+        self._written: dict[str, int] = {}
 
     # Definitions
 
@@ -187,11 +189,16 @@ class Store:
         xml = formatDomain(status.definition, id=status.id, secure=True, status=True)
         out += [f"  {line}\n" for line in xml.splitlines()]
         out.append("</domstatus>\n")
-        text = banner("edit", name) + "".join(out)
-        writeWhole(self.layout.status(name), text.encode())
+        path, data = self.layout.status(name), (banner("edit", name) + "".join(out)).encode()
+        if self._written.get(name) == hash(data) and os.path.exists(path):
+            return
+        self._written.pop(name, None)
+        writeWhole(path, data)
+        self._written[name] = hash(data)
 
     def removeStatus(self, name: str) -> None:
         """Forget a guest that runs no more."""
+        self._written.pop(name, None)
         self._remove(self.layout.status(name))
         self._remove(self.layout.pid(name))
 
@@ -204,7 +211,9 @@ class Store:
         for name in self._names(self.layout.run):
             path = self.layout.status(name)
             try:
-                yield name, readStatus(self._read(path))
+                data = self._read(path)
+                self._written[name] = hash(data)
+                yield name, readStatus(data)
             except (OSError, ValueError, KeyError, VirtError, etree.XMLSyntaxError) as problem:
                 log.error("the state {path} cannot be read: {problem}", path=path, problem=problem)
 

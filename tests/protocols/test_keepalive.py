@@ -71,6 +71,38 @@ class WatchTests(SynchronousTestCase):
         self.pass_(10)
         self.assertEqual((self.sent, self.deaths), ([], [5]))
 
+    def test_peerThatPings(self) -> None:
+        """A peer that pings by itself is not asked, and looked at half as often; silent, it is given up as soon."""
+        for count, sent, dead, looked in (
+            (5, [29, 34, 39, 44], [49], [5, 14, 19, 24, 29]),
+            (2, [29], [34], [5, 14, 19, 24, 29]),
+            (1, [9.5, 14.5, 19.5, 24.5], [29.5], [5, 9.5, 14.5, 19.5, 24.5]),
+        ):
+            self.clock = Clock()
+            self.sent, self.deaths = [], []
+            watch = self.watch(count=count)
+            looks = []
+            for turn in range(1, 200):
+                if turn % 10 == 0 and turn < 50:
+                    watch.pinged = watch.heard = self.clock.seconds()
+                (look,) = (each.getTime() for each in self.clock.getDelayedCalls()) or (None,)
+                if look not in looks and turn < 50:
+                    looks.append(look)
+                self.clock.advance(0.5)
+                if self.deaths:
+                    break
+            self.assertEqual((self.sent, self.deaths), (sent, dead))
+            self.assertEqual(looks, looked)
+
+    def test_peerThatPingsNoMore(self) -> None:
+        """One that goes on in other ways is asked like others."""
+        watch = self.watch()
+        watch.pinged = watch.heard = 4.0
+        self.pass_(14)
+        watch.heard = self.clock.seconds()
+        self.pass_(11)
+        self.assertEqual(self.sent, [13.5, 19, 24])
+
     def test_stop(self) -> None:
         """Stopped, it asks and gives up no more; started again it begins anew."""
         watch = self.watch()

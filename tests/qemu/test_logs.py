@@ -5,6 +5,7 @@ What guests print: their logs, and how they are kept from growing without end.
 from __future__ import annotations
 
 import os
+import struct
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -12,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.domain import parseDomain
 from pyvirt.drivers.qemu.aliases import withAliases
+from pyvirt.drivers.qemu.filewatch import FileWatch
 from pyvirt.drivers.qemu.guestlogs import GuestLog, logsOf
 from pyvirt.drivers.qemu.logrotation import INTERVAL, LogKeeper, LogLimits, loadLimits, rotation
 from tests.qemu.scriptedqemu import PluggedGuest
@@ -41,6 +43,7 @@ class KeeperTests(SynchronousTestCase):
         os.mkdir(self.folder)
         self.clock = TurningClock()
         self.logs: list[str] = []
+        self.kept: LogKeeper | None = None
 
     def opened(self, name: str = "g.log") -> int:
         """Open a log as a guest has it."""
@@ -56,8 +59,12 @@ class KeeperTests(SynchronousTestCase):
         self.addCleanup(keeper.stop)
         return keeper
 
+    def tell(self) -> None:
+        """Let the keeper hear of what was written."""
+
     def look(self) -> None:
         """Let time go on until the next look, and all that it brings, are over."""
+        self.tell()
         self.clock.advance(INTERVAL)
         self.clock.pump([TURN] * 40)
 
@@ -139,6 +146,7 @@ class KeeperTests(SynchronousTestCase):
         fd = self.opened()
         keeper = self.keeper(LogLimits(2 << 20, 3))
         os.write(fd, b"z" * (3 << 20))
+        self.tell()
         self.clock.advance(INTERVAL)
         self.clock.advance(TURN)
         self.assertEqual(list(self.held()), ["g.log", "g.log.new"])
@@ -184,6 +192,93 @@ class KeeperTests(SynchronousTestCase):
         os.ftruncate(log.fd, 0)
         os.write(log.fd, b"two\n")
         self.assertEqual(log.said(), "two")
+
+
+class Readers(TurningClock):
+    """A reactor whose readers are read when a test wants it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: list[FileWatch] = []
+
+    def addReader(self, reader: FileWatch) -> None:
+        self.readers.append(reader)
+
+    def removeReader(self, reader: FileWatch) -> None:
+        self.readers.remove(reader)
+
+
+class WatchTests(KeeperTests):
+    """The same where the kernel tells of logs that are written to, which costs nothing while none is."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clock = self.reactor = Readers()
+
+    def opened(self, name: str = "g.log") -> int:
+        fd = super().opened(name)
+        if self.kept is not None:
+            self.kept.follow(self.logs[-1])
+        return fd
+
+    def keeper(self, limits: LogLimits = LIMITS) -> LogKeeper:
+        self.kept = LogKeeper(
+            self.clock,
+            limits,
+            lambda: self.logs,
+            lambda written: FileWatch.open(self.reactor, written),
+        )
+        self.kept.start()
+        self.addCleanup(self.kept.stop)
+        return self.kept
+
+    def tell(self) -> None:
+        for each in list(self.reactor.readers):
+            each.doRead()
+
+    def test_small(self) -> None:
+        """A log that nobody writes to is not looked at; one that somebody does, once in a while."""
+        keeper = self.keeper()
+        fd = self.opened()
+        self.look()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        for _ in range(3):
+            os.write(fd, lines(0, 1))
+            os.write(fd, lines(1, 2))
+            self.reactor.readers[0].doRead()
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+            self.look()
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+        # Guests that have ended are forgotten.
+        path = self.logs.pop()
+        os.write(fd, lines(0, 20))
+        self.look()
+        self.assertEqual(os.path.getsize(path), 260)
+        os.write(fd, lines(0, 1))
+        self.reactor.readers[0].doRead()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        keeper.stop()
+        self.assertEqual(self.reactor.readers, [])
+
+    def test_overflow(self) -> None:
+        """Where the kernel has more to tell than it keeps, every log is looked at."""
+        told: list[str] = []
+        self.kept = None
+        watch = FileWatch.open(self.reactor, told.append)
+        assert watch is not None
+        self.addCleanup(watch.close)
+        self.opened("a.log")
+        self.opened("b.log")
+        for path in self.logs:
+            self.assertTrue(watch.add(path))
+        self.assertFalse(watch.add(self.folder + "/nothing"))
+        real = os.read
+        event = struct.pack("iIII", -1, 0x4000, 0, 0)
+        self.patch(os, "read", lambda fd, size: event if fd == watch.fileno() else real(fd, size))
+        watch.doRead()
+        self.assertEqual(sorted(told), self.logs)
+        watch.doRead()
+        self.assertEqual(len(told), 2)
 
 
 class LimitTests(SynchronousTestCase):
@@ -234,6 +329,8 @@ class DriverTests(SynchronousTestCase):
         folder = self.mktemp()
         os.mkdir(folder)
         text = """<domain type='qemu'><name>g</name><memory>1024</memory><os><type>hvm</type></os></domain>"""
+        # Where nobody tells of files that are written to.
+        self.patch(FileWatch, "open", lambda reactor, written: None)
         plugged = PluggedGuest(folder, text, (os.getuid(), os.getgid()))
         path = plugged.hypervisor.layout.log("g")
         plugged.hypervisor.logs.start()

@@ -10,6 +10,9 @@ Source: QEMU's documentation, "QEMU Guest Agent Protocol Reference".
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from random import SystemRandom
@@ -22,12 +25,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pyvirt.drivers.qemu.jsonlines import LineReader, Nonsense, encode
+from pyvirt.drivers.qemu.jsontexts import readJSON
+from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["AgentFailed", "AgentLate", "AgentProtocol", "unresponsive"]
 
 log = Logger()
 
+#: What is said of an agent that has made no sense.
+BROKEN = "QEMU guest agent is not available due to an error"
 #: The longest message that an agent may say, in bytes.
 MAXIMUM = 10 << 20
 #: Seconds that it may take to agree where we are.
@@ -76,6 +83,21 @@ class AgentFailed(VirtError):
         self.description = description
 
 
+def _complaint(problem: Nonsense) -> VirtError:
+    """Say in libvirt's words what is wrong with a line."""
+    if problem.line is None:
+        text = f"No complete agent response found in {MAXIMUM} bytes"
+        return systemFailure(OSError(errno.ERANGE, os.strerror(errno.ERANGE)), text)
+    text = problem.line.decode("utf-8", "replace")
+    try:
+        readJSON(text)
+    except VirtError as error:
+        return error
+    return virtError(
+        ErrorCode.INTERNAL_ERROR, f"Parsed JSON reply '{text}' isn't an object", ErrorDomain.QEMU
+    )
+
+
 class _Call:
     __slots__ = ("answer", "awaits", "command", "message", "raw", "timeout")
 
@@ -109,7 +131,11 @@ class _Call:
 
 
 class AgentProtocol(Protocol):
-    """A conversation with one guest's agent."""
+    """
+    A conversation with one guest's agent.
+
+    @ivar broken: it has said what makes no sense, and nothing more is said to it.
+    """
 
     def __init__(
         self,
@@ -132,6 +158,7 @@ class AgentProtocol(Protocol):
         self._synced = False
         self._timer: Any = None
         self._over = False
+        self.broken = False
 
     def execute(
         self,
@@ -168,6 +195,8 @@ class AgentProtocol(Protocol):
         assert answer is not None
         if self._over:
             call.fail(unresponsive("QEMU guest agent is not connected"))
+        elif self.broken:
+            call.fail(unresponsive(BROKEN))
         elif len(self._waiting) >= 256:
             call.fail(unresponsive("too many commands wait for the QEMU guest agent"))
         else:
@@ -217,7 +246,7 @@ class AgentProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Read what came."""
-        if self._over:
+        if self._over or self.broken:
             return
         if b"\xff" in data:
             # What came before belongs to another conversation.
@@ -227,23 +256,23 @@ class AgentProtocol(Protocol):
             for message in self._reader.receive(data):
                 self._received(message)
         except Nonsense as problem:
-            if self._sync is not None or self._current is None:
+            if self._sync is not None:
                 # Half of a message to somebody else; we have not begun to listen.
                 self._reader.clear()
                 return
-            log.warn("The guest agent makes no sense: {problem}", problem=problem)
-            detail = f"the QEMU guest agent makes no sense: {problem}"
-            self._reader.clear()
-            self._synced = False
-            self._settle(
-                lambda call: call.fail(
-                    virtError(
-                        ErrorCode.INTERNAL_ERROR,
-                        detail,
-                        ErrorDomain.QEMU,
-                    )
-                )
-            )
+            self._break(_complaint(problem))
+
+    def _break(self, error: VirtError) -> None:
+        """An agent that makes no sense is not asked any more until the guest opens its channel again."""
+        log.warn("The guest agent makes no sense: {problem}", problem=error.message)
+        self.broken = True
+        self._reader.clear()
+        calls = [*([self._current] if self._current else ()), *self._waiting]
+        self._stopTimer()
+        self._current = None
+        self._waiting.clear()
+        for call in calls:
+            call.fail(error)
 
     def _received(self, message: dict[str, Any]) -> None:
         if self._current is None:
@@ -255,12 +284,19 @@ class AgentProtocol(Protocol):
                 self._stopTimer()
                 self._say()
             return
-        if "return" in message:
-            value = message if self._current.raw else message["return"]
-            self._settle(lambda call: call.succeed(value))
-        elif "error" in message:
+        if "error" in message:
             error = message["error"]
             self._settle(lambda call: call.fail(AgentFailed(call.command, error)))
+        elif "return" in message:
+            value = message if self._current.raw else message["return"]
+            self._settle(lambda call: call.succeed(value))
+        elif "event" not in message and "QMP" not in message:
+            text = json.dumps(message)
+            self._break(
+                virtError(
+                    ErrorCode.INTERNAL_ERROR, f"Unknown JSON reply '{text}'", ErrorDomain.QEMU
+                )
+            )
 
     def _settle(self, how: Callable[[_Call], None]) -> None:
         self._stopTimer()

@@ -19,7 +19,7 @@ from pyvirt.drivers.interfaces.values import (
     DomainRef,
     DomainTime,
 )
-from pyvirt.drivers.qemu.agent import AgentProtocol, unresponsive
+from pyvirt.drivers.qemu.agent import BROKEN, AgentProtocol, unresponsive
 from pyvirt.drivers.qemu.connecting import agentChannel
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guestinfo import (
@@ -68,6 +68,8 @@ def agentOf(domain: Domain) -> AgentProtocol:
         raise unsupportedArgument("QEMU guest agent is not configured")
     if guest.agent is None or channel.target.state != "connected":
         raise unresponsive("QEMU guest agent is not connected")
+    if guest.agent.broken:
+        raise unresponsive(BROKEN)
     return guest.agent
 
 

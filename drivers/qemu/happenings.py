@@ -352,6 +352,9 @@ def _port(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEv
             from pyvirt.drivers.qemu.connecting import connectAgent
 
             hypervisor.later(connectAgent(hypervisor, domain, guest))
+        elif guest.agent is not None:
+            agent, guest.agent = guest.agent, None
+            agent.close()
 
 
 @handles("MIGRATION_PASS")

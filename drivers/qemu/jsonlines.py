@@ -15,7 +15,15 @@ __all__ = ["LineReader", "Nonsense", "encode"]
 
 
 class Nonsense(Exception):
-    """The peer says what no peer says; the text tells what was wrong."""
+    """
+    The peer says what no peer says; the text tells what was wrong.
+
+    @ivar line: what it said, None if that was too long.
+    """
+
+    def __init__(self, text: str, line: bytes | None = None) -> None:
+        super().__init__(text)
+        self.line = line
 
 
 def encode(message: Any) -> bytes:
@@ -74,7 +82,7 @@ class LineReader:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError) as problem:
-            raise Nonsense(f"a message is no JSON: {line[:200]!r}") from problem
+            raise Nonsense(f"a message is no JSON: {line[:200]!r}", line) from problem
         if not isinstance(message, dict):
-            raise Nonsense(f"a message is no object: {line[:200]!r}")
+            raise Nonsense(f"a message is no object: {line[:200]!r}", line)
         return message

@@ -137,8 +137,14 @@ class QEMUAgentTests(SynchronousTestCase):
                     lines.append(step)
                     continue
                 typed()
+                if "until" in step:
+                    world._wait(
+                        lambda state=step["until"]: state in world.virsh("domstate", "g").stdout,
+                        step["until"],
+                    )
+                    continue
                 answer = self.said(world, step)
-                if "event" in step:
+                if "event" in step and "open" in step["event"]["data"]:
                     self.settled(world, step["event"]["data"]["open"])
                 if step.get("said"):
                     found.append(("what the agent is told", answer))
@@ -203,6 +209,57 @@ class QEMUAgentTests(SynchronousTestCase):
                 )
             ]
         )
+        if self.found:
+            self.fail("\n".join(self.found))
+
+    def test_going(self) -> None:
+        """
+        Agents that have their guest go or sleep, and do not answer; agents that make no sense, until the guest opens
+        its end of the channel again.
+        """
+        self.found = []
+        begin: list[Step] = ["start g", _agent(GOOD), _port(True)]
+        ended = [{"until": "shut off"}, "domstate g --reason"]
+        steps: list[Step] = []
+        shut = _event("SHUTDOWN", guest=True, reason="guest-shutdown")
+        reset = _event("RESET", guest=True, reason="guest-reset")
+        for command, line, happens in (
+            ("guest-shutdown", "shutdown g --mode agent", [shut]),
+            ("guest-shutdown", "shutdown g", [shut]),
+            ("guest-suspend-disk", "dompmsuspend g disk", [_event("SUSPEND_DISK"), shut]),
+        ):
+            answers = {**GOOD, command: None}
+            steps += [*begin, {"answers": answers, "events": {command: happens}}, line, *ended]
+        steps += [*begin, {"answers": {**GOOD, "guest-shutdown": None}}]
+        steps += [{"events": {"guest-shutdown": [reset]}}, "reboot g --mode agent"]
+        for command, line in (
+            ("guest-suspend-ram", "dompmsuspend g mem"),
+            ("guest-suspend-hybrid", "dompmsuspend g hybrid"),
+        ):
+            answers = {**GOOD, command: None}
+            steps += [{"answers": answers, "events": {command: [_event("SUSPEND")]}}, line]
+            steps += ["domstate g --reason", "domtime g", {"event": _event("WAKEUP")}]
+            steps += [{"until": "running"}, "domstate g --reason"]
+        for answer in (
+            '{"return": 17',
+            'garbage\n{"return": 1700000000123456789}\n',
+            '{"event": "X"}\n{"return": 1700000000123456789}\n',
+            '{"return": 5, "error": {"desc": "x"}}\n',
+            '{"id": 3}\n',
+            "[1]\n",
+            '"x"\n',
+            '{"return":\n 1700000000123456789}\n',
+            '{"return": 1700000000123456789} {"return": 1}\n',
+        ):
+            steps += [
+                "guest-agent-timeout g --timeout 1",
+                _agent({**GOOD, "guest-get-time": answer}),
+            ]
+            steps += ["domtime g", "domhostname g --source agent", {"said": True}]
+            steps += [_port(False), "domtime g", _port(True), _agent(GOOD), "domtime g"]
+        for way in ("wrong", "noisy", "gone"):
+            steps += [_agent(GOOD, way), "domtime g", "guestinfo g --os", {"said": True}]
+        self.steps([*steps, {"said": True}])
         if self.found:
             self.fail("\n".join(self.found))
 

@@ -85,7 +85,7 @@ class WatchTests(SynchronousTestCase):
             for turn in range(1, 200):
                 if turn % 10 == 0 and turn < 50:
                     watch.pinged = watch.heard = self.clock.seconds()
-                (look,) = (each.getTime() for each in self.clock.getDelayedCalls()) or (None,)
+                (look,) = (each.getTime() for each in self.clock.getDelayedCalls())
                 if look not in looks and turn < 50:
                     looks.append(look)
                 self.clock.advance(0.5)

@@ -4,6 +4,7 @@ A suite that cannot fail is none: each is run on drivers that are wrong in one t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -16,6 +17,7 @@ from pyvirt import constants as c
 from pyvirt.errors import VirtError
 from pyvirt.testing import suites
 from tests import test_suites, test_suites_host
+from tests.qemu import test_suites as test_suites_qemu
 
 #: The suites' cases, on drivers that are right.
 CASES: tuple[Any, ...] = (
@@ -25,6 +27,9 @@ CASES: tuple[Any, ...] = (
         if name.endswith("Tests") and not name.startswith(("Late", "Scenario"))
     ),
     test_suites_host.NetworkPortsTests,
+    test_suites_host.SecretValuesTests,
+    test_suites_qemu.HypervisorCommandsTests,
+    test_suites_qemu.MonitorEventsTests,
 )
 
 Wrong = Callable[..., Any]
@@ -260,6 +265,27 @@ def _told(right: Wrong, *arguments: Any) -> Any:
         return b"hidden"
 
 
+def closing(right: Wrong) -> Wrong:
+    """Close descriptors that are the caller's."""
+
+    async def act(dom: Any, command: str, flags: int, fds: list[int]) -> Any:
+        answer = await answered(right(dom, command, flags, fds))
+        for fd in fds:
+            os.close(fd)
+        return answer
+
+    return act
+
+
+def raising(right: Wrong) -> Wrong:
+    """Fail where there is nothing to do."""
+
+    def act(*arguments: Any) -> None:
+        raise VirtError("nothing is under way")
+
+    return act
+
+
 Mistake = tuple[Any, str, Callable[[Wrong], Wrong], str]
 
 MISTAKES: tuple[Mistake, ...] = (
@@ -292,6 +318,21 @@ MISTAKES: tuple[Mistake, ...] = (
     (test_suites.NWFilterBindingsTests, "nwfilterUndefine", forgiving, "test_binding"),
     (test_suites_host.NetworkPortsTests, "networkPortCreateXML", forgiving, "test_badXML"),
     (test_suites_host.NetworkPortsTests, "networkPortDelete", vague, "test_gone"),
+    (
+        test_suites_qemu.HypervisorCommandsTests,
+        "domainQemuMonitorCommand",
+        anyFlags,
+        "test_refused",
+    ),
+    (test_suites_qemu.HypervisorCommandsTests, "domainQemuMonitorCommand", vague, "test_inactive"),
+    (
+        test_suites_qemu.HypervisorCommandsTests,
+        "domainQemuMonitorCommandWithFiles",
+        closing,
+        "test_descriptors",
+    ),
+    (test_suites_qemu.ClientWatchTests, "clientGone", raising, "test_nothingBegun"),
+    (test_suites_host.SecretValuesTests, "secretValue", vague, "test_undefined"),
     # Lists that hold too much, and answers that are somebody else's.
     (test_suites.SecretsTests, "connectListAllSecrets", anyFlags, "test_filters"),
     (test_suites.StorageTests, "connectListAllStoragePools", anyFlags, "test_state"),
@@ -316,7 +357,28 @@ MISTAKES: tuple[Mistake, ...] = (
         lambda right: lambda dom, flags: right(dom, flags & ~c.VIR_DOMAIN_VCPU_MAXIMUM),
         "test_vcpus",
     ),
+    (
+        test_suites_host.SecretValuesTests,
+        "secretValue",
+        lambda right: (
+            lambda uuid, kind, name: right(uuid, kind and c.VIR_SECRET_USAGE_TYPE_CEPH, name)
+        ),
+        "test_noValue",
+    ),
     # Events: too many, of others, after the end.
+    (test_suites_qemu.MonitorEventsTests, "monitorEventSubscribe", deaf, "test_cancel"),
+    (
+        test_suites_qemu.MonitorEventsTests,
+        "monitorEventSubscribe",
+        lambda right: lambda dom, event, flags, listener: right(dom, event, 0, listener),
+        "test_names",
+    ),
+    (
+        test_suites_qemu.MonitorEventsTests,
+        "monitorEventSubscribe",
+        lambda right: lambda dom, event, flags, listener: right(None, event, flags, listener),
+        "test_domain",
+    ),
     (test_suites.SecretsTests, "secretEventSubscribe", twice, "test_value"),
     (test_suites.StorageTests, "storagePoolEventSubscribe", twice, "test_events"),
     (test_suites.NodeDevicesTests, "nodeDeviceEventSubscribe", twice, "test_made"),

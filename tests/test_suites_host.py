@@ -59,6 +59,10 @@ class SecretsTests(OnTheHost, suites.SecretsContract, SynchronousTestCase):
     """Secrets."""
 
 
+class SecretValuesTests(OnTheHost, suites.SecretValuesContract, SynchronousTestCase):
+    """Values of secrets."""
+
+
 class NWFiltersTests(OnTheHost, suites.NWFiltersContract, SynchronousTestCase):
     """Filters."""
 

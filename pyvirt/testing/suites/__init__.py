@@ -32,7 +32,11 @@ from pyvirt.testing.suites._host import (
     NodeDevicesContract,
     NWFilterBindingsContract,
     NWFiltersContract,
-    SecretsContract,
+)
+from pyvirt.testing.suites._hypervisors import (
+    ClientWatchContract,
+    HypervisorCommandsContract,
+    MonitorEventsContract,
 )
 from pyvirt.testing.suites._locking import LockManagerContract
 from pyvirt.testing.suites._moments import (
@@ -41,6 +45,7 @@ from pyvirt.testing.suites._moments import (
     DomainSnapshotsContract,
 )
 from pyvirt.testing.suites._networks import NetworkPortsContract, NetworksContract
+from pyvirt.testing.suites._secrets import SecretsContract, SecretValuesContract
 from pyvirt.testing.suites._storage import StorageContract, VolumeDataContract, VolumesContract
 from pyvirt.testing.suites._streams import Collected
 from pyvirt.testing.suites._suite import Suite
@@ -52,6 +57,7 @@ from pyvirt.testing.suites._works import (
 )
 
 __all__ = [
+    "ClientWatchContract",
     "Collected",
     "ConnectionContract",
     "DomainBackupContract",
@@ -72,12 +78,15 @@ __all__ = [
     "DomainTuningContract",
     "HostContract",
     "HostInterfacesContract",
+    "HypervisorCommandsContract",
     "LockManagerContract",
+    "MonitorEventsContract",
     "NWFilterBindingsContract",
     "NWFiltersContract",
     "NetworkPortsContract",
     "NetworksContract",
     "NodeDevicesContract",
+    "SecretValuesContract",
     "SecretsContract",
     "StorageContract",
     "Suite",

@@ -1,24 +1,21 @@
 """
-What the host's own things must do: secrets, devices, interfaces, filters.
+What the host's own things must do: devices, interfaces, filters.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from pyvirt import constants as c
-from pyvirt.drivers.interfaces.events import INodeDeviceEvents, ISecretEvents
+from pyvirt.drivers.interfaces.events import INodeDeviceEvents
 from pyvirt.drivers.interfaces.hostinterfaces import IHostInterfaces
 from pyvirt.drivers.interfaces.nodedevices import INodeDevices
 from pyvirt.drivers.interfaces.nwfilters import INWFilters
-from pyvirt.drivers.interfaces.secrets import ISecrets
 from pyvirt.drivers.interfaces.values import (
     InterfaceRef,
     NodeDeviceRef,
     NWFilterBindingRef,
     NWFilterRef,
-    SecretRef,
 )
 from pyvirt.errors import ErrorCode
 from pyvirt.testing.suites._suite import NOBODY, UNKNOWN_FLAG, Suite
@@ -28,117 +25,7 @@ __all__ = [
     "NWFilterBindingsContract",
     "NWFiltersContract",
     "NodeDevicesContract",
-    "SecretsContract",
 ]
-
-
-class SecretsContract(Suite):
-    """Secrets: L{ISecrets}, and L{ISecretEvents} where there are any."""
-
-    contract = ISecrets
-    required = (
-        "connectListAllSecrets",
-        "secretDefineXML",
-        "secretGetValue",
-        "secretGetXMLDesc",
-        "secretLookupByUUID",
-        "secretLookupByUsage",
-        "secretSetValue",
-        "secretUndefine",
-    )
-
-    def secretXML(self, usage: str, private: bool = False) -> str:
-        """Return the definition of a secret for a Ceph cluster."""
-        return (
-            f"<secret ephemeral='no' private='{'yes' if private else 'no'}'>"
-            f"<usage type='ceph'><name>{usage}</name></usage></secret>"
-        )
-
-    def define(self, usage: str = "suite one", private: bool = False) -> SecretRef:
-        """Define a secret that is gone after the test."""
-        ref: SecretRef = self.ask("secretDefineXML", self.secretXML(usage, private), 0)
-        self.addCleanup(self.tries, ("secretUndefine", ref))
-        return ref
-
-    def test_life(self) -> None:
-        """A secret is defined, found by UUID and by what it is for, listed, and undefined, and told of."""
-        heard = self.hear(ISecretEvents, "secretEventSubscribe", c.VIR_SECRET_EVENT_ID_LIFECYCLE)
-        ref = self.define()
-        ceph = c.VIR_SECRET_USAGE_TYPE_CEPH
-        self.assertEqual((len(ref.uuid), *ref[1:]), (16, ceph, "suite one"))
-        self.assertEqual(self.ask("secretLookupByUUID", ref.uuid), ref)
-        self.assertEqual(self.ask("secretLookupByUsage", ceph, "suite one"), ref)
-        self.assertIn(ref, self.ask("connectListAllSecrets", 0))
-        self.assertIn(str(UUID(bytes=ref.uuid)), self.ask("secretGetXMLDesc", ref, 0))
-        self.ask("secretUndefine", ref)
-        self.assertNotIn(ref, self.ask("connectListAllSecrets", 0))
-        self.refuses(ErrorCode.NO_SECRET, "secretLookupByUUID", ref.uuid)
-        self.refuses(ErrorCode.NO_SECRET, "secretLookupByUsage", ceph, "suite one")
-        if heard is not None:
-            told = [each.details[0] for each in heard if each.ref == ref]
-            self.assertEqual(told, [c.VIR_SECRET_EVENT_DEFINED, c.VIR_SECRET_EVENT_UNDEFINED])
-
-    def test_value(self) -> None:
-        """A value is told as it was set, byte for byte, and told of; without one there is none to tell."""
-        heard = self.hear(
-            ISecretEvents, "secretEventSubscribe", c.VIR_SECRET_EVENT_ID_VALUE_CHANGED
-        )
-        ref = self.define()
-        self.refuses(ErrorCode.NO_SECRET, "secretGetValue", ref, 0)
-        for value in (b"\0\xffvalue\n", b"other"):
-            self.ask("secretSetValue", ref, value, 0)
-            self.assertEqual(self.ask("secretGetValue", ref, 0), value)
-        xml = self.ask("secretGetXMLDesc", ref, 0)
-        self.assertNotIn("other", xml)
-        self.assertEqual(self.ask("secretDefineXML", xml, 0), ref)
-        self.assertEqual(self.ask("secretGetXMLDesc", ref, 0), xml)
-        self.assertEqual(self.ask("secretGetValue", ref, 0), b"other")
-        self.refuses(None, "secretSetValue", ref, b"third", UNKNOWN_FLAG)
-        self.assertEqual(self.ask("secretGetValue", ref, 0), b"other")
-        if heard is not None:
-            self.assertEqual([each.ref for each in heard], [ref, ref])
-
-    def test_private(self) -> None:
-        """The value of a private secret can be set and is never told."""
-        ref = self.define(private=True)
-        self.ask("secretSetValue", ref, b"hidden", 0)
-        self.refuses(ErrorCode.INVALID_SECRET, "secretGetValue", ref, 0)
-
-    def test_nobody(self) -> None:
-        """A secret that is not there is refused as such; so is one that was undefined."""
-        gone = self.define()
-        self.ask("secretUndefine", gone)
-        for ref in (gone, SecretRef(NOBODY, c.VIR_SECRET_USAGE_TYPE_CEPH, "nobody")):
-            self.refuses(ErrorCode.NO_SECRET, "secretGetXMLDesc", ref, 0)
-            self.refuses(ErrorCode.NO_SECRET, "secretGetValue", ref, 0)
-            self.refuses(ErrorCode.NO_SECRET, "secretSetValue", ref, b"x", 0)
-            self.refuses(ErrorCode.NO_SECRET, "secretUndefine", ref)
-
-    def test_taken(self) -> None:
-        """Two secrets are not for the same thing."""
-        ref = self.define()
-        self.refuses(None, "secretDefineXML", self.secretXML("suite one"), 0)
-        self.assertEqual(self.ask("secretLookupByUUID", ref.uuid), ref)
-
-    def test_filters(self) -> None:
-        """A list holds what its flags ask for."""
-        public, private = self.define("suite one"), self.define("suite two", private=True)
-        for flag, wanted, other in (
-            (c.VIR_CONNECT_LIST_SECRETS_PRIVATE, private, public),
-            (c.VIR_CONNECT_LIST_SECRETS_NO_PRIVATE, public, private),
-        ):
-            listed = self.ask("connectListAllSecrets", flag)
-            self.assertIn(wanted, listed)
-            self.assertNotIn(other, listed)
-        self.refuses(None, "connectListAllSecrets", UNKNOWN_FLAG)
-
-    def test_badXML(self) -> None:
-        """What is no definition is refused, and defines nothing."""
-        before = len(self.ask("connectListAllSecrets", 0))
-        for xml in ("", "<", "<network/>", "no xml"):
-            self.refuses(None, "secretDefineXML", xml, 0)
-        self.refuses(None, "secretDefineXML", self.secretXML("suite two"), UNKNOWN_FLAG)
-        self.assertEqual(len(self.ask("connectListAllSecrets", 0)), before)
 
 
 class NodeDevicesContract(Suite):

@@ -83,7 +83,8 @@ def controllerAlias(controller: Any, machine: str, arch: str | None) -> str:
     kind, index = controller.type, controller.index or 0
     if kind == "pci":
         if index == 0:
-            return "pcie.0" if hasPCIeRoot(machine, arch) else "pci.0"
+            express = controller.model == "pcie-root" or hasPCIeRoot(machine, arch)
+            return "pcie.0" if express else "pci.0"
         return f"pci.{index}"
     if kind == "ide" and index == 0 and hasBuiltinIDE(machine, arch):
         return "ide"

@@ -266,7 +266,7 @@ def checkPorts(serials: Iterable[Any]) -> None:
     seen: set[int] = set()
     for each in serials:
         port = each.target.port
-        if port is None or each.target.type not in (None, "isa-serial"):
+        if port is None or each.target.type != "isa-serial":
             continue
         if port in seen:
             raise internal(f"target port '{port}' already allocated", ErrorDomain.DOMAIN)

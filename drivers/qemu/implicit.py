@@ -146,8 +146,8 @@ def _audios(devices: Devices) -> tuple[Audio, ...]:
     """Sound goes where the graphics go, or nowhere."""
     if devices.audios:
         return devices.audios
-    kinds = [each.type for each in devices.graphics if each.type in ("vnc", "spice")]
-    if kinds:
+    kinds = [each.type for each in devices.graphics if each.type in ("vnc", "spice", "sdl")]
+    if kinds and kinds[-1] != "sdl":
         kind = "spice" if kinds[-1] == "spice" else "none"
     elif devices.graphics:
         return ()

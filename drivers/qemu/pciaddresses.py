@@ -17,7 +17,7 @@ from pyvirt.definitions.domain._controller import Controller, PCITarget
 from pyvirt.definitions.domain._top import Devices
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.qemu.machine import hasPCIeRoot, hasPCIRoot, isI440FX, isQ35
+from pyvirt.drivers.qemu.machine import hasPCIeRoot, isI440FX, isQ35
 from pyvirt.drivers.qemu.pcibuses import NEEDS, Bus, Buses, Connect, Place
 from pyvirt.drivers.qemu.usbaddresses import isUSBInterface
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
@@ -156,9 +156,9 @@ _ORDER = (
     "shmems",
     "inputs",
     "serials",
+    "vsock",
     "memories",
     "iommu",
-    "vsock",
 )
 
 
@@ -184,7 +184,7 @@ class _Plan:
 
     @property
     def express(self) -> bool:
-        return hasPCIeRoot(self.machine, self.arch)
+        return self.buses.express
 
     def each(self, group: str) -> Iterator[tuple[Key, Any]]:
         """Yield the devices of a group."""
@@ -221,7 +221,7 @@ class _Plan:
                 )
                 if self._builtin(group, device, place):
                     continue
-                if group == "iommu" and place.bus:
+                if group == "iommu" and place.bus and self.buses.buses:
                     raise xmlError(
                         f"The device at PCI address {place} needs to be an integrated device (bus=0)"
                     )
@@ -348,14 +348,21 @@ class _Plan:
             if self.open(key, device):
                 self.put(key, self.buses.reserveNext(NEEDS.get(device.model, Connect(0))))
         for group in _ORDER:
-            for key, device in self.each(group):
-                if not self.open(key, device) or self._elsewhere(group, device):
+            # Cards that are devices of the host are placed like these, and before them.
+            passed = [*self._cards(host=True), *self.each(group)] if group == "hostdevs" else None
+            found = self._cards(host=False) if group == "interfaces" else self.each(group)
+            for key, device in passed if passed is not None else found:
+                if not self.open(key, device) or self._elsewhere(key[0], device):
                     continue
                 needs = self.needs(key, device)
                 if group == "controllers" and device.type == "usb" and device.model in _USB2:
                     self._companion(key, device, needs)
                     continue
                 self.put(key, self.buses.reserveNext(needs))
+
+    def _cards(self, *, host: bool) -> list[tuple[Key, Any]]:
+        """Return the network cards that are devices of the host, or the others."""
+        return [each for each in self.each("interfaces") if (each[1].type == "hostdev") == host]
 
     def _elsewhere(self, group: str, device: Any) -> bool:
         """Return whether a device is on no PCI bus at all."""
@@ -443,11 +450,13 @@ def assignPCI(devices: Devices, machine: str, arch: str | None, *, bridges: bool
     @param bridges: whether conventional PCI can hang below a PCI Express port.
     @raise VirtError: where addresses that were asked for cannot be.
     """
-    express = hasPCIeRoot(machine, arch)
     controllers = [each for each in devices.controllers if each.type == "pci"]
+    # What a machine has not by itself it may be given.
+    roots = [each.model for each in controllers if not each.index]
+    express = "pcie-root" in roots or (not roots and hasPCIeRoot(machine, arch))
     highest = max((each.index or 0 for each in controllers), default=-1)
     count = highest + 1
-    if count > 0 and (hasPCIRoot(machine, arch) or express):
+    if count > 0:
         plan = _Plan(machine, arch, devices, _makeBuses(devices, count, express, bridges, True))
         plan.collect()
         plan.chipset()

@@ -149,18 +149,21 @@ def _pci(controller: Any, definition: DomainDefinition) -> None:
 def _filesystem(fs: Any, definition: DomainDefinition) -> None:
     if fs.type != "mount":
         raise refuse("only supports mount filesystem type")
+    if (fs.fmode is not None or fs.dmode is not None) and fs.accessmode != "mapped":
+        raise refuse("fmode and dmode must be used with accessmode=mapped")
     if fs.driver is not None and fs.driver.type == "virtiofs":
         if fs.readonly:
             raise refuse("virtiofs does not yet support read-only mode")
+        if fs.model is not None:
+            raise refuse("virtiofs does not support model")
         if fs.accessmode not in (None, "passthrough"):
             raise refuse("virtiofs only supports passthrough accessmode")
         if fs.driver.wrpolicy is not None:
             raise refuse("virtiofs does not support wrpolicy")
+        if fs.multidevs is not None:
+            raise refuse("virtiofs does not support multidevs")
         if not sharesMemory(definition):
             raise refuse("'virtiofs' requires shared memory")
-        return
-    if (fs.fmode is not None or fs.dmode is not None) and fs.accessmode != "mapped":
-        raise refuse("fmode and dmode must be used with accessmode=mapped")
 
 
 _BRIDGED = ("network", "bridge")
@@ -297,6 +300,9 @@ def _graphics(
             "graphics type 'egl-headless' is only supported with one of: 'vnc', 'spice' graphics "
             "types"
         )
+    headless = any(each.type == "egl-headless" for each in definition.devices.graphics)
+    if headless and kind == "spice" and graphics.gl is not None and graphics.gl.enable:
+        raise refuse("multiple OpenGL displays are not supported by QEMU")
     if kind == "dbus" and graphics.audio is not None:
         for each in definition.devices.audios:
             if each.id == graphics.audio and each.type != "dbus":
@@ -409,11 +415,11 @@ def _iommu(iommu: Any, definition: DomainDefinition) -> None:
     if iommu.model == "virtio" and not (isQ35(machine, arch) or isVirt(machine, arch)):
         raise refuse("IOMMU device: 'virtio' is only supported with Q35 and ARM Virt machines")
     features = definition.features
+    if iommu.model == "virtio" and isX86(arch) and (features is None or not features.acpi):
+        raise refuse("IOMMU device: 'virtio' requires ACPI")
     place = iommu.address.type if iommu.address is not None else None
     if iommu.model == "virtio" and place not in (None, "pci"):
         raise refuse("IOMMU device: 'virtio' needs a PCI address")
-    if iommu.model == "virtio" and isX86(arch) and (features is None or not features.acpi):
-        raise refuse("IOMMU device: 'virtio' requires ACPI")
     if iommu.model == "smmuv3" and isX86(arch):
         raise refuse("IOMMU device: 'smmuv3' is only supported with ARM Virt machines")
 

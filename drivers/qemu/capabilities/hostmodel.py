@@ -40,7 +40,8 @@ def withHostModel(
     @raise VirtError: CONFIG_UNSUPPORTED: no model of the host is known.
     """
     cpu = definition.cpu
-    if cpu is not None and cpu.mode == "custom" and table.models:
+    named = cpu is not None and cpu.model is not None and cpu.model.name
+    if cpu is not None and named and cpu.mode in ("custom", "host-model") and table.models:
         _checkKnown(cpu, table)
     if cpu is None or not (
         cpu.mode == "host-model" or (cpu.mode == "custom" and cpu.match == "minimum")

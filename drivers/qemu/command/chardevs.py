@@ -11,9 +11,8 @@ from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.secretobjects import addCertificates
 from pyvirt.drivers.qemu.command.values import OpenFile, place
-from pyvirt.drivers.qemu.defaults import ISA_PORTS
 from pyvirt.drivers.qemu.refusals import internal
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = ["addChannels", "addConsoles", "addParallels", "addSerials", "addSource"]
 
@@ -127,12 +126,6 @@ def addSerials(b: Builder) -> None:
             b.add("-serial", f"chardev:{name}")
             continue
         if kind == "isa-serial":
-            if (port.target.port or 0) >= ISA_PORTS:
-                raise virtError(
-                    ErrorCode.INTERNAL_ERROR,
-                    f"Maximum supported number of ISA serial ports is '{ISA_PORTS}'",
-                    ErrorDomain.QEMU,
-                )
             values["index"] = port.target.port
         values |= b.address(port)
         b.device(values)

@@ -67,6 +67,7 @@ def checkDomain(definition: DomainDefinition) -> None:
             raise xmlError("Hostdev already exists in the domain configuration")
     checkDrives(devices)
     checkAliases(definition)
+    checkRemapping(definition)
     cells = 0
     if definition.cpu is not None and definition.cpu.numa is not None:
         cells = len(definition.cpu.numa.cells)
@@ -146,6 +147,19 @@ def _checkChosen(os: Any) -> None:
         raise detail(
             "nvram attribute 'template' cannot be specified when firmware autoselection is enabled"
         )
+
+
+def checkRemapping(definition: DomainDefinition) -> None:
+    """Interrupts are remapped where QEMU has the controller that they go to."""
+    iommu, features = definition.devices.iommu, definition.features
+    driver = iommu.driver if iommu is not None else None
+    if driver is None:
+        return
+    ioapic = features.ioapic if features is not None else None
+    if driver.intremap and (ioapic is None or ioapic.driver != "qemu"):
+        raise refuse("IOMMU interrupt remapping requires split I/O APIC (ioapic driver='qemu')")
+    if driver.eim and not driver.intremap:
+        raise refuse("IOMMU eim requires interrupt remapping to be enabled")
 
 
 def checkDrives(devices: Any) -> None:

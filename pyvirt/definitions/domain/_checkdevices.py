@@ -241,22 +241,11 @@ def checkPassedThrough(nic: Interface) -> None:
         raise refuse("USB host device must use 'usb' address type")
 
 
-def checkIOMMU(definition: DomainDefinition) -> None:
-    """Check the IOMMU of the guest."""
-    iommu, features = definition.devices.iommu, definition.features
-    if iommu is None:
-        return
+def _iommu(iommu: Any, definition: DomainDefinition) -> None:
     if iommu.model in ("smmuv3", "virtio") and iommu.driver not in (None, IOMMUDriver()):
         raise xmlError(f"iommu model '{iommu.model}' doesn't support additional attributes")
     if iommu.model != "virtio" and iommu.address is not None:
         raise xmlError(f"iommu model '{iommu.model}' can't have address")
-    if iommu.driver is not None:
-        if iommu.driver.intremap and (
-            features is None or features.ioapic is None or features.ioapic.driver != "qemu"
-        ):
-            raise refuse("IOMMU interrupt remapping requires split I/O APIC (ioapic driver='qemu')")
-        if iommu.driver.eim and not iommu.driver.intremap:
-            raise refuse("IOMMU eim requires interrupt remapping to be enabled")
 
 
 #: The smallest piece by which memory is given and taken, in KiB: a large page of the host's.
@@ -421,10 +410,6 @@ def checkInput(item: Input, guest: str = "hvm") -> None:
 
 def checkController(controller: Controller) -> None:
     """Check one controller."""
-    driver = controller.driver
-    scsi = controller.type == "scsi" and (controller.model or "").startswith("virtio")
-    if driver is not None and driver.iothread is not None and not scsi:
-        raise xmlError("'iothread' attribute only supported for virtio scsi controllers")
     if controller.type == "pci":
         checkPCI(controller)
 
@@ -485,5 +470,5 @@ _CHECKS: dict[str, Callable[[Any, DomainDefinition], None]] = {
     "vsock": _vsock,
     "graphics": _graphics,
     "audios": _audio,
-    "iommu": lambda iommu, definition: checkIOMMU(definition),
+    "iommu": _iommu,
 }

@@ -15,6 +15,7 @@ from pyvirt.definitions.kinds import (
     choice,
     integer,
     unsupported,
+    xmlError,
 )
 from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import (
@@ -205,6 +206,9 @@ class Controller(Device):
         models = CONTROLLER_MODELS.get(self.type)
         if self.model is not None and (models is None or self.model not in models):
             raise unsupported("Unknown model type '{text}'")(self.model, node, "")
+        virtio = self.type == "scsi" and (self.model or "").startswith("virtio")
+        if self.driver is not None and self.driver.iothread is not None and not virtio:
+            raise xmlError("'iothread' attribute only supported for virtio scsi controllers")
         changes: dict[str, Any] = {}
         if self.type == "usb" and self.master is None and self.model in _COMPANIONS:
             changes.update(master=_COMPANIONS[self.model])

@@ -210,8 +210,6 @@ def _readCellLevel(text: str, node: Node, name: str) -> int:
     if value is None:
         cell = node.getparent().get("id") or "0"
         raise xmlError(f"Invalid 'level' attribute in cache element for NUMA node {cell}")
-    if value > _MOST_LEVELS:
-        raise xmlError("Ain't nobody heard of that much cache level")
     return value
 
 
@@ -383,6 +381,9 @@ def _checkCount(numa: NUMA, maximum: int) -> None:
 def checkLinks(numa: NUMA) -> None:
     """Check that links are between cells that are there, and that each is described once."""
     links, cells = numa.interconnects, numa.cells
+    for cell in cells:
+        if any((cache.level or 0) > _MOST_LEVELS for cache in cell.caches):
+            raise xmlError("Ain't nobody heard of that much cache level")
     if links is None:
         return
     groups: tuple[tuple[Any, ...], ...] = (links.latencies, links.bandwidths)
@@ -471,6 +472,7 @@ class CPU:
     cache: CPUCache | None = element(CPUCache)
     maxphysaddr: MaxPhysAddr | None = element(MaxPhysAddr)
     features: tuple[CPUFeature, ...] = elements(CPUFeature, "feature")
+    checked: None = special(read=lambda node, kids, context: _checkModel(node))
     numa: NUMA | None = element(NUMA)
 
     def settle(self, node: Node, context: Context) -> CPU:
@@ -481,17 +483,6 @@ class CPU:
             model = None
         if model is not None and not model.name:
             model = replaced(model, name=None)
-        if model is None and mode == "custom" and self.vendor is not None:
-            raise xmlError("CPU vendor specified without CPU model", ErrorDomain.CPU)
-        if mode == "custom" and self.features and (model is None or not model.name):
-            raise xmlError("Non-empty feature list specified without CPU model", ErrorDomain.CPU)
-        names: set[str] = set()
-        for feature in self.features:
-            if feature.name in names:
-                raise xmlError(
-                    f"CPU feature '{feature.name}' specified more than once", ErrorDomain.CPU
-                )
-            names.add(feature.name or "")
         changes: dict[str, Any] = {"model": model}
         if mode == "custom":
             if model is None:
@@ -506,6 +497,25 @@ class CPU:
             elif model is not None:
                 changes["model"] = replaced(model, fallback=model.fallback or "allow")
         return replaced(self, **changes)
+
+
+def _checkModel(node: Node) -> None:
+    """A vendor and features are of a model; each feature is named once."""
+    model, features = node.find("model"), node.findall("feature")
+    if node.get("mode", "custom") == "custom":
+        named = model is not None and bool(xmlText(model))
+        if node.find("vendor") is not None and (
+            model is None or not (named or model.get("vendor_id"))
+        ):
+            raise xmlError("CPU vendor specified without CPU model", ErrorDomain.CPU)
+        if features and not named:
+            raise xmlError("Non-empty feature list specified without CPU model", ErrorDomain.CPU)
+    names: set[str | None] = set()
+    for feature in features:
+        name = feature.get("name")
+        if name in names:
+            raise xmlError(f"CPU feature '{name}' specified more than once", ErrorDomain.CPU)
+        names.add(name)
 
 
 def _checkMigratable(node: Node) -> None:

@@ -336,7 +336,7 @@ def settleGraphics(graphics: Graphics, node: Node, context: Context) -> Graphics
                 listen = replaced(listen, address=None)
             listens.append(listen)
         if graphics.socket is not None and kind == "vnc":
-            listens = [Listen(type="socket", socket=graphics.socket)]
+            listens = [Listen(type="socket", socket=graphics.socket), *listens[1:]]
         elif not listens:
             listens.append(Listen(type="address", address=graphics.listen))
         if kind == "vnc" and graphics.autoport and context.inactive:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from pyvirt import constants as c
@@ -20,7 +21,13 @@ from pyvirt.drivers.qemu.refusals import (
     systemFailure,
     unsupportedConfig,
 )
-from pyvirt.drivers.qemu.terminals import FileSource, Terminal, connectSocket, openTerminal
+from pyvirt.drivers.qemu.terminals import (
+    FileSource,
+    Terminal,
+    connectSocket,
+    lockTerminal,
+    openTerminal,
+)
 
 __all__ = ["DomainConsoles"]
 
@@ -62,6 +69,9 @@ class DomainConsoles:
         for each in every:
             if each.alias == name:
                 return each
+        if name == "console0" and devices.consoles:
+            # Its name where it is a serial port seen again.
+            return devices.consoles[0]
         return None
 
     def domainOpenChannel(self, dom: DomainRef, name: str | None, flags: int) -> IStreamDuplex:
@@ -92,12 +102,21 @@ class DomainConsoles:
                 kind = "stream" if what == "channel" else "session"
                 raise operationFailed(f"Active {what} {kind} exists for this domain")
             other.takeAway()
-        fd = openTerminal(path) if source.type == "pty" else connectSocket(path)
-        terminal = Terminal(self._hypervisor.clock, fd, lambda: self._left(path, terminal))
+        if source.type == "pty":
+            release = lockTerminal(self._hypervisor.layout.locks, path)
+            try:
+                fd = openTerminal(path)
+            except BaseException:
+                release()
+                raise
+        else:
+            release, fd = _nothing, connectSocket(path)
+        terminal = Terminal(self._hypervisor.clock, fd, lambda: self._left(path, terminal, release))
         users[path] = terminal
         return terminal
 
-    def _left(self, path: str, terminal: Terminal) -> None:
+    def _left(self, path: str, terminal: Terminal, release: Callable[[], None]) -> None:
+        release()
         users = getattr(self._hypervisor, "terminals", {})
         if users.get(path) is terminal:
             del users[path]
@@ -189,6 +208,10 @@ class DomainConsoles:
                     "skipauth": bool(flags & c.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH),
                 },
             )
+
+
+def _nothing() -> None:
+    """What is not locked is not let go of."""
 
 
 def operationFailed(detail: str) -> Exception:

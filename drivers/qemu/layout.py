@@ -36,6 +36,7 @@ class Layout:
     @ivar cache: what binaries can do.
     @ivar conf: qemu.conf.
     @ivar hooks: scripts of the administrator.
+    @ivar locks: of terminals that somebody uses.
     """
 
     config: str
@@ -45,6 +46,7 @@ class Layout:
     cache: str
     conf: str
     hooks: str
+    locks: str = "/var/lock"
 
     @classmethod
     def of(cls, root: str, privileged: bool, environment: Mapping[str, str]) -> Layout:
@@ -64,6 +66,7 @@ class Layout:
                 cache=place("/var/cache/libvirt/qemu"),
                 conf=place("/etc/libvirt/qemu.conf"),
                 hooks=place("/etc/libvirt/hooks"),
+                locks=place("/var/lock"),
             )
         config = place(configFolder(environment))
         cache = place(cacheFolder(environment))
@@ -75,6 +78,7 @@ class Layout:
             cache=os.path.join(cache, "qemu"),
             conf=os.path.join(config, "qemu.conf"),
             hooks=os.path.join(config, "hooks"),
+            locks=place("/var/lock"),
         )
 
     @property

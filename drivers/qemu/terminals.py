@@ -26,9 +26,61 @@ from pyvirt.drivers.interfaces.streams import (
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["FileSource", "Terminal", "connectSocket", "openTerminal"]
+__all__ = ["FileSource", "Terminal", "connectSocket", "lockTerminal", "openTerminal"]
 
 _CHUNK = 65536
+
+
+def lockTerminal(folder: str, path: str) -> Callable[[], None]:
+    """
+    Say to all programs that heed such locks that a terminal is in use.
+
+    @param folder: where the locks are.
+    @return: what takes the lock away again.
+    @raise VirtError: a living process has it, or it cannot be made.
+    """
+    name = path.removeprefix("/dev").replace("/", "_")
+    lock = os.path.join(folder, f"LCK..{name}")
+    holder = _holder(lock)
+    if holder is not None:
+        raise failed(
+            f"Requested device '{path}' is locked by lock file '{lock}' held by process {holder}",
+            ErrorDomain.NONE,
+        )
+    try:
+        if os.path.lexists(lock):
+            os.unlink(lock)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(lock, flags, 0o644), "w") as file:
+            file.write(f"{os.getpid():10}\n")
+    except OSError as problem:
+        if problem.errno == errno.EACCES and os.geteuid() != 0:
+            return lambda: None
+        detail = f"Couldn't create lock file for device '{path}' in path '{lock}'"
+        raise systemFailure(problem, detail, ErrorDomain.NONE) from None
+
+    def release() -> None:
+        try:
+            os.unlink(lock)
+        except OSError:
+            pass
+
+    return release
+
+
+def _holder(lock: str) -> int | None:
+    """Return the living process that a lock names, None if there is none."""
+    try:
+        with open(lock, "rb") as file:
+            holder = int(file.read(64))
+        if holder <= 0:
+            return None
+        os.kill(holder, 0)
+    except PermissionError:
+        return holder
+    except (OSError, ValueError, OverflowError):
+        return None
+    return holder
 
 
 def openTerminal(path: str) -> int:

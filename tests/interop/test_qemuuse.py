@@ -5,6 +5,7 @@ libvirtd's.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -191,6 +192,71 @@ show(domain.blockPeek, "vdb", 0, 4, 1)
 print(domain.openGraphicsFD(0, 1) > 0)
 """
 
+#: Opens consoles, takes them from one another, and leaves them in every way.
+_LINES = r"""
+import libvirt, os, re
+libvirt.registerErrorHandler(lambda *_: None, None)
+connection = libvirt.open("qemu:///system")
+domain = connection.createXML(XML, libvirt.VIR_DOMAIN_START_PAUSED)
+first = re.search("<serial type='pty'>.*?path='/dev(.*?)'", domain.XMLDesc(), re.S)[1]
+lock = "/var/lock/LCK.." + first.replace("/", "_")
+def show(function, *arguments):
+    try:
+        found = function(*arguments)
+        print(found if type(found) in (bytes, int, str) else "done")
+        return found
+    except libvirt.libvirtError as error:
+        text = re.sub(r"process \d+", "process N", str(error).replace(lock, "LOCK"))
+        print(re.sub(r"pts.\d+", "pts", text), error.get_error_code(), error.get_error_domain())
+def line(name, flags=0, owner=connection):
+    stream = owner.newStream()
+    show(owner.lookupByName(domain.name()).openConsole, name, stream, flags)
+    return stream
+for name in ("serial2", "parallel0", "console1", "channel0", "nope", ""):
+    line(name)
+one = line(None)
+print(os.path.getsize(lock), re.fullmatch(r" *\d+\n", open(lock).read()) is not None)
+for name, flags in (("serial0", 0), ("console0", 0), (None, 2), ("serial1", 0), (None, 4)):
+    line(name, flags)
+two = line("serial0", 1)
+show(one.recv, 8)
+show(two.send, b"x")
+show(two.finish)
+print(os.path.exists(lock))
+for text in ("%10d\n" % os.getpid(), "1\n", "999999999\n", "-1\n", "odd", ""):
+    with open(lock, "w") as file:
+        file.write(text)
+    show(line("console0").abort)
+    print(os.path.exists(lock))
+if os.path.exists(lock):
+    os.unlink(lock)
+other = libvirt.open("qemu:///system")
+line("serial0", 0, other)
+other.close()
+while os.path.exists(lock):
+    pass
+child = os.fork()
+if not child:
+    other = libvirt.open("qemu:///system")
+    line("serial0", 0, other)
+    os.kill(os.getpid(), 9)
+os.waitpid(child, 0)
+while os.path.exists(lock):
+    pass
+three = line("serial0")
+domain.destroy()
+show(three.recv, 8)
+show(three.finish)
+print(os.path.exists(lock))
+"""
+_LINED = _BARE.format(
+    "lined",
+    "",
+    "<serial type='pty'/><serial type='pty'/><serial type='null'/><parallel type='null'/>"
+    "<console type='pty'/><console type='pty'><target type='virtio'/></console>"
+    "<channel type='pty'><target type='virtio' name='x'/></channel>",
+)
+
 #: Every key of every set of codes.
 _KEYS = r"""
 import libvirt
@@ -228,6 +294,8 @@ class QEMUUseTests(SessionCase):
                 file.write(bytes(1 << 20))
         world.write("keys.py", _KEYS)
         world.write("looks.py", _LOOKS)
+        world.write("lines.py", _LINES.replace("XML,", f"{_LINED!r},"))
+        os.makedirs(world.folder + "/run/lock")  # where terminals are locked
         world.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{world.folder}/a.qcow2", "400M"])
         writing = ["qemu-io", "-c", "write -P 1 0 100M", f"{world.folder}/a.qcow2"]
         self.assertEqual(world.run(writing).status, 0)
@@ -258,14 +326,14 @@ class QEMUUseTests(SessionCase):
         for number, line in enumerate(lines):
             found = [each for part in parts for each in part.get(number, ["?"])]
             said.append("\n".join([f"$ {line}", *found]).replace(world.folder, "FOLDER"))
-        for name in ("keys", "looks"):
+        for name in ("keys", "looks", "lines"):
             outcome = world.run([requireBinding(), f"{world.folder}/{name}.py"])
             said.append(f"$ {name}\n{outcome.stdout}{outcome.stderr}")
         return [_steady(each) for each in said], told
 
     def test_use(self) -> None:
         """
-        Processors stored and plugged, threads, media taken out and seen so after a reset, consoles, keys, what
+        Processors stored and plugged, threads, media taken out and seen so after a reset, consoles, who has them, keys, what
         holds guests that are to leave for a file, and what is in memory and disks, and disks of servers.
         """
         self.compare(_STORED + _PROCESSORS + _DEVICES + _ELSEWHERE + _LEAVING)

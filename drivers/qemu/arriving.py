@@ -114,6 +114,10 @@ class Arrival:
     half: bool = False
 
 
+def _allRight(arrival: Arrival) -> VirtError:
+    return virtError(ErrorCode.MIGRATE_FINISH_OK, arrival.domain.name, ErrorDomain.QEMU)
+
+
 class Arriving:
     """Receives guests."""
 
@@ -156,10 +160,10 @@ class Arriving:
         address = readAddress(uri)
         if address.path is not None:
             return address, None, None
-        if address.port is not None:
+        if address.port:
             return Address(host=listen, port=address.port), None, None
         port = freePort(listen, ports, taken)
-        return Address(host=listen, port=port), f"tcp:{address.host}:{port}", port
+        return Address(host=listen, port=port), f"{uri}:{port}", port
 
     async def domainMigratePrepare3Params(
         self, params: list[TypedParam], cookieIn: bytes, flags: int
@@ -361,7 +365,12 @@ class Arriving:
         if not come.called:
             come.callback("ended")
         if self._hypervisor.arriving.get(arrival.domain.name) is arrival:
-            if not arrival.finishing:
+            guest = arrival.guest
+            if guest is not None and guest.dying and not arrival.over:
+                # Somebody has ended it, and tells of that: nothing is wrong with it.
+                arrival.told = False
+                self._hypervisor.migrationErrors[arrival.domain.name] = _allRight(arrival)
+            elif not arrival.finishing:
                 self._hypervisor.migrationErrors[arrival.domain.name] = self._unexpected(arrival)
             self._hypervisor.later(self._late(arrival))
 
@@ -420,7 +429,7 @@ class Arriving:
         arrival = hypervisor.arriving.get(name)
         if arrival is None:
             known = hypervisor.migrationErrors.pop(name, None)
-            if known is not None:
+            if known is not None and (cancelled or known.code != ErrorCode.MIGRATE_FINISH_OK):
                 raise known
             raise virtError(
                 ErrorCode.NO_DOMAIN, f"no domain with matching name '{name}'", ErrorDomain.QEMU
@@ -480,7 +489,7 @@ class Arriving:
         come = arrival.come
         if come is not None and come.called and come.result == "ended":
             return self._unexpected(arrival)
-        return virtError(ErrorCode.MIGRATE_FINISH_OK, arrival.domain.name, ErrorDomain.QEMU)
+        return _allRight(arrival)
 
     def _unexpected(self, arrival: Arrival) -> VirtError:
         said = starting.said(self._hypervisor, arrival.domain)

@@ -113,8 +113,6 @@ class DomainJobs:
         domain, _ = self._running(dom)
         job = domain.jobs.long
         coming = job is not None and job.operation == c.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN
-        if job is None or (coming and not flags):
-            raise operationInvalid("no job is active on the domain")
         leaver = self._hypervisor.leaving.get(domain.uuid)
         following = leaver is not None and leaver.follows
         if flags & c.VIR_DOMAIN_ABORT_JOB_POSTCOPY:
@@ -122,6 +120,8 @@ class DomainJobs:
                 raise operationInvalid("current job is not outgoing migration in post-copy mode")
             await leaver.guest.execute("migrate-pause")
             return
+        if job is None or coming:
+            raise operationInvalid("no job is active on the domain")
         if following:
             raise operationInvalid("cannot abort migration in post-copy mode")
         if job.cancel is None:

@@ -54,7 +54,7 @@ class Leaver:
     @ivar busy: it is being sent just now.
     @ivar before: what QEMU was told of migrations before this one, and C{limits}: what we were.
     @ivar begun: QEMU sends memory: what it says of a migration is said of this one.
-    @ivar paused: whether it ran when it was paused for this.
+    @ivar ran: whether it ran when this began, and C{paused}: whether it was paused for this.
     @ivar sent: it has been sent: somebody else may have it.
     @ivar connection: of whoever leads the migration, None: we do.
     @ivar copying: its disks, once they are being copied.
@@ -74,6 +74,7 @@ class Leaver:
     busy: bool = False
     before: dict[str, Any] = attrs.Factory(dict)
     limits: MigrationLimits = attrs.field(init=False)
+    ran: bool = attrs.field(init=False)
     begun: bool = False
     paused: bool = False
     sent: bool = False
@@ -87,6 +88,7 @@ class Leaver:
 
     def __attrs_post_init__(self) -> None:
         self.limits = self.guest.migration
+        self.ran = self.domain.state == c.VIR_DOMAIN_RUNNING
 
     def fail(self, error: VirtError) -> None:
         """Have it given up, for a reason."""
@@ -97,6 +99,10 @@ class Leaver:
         job.aborted = True
         if job.cancel is not None:
             job.cancel().addErrback(lambda _: None)
+
+
+def _moving(domain: Domain) -> VirtError:
+    return operationInvalid(f"another migration job is already running for domain '{domain.name}'")
 
 
 class Leaving(Following):
@@ -124,9 +130,8 @@ class Leaving(Following):
         if flags & c.VIR_MIGRATE_POSTCOPY_RESUME:
             return self._beginAgain(domain)
         if domain.uuid in self._hypervisor.leaving:
-            raise operationInvalid(
-                f"another migration job is already running for domain '{domain.name}'"
-            )
+            raise _moving(domain)
+        self._checkComplete(domain)
         if flags & c.VIR_MIGRATE_CHANGE_PROTECTION and not flags & c.VIR_MIGRATE_OFFLINE:
             leaver = await self._hold(domain, domain.checkActive(), flags, self._connection)
             try:
@@ -153,14 +158,23 @@ class Leaving(Following):
         xml = formatMigratable(sent, known)
         return MigrationBegun(self._cookie(domain, nbd=nbd).encode(), xml)
 
+    def _checkComplete(self, domain: Domain) -> None:
+        """
+        Refuse a guest that has not come here yet.
+
+        @raise VirtError: it has not.
+        """
+        arrival = self._hypervisor.arriving.get(domain.name)
+        if arrival is not None and arrival.guest is not None and arrival.guest is domain.guest:
+            raise _moving(domain)
+
     async def _hold(self, domain: Domain, guest: Guest, flags: int, connection: Any) -> Leaver:
         """Keep other changes out from now on."""
         leaving = self._hypervisor.leaving
         leaver = leaving.get(domain.uuid)
         if leaver is not None and (leaver.busy or leaver.sent or leaver.guest is not guest):
-            raise operationInvalid(
-                f"another migration job is already running for domain '{domain.name}'"
-            )
+            raise _moving(domain)
+        self._checkComplete(domain)
         if leaver is None:
             leaver = leaving[domain.uuid] = Leaver(domain, guest, flags, connection=connection)
             guest.leaving = True
@@ -228,7 +242,9 @@ class Leaving(Following):
             await leaver.copying.giveUp()
         await reset(guest, leaver.before)
         guest.migration = leaver.limits
-        if leaver.paused and domain.guest is guest and domain.state == c.VIR_DOMAIN_PAUSED:
+        # Somebody else may have paused it for this, too.
+        paused = leaver.paused or (leaver.ran and domain.reason == c.VIR_DOMAIN_PAUSED_MIGRATION)
+        if paused and domain.guest is guest and domain.state == c.VIR_DOMAIN_PAUSED:
             leaver.paused = False
             await starting.goOn(
                 self._hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_MIGRATION_CANCELED
@@ -294,7 +310,7 @@ class Leaving(Following):
 
     def _addressOf(self, uri: str, flags: int, asked: dict[str, Any], leaver: Leaver) -> Address:
         address = readAddress(uri)
-        if address.path is None and address.port is None:
+        if address.path is None and not address.port:
             raise internal(f"missing port in migration URI: {uri}")
         if chosen(leaver.domain.definition, flags, asked):
             checkDisksAddress(asked, uri)
@@ -313,7 +329,6 @@ class Leaving(Following):
         @raise VirtError: it does not get there.
         """
         hypervisor, domain, guest = self._hypervisor, leaver.domain, leaver.guest
-        was = domain.state
         persistent = None
         if leaver.flags & c.VIR_MIGRATE_PERSIST_DEST:
             wanted = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
@@ -324,7 +339,7 @@ class Leaving(Following):
         try:
             await send(hypervisor, leaver, asked, cookie, where)
         except BaseException:
-            if was == c.VIR_DOMAIN_RUNNING and domain.state == c.VIR_DOMAIN_PAUSED:
+            if leaver.ran and domain.state == c.VIR_DOMAIN_PAUSED:
                 # QEMU itself goes on when it has not sent its all, but not from everywhere.
                 leaver.paused = leaver.paused or (domain.reason == c.VIR_DOMAIN_PAUSED_MIGRATION)
             raise
@@ -334,13 +349,13 @@ class Leaving(Following):
             leaver.job.what = _CONFIRM
         leaver.job.cancel = None
         self._note(leaver, SENT)
-        if was == c.VIR_DOMAIN_RUNNING:
+        if leaver.ran:
             leaver.paused = True
         leaver.statistics = await statisticsOf(hypervisor, leaver)
         await locks.release(hypervisor, domain, guest)
         return self._cookie(
             domain,
-            paused=was != c.VIR_DOMAIN_RUNNING,
+            paused=not leaver.ran,
             statistics=leaver.statistics,
             persistent=persistent,
         )

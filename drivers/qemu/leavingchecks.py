@@ -91,6 +91,8 @@ def checkTogether(
             "VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES is supported only with "
             "VIR_MIGRATE_NON_SHARED_DISK or VIR_MIGRATE_NON_SHARED_INC"
         )
+    if flags & COPIES and not 0 <= (asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT) or 0) <= 65535:
+        raise invalidArgument("nbd port must be in range 0-65535")
     if asked.get(c.VIR_MIGRATE_PARAM_DISKS_URI) and asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT):
         raise invalidArgument(
             "Both port and URI requested for disk migration while being mutually exclusive"

@@ -228,7 +228,12 @@ class DomainLifecycle(Messages):
                 raise operationInvalid("domain is pmsuspended")
             if domain.state == c.VIR_DOMAIN_PAUSED:
                 return
-            guest.pausedReason = c.VIR_DOMAIN_PAUSED_USER
+            leaver = self._hypervisor.leaving.get(domain.uuid)
+            if leaver is not None and leaver.guest is guest and not leaver.sent:
+                # It stands still to get there: it runs there, or here if it does not.
+                guest.pausedReason = c.VIR_DOMAIN_PAUSED_MIGRATION
+            else:
+                guest.pausedReason = c.VIR_DOMAIN_PAUSED_USER
             await guest.execute("stop")
 
     async def domainResume(self, dom: DomainRef) -> None:

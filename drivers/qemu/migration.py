@@ -13,7 +13,7 @@ from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.arriving import Arriving
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.leaving import Leaving
-from pyvirt.drivers.qemu.migrationdata import FASTEST
+from pyvirt.drivers.qemu.migrationdata import FASTEST, FASTEST_FOLLOWING
 from pyvirt.drivers.qemu.refusals import checkFlags, invalidArgument, operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -49,9 +49,10 @@ class DomainMigration(Leaving, Arriving):
         """Limit the speed."""
         checkFlags("qemuDomainMigrateSetMaxSpeed", flags, c.VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY)
         domain = self._hypervisor.domains.find(dom)
-        if bandwidth > FASTEST:
+        limit = FASTEST_FOLLOWING if flags else FASTEST
+        if bandwidth > limit:
             raise virtError(
-                ErrorCode.OVERFLOW, f"bandwidth must be less than {FASTEST + 1}", ErrorDomain.QEMU
+                ErrorCode.OVERFLOW, f"bandwidth must be less than {limit + 1}", ErrorDomain.QEMU
             )
         if not domain.active and not flags:
             domain.migrationSpeed = bandwidth

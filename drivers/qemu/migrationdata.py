@@ -21,10 +21,12 @@ from pyvirt.drivers.qemu.refusals import (
     operationInvalid,
     unsupportedArgument,
 )
+from pyvirt.errors import ErrorDomain
 from pyvirt.params import validateParams
 
 __all__ = [
     "FASTEST",
+    "FASTEST_FOLLOWING",
     "Address",
     "asParams",
     "checkMigration",
@@ -36,6 +38,8 @@ __all__ = [
 
 #: MiB a second beyond which a number of bytes does not fit.
 FASTEST = ((1 << 63) - 1) >> 20
+#: The same of what follows a guest, which QEMU counts without a sign.
+FASTEST_FOLLOWING = ((1 << 64) - 1) >> 20
 
 #: Flags of the steps.
 FLAGS = (
@@ -90,7 +94,7 @@ _KNOWN = {
     c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: _INT,
 }
 _MULTIPLE = (c.VIR_MIGRATE_PARAM_MIGRATE_DISKS, c.VIR_MIGRATE_PARAM_COMPRESSION)
-_HOST = re.compile(r"tcp:(?://)?(\[[0-9a-fA-F:.%]+\]|[^\[\]:/?#]+)(?::(\d{1,5}))?/?")
+_HOST = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\[\]:/?#\s]+)(?::(\d{1,5}))?")
 
 
 def checkMigration(function: str, flags: int) -> None:
@@ -173,15 +177,20 @@ def readAddress(uri: str) -> Address:
         if not path.startswith("/") or "\0" in path:
             raise invalidArgument(f"malformed migration URI: {uri}")
         return Address(path=path)
+    # What has no slashes where a host is named is only understood of TCP.
+    whole = uri if scheme != "tcp" or rest.startswith("//") else f"tcp://{rest}"
+    server = whole.partition("://")[2].partition("/")[0]
+    if scheme in ("tcp", "rdma") and not server:
+        raise invalidArgument(f"missing host in migration URI: {uri}")
     if scheme == "rdma":
         raise operationInvalid("cannot start RDMA migration with no memory hard limit set")
     if scheme != "tcp":
         raise unsupportedArgument(f"unsupported scheme {scheme} in migration URI {uri}")
-    match = _HOST.fullmatch(uri)
+    match = _HOST.fullmatch(server)
     port = None if match is None or match[2] is None else int(match[2])
     if match is None:
-        raise invalidArgument(f"missing host in migration URI: {uri}")
-    if port is not None and not 1 <= port <= 65535:
+        raise internal(f"Unable to parse URI {whole}", ErrorDomain.URI)
+    if port is not None and port > 65535:
         raise invalidArgument(f"invalid port in migration URI: {uri}")
     return Address(host=match[1], port=port)
 

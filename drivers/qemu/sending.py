@@ -18,7 +18,7 @@ from pyvirt.drivers.interfaces.streams import IStreamSink
 from pyvirt.drivers.qemu.jobstatistics import jobParams
 from pyvirt.drivers.qemu.memorystream import canceled, follow
 from pyvirt.drivers.qemu.migrationcookie import Cookie, Statistics
-from pyvirt.drivers.qemu.migrationdata import FASTEST, Address
+from pyvirt.drivers.qemu.migrationdata import FASTEST, FASTEST_FOLLOWING, Address
 from pyvirt.drivers.qemu.migrationparams import remembered, tuningOf
 from pyvirt.drivers.qemu.migrationtls import Encryption, sendEncrypted
 from pyvirt.drivers.qemu.qmp import CommandFailed
@@ -81,7 +81,7 @@ async def send(
         await guest.execute("stop")
         guest.pausedReason = c.VIR_DOMAIN_PAUSED_MIGRATION
     locked: tuple[int, int] | None = None
-    if flags & (c.VIR_MIGRATE_ZEROCOPY | c.VIR_MIGRATE_RDMA_PIN_ALL):
+    if flags & c.VIR_MIGRATE_ZEROCOPY:
         locked = _mayLock(domain, guest)
     outlet: Outlet | None = None
     # If it fails late, QEMU lets the guest go on by itself.
@@ -192,7 +192,7 @@ def _parameters(leaver: Leaver, asked: dict[str, Any], speed: int, tuning: Any) 
     }
     postcopy = asked.get(c.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY) or limits.postcopySpeed
     if postcopy:
-        values["max-postcopy-bandwidth"] = min(postcopy, FASTEST) << 20
+        values["max-postcopy-bandwidth"] = min(postcopy, FASTEST_FOLLOWING) << 20
     return values
 
 
@@ -244,13 +244,13 @@ def connected(address: Address) -> int:
             )
     except socket.gaierror as problem:
         raise systemFailureOf(
-            f"unable to resolve address '{address.host}' service '{address.port}': {problem.strerror}"
+            f"Unable to resolve address '{address.host}' service '{address.port}': {problem.strerror}"
         ) from None
     except (OSError, OverflowError) as problem:
         detail = (
             f"Failed to connect socket to '{address.path}'"
             if address.path is not None
-            else f"unable to connect to server at '{address.host}:{address.port}'"
+            else f"unable to connect to server at '{address.host.strip('[]')}:{address.port}'"
         )
         if isinstance(problem, OverflowError):
             raise systemFailureOf(f"{detail}: {problem}") from None

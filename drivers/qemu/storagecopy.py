@@ -50,6 +50,7 @@ __all__ = [
     "checkDisksAddress",
     "chosen",
     "precreate",
+    "readDisksAddress",
     "removePrecreated",
     "serve",
 ]
@@ -122,10 +123,24 @@ def checkDisksAddress(asked: dict[str, Any], memory: str | None) -> None:
         )
 
 
-def _readDisksURI(uri: str) -> Address:
-    scheme = uri.partition(":")[0]
+def readDisksAddress(uri: str) -> Address:
+    """
+    Read where disks are to be copied to: C{tcp://HOST[:PORT]} or C{unix:///PATH}.
+
+    @raise VirtError: it is neither.
+    """
+    scheme, colon, rest = uri.partition(":")
+    if not colon:
+        raise invalidArgument(f"No URI scheme specified: {uri}")
+    if not scheme:
+        raise internal(f"Unable to parse URI {uri}", ErrorDomain.URI)
     if scheme not in ("tcp", "unix"):
         raise invalidArgument(f"Unsupported scheme in disks URI: {scheme}")
+    server = rest.removeprefix("//").partition("/")[0] if rest.startswith("//") else ""
+    if scheme == "tcp" and not server:
+        raise invalidArgument(f"URI with tcp scheme did not provide a server part: {uri}")
+    if scheme == "unix" and not rest.removeprefix("//").removeprefix(server):
+        raise invalidArgument("UNIX disks URI does not include path")
     return readAddress(uri)
 
 
@@ -217,14 +232,12 @@ async def serve(
     taken: int | None = None
     told: int | None = None
     if uri is not None:
-        address = _readDisksURI(uri)
-        if address.path is None and address.port is None:
+        address = readDisksAddress(uri)
+        if address.path is None and not address.port:
             address = address._replace(port=_free(hypervisor, address.host))
             taken = told = address.port
     else:
         port = asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT) or 0
-        if not 0 <= port <= 65535:
-            raise invalidArgument(f"invalid port number: {port}")
         if not port:
             port = taken = _free(hypervisor, listen)
         address = Address(host=listen, port=port)
@@ -320,8 +333,8 @@ class Copying:
         @raise VirtError: it did not come to that; L{giveUp} follows.
         """
         uri = asked.get(c.VIR_MIGRATE_PARAM_DISKS_URI)
-        address = None if uri is None else _readDisksURI(uri)
-        if address is None or (address.path is None and address.port is None):
+        address = None if uri is None else readDisksAddress(uri)
+        if address is None or (address.path is None and not address.port):
             host = address.host if address is not None else (memory.host if memory else "")
             port = cookie.port if cookie is not None else None
             if port is None or not host:

@@ -23,7 +23,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.interop.qemuworld import _QEMU_CONF, PyvirtWorld, World
 from tests.interop.support import CHECKOUT, Outcome, _clientEnvironment, found, requireVirsh
 
-__all__ = ["UUID", "Pair", "firmware"]
+__all__ = ["ADDRESSES", "UUID", "Pair", "connectHosts", "firmware"]
 
 DEADLINE = 180.0
 UUID = "8e5fd2a8-9a4b-4b2f-bb0c-0d7c1b3a5f11"
@@ -41,6 +41,17 @@ def firmware(size: int = 4 << 20) -> bytes:
     data = bytearray(random.Random(1).randbytes(size))
     data[-16:] = b"\xfa\xf4\xeb\xfd" + b"\x90" * 12  # cli, hlt, and again
     return bytes(data)
+
+
+def connectHosts(worlds: Sequence[World]) -> None:
+    """Lay a cable between two hosts, whose addresses are then C{ADDRESSES}."""
+    first, second = (str(world.pid) for world in worlds)
+    cable = ["ip", "link", "add", "v0", "netns", first, "type", "veth"]
+    subprocess.run([*cable, "peer", "name", "v0", "netns", second], check=True)
+    for world, address in zip(worlds, ADDRESSES, strict=True):
+        commands = f"ip addr add {address}/24 dev v0 && ip link set v0 up"
+        outcome = world.run(["/bin/sh", "-c", commands])
+        assert outcome.status == 0, outcome
 
 
 class Pair:
@@ -73,7 +84,7 @@ class Pair:
             if locks:
                 self._lockd(test, world)
         self.here, self.there = self.worlds
-        self._connect()
+        connectHosts(self.worlds)
 
     def path(self, name: str) -> str:
         """A place in the folder that both see."""
@@ -103,16 +114,6 @@ class Pair:
         test.addCleanup(end)
         socket = os.path.join(world.folder, "run/libvirt/virtlockd-sock")
         world._wait(lambda: os.path.exists(socket), "the lock daemon")
-
-    def _connect(self) -> None:
-        """Lay a cable between the two hosts."""
-        first, second = (str(world.pid) for world in self.worlds)
-        cable = ["ip", "link", "add", "v0", "netns", first, "type", "veth"]
-        subprocess.run([*cable, "peer", "name", "v0", "netns", second], check=True)
-        for world, address in zip(self.worlds, ADDRESSES, strict=True):
-            commands = f"ip addr add {address}/24 dev v0 && ip link set v0 up"
-            outcome = world.run(["/bin/sh", "-c", commands])
-            assert outcome.status == 0, outcome
 
     def until(self, condition: Callable[[], Any], what: Callable[[], str]) -> Any:
         """Wait for what happens elsewhere."""

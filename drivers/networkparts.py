@@ -11,6 +11,7 @@ from lxml import etree
 from pyvirt import constants as c
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.netbits import familyOf, parseMAC
+from pyvirt.definitions.netnames import checkWord, srvNumber
 from pyvirt.definitions.network import (
     DHCP,
     IP,
@@ -111,9 +112,13 @@ class Update:
         values = {
             name: value for name, value in self.node.attrib.items() if name in cls.__annotations__
         }
+        for name in ("service", "protocol"):
+            if name in values:
+                checkWord(name, self.node, self.name)
         for name in ("port", "priority", "weight"):
             if name in values:
-                values[name] = int(values[name])
+                kind = srvNumber("Invalid" if name == "priority" else "invalid")
+                values[name] = kind.read(values[name], self.node, name)
         found = object.__new__(cls)
         for field in cls.__attrs_attrs__:
             default = () if field.name == "hostnames" else None
@@ -138,9 +143,10 @@ class Update:
         for ip in ips:
             if ip.dhcp is not None and (ip.dhcp.ranges or ip.dhcp.hosts):
                 return ip
-        for ip in ips:
-            if ip.family in (None, "ipv4"):
-                return ip
+        for family in ((None, "ipv4"), ("ipv6",)):
+            for ip in ips:
+                if ip.family in family:
+                    return ip
         raise refused(
             f"couldn't update dhcp host entry - no <ip> element found in network '{self.name}'"
         )
@@ -183,6 +189,11 @@ class Update:
                     return self.serving(ip, hosts=without(hosts, each))
             raise refused(f"couldn't locate a matching dhcp host entry in network '{self.name}'")
         host = self.read(DHCPHost, *self.within(ip))
+        if familyOf(host.ip or "") != familyOf(ip.address or ""):
+            raise refused(
+                "the address family of a host entry IP must match the address family of the dhcp "
+                "element's parent"
+            )
         known = [
             each
             for each in hosts
@@ -195,7 +206,7 @@ class Update:
             if not known:
                 raise refused(
                     "couldn't locate an existing dhcp host entry with "
-                    f"\"mac='{host.mac or '(null)'}'\" \"name='{host.name or '(null)'}'\" "
+                    f"\"mac='{host.mac or 'unknown'}'\" \"name='{host.name or '(null)'}'\" "
                     f"\"ip='{host.ip or 'unknown'}'\" in network '{self.name}'"
                 )
             changed = tuple(host if each is known[0] else each for each in hosts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.drivers.refusals import internal
@@ -58,7 +59,7 @@ async def run(host: Host, *argv: str, failing: bool = True, **details: Any) -> F
     else:
         finished = await host.processes.run(Command(argv=argv, statuses=None, **details))
     if finished.status and failing:
-        raise commandFailed(argv, finished)
+        raise commandFailed(argv, finished, details.get("environment"))
     return finished
 
 
@@ -72,13 +73,20 @@ def _quoted(word: str) -> str:
     return "'" + word.replace("'", "'\\''") + "'"
 
 
-def commandFailed(argv: tuple[str, ...], finished: Finished) -> VirtError:
-    """Make the error of a command that ended as it should not."""
+def commandFailed(
+    argv: tuple[str, ...], finished: Finished, environment: Mapping[str, str] | None = None
+) -> VirtError:
+    """
+    Make the error of a command that ended as it should not.
+
+    @param environment: what was set for it.
+    """
     if finished.status < 0:
         how = f"fatal signal {-finished.status}"
     else:
         how = f"exit status {finished.status}"
     said = finished.errors.decode(errors="replace")
-    words = " ".join(map(_quoted, argv))
+    settings = [f"{name}={_quoted(value)}" for name, value in (environment or {}).items()]
+    words = " ".join([*settings, *map(_quoted, argv)])
     said = f": {said}" if said else ""
     return internal(f"Child process ({words}) unexpected {how}{said}", ErrorDomain.NONE)

@@ -71,19 +71,23 @@ class DHCPRange:
     end: str | None = attribute()
     lease: Lease | None = element(Lease)
 
-    def settle(self, node: Node, context: Context) -> DHCPRange:
-        """Both ends are there, in order, and inside of the network."""
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """Both ends are there, in order, and inside of the network: looked at before for how long."""
         where = nameOf(node)
+        ends = []
         for name in ("start", "end"):
-            value = getattr(self, name)
+            value = node.get(name)
             if value is None:
                 raise bad(f"Missing '{name}' attribute in dhcp range for network '{where}'")
             if familyOf(value) is None:
                 raise unknownAddress(value)
-        parent = node.getparent().getparent()
-        start, end = canonical(str(self.start)), canonical(str(self.end))
-        checkRange(start, end, parent)
-        return replaced(self, start=start, end=end)
+            ends.append(canonical(value))
+        checkRange(ends[0], ends[1], node.getparent().getparent())
+
+    def settle(self, node: Node, context: Context) -> DHCPRange:
+        """Write the ends as the system does."""
+        return replaced(self, start=canonical(str(self.start)), end=canonical(str(self.end)))
 
 
 def prefixOf(ip: Node) -> int | None:
@@ -188,46 +192,50 @@ class DHCPHost:
     ip: str | None = attribute()
     lease: Lease | None = element(Lease)
 
-    def settle(self, node: Node, context: Context) -> DHCPHost:
-        """The guest is known by something, and has an address."""
+    @classmethod
+    def prepare(cls, node: Node, context: Context) -> None:
+        """The guest is known by something, and has an address: looked at before for how long."""
         where = nameOf(node)
         address = node.getparent().getparent().get("address") or ""
         six = familyOf(address) == "ipv6"
-        if self.mac is not None:
+        own, key, name, ip = (node.get(each) for each in ("mac", "id", "name", "ip"))
+        if own is not None:
             if six:
                 raise bad(
-                    f"Invalid to specify MAC address '{self.mac}' in network '{where}' IPv6 static "
+                    f"Invalid to specify MAC address '{own}' in network '{where}' IPv6 static "
                     "host definition"
                 )
-            mac = parseMAC(self.mac)
+            mac = parseMAC(own)
             if mac is None:
-                raise bad(f"Cannot parse MAC address '{self.mac}' in network '{where}'")
+                raise bad(f"Cannot parse MAC address '{own}' in network '{where}'")
             if int(mac[:2], 16) & 1:
                 raise bad(
-                    f"expected unicast mac address, found multicast '{self.mac}' in network "
-                    f"'{where}'"
+                    f"expected unicast mac address, found multicast '{own}' in network '{where}'"
                 )
-        if self.name is not None and not _NAMED(self.name):
-            raise bad(f"Cannot use host name '{self.name}' in network '{where}'")
-        if self.id is not None and six:
-            for char in self.id:
+        if name is not None and not _NAMED(name):
+            raise bad(f"Cannot use host name '{name}' in network '{where}'")
+        if key is not None and six:
+            for char in key:
                 if char not in "0123456789abcdefABCDEF:":
-                    raise bad(f"Invalid character '{char}' in id '{self.id}' of network '{where}'")
+                    raise bad(f"Invalid character '{char}' in id '{key}' of network '{where}'")
         if six:
-            if self.id is None and self.name is None:
+            if key is None and name is None:
                 raise bad(
                     f"Static host definition in IPv6 network '{where}' must have id or name "
                     "attribute"
                 )
-        elif self.mac is None and self.name is None:
+        elif own is None and name is None:
             raise bad(
                 f"Static host definition in IPv4 network '{where}' must have mac or name attribute"
             )
-        if self.ip is None:
+        if ip is None:
             raise bad(f"Missing IP address in static host definition for network '{where}'")
-        if familyOf(self.ip) is None:
+        if familyOf(ip) is None:
             raise bad(f"Invalid IP address in static host definition for network '{where}'")
-        return replaced(self, ip=canonical(self.ip))
+
+    def settle(self, node: Node, context: Context) -> DHCPHost:
+        """Write the address as the system does."""
+        return replaced(self, ip=canonical(self.ip or ""))
 
 
 _NAMED = re.compile("[A-Za-z0-9]").match
@@ -328,7 +336,13 @@ class IP:
                 )
             if prefix is not None and (number(prefix) or 0) > 128:
                 raise refused(f"Invalid IPv6 prefix '{number(prefix)}' in network '{where}'")
-            if any(child.tag == "tftp" for child in node):
-                raise refused(f"Unsupported <tftp> element in an IPv6 element in network '{where}'")
         else:
             raise bad(f"Unrecognized family '{family}' in network '{where}'")
+
+    def settle(self, node: Node, context: Context) -> IP:
+        """Files are for those who boot by IPv4."""
+        if self.family == "ipv6" and any(child.tag == "tftp" for child in node):
+            raise refused(
+                f"Unsupported <tftp> element in an IPv6 element in network '{nameOf(node)}'"
+            )
+        return self

@@ -28,7 +28,16 @@ from pyvirt.definitions.schema import (
 )
 from pyvirt.definitions.values import definition
 
-__all__ = ["DNS", "SRV", "TXT", "DNSDomain", "DNSHost", "Forwarder"]
+__all__ = [
+    "DNS",
+    "SRV",
+    "TXT",
+    "DNSDomain",
+    "DNSHost",
+    "Forwarder",
+    "checkWord",
+    "srvNumber",
+]
 
 
 @definition
@@ -87,10 +96,10 @@ class TXT:
         return self
 
 
-def _srvNumber(word: str) -> Kind:
+def srvNumber(word: str) -> Kind:
     def read(text: str, node: Node, name: str) -> int | None:
         value = number(text)
-        place = f"for service '{node.get('service')}' in network '{nameOf(node)}'"
+        place = f"for service '{node.get('service', '(null)')}' in network '{nameOf(node)}'"
         if value is not None and node.get("target") is None:
             raise detail(f"DNS SRV {name} attribute not permitted without target {place}")
         if value is None or value > 65535 or (value == 0 and name == "port"):
@@ -101,6 +110,19 @@ def _srvNumber(word: str) -> Kind:
 
 
 _SRV_WORD = re.compile("[A-Za-z0-9_+/*-]*")
+
+
+def checkWord(name: str, node: Node, where: str) -> None:
+    """
+    Complain of a word that says no service or protocol.
+
+    @param name: the attribute.
+    """
+    word = node.get(name) or ""
+    if not _SRV_WORD.fullmatch(word):
+        raise detail(
+            f"invalid character in {name} attribute '{word}' in DNS SRV record of network '{where}'"
+        )
 
 
 @definition
@@ -115,30 +137,21 @@ class SRV:
             raise detail(
                 f"missing required service attribute in DNS SRV record of network '{where}'"
             )
-        cls._checkWord("service", node, where)
+        checkWord("service", node, where)
         if node.get("protocol") is None:
             raise detail(
                 f"missing required protocol attribute in DNS SRV record '{node.get('service')}' of "
                 f"network '{where}'"
             )
-        cls._checkWord("protocol", node, where)
-
-    @staticmethod
-    def _checkWord(name: str, node: Node, where: str) -> None:
-        word = node.get(name) or ""
-        if not _SRV_WORD.fullmatch(word):
-            raise detail(
-                f"invalid character in {name} attribute '{word}' in DNS SRV record of network "
-                f"'{where}'"
-            )
+        checkWord("protocol", node, where)
 
     service: str | None = attribute()
     protocol: str | None = attribute()
     domain: str | None = attribute()
     target: str | None = attribute()
-    port: int | None = attribute(_srvNumber("invalid"))
-    priority: int | None = attribute(_srvNumber("Invalid"))
-    weight: int | None = attribute(_srvNumber("invalid"))
+    port: int | None = attribute(srvNumber("invalid"))
+    priority: int | None = attribute(srvNumber("Invalid"))
+    weight: int | None = attribute(srvNumber("invalid"))
 
 
 def _hostnames(node: Node, kids: dict[str, list[Node]], context: Context) -> tuple[str, ...]:

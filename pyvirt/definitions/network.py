@@ -81,6 +81,7 @@ class PortGroup:
     """Settings that interfaces of guests name together."""
 
     xmlOpen: ClassVar[bool] = True
+    xmlReadOrder: ClassVar[str] = "name default trustGuestRxFilters virtualport bandwidth vlan"
 
     name: str | None = attribute(
         Kind(lambda value, node, name: _groupName(value), escape),
@@ -139,7 +140,7 @@ class NetworkDefinition:
     """
 
     xmlReadOrder: ClassVar[str] = (
-        "name uuid domain bridge mac bandwidth vlan dns virtualport portgroups ips routes forward"
+        "name uuid domain bridge mac bandwidth vlan mtu dns virtualport portgroups ips routes forward"
     )
 
     ipv6: bool | None = attribute(
@@ -191,6 +192,7 @@ class NetworkDefinition:
         """Check what belongs together, and say what is implied."""
         mode = self.forward.mode if self.forward is not None else "none"
         where = self.name
+        _checkGateways(self.routes, self.ips, where)
         if mode in ("nat", "route", "open") and not self.ips:
             raise bad(
                 f"{mode} forwarding requested, but no IP address provided for network '{where}'"
@@ -237,7 +239,6 @@ class NetworkDefinition:
             bridge = replaced(bridge, stp=None, delay=None, zone=None)
         if forward is not None and mode == "none":
             forward = None
-        _checkGateways(self.routes, self.ips, where)
         return replaced(self, bridge=bridge, forward=forward)
 
 

@@ -4,6 +4,9 @@ Tests for L{pyvirt.drivers.host.networks}: what is written for name servers and 
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
 from typing import Any
 
@@ -12,7 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.network import parseNetwork
 from pyvirt.drivers.host.networks import dnsmasq, firewall
+from pyvirt.drivers.host.networks.leasehelper import LeaseError, main, told
 from pyvirt.drivers.host.networks.leases import leases
+from pyvirt.drivers.host.networks.macmap import noteGuest
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.errors import VirtError
 from tests.host.support import makeHost
@@ -69,33 +74,122 @@ class RuleTests(SynchronousTestCase):
 
 
 class LeaseTests(SynchronousTestCase):
-    def test_read(self) -> None:
+    def setUp(self) -> None:
+        self.path = self.mktemp()
+
+    def tell(self, *words: str, **environment: str) -> list[str]:
+        named = {f"DNSMASQ_{key}": value for key, value in environment.items()}
+        return told(self.path, words, named)
+
+    def test_told(self) -> None:
         """
-        Leases of both families are read; those that are over, and lines that make no sense, are left out.
+        What C{dnsmasq} tells of addresses that it lends is what is told to those who ask, and to C{dnsmasq} when it
+        starts; what is over is not told to the first.
         """
-        path = self.mktemp()
-        with open(path, "w") as file:
-            file.write(
-                "2000 52:54:00:00:00:01 10.0.0.5 host 01:52:54:00:00:00:01\n"
-                "10 52:54:00:00:00:02 10.0.0.6 * *\n"
-                "0 52:54:00:00:00:03 10.0.0.7 * *\n"
-                "nonsense\n\n1 2 3\nx y z a b\n"
-                "duid 00:01\n"
-                "3000 5678 2001:db8::5 six 00:03:00:01:52:54:00:00:00:09\n"
-            )
-        found = leases(path, _PLAIN, "b", 1000)
+        self.assertEqual(self.tell("init"), [])
+        self.assertEqual(leases(self.path, _PLAIN, "b", 1000), [])
+        self.tell(
+            *("add", "52:54:00:00:00:01", "10.0.0.5", "host"),
+            LEASE_EXPIRES="2000",
+            CLIENT_ID="01:52",
+        )
+        self.tell("add", "52:54:00:00:00:02", "10.0.0.6", LEASE_EXPIRES="10")
+        self.tell("old", "52:54:00:00:00:03", "10.0.0.7")
+        six = {"IAID": "56", "LEASE_EXPIRES": "3000", "CLIENT_ID": "00:03", "SERVER_DUID": "00:01"}
+        self.tell("add", "00:03", "2001:db8::5", "six", MAC="52:54:00:00:00:09", **six)
+        self.tell("add", "00:04", "2001:db8::6", **six)
+        found = leases(self.path, _PLAIN, "b", 1000)
         self.assertEqual([each.ipaddr for each in found], ["10.0.0.5", "10.0.0.7", "2001:db8::5"])
         self.assertEqual([each.prefix for each in found], [24, 24, 64])
-        self.assertEqual(found[0].mac, "52:54:00:00:00:01")
-        self.assertEqual(found[1].hostname, None)
-        self.assertEqual(found[2].iaid, "5678")
-        self.assertEqual(found[2].mac, "52:54:00:00:00:09")
+        self.assertEqual([each.mac[-2:] for each in found if each.mac], ["01", "03", "09"])
+        self.assertEqual([each.hostname for each in found], ["host", None, "six"])
+        self.assertEqual([each.clientid for each in found], ["01:52", None, "00:03"])
+        self.assertEqual(found[2].iaid, "56")
+        self.assertEqual(leases(self.path, _PLAIN, "b", 0, "52:54:00:00:00:09"), found[2:])
+        self.assertEqual(
+            self.tell("init"),
+            [
+                "2000 52:54:00:00:00:01 10.0.0.5 host 01:52",
+                "10 52:54:00:00:00:02 10.0.0.6 * *",
+                "0 52:54:00:00:00:03 10.0.0.7 * *",
+                "duid 00:01",
+                "3000 56 2001:db8::5 six 00:03",
+            ],
+        )
+        self.tell("old", "52:54:00:00:00:01", "10.0.0.5", OLD_HOSTNAME="was", LEASE_EXPIRES="4000")
+        self.assertEqual(leases(self.path, _PLAIN, "b", 1000)[-1].hostname, "was")
+        for each in ("10.0.0.5", "10.0.0.6", "10.0.0.7", "2001:db8::5"):
+            self.tell("del", "x", each)
+        with open(self.path) as file:
+            self.assertEqual(file.read(), "[\n\n]\n")
+
+    def test_refused(self) -> None:
+        """
+        What is not known is refused, and changes nothing.
+        """
+        self.tell("add", "52:54:00:00:00:01", "10.0.0.5")
+        with open(self.path) as file:
+            before = file.read()
+        self.assertRaises(LeaseError, self.tell, "tftp", "5", "1.2.3.4", "/x")
+        self.assertRaises(LeaseError, self.tell, "add", "a", "10.0.0.6", LEASE_EXPIRES="x")
+        for arguments, environment in (
+            (["add", "a"], {"DNSMASQ_INTERFACE": "b"}),
+            (["add", "a", "10.0.0.6"], {}),
+            (["add", "a", "10.0.0.6"], {"DNSMASQ_INTERFACE": "../b"}),
+            (["init"], {"VIR_BRIDGE_NAME": "a/b"}),
+        ):
+            said = io.StringIO()
+            with contextlib.redirect_stderr(said):
+                self.assertEqual(main([os.path.dirname(self.path), *arguments], environment), 1)
+            self.assertNotEqual(said.getvalue(), "")
+        with open(self.path) as file:
+            self.assertEqual(file.read(), before)
+
+    def test_nonsense(self) -> None:
+        """
+        A file that makes no sense is an error for those who ask.  Where it is no JSON it is written anew.
+        """
+        for text in (
+            "{}",
+            "[5]",
+            "nonsense",
+            '[{"mac-address": 5}]',
+            "[" * 100000,
+            '{"a": ' * 9999,
+        ):
+            with open(self.path, "w") as file:
+                file.write(text)
+            self.assertRaises(VirtError, leases, self.path, _PLAIN, "b", 0)
+            if (text[0] == "[" and len(text) < 10) or text == "{}":
+                self.assertRaises(LeaseError, self.tell, "init")
+            else:
+                self.tell("init")
+
+    def test_guests(self) -> None:
+        """
+        Which guest has which addresses is written down as long as it has one.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        path = os.path.join(folder, "b.macs")
+        for name, mac, here in (("g", "m1", True), ("g", "m2", True), ("h", "m3", True)):
+            noteGuest(folder, "b", name, mac, here)
+        noteGuest(folder, "b", "g", "m1", False)
+        with open(path) as file:
+            self.assertEqual(
+                json.load(file), [{"domain": "g", "macs": ["m2"]}, {"domain": "h", "macs": ["m3"]}]
+            )
+        with open(path, "w") as file:
+            file.write('[{"domain": 5}]')
+        noteGuest(folder, "b", "g", "m2", False)
+        with open(path) as file:
+            self.assertEqual(file.read(), "[\n\n]\n")
 
     def test_absent(self) -> None:
         """
         Where nothing was lent there are none.
         """
-        self.assertEqual(leases(self.mktemp(), _PLAIN, "b", 0), [])
+        self.assertEqual(leases(self.path, _PLAIN, "b", 0), [])
 
 
 class DefinitionTests(SynchronousTestCase):

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.interop.hostsessions import HostSessions
 from tests.interop.networkpools import FUNCTIONS, POOLED
+from tests.interop.networkservers import SERVERS
 from tests.interop.qemuworld import PyvirtWorld, requireQEMU
 from tests.interop.support import found
 
@@ -551,6 +552,7 @@ def requireNetworks() -> None:
         ("ip", "iproute2"),
         ("dnsmasq", "dnsmasq-base"),
         ("iptables-restore", "iptables"),
+        ("busybox", "busybox-static"),
     ):
         if found(program) is None:
             raise SkipTest(f"{program} is not installed ({package})")
@@ -605,7 +607,7 @@ class NetworkTests(HostSessions):
 
     def test_session(self) -> None:
         """Networks of every mode are defined, started, changed, found again after a restart and removed."""
-        self.compare(NETWORKS)
+        self.compare(NETWORKS + SERVERS)
 
     def test_ports(self) -> None:
         """What is plugged into networks of every mode, over a restart."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyvirt.definitions.network import NetworkDefinition
 from pyvirt.drivers.host.networks.devices import isVirtualFunction, sysfsName
-from pyvirt.drivers.host.networks.network import HOSTED, modeOf, networkOf
+from pyvirt.drivers.host.networks.network import HOSTED, modeOf, versionOf
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["checkNetwork"]
@@ -43,7 +43,7 @@ def _checkParts(definition: NetworkDefinition, limited: bool) -> None:
         "<mac>": definition.mac,
         "<ip>": definition.ips,
         "<dns>": dns is not None and (dns.txts or dns.hosts or dns.srvs),
-        "<domain>": definition.domain is not None and definition.domain.name,
+        "<domain>": definition.domain is not None and definition.domain.name is not None,
         "network-wide <bandwidth>": None if limited else definition.bandwidth,
     }
     for part, there in parts.items():
@@ -86,7 +86,7 @@ def _checkServices(definition: NetworkDefinition) -> None:
         serving = [
             ip
             for ip in definition.ips
-            if ip.dhcp and (ip.dhcp.ranges or ip.dhcp.hosts) and networkOf(ip).version == version
+            if ip.dhcp and (ip.dhcp.ranges or ip.dhcp.hosts) and versionOf(ip) == version
         ]
         if len(serving) > 1:
             raise _unsupported(

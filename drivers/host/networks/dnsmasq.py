@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from pyvirt.definitions.network import NetworkDefinition
-from pyvirt.drivers.host.networks.network import modeOf, networkOf
+from pyvirt.definitions.network import IP, NetworkDefinition
+from pyvirt.drivers.host.networks.network import modeOf, networkOf, versionOf
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["addressFile", "configuration", "fileNames", "hostFile", "needed"]
 
@@ -42,6 +43,29 @@ def _lease(lease: Any) -> str:
     return f",{lease.expiry}" if unit == "s" else f",{lease.expiry}{unit}"
 
 
+def pointerDomain(ip: IP) -> str:
+    """
+    Return the domain in which names of a network's addresses are asked for.
+
+    @raise VirtError: there is none that is of this network alone.
+    """
+    found = networkOf(ip)
+    step, base = (8, 10) if found.version == 4 else (4, 16)
+    prefix = found.network.prefixlen
+    if prefix % step or not prefix:
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED,
+            f"PTR domain for {'IPv4' if base == 10 else 'IPv6'} network with prefix {prefix} cannot "
+            "be automatically created",
+            ErrorDomain.NETWORK,
+        )
+    octets = found.network.network_address.packed[: (prefix + 7) // 8]
+    if base == 10:
+        return ".".join([*(str(each) for each in reversed(octets)), "in-addr", "arpa"])
+    digits = "".join(f"{each:02x}" for each in octets)[: prefix // 4]
+    return ".".join([*reversed(digits), "ip6", "arpa"])
+
+
 def _safe(text: str | None) -> str:
     """A value must not begin a line of its own."""
     return (text or "").replace("\n", " ").replace("\r", " ")
@@ -64,7 +88,7 @@ def configuration(definition: NetworkDefinition, bridge: str, pidFile: str, base
     if dns is not None and dns.enable is False:
         out.append("port=0")
     domain = definition.domain
-    if domain is not None and domain.name:
+    if domain is not None and domain.name is not None:
         if domain.localOnly:
             out.append(f"local=/{_safe(domain.name)}/")
         out += [f"domain={_safe(domain.name)}", "expand-hosts"]
@@ -72,7 +96,12 @@ def configuration(definition: NetworkDefinition, bridge: str, pidFile: str, base
         out.append("domain-needed")
         if domain is None or not domain.name or domain.localOnly is not False:
             out.append("local=//")
+    named = dns is None or dns.enable is not False
+    if named:
+        out += [f"local=/{pointerDomain(ip)}/" for ip in definition.ips if ip.localPtr]
     out += [f"pid-file={pidFile}", "except-interface=lo", "bind-dynamic", f"interface={bridge}"]
+    if mode == "none":
+        out += ["dhcp-option=3", "no-resolv", "ra-param=*,0,0"]
     if dns is not None:
         out += [f"txt-record={_safe(each.name)},{_safe(each.value)}" for each in dns.txts]
         for srv in dns.srvs:
@@ -88,34 +117,33 @@ def configuration(definition: NetworkDefinition, bridge: str, pidFile: str, base
                     numbers[0] = 1
                 words += "".join(f",{number or 0}" for number in numbers)
             out.append(words)
-    if mode == "none":
-        out += ["dhcp-option=3", "no-resolv", "ra-param=*,0,0"]
     out += _addresses(definition, mode)
     most = sum(_count(each) for ip in definition.ips if ip.dhcp for each in ip.dhcp.ranges)
     if any(ip.dhcp and (ip.dhcp.ranges or ip.dhcp.hosts) for ip in definition.ips):
         if most:
             out.append(f"dhcp-lease-max={most}")
         out.append(f"dhcp-hostsfile={base}.hostsfile")
-        out.append(f"dhcp-leasefile={base}.leases")
-    out.append(f"addn-hosts={base}.addnhosts")
-    if definition.mtu and definition.mtu != 1500 and most:
+    if named:
+        out.append(f"addn-hosts={base}.addnhosts")
+    if definition.mtu:
         out.append(f"dhcp-option=option:mtu,{definition.mtu}")
-    if mode != "none" and any(networkOf(ip).version == 6 for ip in definition.ips):
+    six = [ip for ip in definition.ips if versionOf(ip) == 6]
+    if any(ip.dhcp and (ip.dhcp.ranges or ip.dhcp.hosts) for ip in six):
         out.append("enable-ra")
+    else:
+        out += [f"dhcp-range={networkOf(ip).ip},ra-only" for ip in six]
     return _HEADING.format(definition.name) + "\n".join(out) + "\n"
 
 
 def _addresses(definition: NetworkDefinition, mode: str) -> list[str]:
     out: list[str] = []
-    for ip in definition.ips:
+    for ip in sorted(definition.ips, key=lambda ip: versionOf(ip)):
         found = networkOf(ip)
         width = str(found.netmask) if found.version == 4 else str(found.network.prefixlen)
         if ip.tftp:
             out += ["enable-tftp", f"tftp-root={_safe(ip.tftp)}"]
         dhcp = ip.dhcp
         if dhcp is None or not (dhcp.ranges or dhcp.hosts):
-            if found.version == 6 and mode != "none":
-                out.append(f"dhcp-range={found.ip},ra-only")
             continue
         for each in dhcp.ranges:
             out.append(f"dhcp-range={each.start},{each.end},{width}{_lease(each.lease)}")
@@ -124,7 +152,7 @@ def _addresses(definition: NetworkDefinition, mode: str) -> list[str]:
             out.append(f"dhcp-range={found.ip},static{more}")
         if found.version == 4:
             out += ["dhcp-no-override", "dhcp-authoritative"]
-            if dhcp.bootp is not None and dhcp.bootp.file:
+            if dhcp.bootp is not None and dhcp.bootp.file is not None:
                 server = f",,{_safe(dhcp.bootp.server)}" if dhcp.bootp.server else ""
                 out.append(f"dhcp-boot={_safe(dhcp.bootp.file)}{server}")
     return out
@@ -141,7 +169,7 @@ def hostFile(definition: NetworkDefinition) -> str:
     """Write the file of guests that always get the same address."""
     out = []
     for ip in definition.ips:
-        version = networkOf(ip).version
+        version = versionOf(ip)
         for host in ip.dhcp.hosts if ip.dhcp else ():
             words = []
             if version == 6:
@@ -152,7 +180,8 @@ def hostFile(definition: NetworkDefinition) -> str:
                 if host.ip:
                     words.append(f"[{host.ip}]")
             else:
-                words += [_safe(each) for each in (host.mac, host.ip, host.name) if each]
+                order = (host.mac, host.ip, host.name) if host.mac else (host.name, host.ip)
+                words += [_safe(each) for each in order if each]
             out.append(",".join(words) + _lease(host.lease))
     return "".join(f"{line}\n" for line in out)
 
@@ -166,7 +195,8 @@ def addressFile(definition: NetworkDefinition) -> str:
     )
 
 
-def fileNames(folder: str, name: str) -> tuple[str, ...]:
+def fileNames(folder: str, name: str, bridge: str) -> tuple[str, ...]:
     """Return the files of a network in the folder of name servers."""
-    endings = ("conf", "hostsfile", "addnhosts", "leases")
-    return tuple(os.path.join(folder, f"{name}.{ending}") for ending in endings)
+    names = [f"{name}.{ending}" for ending in ("conf", "hostsfile", "addnhosts")]
+    names += [f"{bridge}.{ending}" for ending in ("status", "macs") if bridge]
+    return tuple(os.path.join(folder, each) for each in names)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyvirt.definitions.network import NetworkDefinition
-from pyvirt.drivers.host.networks.network import modeOf, networkOf
+from pyvirt.drivers.host.networks.network import modeOf, networkOf, versionOf
 from pyvirt.drivers.host.running import found, run
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _CHAINS = (
 def rules(definition: NetworkDefinition, bridge: str, version: int) -> list[Rule]:
     """Return the rules of a network for IPv4 or IPv6, in the order in which they are to be."""
     mode = modeOf(definition)
-    ips = [ip for ip in definition.ips if networkOf(ip).version == version]
+    ips = [ip for ip in definition.ips if versionOf(ip) == version]
     if mode == "open" or (version == 6 and not ips and not definition.ipv6):
         return []
     refuse = "icmp-port-unreachable" if version == 4 else "icmp6-port-unreachable"

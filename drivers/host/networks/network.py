@@ -12,8 +12,10 @@ from twisted.internet.defer import DeferredLock
 from pyvirt.definitions.network import IP, NetworkDefinition, formatNetwork
 from pyvirt.definitions.networkport import NetworkPortDefinition
 from pyvirt.drivers.interfaces.values import NetworkRef
+from pyvirt.drivers.refusals import internal
+from pyvirt.errors import ErrorDomain, VirtError
 
-__all__ = ["HOSTED", "Network", "modeOf", "networkOf"]
+__all__ = ["HOSTED", "Network", "isWhole", "modeOf", "networkOf", "versionOf"]
 
 #: Modes of networks that have a bridge made for them.
 HOSTED = ("none", "nat", "route", "open")
@@ -26,7 +28,11 @@ def modeOf(definition: NetworkDefinition) -> str:
 
 
 def networkOf(ip: IP) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
-    """Return an address of the host with its network."""
+    """
+    Return an address of the host with its network.
+
+    @raise VirtError: its mask is none.
+    """
     width: Any = ip.prefix if ip.prefix is not None else ip.netmask
     if width is None:
         address = ipaddress.ip_address(ip.address or "")
@@ -35,7 +41,26 @@ def networkOf(ip: IP) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
         else:
             first = int(str(ip.address).split(".")[0])
             width = 8 if first < 128 else 16 if first < 192 else 24 if first < 224 else 32
-    return ipaddress.ip_interface(f"{ip.address}/{width}")
+    try:
+        return ipaddress.ip_interface(f"{ip.address}/{width}")
+    except ValueError:
+        raise internal(
+            f"network address '{ip.address}' has an invalid netmask or prefix", ErrorDomain.NETWORK
+        ) from None
+
+
+def isWhole(ip: IP) -> bool:
+    """Return whether an address of the host has a mask that is one."""
+    try:
+        networkOf(ip)
+    except VirtError:
+        return False
+    return True
+
+
+def versionOf(ip: IP) -> int:
+    """Tell which version of IP an address of the host is of, 4 or 6."""
+    return 6 if ":" in (ip.address or "") else 4
 
 
 class Network:

@@ -24,7 +24,7 @@ from pyvirt.drivers.host.networks import shares
 from pyvirt.drivers.host.networks.checking import checkNetwork
 from pyvirt.drivers.host.networks.devices import withFunctions
 from pyvirt.drivers.host.networks.leases import leases
-from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf
+from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, versionOf
 from pyvirt.drivers.host.networks.running import Runner
 from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.drivers.interfaces.values import NetworkDHCPLease, NetworkRef
@@ -83,7 +83,8 @@ def _withPorts(definition: NetworkDefinition) -> NetworkDefinition:
     if forward is None or forward.mode != "nat":
         return definition
     nat = forward.nat or NAT()
-    if nat.port is not None:
+    versions = {versionOf(ip) for ip in definition.ips}
+    if nat.port is not None or not (4 in versions or (nat.ipv6 and 6 in versions)):
         return definition
     nat = replaced(nat, port=PortRange(start=1024, end=65535))
     return replaced(definition, forward=replaced(forward, nat=nat))
@@ -530,8 +531,11 @@ class Networks:
         checkFlags("networkGetDHCPLeases", flags, 0, _DOMAIN)
         network = self._find(net)
         wanted = None if mac is None else parseMAC(mac)
-        path = os.path.join(self._host.layout.dnsmasq, f"{network.ref.name}.leases")
+        if mac is not None and wanted is None:
+            raise virtError(ErrorCode.INVALID_MAC, mac, _DOMAIN)
+        path = os.path.join(self._host.layout.dnsmasq, f"{network.bridge}.status")
+        now = self._host.clock.seconds()
         found: list[NetworkDHCPLease] = await self._host.thread(
-            leases, path, network.definition, network.bridge, self._host.clock.seconds()
+            leases, path, network.definition, network.bridge, now, wanted
         )
-        return [each for each in found if mac is None or each.mac == wanted]
+        return found

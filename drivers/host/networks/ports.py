@@ -124,12 +124,14 @@ class NetworksWithPorts(Networks):
         found.count(deviceOf(port), 1)
         try:
             self._ports(found).save(name, formatNetworkPort(port))
+            self._runner.note(found, port.owner.name, port.mac, True)
             await self._hook(found, "port-created", "begin", formatNetworkPort(port))
             if shares.classed(port):
                 self._saveState(found)
         except BaseException:
             if found.ports.pop(port.uuid, None) is not None:
                 found.count(deviceOf(port), -1)
+                self._runner.note(found, port.owner.name, port.mac, False)
             self._ports(found).remove(name)
             await shares.unplug(self._host, found, port)
             raise
@@ -141,6 +143,7 @@ class NetworksWithPorts(Networks):
         found, gone = self._port(port)
         del found.ports[gone.uuid]
         found.count(deviceOf(gone), -1)
+        self._runner.note(found, gone.owner.name, gone.mac, False)
         self._ports(found).remove(formatUUID(gone.uuid))
         await self._hook(found, "port-deleted", "begin", formatNetworkPort(gone))
         if found.active and shares.classed(gone):

@@ -5,16 +5,28 @@ Starting and stopping networks: the bridge, its addresses, the rules, the name s
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
+import shlex
 import signal
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
 from pyvirt.definitions.network import NetworkDefinition
 from pyvirt.drivers.filestore import removeFile, writeWhole
-from pyvirt.drivers.host.networks import dnsmasq, firewall, shares
-from pyvirt.drivers.host.networks.network import HOSTED, Network, modeOf, networkOf
+from pyvirt.drivers.host.networks import dnsmasq, firewall, leasehelper, shares
+from pyvirt.drivers.host.networks.macmap import noteGuest
+from pyvirt.drivers.host.networks.network import (
+    HOSTED,
+    Network,
+    isWhole,
+    modeOf,
+    networkOf,
+    versionOf,
+)
 from pyvirt.drivers.host.running import found, run
 from pyvirt.drivers.refusals import internal
 from pyvirt.errors import ErrorDomain, VirtError
@@ -47,6 +59,20 @@ def _setting(path: str, value: str, required: bool = True) -> None:
         raise systemError(problem, f"cannot write to {place}", _DOMAIN) from None
 
 
+def _setMTU(name: str, mtu: int) -> None:
+    """
+    Set the size of the largest packet of a device, in bytes.
+
+    @raise VirtError: it cannot be.
+    """
+    try:
+        with open(f"/sys/class/net/{name}/mtu", "w", encoding="ascii") as file:
+            file.write(str(mtu))
+    except OSError as problem:
+        detail = f"Cannot set interface MTU on '{name}'"
+        raise systemError(problem, detail, ErrorDomain.NONE) from None
+
+
 def _filterVLANs(network: Network) -> None:
     """
     Have the bridge look at VLANs where its table of addresses is written and not learnt.
@@ -67,6 +93,37 @@ def _filterVLANs(network: Network) -> None:
     except OSError as problem:
         detail = f"Unable to set bridge {bridge.name} vlan_filtering"
         raise systemError(problem, detail, ErrorDomain.NONE) from None
+
+
+def _place(address: str | None, width: str | int) -> tuple[int, int] | None:
+    """Return where an IPv4 network is, and its mask; None: it is another's."""
+    try:
+        mask = int(ipaddress.IPv4Network(f"0.0.0.0/{width}").netmask)
+    except ValueError:
+        try:
+            mask = int(ipaddress.IPv4Address(width))
+        except ValueError:
+            return None
+    try:
+        return int(ipaddress.IPv4Address(address or "")) & mask, mask
+    except ValueError:
+        return None
+
+
+def _hostRoutes() -> Iterator[tuple[tuple[int, int], str]]:
+    """Iterate over the networks that the host has a way to, with their masks, and the devices."""
+    try:
+        with open("/proc/net/route", encoding="ascii", errors="replace") as file:
+            lines = file.read().splitlines()[1:]
+    except OSError:
+        return
+    for line in reversed(lines):
+        words = line.split()
+        if len(words) >= 8:
+            goal, mask = (
+                int.from_bytes(bytes.fromhex(word), "little") for word in (words[1], words[7])
+            )
+            yield (goal & mask, mask), words[0]
 
 
 class Runner:
@@ -118,6 +175,7 @@ class Runner:
             raise systemError(
                 problem, f"error creating bridge interface {bridge}", ErrorDomain.NONE
             )
+        self._checkZone(network)
         try:
             await self._bridge(network)
             for version in (4, 6):
@@ -151,49 +209,56 @@ class Runner:
 
     def forget(self, network: Network) -> None:
         """Remove what name servers keep of a network that is no more."""
-        for path in dnsmasq.fileNames(self._folder, network.ref.name):
+        for path in dnsmasq.fileNames(self._folder, network.ref.name, network.bridge):
             removeFile(path)
 
     # Bridges
 
     def _checkRoutes(self, network: Network) -> None:
-        """Refuse networks that packets go to by another way already."""
-        nets = [networkOf(ip).network for ip in network.definition.ips]
-        try:
-            with open("/proc/net/route") as file:
-                lines = file.read().splitlines()[1:]
-        except OSError:
-            return
-        for line in lines:
-            words = line.split()
-            if len(words) < 8:
-                continue
-            destination, mask = (
-                int.from_bytes(bytes.fromhex(word), "little") for word in (words[1], words[7])
+        """Refuse networks, and routes, that packets go to by another way already."""
+        taken = dict(_hostRoutes())
+        definition = network.definition
+        for ip in definition.ips:
+            net = _place(ip.address, ip.netmask or networkOf(ip).network.prefixlen)
+            if net in taken:
+                raise internal(f"Network is already in use by interface {taken[net]}", _DOMAIN)
+        for route in definition.routes:
+            net = _place(route.address, route.netmask or route.prefix or 0)
+            if net in taken:
+                raise internal(
+                    f"Route address '{route.address}' conflicts with IP address for '{taken[net]}'",
+                    _DOMAIN,
+                )
+
+    def _checkZone(self, network: Network) -> None:
+        """Refuse zones: those are firewalld's, which is not asked."""
+        bridge = network.definition.bridge
+        if bridge is not None and bridge.zone and modeOf(network.definition) != "open":
+            raise internal(
+                f"zone {bridge.zone} requested for network {network.ref.name} but firewalld is "
+                "not active",
+                _DOMAIN,
             )
-            for net in nets:
-                if (
-                    net.version == 4
-                    and int(net.netmask) == mask
-                    and int(net.network_address) == destination & mask
-                ):
-                    raise internal(f"Network is already in use by interface {words[0]}", _DOMAIN)
 
     async def _bridge(self, network: Network) -> None:
         definition, name = network.definition, network.bridge
+        for ip in definition.ips:
+            if not isWhole(ip):
+                raise internal(
+                    f"bridge '{name}' has an invalid netmask or IP address", ErrorDomain.NETWORK
+                )
         bridge = definition.bridge
         assert bridge is not None
         mac = f" address {definition.mac}" if definition.mac else ""
         delay = min(max((bridge.delay or 0) * 100, 200), 3000)
         stp = 0 if bridge.stp == "off" else 1
-        lines = [
-            f"link add name {name}{mac} type bridge forward_delay {delay} stp_state {stp}",
-        ]
+        await self._batch(
+            [f"link add name {name}{mac} type bridge forward_delay {delay} stp_state {stp}"]
+        )
         if definition.mtu:
-            lines.append(f"link set dev {name} mtu {definition.mtu}")
-        await self._batch(lines)
+            _setMTU(name, definition.mtu)
         _filterVLANs(network)
-        six = any(networkOf(ip).version == 6 for ip in definition.ips)
+        six = any(versionOf(ip) == 6 for ip in definition.ips)
         if not six and not definition.ipv6:
             _setting(f"ipv6/conf/{name}/disable_ipv6", "1")
         else:
@@ -217,7 +282,7 @@ class Runner:
             )
         await self._batch(lines)
         if modeOf(definition) != "none":
-            if any(networkOf(ip).version == 4 for ip in definition.ips):
+            if any(versionOf(ip) == 4 for ip in definition.ips):
                 _setting("ipv4/ip_forward", "1")
             if six:
                 _setting("ipv6/conf/all/forwarding", "1")
@@ -252,10 +317,21 @@ class Runner:
         program = found("/usr/sbin/dnsmasq", "/sbin/dnsmasq")
         # It goes into the background by itself once it serves.
         conf = f"--conf-file={self._base(network)}.conf"
-        await run(self._host, program, conf, deadline=60.0)
+        script = f"--dhcp-script={self._leaseScript()}"
+        names = {"VIR_BRIDGE_NAME": network.bridge}
+        more: Any = {"environment": names, "deadline": 60.0}
+        await run(self._host, program, conf, "--leasefile-ro", script, **more)
         network.server = self._adopted(network)
         if network.server is None:
             raise internal(f"dnsmasq of network '{network.ref.name}' ended at once", _DOMAIN)
+
+    def _leaseScript(self) -> str:
+        """Write what name servers run when they lend an address, and return where that is."""
+        path = os.path.join(self._folder, ".leasehelper")
+        words = (sys.executable, "-I", "-S", leasehelper.__file__, self._folder)
+        text = f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
+        writeWhole(path, text.encode(), 0o755)
+        return path
 
     def _adopted(self, network: Network) -> Any:
         """Find the name server of a network by the file with its number."""
@@ -314,6 +390,11 @@ class Runner:
         else:
             self._writeHosts(network)
             network.server.kill(signal.SIGHUP)
+
+    def note(self, network: Network, name: str, mac: str, here: bool) -> None:
+        """Write down which guest has a hardware address in a network, where its names can be asked for."""
+        if modeOf(network.definition) in HOSTED and dnsmasq.needed(network.definition):
+            noteGuest(self._folder, network.bridge, name, mac, here)
 
     def letGo(self, network: Network) -> None:
         """The daemon ends; the network goes on."""

@@ -1,0 +1,121 @@
+"""
+A session about name servers of networks: what they are told, what they lend and to whom, and what is refused first.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SERVERS"]
+
+_ID = "11111111-2222-3333-4444-5555555556"
+_FOUR = "<range start='10.61.0.2' end='10.61.0.9'/>"
+_SIX = "<range start='2001:db8:61::100' end='2001:db8:61::1ff'/>"
+
+#: Networks that a name server is started for.
+_STARTED = (
+    f"<mtu size='1500'/><domain name='' localOnly='yes'/><dns><txt name='t' value=''/></dns>"
+    f"<ip family='ipv6' address='2001:db8:61::1' prefix='64' localPtr='yes'><dhcp>{_SIX}</dhcp></ip>"
+    f"<ip address='10.61.0.1' prefix='24' localPtr='yes'><dhcp>{_FOUR}<host name='h' ip='10.61.0.3'/>"
+    "<bootp file=''/></dhcp></ip>",
+    "<mtu size='9000'/><dns enable='no'><host ip='10.61.0.4'><hostname>a</hostname></host></dns>"
+    f"<ip address='10.61.0.1' prefix='16' localPtr='yes'><dhcp>{_FOUR}</dhcp></ip>",
+    "<forward mode='nat'/><ip family='ipv6' address='2001:db8:61::1' prefix='64'/>",
+    "<ip address='10.61.0.1' prefix='20' localPtr='yes'/>",
+    "<ip address='10.61.0.1' netmask='255.0.255.0'/>",
+    "<mtu size='67'/><ip address='10.61.0.1' prefix='24'/>",
+    "<ip address='10.61.0.1' prefix='24'/>"
+    "<route address='192.168.150.0' prefix='24' gateway='10.61.0.2'/>",
+)
+
+#: Networks with two faults each.
+_REFUSED = (
+    "<ip address='10.61.0.1'><dhcp><host ip='10.61.0.2'><lease expiry='1'/></host></dhcp></ip>",
+    "<ip address='10.61.0.1' prefix='32'><dhcp><range start='10.61.0.2' end='10.61.0.3'>"
+    "<lease expiry='1' unit='days'/></range></dhcp></ip>",
+    "<mtu size='x'/><dns><srv service='s' protocol='tcp' target='t' weight='70000'/></dns>",
+    "<mtu size='x'/><vlan><tag id='5000'/></vlan>",
+    "<ip family='ipv6' address='2001:db8:61::1' prefix='64'><tftp root='/'/><dhcp>"
+    "<host id='x'/></dhcp></ip>",
+    "<forward mode='route'/><route address='10.1.0.0' prefix='16' gateway='10.61.0.2'/>",
+    "<portgroup name='p'><vlan><tag id='5000'/></vlan><bandwidth><inbound floor='4'/></bandwidth>"
+    "</portgroup>",
+)
+
+
+def _started(number: int, inner: str) -> str:
+    name = f"s{number}"
+    return (
+        f"<{name}.xml <network><name>{name}</name><uuid>{_ID}{number:02x}</uuid>"
+        f"<bridge name='vbs{number}'/><mac address='52:54:00:11:33:{number:02x}'/>{inner}</network>\n"
+        f"net-define FOLDER/{name}.xml\nnet-start {name}\nnet-dumpxml {name}\n"
+        f"!cat /var/lib/libvirt/dnsmasq/{name}.*; true\nnet-destroy {name}\nnet-undefine {name}\n"
+    )
+
+
+def _refused(number: int, inner: str) -> str:
+    return (
+        f"<r{number}.xml <network><name>r{number}</name>{inner}</network>\n"
+        f"net-define FOLDER/r{number}.xml\n"
+    )
+
+
+_LENT = f"""
+<l1.xml <network><name>l1</name><uuid>{_ID}71</uuid><bridge name='vbl1' stp='off'/><mac address='52:54:00:11:33:71'/><ip address='10.62.0.1' prefix='24'><dhcp><host mac='52:54:00:00:00:01' name='h1' ip='10.62.0.10'/></dhcp></ip><ip family='ipv6' address='2001:db8::1' prefix='56'/></network>
+<q1.xml <networkport><uuid>{_ID}e1</uuid><owner><name>g</name><uuid>{_ID}55</uuid></owner><mac address='52:54:00:00:00:01'/></networkport>
+<q2.xml <networkport><uuid>{_ID}e2</uuid><owner><name>h</name><uuid>{_ID}56</uuid></owner><mac address='52:54:00:00:00:02'/></networkport>
+net-define FOLDER/l1.xml
+net-start l1
+net-dhcp-leases l1
+net-port-create l1 FOLDER/q1.xml
+net-port-create l1 FOLDER/q2.xml
+net-port-delete l1 {_ID}e2
+!ip netns add guest; ip link add w0 type veth peer name w1 address 52:54:00:00:00:01; ip link set w1 netns guest; ip -n guest link set w1 up; ip link set w0 master vbl1 up; busybox true; ip netns exec guest busybox udhcpc -i w1 -n -q -s /bin/true -t 60 -T 1 2>&1 | tail -1; for each in $(seq 600); do grep -q 10.62.0.10 /var/lib/libvirt/dnsmasq/vbl1.status && break; sleep 0.05; done; sed 's/[0-9]*$/SOON/' /var/lib/libvirt/dnsmasq/vbl1.status; cat /var/lib/libvirt/dnsmasq/vbl1.macs
+!virsh net-dhcp-leases l1 | sed 's/^ 20[0-9: -]*/ SOON/'
+net-update l1 add ip-dhcp-host "<host name='h' ip='2001:db8::5'/>" --live
+net-update l1 modify ip-dhcp-host "<host name='h' ip='10.62.0.5'/>" --live
+net-update l1 delete dns-srv "<srv protocol='x' target='t' port='65536'/>" --live
+net-update l1 delete dns-srv "<srv service='a b'/>" --live
+RESTART
+!kill $(cat /run/libvirt/network/l1.pid); virsh net-dhcp-leases l1 52:54:0:0:0:1 | sed 's/^ 20[0-9: -]*/ SOON/'
+net-destroy l1
+net-start l1
+!virsh net-dhcp-leases l1 | sed 's/^ 20[0-9: -]*/ SOON/'
+net-dhcp-leases l1 52:54:00:00:00:09
+net-dhcp-leases l1 nonsense
+net-destroy l1
+net-undefine l1
+!ls /var/lib/libvirt/dnsmasq
+net-create FOLDER/l1.xml
+"""
+
+#: What others have written of leases: none of a guest that C{dnsmasq} knows, or it would write it down at any time.
+_WRITTEN = (
+    "nonsense",
+    "{}",
+    "[5]",
+    '[{"ip-address":"1.2.3.4"}]',
+    '[{"ip-address":"1.2.3.4","mac-address":"52:54:00:00:00:01"}]',
+    '[{"mac-address":"52:54:00:00:00:01","expiry-time":0}]',
+    '[{"ip-address":"1.2.3.4","mac-address":"52:54:0:0:0:A","expiry-time":0},'
+    '{"ip-address":"1.2.3.5","mac-address":"52:54:00:00:00:0b","expiry-time":5},'
+    '{"ip-address":"2001:db8::5","iaid":"77","mac-address":"52:54:00:00:00:0c","client-id":"00:01",'
+    '"hostname":"q","server-duid":"5","expiry-time":9999999999}]',
+)
+
+_ENDED = """
+net-dhcp-leases l1 52:54:00:00:00:0a
+!rm /var/lib/libvirt/dnsmasq/vbl1.status
+net-dhcp-leases l1
+net-destroy l1
+!ls /var/lib/libvirt/dnsmasq
+"""
+
+SERVERS = (
+    "".join(_started(number, inner) for number, inner in enumerate(_STARTED))
+    + "".join(_refused(number, inner) for number, inner in enumerate(_REFUSED))
+    + _LENT.lstrip()
+    + "".join(
+        f"!echo '{text}' > /var/lib/libvirt/dnsmasq/vbl1.status\nnet-dhcp-leases l1\n"
+        for text in _WRITTEN
+    )
+    + _ENDED.lstrip()
+)

@@ -23,7 +23,7 @@ from pyvirt.definitions.network import (
     NetworkDefinition,
     PortGroup,
 )
-from pyvirt.definitions.reader import parseTree
+from pyvirt.definitions.reader import localName, parseTree
 from pyvirt.definitions.schema import Context, reader, replaced
 from pyvirt.drivers.refusals import operationInvalid
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -76,9 +76,9 @@ class Update:
 
     def expect(self, tag: str) -> None:
         """Refuse an element of another name."""
-        if self.node.tag != tag:
+        if localName(self.node) != tag:
             raise xmlError(
-                f"unexpected element <{self.node.tag}>, expecting <{tag}>, while updating network "
+                f"unexpected element <{localName(self.node)}>, expecting <{tag}>, while updating network "
                 f"'{self.name}'",
                 _DOMAIN,
             )

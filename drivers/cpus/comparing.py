@@ -10,7 +10,7 @@ import attrs
 
 from pyvirt.definitions.domain._top import ARCHITECTURES
 from pyvirt.definitions.kinds import xmlError
-from pyvirt.definitions.reader import Node, parseTree, xmlText
+from pyvirt.definitions.reader import Node, localName, parseTree, xmlText
 from pyvirt.drivers.cpus.cpumap import CPUMap
 from pyvirt.drivers.cpus.decoding import Decoded
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -80,7 +80,7 @@ def parseCPU(xml: str) -> DescribedCPU:
     @raise VirtError: it is not one.
     """
     node = parseTree(xml, None, label="(CPU_definition)", domain=ErrorDomain.CPU)
-    if node.tag != "cpu":
+    if localName(node) != "cpu":
         raise _xml("XML does not contain expected 'cpu' element")
     return _read(node)
 

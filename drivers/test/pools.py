@@ -79,6 +79,11 @@ class Pool:
         self.ref = StoragePoolRef(definition.name, definition.uuid)
 
     @property
+    def available(self) -> int:
+        """Bytes that are left; what a file says of volumes may be more than there is, and counts around."""
+        return CAPACITY - self.allocation & 0xFFFFFFFFFFFFFFFF
+
+    @property
     def path(self) -> str:
         """Where its volumes are, in words."""
         target = self.definition.target
@@ -287,7 +292,7 @@ class Pools:
             c.VIR_STORAGE_POOL_RUNNING if found.active else c.VIR_STORAGE_POOL_INACTIVE,
             CAPACITY,
             found.allocation,
-            CAPACITY - found.allocation,
+            found.available,
         )
 
     def storagePoolGetXMLDesc(self, pool: StoragePoolRef, flags: int) -> str:
@@ -298,7 +303,7 @@ class Pools:
             found.definition,
             capacity=CAPACITY,
             allocation=found.allocation,
-            available=CAPACITY - found.allocation,
+            available=found.available,
         )
 
     def storagePoolGetAutostart(self, pool: StoragePoolRef) -> bool:

@@ -153,7 +153,7 @@ class Storage(Pools):
         if clone is not None and clone.name not in pool.volumes:
             raise _missing(f"no storage vol with matching name '{clone.name}'")
         allocation = definition.allocation or 0
-        if pool.allocation + allocation > CAPACITY:
+        if not found and pool.allocation + allocation > CAPACITY:
             raise internal(f"Not enough free space in pool for volume '{definition.name}'")
         path = f"{pool.path}/{definition.name}"
         if found:

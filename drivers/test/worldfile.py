@@ -16,7 +16,7 @@ from pyvirt import constants as c
 from pyvirt.definitions.interface import parseInterface
 from pyvirt.definitions.kinds import number
 from pyvirt.definitions.nodedev import readNodeDevice
-from pyvirt.definitions.reader import parseTree, xmlText
+from pyvirt.definitions.reader import localName, parseTree, xmlText
 from pyvirt.drivers.interfaces.values import NodeInfo
 from pyvirt.drivers.test.domain import Domain
 from pyvirt.drivers.test.extra import Polling
@@ -193,7 +193,9 @@ def worldFromFile(world: World, path: str) -> list[tuple[str, str | None]]:
     @raise VirtError: the file cannot be read, or says something impossible.
     """
     root = readDocument(path)
+    if localName(root) != "node":
+        raise bad(f"expecting root element of 'node', not '{localName(root)}'", ErrorDomain.XML)
     if root.tag != "node":
-        raise bad(f"expecting root element of 'node', not '{root.tag}'", ErrorDomain.XML)
+        root = etree.Element("node")  # libvirt looks for what is in a node of no namespace
     _Reader(world, path).read(root)
     return _users(root)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from pyvirt.definitions.domain._cpu import CPU, CPUCache, MaxPhysAddr, Topology, checkCaches
 from pyvirt.definitions.domain._top import ARCHITECTURES
 from pyvirt.definitions.kinds import BOOLEAN, FILLED, SWITCH, UINT, ULONG, integer, xmlError
-from pyvirt.definitions.reader import Node, parseDocument, parseTree, xmlText
+from pyvirt.definitions.reader import Node, localName, parseDocument, parseTree, xmlText
 from pyvirt.definitions.schema import (
     Context,
     attribute,
@@ -187,7 +187,7 @@ def parseHostCPU(xml: str) -> HostCPU:
     @raise VirtError: as libvirt says it.
     """
     node = parseTree(xml, None, label="(CPU_definition)", domain=_DOMAIN)
-    if node.tag != "cpu":
+    if localName(node) != "cpu":
         raise xmlError("XML does not contain expected 'cpu' element", _DOMAIN)
     found: HostCPU = reader(HostCPU)(node, Context(extra=_HOSTS))
     return found

@@ -14,7 +14,16 @@ from lxml import etree
 
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["DOCUMENTS", "Document", "Node", "parseDocument", "parseTree", "parseWhole", "xmlText"]
+__all__ = [
+    "DOCUMENTS",
+    "Document",
+    "Node",
+    "localName",
+    "parseDocument",
+    "parseTree",
+    "parseWhole",
+    "xmlText",
+]
 
 #: An element of a parsed tree.
 Node = Any
@@ -170,19 +179,19 @@ def parseTree(
         raise _syntaxError(data, label, domain) from None
     if node is None:
         raise _syntaxError(data, label, domain)
-    if root is not None and node.tag != root:
-        name = node.tag
-        if name.startswith("{"):
-            name = name.rpartition("}")[2]
-            if node.prefix:
-                name = f"{node.prefix}:{name}"
-        if name != root:
-            raise virtError(
-                ErrorCode.XML_ERROR,
-                f"expecting root element of '{root}', not '{name}'",
-                ErrorDomain.XML,
-            )
+    if root is not None and node.tag != root and localName(node) != root:
+        raise virtError(
+            ErrorCode.XML_ERROR,
+            f"expecting root element of '{root}', not '{localName(node)}'",
+            ErrorDomain.XML,
+        )
     return node
+
+
+def localName(node: Node) -> str:
+    """Return an element's name whatever its namespace, as libvirt looks at roots of documents."""
+    name: str = node.tag.rpartition("}")[2]
+    return name
 
 
 def _syntaxError(data: bytes, label: str, domain: int) -> VirtError:

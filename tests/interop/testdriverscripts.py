@@ -116,6 +116,8 @@ def definitions(run: Run) -> None:
     for xml in (
         domainXML("one", own), domainXML("one"), domainXML("two", own), domainXML("test"),
         domainXML("two", uuidElement(OWN_UUID.replace("8", "9"))), "<domain/>", "junk", "<domain", "",
+        "<q:domain xmlns:q='u' type='test'><name>q</name><memory>1</memory><os><type>hvm</type></os></q:domain>",
+        "<q:foo xmlns:q='u'/>", "<domain xmlns='u'/>",
         "<foo/>", "<domain type='test'/>", "<domain type='zz'><name>x</name></domain>",
         "<domain type='test'><name>x</name></domain>",
         "<domain type='test'><name>x</name><memory>1</memory></domain>",
@@ -935,6 +937,7 @@ def updates(run: Run) -> None:
             "<host mac='00:00:00:00:00:01' ip='10.0.0.5'/>", "<host mac='00:00:00:00:00:02' ip='10.0.0.6'/>",
             "<host mac='00:00:00:00:00:03' name='n' ip='10.0.0.7'/>", "<host mac='00:00:00:00:00:02' ip='10.0.0.9'/>",
             "<host name='n2' ip='10.0.0.8'/>", "<host ip='10.0.0.5'/>", "<host mac='zz' ip='10.0.0.5'/>", "<host/>",
+            "<host xmlns='u' mac='00:00:00:00:00:04' ip='10.0.0.11'/>", "<x xmlns='u'/>",
             "<host mac='00:00:00:00:00:0a' ip='zz'/>", "<host mac='00:00:00:00:00:0b' ip='11.0.0.5'/>", "<x/>", "junk",
         ],
         5: [
@@ -1493,9 +1496,16 @@ _HOSTS = (
 </node>
 """,
 )
+_SPACES = (
+    "<node xmlns='u'/>",
+    "<q:node xmlns:q='u'><memory>5</memory></q:node>",
+    "<q:nodes xmlns:q='u'/>",
+    f"<node><pool type='dir'><name>p</name>{uuidElement()}<target><path>/p</path></target><volume><name>v</name>"
+    "<capacity unit='TiB'>1</capacity></volume></pool></node>",
+)
 
 #: Descriptions of whole hosts, right and wrong.
-FILES = (*_HOSTS, *map(_stateful, _STATES))
+FILES = (*_HOSTS, *_SPACES, *map(_stateful, _STATES))
 
 
 SCRIPTS = (

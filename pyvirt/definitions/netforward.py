@@ -50,16 +50,16 @@ class AddressRange:
     def settle(self, node: Node, context: Context) -> AddressRange:
         """Both ends are there."""
         where = nameOf(node)
+        ends = {"start": self.start, "end": self.end}
         found: dict[str, Any] = {}
-        for name in ("start", "end"):
-            value = getattr(self, name)
+        for name, value in ends.items():
             if value is None:
                 raise bad(
                     f"missing '{name}' attribute in <address> element in <nat> in <forward> in "
                     f"network {where}"
                 )
-            family = familyOf(value)
-            if family != "ipv4":
+        for name, value in ends.items():
+            if value is None or familyOf(value) != "ipv4":
                 raise bad(
                     f"Bad ipv4 {name} address '{value}' in <nat> in <forward> in network '{where}'"
                 )

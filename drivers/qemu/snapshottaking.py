@@ -21,7 +21,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.snapshot import STATES, SnapshotDisk
 from pyvirt.drivers.qemu import ending, locks, starting
 from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
-from pyvirt.drivers.qemu.blocks.bitmaps import overlayActions
+from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, overlayActions
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
     chain,
@@ -350,6 +350,7 @@ async def _beside(
     ran = domain.state == c.VIR_DOMAIN_RUNNING
     stopped = False
     memory: str | None = None
+    known: Bitmaps | None = None
     try:
         if flags & _QUIESCE:
             if domain.state != c.VIR_DOMAIN_RUNNING:
@@ -367,8 +368,10 @@ async def _beside(
             guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
             stopped = ran
             memory = snapshot.memoryFile
+            # Once it is written QEMU lets the images go for a moment, and their bitmaps with them.
+            known = await Bitmaps.of(guest) if len(domain.checkpoints) else None
             await _saveMemory(hypervisor, domain, guest, snapshot, job)
-        await addOverlays(hypervisor, domain, guest, snapshot, bool(flags & _REUSE))
+        await addOverlays(hypervisor, domain, guest, snapshot, bool(flags & _REUSE), known)
         memory = None
         if flags & _HALT:
             stopped = False
@@ -413,11 +416,17 @@ async def _saveMemory(
 
 
 async def addOverlays(
-    hypervisor: Hypervisor, domain: Domain, guest: Guest, snapshot: Snapshot, reuse: bool
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    snapshot: Snapshot,
+    reuse: bool,
+    known: Bitmaps | None = None,
 ) -> None:
     """
     Let disks of a running guest go on in other images, all at the same moment.
 
+    @param known: the bitmaps of its images, where they were asked for already.
     @raise VirtError: none of them does; nothing is left of what was made.
     """
     made: list[NewImage] = []
@@ -439,7 +448,9 @@ async def addOverlays(
             made.append(overlay)
             new = overlay.image
             moved.append((images[0], new))
-            actions += await overlayActions(domain, guest, images[0], new)
+            if known is None and len(domain.checkpoints):
+                known = await Bitmaps.of(guest)
+            actions += overlayActions(known, images[0], new)
             actions.append(
                 {
                     "type": "blockdev-snapshot",
@@ -455,6 +466,7 @@ async def addOverlays(
         for overlay in reversed(made):
             await overlay.undo()
         await locks.settle(hypervisor, domain, guest)
+        hypervisor.saveStatus(domain)
         raise
     domain.definition = live
     for lower, upper in moved:
@@ -473,7 +485,7 @@ def overlaid(definition: Any, before: Any, new: Image) -> Any:
         return definition
     form = (mine.driver.type if mine.driver is not None else None) or "raw"
     below = BackingStore(
-        source=replaced(mine.source, index=None),
+        source=replaced(chain(mine)[0].source, index=None),
         format=BackingFormat(type=form),
         backingStore=mine.backingStore,
     )

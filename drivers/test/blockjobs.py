@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain._disk import Mirror
+from pyvirt.definitions.domain._disk import BackingStore, Mirror
 from pyvirt.definitions.domain._source import (
     SOURCE_TYPES,
     BlockSource,
@@ -295,7 +295,10 @@ class DomainBlockJobs:
         images = chain(disk)
         if not images:
             raise operationInvalid(f"disk '{name}' does not have a source")
-        mirror = Mirror(source=source, format=form or images[0].format, job="copy")
+        end = BackingStore()
+        mirror = Mirror(
+            source=source, format=form or images[0].format, job="copy", backingStore=end
+        )
         self._mirror(domain, name, mirror)
 
         def complete() -> None:

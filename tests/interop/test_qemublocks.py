@@ -57,6 +57,16 @@ dumpxml g
 RESTART
 blockjob g vda --raw
 blockjob g vda --abort
+blockcopy g vda IMAGES/copy4.qcow2 --transient-job --shallow
+UNTIL ready='yes' | dumpxml g
+dumpxml g
+blockcommit g vda --active --shallow --top vda[1]
+snapshot-create-as g busy --disk-only --diskspec vda,snapshot=manual
+blockjob g vda --abort
+<block.xml <disk type='block'><source dev='/dev/null'/></disk>
+blockcopy g vda --xml FOLDER/block.xml --transient-job --wait
+<dir.xml <disk type='dir'><source dir='/tmp'/></disk>
+blockcopy g vda --xml FOLDER/dir.xml --transient-job --wait
 blockcopy g vda IMAGES/copy3.raw --transient-job --wait --finish --format raw
 blockcopy g vda IMAGES/copy3.raw --transient-job --wait --finish --reuse-external --format qcow2
 dumpxml g
@@ -165,7 +175,7 @@ checkpoint-delete g c5 --metadata
 <b9.xml <domainbackup mode='pull'><server name='localhost' port='10809' tls='yes'/></domainbackup>
 backup-begin g FOLDER/b9.xml
 checkpoint-create-as g k1
-snapshot-create-as g k2 --disk-only
+snapshot-create-as g k2 --memspec file=IMAGES/k2.mem
 qemu-monitor-command g --hmp 'qemu-io -d /machine/peripheral/virtio-disk0/virtio-backend "write -P 3 0 128k"'
 blockcommit g vda --active --pivot --wait
 blockcopy g vdb IMAGES/k.qcow2 --transient-job --wait --pivot

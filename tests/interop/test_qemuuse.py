@@ -141,6 +141,9 @@ start served --paused
 dumpxml served --xpath //disk
 domblkinfo served vda
 domstats served --block --backing
+snapshot-create-as served above --disk-only --no-metadata --diskspec vda,file=FOLDER/above --diskspec vdb,snapshot=no
+dumpxml served --xpath //disk
+blockcommit served vda --active --pivot --wait
 create FOLDER/full.xml --pass-fds 0
 cpu-stats served --start 99
 blockcopy served vda FOLDER/copied --wait --pivot --transient-job
@@ -257,6 +260,55 @@ _LINED = _BARE.format(
     "<channel type='pty'><target type='virtio' name='x'/></channel>",
 )
 
+#: Images that are descriptors, for as long as whoever gave them stays; and what is written into the header of an overlay.
+_GIVEN = r"""
+import libvirt, os, re, subprocess
+libvirt.registerErrorHandler(lambda *_: None, None)
+connection = libvirt.open("qemu:///system")
+def show(what, *arguments):
+    try:
+        found = what(*arguments)
+        print(found if isinstance(found, (int, str)) else "done")
+    except libvirt.libvirtError as error:
+        print(error.get_error_code(), error.get_error_domain(), error)
+XML = (
+    "<domain type='qemu'><name>given</name><uuid>11111111-2222-3333-4444-666666666666</uuid>"
+    "<memory>32768</memory><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"
+    "<disk type='file'><driver name='qemu' type='raw'/><source file='/nowhere' fdgroup='one'/>"
+    "<target dev='vda'/></disk></devices></domain>"
+)
+domain = connection.defineXML(XML)
+file = os.open("FOLDER/given.img", os.O_RDWR | os.O_CREAT)
+os.truncate(file, 1 << 20)
+PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
+show(connection.domainXMLToNative, "qemu-argv", XML)
+show(domain.createWithFlags, PAUSED)
+show(domain.FDAssociate, "one", [], 0)
+show(domain.FDAssociate, "one", [file], 4)
+show(domain.FDAssociate, "one", [file], 2)
+show(domain.createWithFlags, PAUSED)
+show(domain.XMLDesc)
+show(domain.blockInfo, "vda")
+show(domain.blockPeek, "vda", 0, 4, 0)
+SNAPSHOT = (
+    "<domainsnapshot><name>s</name><disks><disk name='vda'><source file='FOLDER/given'/></disk>"
+    "</disks></domainsnapshot>"
+)
+show(domain.snapshotCreateXML, SNAPSHOT, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
+show(domain.XMLDesc)
+show(domain.destroy)
+with open("/var/log/libvirt/qemu/given.log") as log:
+    for line in log:
+        if line.startswith(("-add-fd", "-blockdev")):
+            print(re.sub("fd=[0-9]+", "fd=N", line.strip()))
+domain = connection.defineXML(XML)
+connection.close()
+domain = libvirt.open("qemu:///system").lookupByName("given")
+show(domain.createWithFlags, PAUSED)
+above = subprocess.run(["qemu-img", "info", "FOLDER/above"], capture_output=True, text=True)
+print(re.findall("(?m)^backing.*", above.stdout))
+"""
+
 #: Every key of every set of codes.
 _KEYS = r"""
 import libvirt
@@ -296,6 +348,7 @@ class QEMUUseTests(SessionCase):
         world.write("looks.py", _LOOKS)
         world.write("lines.py", _LINES.replace("XML,", f"{_LINED!r},"))
         os.makedirs(world.folder + "/run/lock")  # where terminals are locked
+        world.write("given.py", _GIVEN.replace("FOLDER", world.folder))
         world.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{world.folder}/a.qcow2", "400M"])
         writing = ["qemu-io", "-c", "write -P 1 0 100M", f"{world.folder}/a.qcow2"]
         self.assertEqual(world.run(writing).status, 0)
@@ -326,14 +379,16 @@ class QEMUUseTests(SessionCase):
         for number, line in enumerate(lines):
             found = [each for part in parts for each in part.get(number, ["?"])]
             said.append("\n".join([f"$ {line}", *found]).replace(world.folder, "FOLDER"))
-        for name in ("keys", "looks", "lines"):
+        for name in ("keys", "looks", "lines", "given"):
             outcome = world.run([requireBinding(), f"{world.folder}/{name}.py"])
-            said.append(f"$ {name}\n{outcome.stdout}{outcome.stderr}")
+            text = f"$ {name}\n{outcome.stdout}{outcome.stderr}"
+            said.append(re.sub(r"\n+", "\n", text.replace(world.folder, "FOLDER")))
         return [_steady(each) for each in said], told
 
     def test_use(self) -> None:
         """
         Processors stored and plugged, threads, media taken out and seen so after a reset, consoles, who has them, keys, what
-        holds guests that are to leave for a file, and what is in memory and disks, and disks of servers.
+        holds guests that are to leave for a file, what is in memory and disks, disks of servers, and disks that are
+        descriptors.
         """
         self.compare(_STORED + _PROCESSORS + _DEVICES + _ELSEWHERE + _LEAVING)

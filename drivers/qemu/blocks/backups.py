@@ -195,6 +195,8 @@ class DomainBackup:
             begun = True
         finally:
             if not begun:
+                # Numbers of images that were taken are not given again.
+                hypervisor.saveStatus(domain)
                 domain.jobs.finish(long)
 
     def domainBackupGetXMLDesc(self, dom: DomainRef, flags: int) -> str:
@@ -293,6 +295,13 @@ async def _begin(
         if wish.name in guest.blockJobs:
             raise internal(f"disk '{wish.name}' has a blockjob assigned")
         busy(guest, disk)
+        if wish.incremental is not None and not known.sources(chain(disk), wish.incremental):
+            raise virtError(
+                ErrorCode.CHECKPOINT_INCONSISTENT,
+                f"missing or broken bitmap '{wish.incremental}' for disk '{wish.name}'",
+                ErrorDomain.QEMU,
+            )
+    for wish in chosen:
         _checkStore(wish, reuse)
     made: list[NewImage] = []
     opened: list[Image] = []
@@ -345,10 +354,6 @@ async def _begin(
             }
             if wish.incremental is not None:
                 sources = known.sources(images, wish.incremental)
-                if not sources:
-                    raise invalidArgument(
-                        f"missing or broken bitmap '{wish.incremental}' for disk '{wish.name}'"
-                    )
                 name = wish.exportBitmap or f"backup-{wish.name}"
                 node = store.formatName if backup.pull else top.formatName
                 actions += merging(node, name, sources)

@@ -364,8 +364,7 @@ async def copy(
         raise operationInvalid("domain is not transient")
     images = chain(disk)
     reuse = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)
-    asked = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_SHALLOW)
-    shallow = asked and len(images) > 1
+    shallow = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_SHALLOW) and len(images) > 1
     _checkTarget(disk, source, reuse)
     if not images:
         await _copyNothing(hypervisor, guest, Image(source, format or "raw"), reuse)
@@ -435,7 +434,7 @@ async def copy(
             source=replaced(source, index=mirror.index),
             format=format,
             job="copy",
-            backingStore=None if asked and not reuse else stores(lower),
+            backingStore=None if job.shallow else stores(lower),
         )
         domain.definition = withDisk(domain.definition, replaced(disk, mirror=shown))
         await start(hypervisor, guest, job, "blockdev-mirror", arguments)

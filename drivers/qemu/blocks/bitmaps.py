@@ -10,7 +10,6 @@ from typing import Any
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image
 from pyvirt.drivers.qemu.command import HostSettings
 from pyvirt.drivers.qemu.command.disks import optionsOf
-from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.plugging.commands import imageSteps
 
@@ -85,13 +84,15 @@ def merging(
     ]
 
 
-async def overlayActions(
-    domain: Domain, guest: Guest, below: Image, new: Image
-) -> list[dict[str, Any]]:
-    """Return the actions that let checkpoints go on counting in an image laid over another."""
-    if not len(domain.checkpoints) or new.format not in LAYERED:
+def overlayActions(known: Bitmaps | None, below: Image, new: Image) -> list[dict[str, Any]]:
+    """
+    Return the actions that let checkpoints go on counting in an image laid over another.
+
+    @param known: the bitmaps that there are; None: there is no checkpoint.
+    """
+    if known is None or new.format not in LAYERED:
         return []
-    found = (await Bitmaps.of(guest)).on(below)
+    found = known.on(below)
     return [
         adding(
             new.formatName,

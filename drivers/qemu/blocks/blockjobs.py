@@ -187,8 +187,6 @@ class DomainBlockJobs:
         async with domain.jobs.change("remoteDispatchDomainBlockCommit", within=True):
             found = diskFor(domain, disk)
             images, target = chain(found), found.target.dev
-            if domain.guest is not None and images:
-                busy(domain.guest, found)
             upper = 0 if top is None or top == target else find(images, top, target)
             if base is None:
                 lower = upper + 1 if flags & shallow else len(images) - 1
@@ -196,7 +194,9 @@ class DomainBlockJobs:
                     raise invalidArgument(f"could not find base image in chain for '{target}'")
             else:
                 lower = find(images, base, target, upper)
-            domain.checkActive()
+            guest = domain.checkActive()
+            if images:
+                busy(guest, found)
             checkTop(found, upper, bool(flags & c.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE))
             await commit(self._hypervisor, domain, found, lower, upper, speed, flags)
 

@@ -135,6 +135,9 @@ async def attachLive(
             await run(hypervisor, guest, steps, added)
     except BaseException:
         await takeBack(guest, added)
+        if domain.guest is guest and kind == "disks":
+            # Numbers of images that were taken are not given again.
+            hypervisor.saveStatus(domain)
         raise
     if domain.guest is not guest:
         raise MonitorLost()

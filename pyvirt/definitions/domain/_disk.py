@@ -261,8 +261,6 @@ def writeMirror(value: Mirror, out: list[str], indent: str, context: Context) ->
     writeSource(source, out, indent + "  ", "source", context)
     if value.backingStore is not None:
         BackingStore.writeElement(value.backingStore, out, indent + "  ", "backingStore", context)
-    elif value.job == "copy":
-        out.append(f"{indent}  <backingStore/>\n")
     out.append(f"{indent}</mirror>\n")
 
 

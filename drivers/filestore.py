@@ -70,14 +70,18 @@ def writeWhole(path: str, data: bytes, mode: int = 0o600) -> None:
         raise systemError(problem, f"cannot write file '{path}'", ErrorDomain.NONE) from None
 
 
-def removeUnfinished(folder: str) -> None:
-    """Remove what L{writeWhole} had not finished when the daemon that called it was killed."""
+def removeUnfinished(folder: str, ending: str = ".xml.new") -> None:
+    """
+    Remove what L{writeWhole} had not finished when the daemon that called it was killed.
+
+    @param ending: what names end with there; C{.new} where nobody but us has files.
+    """
     try:
         names = os.listdir(folder)
     except OSError:
         return
     for name in names:
-        if name.endswith(".xml.new"):
+        if name.endswith(ending):
             removeFile(os.path.join(folder, name))
 
 

@@ -36,6 +36,9 @@ class FileTests(SynchronousTestCase):
             sorted(os.listdir(self.folder)),
             ["a.xml", "b.xml.new.xml", "c.txt.new", "d.xml.new", "new"],
         )
+        removeUnfinished(self.folder, ".new")
+        self.flushLoggedErrors()
+        self.assertNotIn("c.txt.new", os.listdir(self.folder))
 
     def test_whole(self) -> None:
         """A file that cannot take its place leaves nothing behind, and what was there stays."""

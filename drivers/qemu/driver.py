@@ -197,8 +197,9 @@ class QEMUDriver:
 
         layout.make((config.user, config.group) if isRoot else None)
         self._pidFile = PidFile.claim(os.path.join(layout.run, "driver.pid"))
-        for folder in (layout.config, layout.run):
-            removeUnfinished(folder)
+        removeUnfinished(layout.config)
+        for folder in (layout.run, layout.lib, layout.capabilities):
+            removeUnfinished(folder, ".new")
         if holdsDefinitions(layout.config, layout.run):
             from pyvirt.drivers.qemu.reconnecting import autostart, findAgain, loadDefinitions
 

@@ -12,9 +12,9 @@ from twisted.logger import Logger
 from pyvirt.definitions.checkpoint import formatCheckpoint, parseCheckpoint
 from pyvirt.definitions.snapshot import parseSnapshot
 from pyvirt.drivers.checkpoints import Checkpoint
+from pyvirt.drivers.filestore import removeUnfinished, writeWhole
 from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
-from pyvirt.drivers.qemu.store import writeWhole
 from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import VirtError
 
@@ -108,6 +108,7 @@ def loadMoments(hypervisor: Hypervisor, domain: Domain) -> None:
     """Read what is kept of a domain; what makes no sense is logged and left alone."""
     for kind in _FOLDERS:
         folder = _folder(hypervisor, kind, domain.name)
+        removeUnfinished(folder)
         try:
             names = sorted(each for each in os.listdir(folder) if each.endswith(".xml"))
         except OSError:

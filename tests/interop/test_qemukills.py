@@ -220,10 +220,11 @@ class KillTests(LeaseCase):
 
     def finished(self, world: World, what: str) -> None:
         """Wait until nothing is half written: not for long, for the daemon writes on."""
-        folders = [world.folder + each for each in ("/etc/libvirt/qemu", "/run/libvirt/qemu")]
+        places = ("/etc/libvirt/qemu", "/run/libvirt/qemu", "/var/lib/libvirt/qemu")
 
         def left() -> list[str]:
-            return [name for each in folders for name in os.listdir(each) if name.endswith(".new")]
+            found = [path for each in places for path in os.walk(world.folder + each)]
+            return [name for _, _, names in found for name in names if name.endswith(".new")]
 
         world._wait(lambda: not left(), f"{what}: the end of {left()}", 30.0)
 

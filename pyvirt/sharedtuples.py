@@ -4,6 +4,7 @@ Tables of many small classes, without what each of them would keep to itself.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, ForwardRef
 
@@ -34,8 +35,12 @@ def lighten(namespace: Mapping[str, Any]) -> None:
             kind.__annotations__ = texts
             kind.__new__.__annotations__ = texts
             for name, shared in _SHARED.items():
-                if getattr(vars(kind)[name], "__module__", None) == "collections":
+                if getattr(vars(kind).get(name), "__module__", None) == "collections":
                     setattr(kind, name, shared)
+
+
+_UNEXPECTED = TypeError if sys.version_info >= (3, 13) else ValueError
+"""What a named tuple raises where fields are named that it does not have."""
 
 
 def _make(cls: Any, iterable: Iterable[Any]) -> Any:
@@ -50,7 +55,7 @@ def _replace(self: Any, /, **values: Any) -> Any:
     """Return a new tuple of its class with other values in some fields."""
     made = self._make(map(values.pop, self._fields, self))
     if values:
-        raise ValueError(f"Got unexpected field names: {list(values)!r}")
+        raise _UNEXPECTED(f"Got unexpected field names: {list(values)!r}")
     return made
 
 
@@ -71,6 +76,7 @@ def _arguments(self: Any) -> tuple[Any, ...]:
 _SHARED = {
     "_make": classmethod(_make),
     "_replace": _replace,
+    "__replace__": _replace,
     "_asdict": _asDict,
     "__repr__": _represent,
     "__getnewargs__": _arguments,

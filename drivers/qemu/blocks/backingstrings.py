@@ -220,16 +220,22 @@ def _fromJSON(text: str) -> DiskSource | None:
     return _driven(found, text, True)
 
 
-def _nested(found: dict[str, Any]) -> dict[str, Any]:
+#: Objects inside each other that are looked into; no source has more than a few.
+_DEEPEST = 100
+
+
+def _nested(found: dict[str, Any], depth: int = 0) -> dict[str, Any]:
     """
     Let keys as C{file.driver} be objects in each other.
 
-    @raise VirtError: keys contradict each other.
+    @raise VirtError: keys contradict each other, or objects stand in each other without end.
     """
+    if depth > _DEEPEST:
+        raise _unsaid()
     made: dict[str, Any] = {}
     for key, value in found.items():
         if isinstance(value, dict):
-            value = _nested(value)
+            value = _nested(value, depth + 1)
         *outer, last = key.split(".")
         place = made
         for each in outer:

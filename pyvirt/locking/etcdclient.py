@@ -135,7 +135,7 @@ class EtcdClient:
 
     def acquire(self, lease: int, resources: list[tuple[str, bool]], value: str) -> None:
         """
-        Make the keys of some resources, all or none.
+        Make the keys of some resources, all or none; those that hang on the lease already are there.
 
         @param resources: names, and whether each is shared.
         @param value: what others read who want to know the holder.
@@ -163,8 +163,21 @@ class EtcdClient:
                 }
             )
         answer = self.ask("/v3/kv/txn", {"compare": compare, "success": success})
-        if not answer.get("succeeded"):
+        if answer.get("succeeded"):
+            return
+        # An answer that did not get here leaves keys behind that nobody knows of.
+        missing = [each for each in resources if not self._has(lease, *each)]
+        if len(missing) == len(resources):
             raise Held(self._holder(resources))
+        if missing:
+            self.acquire(lease, missing, value)
+
+    def _has(self, lease: int, name: str, shared: bool) -> bool:
+        """Whether a lease has a resource."""
+        base = keyOf(self.prefix, name)
+        key = base + b"/s/%x" % lease if shared else base + b"/x"
+        found = self.ask("/v3/kv/range", {"key": _encode(key)}).get("kvs") or ()
+        return any(str(each.get("lease")) == str(lease) for each in found)
 
     def _holder(self, resources: list[tuple[str, bool]]) -> str:
         """Name the resource that somebody else has; the first one, should that have changed meanwhile."""

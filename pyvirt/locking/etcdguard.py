@@ -17,6 +17,7 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -58,11 +59,15 @@ def note(path: str, what: dict[str, Any]) -> None:
     """Write down, whole or not at all, what a driver must find."""
     temporary = f"{path}.new"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with open(fd, "w") as file:
-        json.dump(what, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(temporary, path)
+    try:
+        with open(fd, "w") as file:
+            json.dump(what, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def launch(options: dict[str, Any]) -> None:
@@ -73,14 +78,14 @@ def launch(options: dict[str, Any]) -> None:
     """
     store = client(options)
     try:
-        began = time.monotonic()
+        began = now()
         lease = store.grant(options["ttl"])
         resources = [(name, shared) for name, shared in options["resources"]]
         if resources:
             try:
                 store.acquire(lease, resources, options["value"])
             except BaseException:
-                store.revoke(lease)
+                _giveBack(store, lease)
                 raise
     except Held as held:
         raise Refused(87, 51, f"resource busy: Lockspace resource '{held}' is locked") from None
@@ -88,7 +93,12 @@ def launch(options: dict[str, Any]) -> None:
         raise Refused(38, 42, f"cannot reach the lock store: {problem}") from None
     guest, started = os.getpid(), startTime(os.getpid())
     state = {"lease": lease, "guest": guest, "started": started, "guard": 0, "guardStarted": 0}
-    note(options["state"], state)
+    try:
+        note(options["state"], state)
+    except OSError as problem:
+        _giveBack(store, lease)
+        text = f"cannot write '{options['state']}': {problem.strerror}"
+        raise Refused(38, 42, text) from None
     reading, writing = os.pipe()
     if os.fork() == 0:
         try:
@@ -108,8 +118,15 @@ def launch(options: dict[str, Any]) -> None:
     ready = os.read(reading, 1)
     os.close(reading)
     if not ready:
-        store.revoke(lease)
+        _giveBack(store, lease)
         raise Refused(1, 42, "internal error: the guard of the leases did not start")
+
+
+def _giveBack(store: Any, lease: int) -> None:
+    try:
+        store.revoke(lease)
+    except EtcdError:
+        pass  # it ends by itself
 
 
 def _leaveEverything() -> None:
@@ -127,13 +144,47 @@ def _leaveEverything() -> None:
         pass  # not root
 
 
+class _Watch:
+    """
+    What the guard knows of the lease.
+
+    @ivar end: by L{now}, when the guest must be gone unless the store answers before.
+    @ivar lost: the store has said that the lease has ended.
+    """
+
+    def __init__(self, end: float) -> None:
+        self.end = end
+        self.lost = False
+
+
+def now() -> float:
+    """Return seconds that go on while the machine sleeps, as they do for the store."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _keep(store: Any, watch: _Watch, lease: int, ttl: float, wake: int) -> None:
+    """Keep the lease alive, for ever; a store that does not answer may hold this up as long as it likes."""
+    while True:
+        asked = now()
+        try:
+            watch.lost = store.keepAlive(lease) <= 0
+        except Exception:  # whatever it is that answers, the lease has not been kept alive
+            time.sleep(0.2)
+            continue
+        if watch.lost:
+            os.write(wake, b"x")
+            return
+        watch.end = max(watch.end, asked + ttl - MARGIN)
+        time.sleep(ttl / 3)
+
+
 def guard(
     store: Any, options: dict[str, Any], guest: int, started: int, lease: int, began: float
 ) -> None:
     """
     Watch a guest until it ends.
 
-    @param began: by the monotonic clock, when the lease was last known to have all its time.
+    @param began: by L{now}, when the lease was last known to have all its time.
     """
     ttl = float(options["ttl"])
     try:
@@ -141,29 +192,28 @@ def guard(
     except ProcessLookupError:
         handle = -1
     if handle >= 0 and startTime(guest) == started:
+        watch = _Watch(began + ttl - MARGIN)
+        waking, wake = os.pipe()
         waiting = select.poll()
         waiting.register(handle, select.POLLIN)
-        store.timeout = max(0.5, min(store.timeout, ttl / 4))
-        end = began + ttl - MARGIN
-        pause = 0.0
-        while not waiting.poll(pause * 1000):
-            asked = time.monotonic()
-            try:
-                alive = store.keepAlive(lease) > 0
-            except EtcdError:
-                if time.monotonic() < end:
-                    pause = 0.2
-                    continue
-                alive = False
-            if not alive:
-                # Another host may have what the guest writes to in a moment.
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-                waiting.poll()
+        waiting.register(waking, select.POLLIN)
+        # All of the endpoints are to have their turn in time.
+        each = ttl / 2 / max(2, len(options["endpoints"]))
+        store.timeout = max(0.5, min(store.timeout, each))
+        arguments = (store, watch, lease, ttl, wake)
+        threading.Thread(target=_keep, args=arguments, daemon=True).start()
+        while not waiting.poll(max(0.0, min(watch.end - now(), 1.0)) * 1000):
+            if now() >= watch.end:
                 break
-            end = asked + ttl - MARGIN
-            pause = ttl / 3
+        # Another host may have what the guest writes to in a moment.
+        try:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        waiting.unregister(waking)
+        waiting.poll()
     try:
-        store.revoke(lease)
+        client({**options, "timeout": min(options["timeout"], 1.0)}).revoke(lease)
     except EtcdError:
         pass  # it ends by itself
     try:
@@ -180,5 +230,9 @@ if __name__ == "__main__":
     _leaveEverything()
     found = given["found"]
     found.update(guard=os.getpid(), guardStarted=startTime(os.getpid()))
-    note(given["state"], found)
-    guard(client(given), given, found["guest"], found["started"], found["lease"], time.monotonic())
+    try:
+        note(given["state"], found)
+    except OSError:
+        pass  # better a guard that nobody knows of than none
+    guard(client(given), given, found["guest"], found["started"], found["lease"], now())
+    os._exit(0)

@@ -7,6 +7,7 @@ One function per event, found through a table that others add to with L{handles}
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
@@ -23,7 +24,7 @@ from pyvirt.errors import VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["HANDLERS", "handles", "happened"]
+__all__ = ["ELSEWHERE", "HANDLERS", "handles", "happened"]
 
 log = Logger()
 
@@ -31,6 +32,16 @@ Handler = Callable[["Hypervisor", Domain, Guest, MonitorEvent], None]
 
 #: By QEMU's name of an event, what is done about it.
 HANDLERS: dict[str, Handler] = {}
+
+
+#: Events that are dealt with where operations are done, and where: loaded when the first one comes.
+ELSEWHERE = {
+    "BLOCK_WRITE_THRESHOLD": "blocks.blockjobs",
+    "DEVICE_DELETED": "plugging.detaching",
+    "DEVICE_UNPLUG_GUEST_ERROR": "plugging.detaching",
+    "JOB_STATUS_CHANGE": "blocks.jobs",
+    "MEM_UNPLUG_ERROR": "plugging.detaching",
+}
 
 
 def handles(name: str) -> Callable[[Handler], Handler]:
@@ -51,6 +62,9 @@ def happened(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Monito
 
     passOn(hypervisor, domain, event)
     handler = HANDLERS.get(event.name)
+    if handler is None and event.name in ELSEWHERE:
+        import_module(f"pyvirt.drivers.qemu.{ELSEWHERE[event.name]}")
+        handler = HANDLERS[event.name]
     if handler is not None:
         handler(hypervisor, domain, guest, event)
 

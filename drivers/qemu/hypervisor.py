@@ -26,7 +26,6 @@ from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.binaries import Binaries, emulatorFor
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.cgroups import findCgroups
-from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.defaults import checkPorts
 from pyvirt.drivers.qemu.domain import Domain, DomainTable
@@ -42,7 +41,6 @@ from pyvirt.drivers.qemu.statewords import reasonWord, stateWord
 from pyvirt.drivers.qemu.store import Status, Store
 from pyvirt.drivers.qemu.taps import NameGiver
 from pyvirt.drivers.qemu.texts import Texts
-from pyvirt.drivers.qemu.validate import validate
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.hooks import Hooks
 from pyvirt.locking.plugin import NoLocks
@@ -144,6 +142,9 @@ class Hypervisor(Background):
 
         @raise VirtError: it is wrong, or asks for what there is not.
         """
+        # Not loaded where guests are only found again.
+        from pyvirt.drivers.qemu.validate import validate
+
         definition = parseDomain(xml)
         if definition.name in (".", "..") or "\n" in definition.name:
             raise virtError(
@@ -175,6 +176,8 @@ class Hypervisor(Background):
 
         @raise VirtError: it asks for what there is not.
         """
+        from pyvirt.drivers.qemu.complete import complete
+
         return complete(
             definition,
             await self.capabilities(definition),

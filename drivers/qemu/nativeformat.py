@@ -14,7 +14,8 @@ from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu import hostends
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 from pyvirt.drivers.qemu.capabilities.hostmodel import withHostModel
-from pyvirt.drivers.qemu.command import CommandLine, HostSettings, commandLine
+from pyvirt.drivers.qemu.command.building import commandLine
+from pyvirt.drivers.qemu.command.values import CommandLine, HostSettings
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.hypervisor import Hypervisor

@@ -15,12 +15,10 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.filestore import firstSinceBoot
 from pyvirt.drivers.qemu import ending, happenings, locks
-from pyvirt.drivers.qemu.blocks.backups import Backup, watch
 from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
 from pyvirt.drivers.qemu.blocks.recognizing import recognize
 from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
 from pyvirt.drivers.qemu.domain import Domain
-from pyvirt.drivers.qemu.following import wordOf
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.guestlogs import logsOf
 from pyvirt.drivers.qemu.hookscripts import announce
@@ -34,13 +32,11 @@ from pyvirt.drivers.qemu.networking import reserveNames
 from pyvirt.drivers.qemu.ownership import recipient
 from pyvirt.drivers.qemu.perfevents import openEvents
 from pyvirt.drivers.qemu.placement import adoptGroup
-from pyvirt.drivers.qemu.plugging.detaching import noticeGone
+from pyvirt.drivers.qemu.plugging.noticing import noticeGone
 from pyvirt.drivers.qemu.qmp import MonitorEvent
 from pyvirt.drivers.qemu.statewords import reasonNumber, stateNumber
-from pyvirt.drivers.qemu.storagecopy import abandon
 from pyvirt.drivers.qemu.store import Status
 from pyvirt.drivers.qemu.unclaimed import endUnclaimed
-from pyvirt.drivers.qemu.unfinished import doomed, takeUp
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
@@ -123,6 +119,11 @@ async def findAgain(hypervisor: Hypervisor) -> None:
 def _setState(domain: Domain, status: Status) -> None:
     state = stateNumber(status.state)
     domain.state, domain.reason = state, reasonNumber(state, status.reason)
+    if status.job is None:
+        # Most guests are in the middle of nothing, and what moves guests is not loaded for them.
+        return
+    from pyvirt.drivers.qemu.unfinished import doomed
+
     if doomed(status, domain.state, domain.reason):
         domain.state, domain.reason = c.VIR_DOMAIN_PAUSED, c.VIR_DOMAIN_PAUSED_MIGRATION
 
@@ -182,7 +183,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
             await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_FAILED)
             ending.forget(hypervisor, domain)
             return
-        if not await takeUp(hypervisor, domain, guest, status):
+        if not await _takeUp(hypervisor, domain, guest, status):
             await _settle(hypervisor, domain, guest, status, reply)
         elif domain.guest is guest:
             await _learn(hypervisor, domain, guest)
@@ -206,6 +207,14 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     hypervisor.saveStatus(domain)
 
 
+async def _takeUp(hypervisor: Hypervisor, domain: Domain, guest: Guest, status: Status) -> bool:
+    if status.job is None:
+        return False
+    from pyvirt.drivers.qemu.unfinished import takeUp
+
+    return await takeUp(hypervisor, domain, guest, status)
+
+
 async def _ended(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     guest.starting = False
     ending.endByItself(hypervisor, domain, guest)
@@ -219,6 +228,8 @@ async def _settle(
     if status.job is not None and status.backup is None:
         await _giveUpJob(hypervisor, guest)
     if any(job.kind == "migration" for job in guest.blockJobs.values()):
+        from pyvirt.drivers.qemu.storagecopy import abandon
+
         await abandon(hypervisor, domain, guest)
     if word == "running":
         if domain.state != c.VIR_DOMAIN_RUNNING:
@@ -292,6 +303,8 @@ def _restoreJobs(hypervisor: Hypervisor, domain: Domain, guest: Guest, status: S
         else:
             guest.blockJobs[job.disk] = job
     if status.backup is not None:
+        from pyvirt.drivers.qemu.blocks.backups import Backup, watch
+
         try:
             backup = guest.backup = Backup.read(status.backup)
         except (ValueError, KeyError, TypeError, VirtError) as problem:
@@ -308,6 +321,8 @@ def _restoreJobs(hypervisor: Hypervisor, domain: Domain, guest: Guest, status: S
 
 async def _giveUpJob(hypervisor: Hypervisor, guest: Guest) -> None:
     """Give up what an earlier life of the daemon had begun with a guest, and whatever QEMU was told for that."""
+    from pyvirt.drivers.qemu.following import wordOf
+
     clock = hypervisor.clock
     try:
         await guest.execute("migrate_cancel")

@@ -21,7 +21,8 @@ from pyvirt.drivers.interfaces.locking import Launch
 from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
 from pyvirt.drivers.qemu.blocks.chain import chain, localPath, pathOf
 from pyvirt.drivers.qemu.capabilities.hostmodel import requireCPU, withHostModel
-from pyvirt.drivers.qemu.command import HostSettings, commandLine
+from pyvirt.drivers.qemu.command.building import commandLine
+from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain

@@ -14,7 +14,7 @@ import re
 from typing import Any, NamedTuple
 
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
-from pyvirt.drivers.qemu.command import HostSettings
+from pyvirt.drivers.qemu.command.values import HostSettings
 
 HERE = pathlib.Path(__file__).parent
 

@@ -12,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from pyvirt.definitions.domain import formatDomain, parseDomain
 from pyvirt.drivers.qemu.aliases import withAliases
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
-from pyvirt.drivers.qemu.command import commandLine, place
 from pyvirt.drivers.qemu.command.afterwards import afterwards
+from pyvirt.drivers.qemu.command.building import commandLine
+from pyvirt.drivers.qemu.command.values import place
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.validate import validate

@@ -10,7 +10,8 @@ from typing import Any
 from pyvirt import constants as c
 from pyvirt.definitions.domain import parseDomain
 from pyvirt.drivers.qemu.blocks.chain import chainsDetected
-from pyvirt.drivers.qemu.command import HostSettings, commandLine
+from pyvirt.drivers.qemu.command.building import commandLine
+from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.driver import QEMUConnection
 from pyvirt.drivers.qemu.fdgroups import MOST, FDGroup, associate, drop, duplicates

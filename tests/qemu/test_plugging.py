@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import formatDomain
-from pyvirt.drivers.qemu.command import HostSettings
+from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.plugging.commands import Step, chardevOf, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.detaching import PATIENCE
 from pyvirt.drivers.qemu.store import readStatus

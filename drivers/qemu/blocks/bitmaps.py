@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image
-from pyvirt.drivers.qemu.command import HostSettings
 from pyvirt.drivers.qemu.command.disks import optionsOf
+from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.plugging.commands import imageSteps
 

@@ -14,9 +14,9 @@ from twisted.logger import Logger
 
 from pyvirt.drivers.qemu.blocks.backingstrings import backingString
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image, localPath
-from pyvirt.drivers.qemu.command import HostSettings
 from pyvirt.drivers.qemu.command.blockdevs import Node, Options
 from pyvirt.drivers.qemu.command.disks import optionsOf
+from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.devicerules import BOTH, READ, imageRules
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.ownership import claimFile, letImageGo

@@ -39,7 +39,6 @@ from pyvirt.drivers.qemu.ownership import Taken, giveBack, takeOver
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.doing import run, takeBack
 from pyvirt.drivers.qemu.plugging.fitting import (
-    CHARDEVS,
     checkAdded,
     checkCompatible,
     checkLive,
@@ -49,6 +48,7 @@ from pyvirt.drivers.qemu.plugging.fitting import (
     withPorts,
 )
 from pyvirt.drivers.qemu.plugging.hostside import checkHost
+from pyvirt.drivers.qemu.plugging.kinds import CHARDEVS
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import (
     internal,

@@ -16,7 +16,7 @@ import attrs
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
-from pyvirt.drivers.qemu.command import HostSettings, devices
+from pyvirt.drivers.qemu.command import devices
 from pyvirt.drivers.qemu.command.arguments import Builder
 from pyvirt.drivers.qemu.command.blockdevs import Node, Options, nodesOf
 from pyvirt.drivers.qemu.command.chardevs import (
@@ -30,7 +30,7 @@ from pyvirt.drivers.qemu.command.disks import addDisks
 from pyvirt.drivers.qemu.command.hostdevs import addHostDevices
 from pyvirt.drivers.qemu.command.nets import addInterfaces
 from pyvirt.drivers.qemu.command.secretobjects import SecretObjects
-from pyvirt.drivers.qemu.command.values import OpenFile, Secret
+from pyvirt.drivers.qemu.command.values import HostSettings, OpenFile, Secret
 from pyvirt.drivers.qemu.refusals import failed, unsupportedConfig
 
 if TYPE_CHECKING:

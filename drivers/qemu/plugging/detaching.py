@@ -29,7 +29,7 @@ from pyvirt.drivers.qemu.networking import disconnect
 from pyvirt.drivers.qemu.ownership import giveBack, ownedFiles
 from pyvirt.drivers.qemu.plugging.attaching import deviceRules, placeOf
 from pyvirt.drivers.qemu.plugging.commands import Anything, plugSteps, unplugSteps
-from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS, LIVE
+from pyvirt.drivers.qemu.plugging.kinds import BUSES, CHARDEVS, LIVE
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorEvent, MonitorLost
 from pyvirt.drivers.qemu.refusals import (
     failed,
@@ -47,7 +47,6 @@ __all__ = [
     "closeBackEnds",
     "detachLive",
     "letGo",
-    "noticeGone",
     "removed",
     "waitGone",
 ]
@@ -56,8 +55,6 @@ log = Logger()
 
 #: Seconds that whoever takes a device away waits for the guest.
 PATIENCE = 5.0
-
-_BUSES = ("virtio", "scsi", "usb")
 
 
 def checkDetachable(kind: str, live: bool = True) -> None:
@@ -123,7 +120,7 @@ def _checkFree(definition: DomainDefinition, guest: Guest, kind: str, device: An
         bus = device.target.bus
         if device.device in ("cdrom", "floppy") and bus not in ("usb", "scsi", "virtio"):
             raise operationUnsupported(f"disk device type '{device.device}' cannot be detached")
-        if bus not in _BUSES:
+        if bus not in BUSES:
             raise operationUnsupported("This type of disk cannot be hot unplugged")
         busy(guest, device)
     elif kind == "inputs" and device.bus not in ("usb", "virtio") and device.type != "evdev":
@@ -357,38 +354,6 @@ def _memoryKept(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: Mon
     # QEMU says the same of every kind of device besides, where it knows that event.
     if "DEVICE_UNPLUG_GUEST_ERROR" not in guest.capabilities.events:
         _kept(hypervisor, domain, guest, event)
-
-
-async def noticeGone(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
-    """
-    Find out which devices of a guest have gone while nobody listened.
-
-    @raise VirtError: the guest does not answer.
-    """
-    reply = await guest.execute("qom-list", {"path": "/machine/peripheral"})
-    there = {str(each.get("name")) for each in (reply if isinstance(reply, list) else ()) if each}
-    for kind in sorted(LIVE - {"leases", "controllers", "consoles", "filesystems"}):
-        kept = getattr(domain.definition.devices, kind)
-        for device in kept if isinstance(kept, tuple) else (kept,):
-            if device is None or device.alias is None or device.alias in there:
-                continue
-            if _pluggable(kind, device):
-                await removed(hypervisor, domain, guest, device.alias)
-
-
-def _pluggable(kind: str, device: Any) -> bool:
-    """Whether a device is known to QEMU by its name, and may have gone."""
-    if kind == "disks":
-        return device.target.bus in _BUSES
-    if kind == "inputs":
-        return device.bus in ("usb", "virtio") and device.type != "evdev"
-    if kind == "channels":
-        return bool(device.target.type == "virtio")
-    if kind in ("serials", "parallels"):
-        return device.target.type in ("usb-serial", "pci-serial")
-    if kind == "watchdogs":
-        return bool(device.model == "i6300esb")
-    return kind != "hostdevs" or device.mode == "subsystem"
 
 
 def gone(alias: str) -> VirtError:

@@ -23,8 +23,6 @@ from pyvirt.drivers.qemu.plugging.alone import checkAlone, completedAlone, parse
 from pyvirt.drivers.qemu.plugging.attaching import attachLive, placeOf
 from pyvirt.drivers.qemu.plugging.detaching import checkDetachable, detachLive, gone
 from pyvirt.drivers.qemu.plugging.fitting import (
-    CHARDEVS,
-    CONFIG,
     checkAdded,
     checkCompatible,
     checkStored,
@@ -32,6 +30,7 @@ from pyvirt.drivers.qemu.plugging.fitting import (
     fitted,
     withPorts,
 )
+from pyvirt.drivers.qemu.plugging.kinds import CHARDEVS, CONFIG
 from pyvirt.drivers.qemu.plugging.media import changeMedia
 from pyvirt.drivers.qemu.plugging.updating import checkUpdatable, updateLive
 from pyvirt.drivers.qemu.refusals import checkFlags

@@ -23,6 +23,7 @@ from pyvirt.drivers.qemu.aliases import controllerAlias, diskAlias
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.defaults import checkPorts
 from pyvirt.drivers.qemu.netchecks import checkPort
+from pyvirt.drivers.qemu.plugging.kinds import CHARDEVS, CONFIG, LIVE
 from pyvirt.drivers.qemu.refusals import (
     failed,
     internal,
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
 
 __all__ = [
-    "CONFIG",
-    "LIVE",
     "checkCompatible",
     "checkLive",
     "checkStored",
@@ -50,28 +49,6 @@ __all__ = [
 ]
 
 _MARK = "ua-<new>"
-CHARDEVS = ("serials", "parallels", "consoles", "channels")
-
-#: What can be plugged into a running guest, and added to a definition.
-LIVE = frozenset(
-    [
-        "disks",
-        "controllers",
-        "leases",
-        "interfaces",
-        "hostdevs",
-        "redirdevs",
-        *CHARDEVS,
-        "rngs",
-        "memories",
-        "shmems",
-        "watchdogs",
-        "inputs",
-        "vsock",
-        "filesystems",
-    ]
-)
-CONFIG = LIVE | {"sounds"}
 
 
 def there(devices: Any, kind: str, device: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, chain
 from pyvirt.drivers.qemu.hostends import checkAccess, hasVFIO
-from pyvirt.drivers.qemu.plugging.fitting import CHARDEVS
+from pyvirt.drivers.qemu.plugging.kinds import CHARDEVS
 from pyvirt.drivers.qemu.refusals import (
     internal,
     operationUnsupported,

@@ -19,7 +19,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.leavingchecks import checkLeaving
 from pyvirt.drivers.qemu.lifecycle import DomainLifecycle
-from pyvirt.drivers.qemu.memoryfiles import compressionFor, createFile, finish, removeFile
+from pyvirt.drivers.qemu.memoryfiles import compressionFor, createFile, finish
 from pyvirt.drivers.qemu.memorystream import writeMemory
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
@@ -63,8 +63,8 @@ async def writeDump(
     @raise VirtError: it could not be written; there is no file that was not there before.
     """
     compression = compressionFor(hypervisor, "dump")
-    existed = os.path.exists(path)
-    fd = await createFile(hypervisor, path, job, "domain core dump job")
+    file = await createFile(hypervisor, path, job, "domain core dump job")
+    fd = file.fd
     try:
         if memoryOnly:
             await _memoryOnly(hypervisor, guest, fd, format)
@@ -77,8 +77,7 @@ async def writeDump(
         except OSError as problem:
             raise systemFailure(problem, f"unable to close file {path}") from None
     except BaseException:
-        if not existed:
-            removeFile(path)
+        file.discard()
         raise
     finally:
         os.close(fd)

@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -51,24 +51,44 @@ def compressionFor(hypervisor: Hypervisor, what: str) -> str:
     return "raw"
 
 
-async def createFile(hypervisor: Hypervisor, path: str, job: LongJob, what: str) -> int:
+class MemoryFile(NamedTuple):
+    """
+    A file that memory is written to.
+
+    @ivar fd: a descriptor for whoever has created it to close.
+    @ivar made: it was not there before.
+    """
+
+    fd: int
+    path: str
+    made: bool
+
+    def discard(self) -> None:
+        """Remove what is left of it when writing failed; what was there before stays, whatever is in it now."""
+        if self.made:
+            removeFile(self.path)
+
+
+async def createFile(hypervisor: Hypervisor, path: str, job: LongJob, what: str) -> MemoryFile:
     """
     Open a file to write memory to; a pipe once somebody reads it.
 
     @param what: C{domain save job} and the like, for errors.
-    @return: a descriptor for the caller to close.
     @raise VirtError: it cannot be made, or somebody has given the job up.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
     while True:
         try:
-            fd = os.open(path, flags, 0o600)
+            try:
+                fd, made = os.open(path, flags | os.O_EXCL, 0o600), True
+            except FileExistsError:
+                fd, made = os.open(path, flags, 0o600), False
         except OSError as problem:
             if problem.errno != errno.ENXIO or not _isPipe(path):
                 raise systemFailure(problem, f"Failed to create file '{path}'") from None
         else:
             os.set_blocking(fd, True)
-            return fd
+            return MemoryFile(fd, path, made)
         if job.aborted:
             raise canceled(what)
         wait: Deferred[None] = Deferred()

@@ -174,8 +174,6 @@ async def follow(
                 if job.aborted:
                     raise canceled(what)
                 why = job.statistics.get("error-desc")
-                if switch is None:
-                    raise failed(f"{what}: {why or 'unexpectedly failed'}")
                 name = what.removesuffix(" job")
                 raise failed(
                     f"job '{name}' failed: {why}" if why else f"job '{name}' unexpectedly failed"

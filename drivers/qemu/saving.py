@@ -19,11 +19,11 @@ from pyvirt.drivers.qemu.hookscripts import rewritten
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.leavingchecks import checkLeaving
 from pyvirt.drivers.qemu.memoryfiles import (
+    MemoryFile,
     compressionFor,
     createFile,
     dropCache,
     finish,
-    removeFile,
 )
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
 from pyvirt.drivers.qemu.migratable import checkStable, formatMigratable
@@ -88,8 +88,7 @@ async def saveTo(
         if ran:
             guest.pausedReason = c.VIR_DOMAIN_PAUSED_SAVE
             await guest.execute("stop")
-        fd: int | None = None
-        existed = False
+        file: MemoryFile | None = None
         try:
             definition = domain.definition
             if changed is not None:
@@ -97,8 +96,8 @@ async def saveTo(
                 checkStable(definition, wanted, guest.askedCPU)
                 definition = wanted
             xml = formatMigratable(definition, guest.askedCPU if changed is None else None)
-            existed = os.path.exists(path)
-            fd = await createFile(hypervisor, path, job, "domain save job")
+            file = await createFile(hypervisor, path, job, "domain save job")
+            fd = file.fd
             goesOn = ran if not flags & (_RUNNING | _PAUSED) else bool(flags & _RUNNING)
             facts = textwrap.indent(runtimeFacts(domain), "  ")
             image = SaveImage(
@@ -123,14 +122,14 @@ async def saveTo(
             except OSError as problem:
                 raise systemFailure(problem, f"unable to close {path}") from None
         except BaseException:
-            if fd is not None and not existed:
-                removeFile(path)
+            if file is not None:
+                file.discard()
             if ran and domain.guest is guest and guest.monitor is not None:
                 await starting.goOn(hypervisor, domain, guest, c.VIR_DOMAIN_RUNNING_SAVE_CANCELED)
             raise
         finally:
-            if fd is not None:
-                os.close(fd)
+            if file is not None:
+                os.close(file.fd)
         await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_SAVED)
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_SAVED)
     ending.forget(hypervisor, domain)

@@ -40,7 +40,7 @@ from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.imagetool import imageTool
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.leavingchecks import checkLeaving
-from pyvirt.drivers.qemu.memoryfiles import compressionFor, createFile, finish, removeFile
+from pyvirt.drivers.qemu.memoryfiles import MemoryFile, compressionFor, createFile, finish
 from pyvirt.drivers.qemu.memorystream import writeMemory
 from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
@@ -349,7 +349,7 @@ async def _beside(
     frozen = False
     ran = domain.state == c.VIR_DOMAIN_RUNNING
     stopped = False
-    memory: str | None = None
+    memory: MemoryFile | None = None
     known: Bitmaps | None = None
     try:
         if flags & _QUIESCE:
@@ -367,10 +367,9 @@ async def _beside(
             await checkLeaving(domain)
             guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
             stopped = ran
-            memory = snapshot.memoryFile
             # Once it is written QEMU lets the images go for a moment, and their bitmaps with them.
             known = await Bitmaps.of(guest) if len(domain.checkpoints) else None
-            await _saveMemory(hypervisor, domain, guest, snapshot, job)
+            memory = await _saveMemory(hypervisor, domain, guest, snapshot, job)
         await addOverlays(hypervisor, domain, guest, snapshot, bool(flags & _REUSE), known)
         memory = None
         if flags & _HALT:
@@ -378,7 +377,7 @@ async def _beside(
             await _halt(hypervisor, domain, guest)
     except BaseException:
         if memory is not None:
-            removeFile(memory)
+            memory.discard()
         raise
     finally:
         if domain.guest is guest and guest.monitor is not None:
@@ -392,12 +391,13 @@ async def _beside(
 
 async def _saveMemory(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, snapshot: Snapshot, job: LongJob
-) -> None:
+) -> MemoryFile:
     path = snapshot.memoryFile
     assert path is not None
     compression = compressionFor(hypervisor, "snapshot")
     xml = formatMigratable(domain.definition, guest.askedCPU)
-    fd = await createFile(hypervisor, path, job, "snapshot job")
+    file = await createFile(hypervisor, path, job, "snapshot job")
+    fd = file.fd
     try:
         image = SaveImage(xml=xml, ran=True, compression=compression, length=0)
         try:
@@ -411,8 +411,12 @@ async def _saveMemory(
             raise systemFailure(
                 problem, f"failed to write header to domain save file '{path}'"
             ) from None
+    except BaseException:
+        file.discard()
+        raise
     finally:
         os.close(fd)
+    return file
 
 
 async def addOverlays(

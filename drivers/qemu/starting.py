@@ -141,8 +141,8 @@ async def start(
     try:
         await announce(hypervisor, domain, "prepare", definition or kept)
         owner = guest.owner
-        makeFolder(guest.folder, owner, 0o700)
-        makeFolder(guest.channels, owner, 0o700)
+        makeFolder(guest.folder, owner, 0o750)
+        makeFolder(guest.channels, owner, 0o750)
         checkFiles(hypervisor, live)
         live = await listenOnNetworks(hypervisor, hostends.chooseDevices(live))
         domain.definition = live
@@ -302,7 +302,7 @@ async def spawn(
     numbers: dict[str, int] = dict(connections.numbers)
     source = "defer" if incoming is not None else incomingURI
     settings = hostSettings(hypervisor, guest, source, connections.vhost, domain.fdGroups)
-    settings = attrs.evolve(settings, opensSockets=hypervisor.privileged)
+    settings = attrs.evolve(settings, opensFiles=hypervisor.privileged)
     line = commandLine(live, guest.capabilities, settings, hypervisor.clock.seconds())
     secrets = await secretPlaces(hypervisor, guest, line.secrets)
     monitor = listenAt(os.path.join(guest.folder, "monitor.sock"), guest.owner)
@@ -320,6 +320,8 @@ async def spawn(
                 fd = os.open(each.path, each.flags | os.O_CLOEXEC, each.mode)
             except OSError as problem:
                 raise systemFailure(problem, f"Unable to open file: {each.path}") from None
+            if each.flags & os.O_NONBLOCK:
+                os.set_blocking(fd, True)  # only we do not wait for who reads a pipe
             opened.append(fd)
             numbers[each.name] = fd
         try:

@@ -249,12 +249,14 @@ def _owner(hypervisor: Hypervisor) -> tuple[int, int]:
 
 def _folders(hypervisor: Hypervisor, folder: str, logged: str, owner: tuple[int, int]) -> None:
     """Make the folders of a TPM."""
-    for path, mode, theirs in (
-        (os.path.dirname(logged), 0o730, True),
-        (_runFolder(hypervisor), 0o771, True),
-        (os.path.dirname(os.path.dirname(folder)), 0o711, False),
-        (os.path.dirname(folder), 0o711, False),
-        (folder, 0o700, True),
+    # QEMU comes to the socket, which is swtpm's.
+    shared = (owner if hypervisor.owner is None else hypervisor.owner)[0], owner[1]
+    for path, mode, whose in (
+        (os.path.dirname(logged), 0o730, owner),
+        (_runFolder(hypervisor), 0o770, shared),
+        (os.path.dirname(os.path.dirname(folder)), 0o711, None),
+        (os.path.dirname(folder), 0o711, None),
+        (folder, 0o700, owner),
     ):
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -263,8 +265,8 @@ def _folders(hypervisor: Hypervisor, folder: str, logged: str, owner: tuple[int,
             except FileExistsError:
                 continue
             os.chmod(path, mode)
-            if theirs and hypervisor.privileged:
-                os.chown(path, *owner)
+            if whose is not None and hypervisor.privileged:
+                os.chown(path, *whose)
         except OSError as problem:
             raise systemFailure(problem, f"Could not create TPM directory {path}") from None
 

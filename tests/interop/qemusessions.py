@@ -58,15 +58,17 @@ class SessionCase(SynchronousTestCase):
     Both daemons print the same in a session, and tell the same events.
 
     @cvar kinds: numbers of the events that are listened to.
+    @cvar conf: C{qemu.conf}; None: that of worlds.
     """
 
     kinds: tuple[int, ...] = (0,)
+    conf: str | None = None
 
     def setUp(self) -> None:
         requireQEMU()
         self.worlds: list[World] = []
         for kind in (LibvirtWorld, PyvirtWorld):
-            world = kind()
+            world = kind() if self.conf is None else kind(self.conf)
             self.addCleanup(world.stop)
             self.worlds.append(world)
             self.prepare(world)

@@ -5,6 +5,8 @@ as little behind.
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -359,6 +361,99 @@ list --all
 """
 
 
+#: The same for guests of another user: each line that may leave something, and whose everything is then.
+OWNED = r"""
+start g
+dump g IMAGES/locked/core --memory-only
+dump g IMAGES/other/core --live
+save g IMAGES/locked/s
+restore IMAGES/locked/s
+save g IMAGES/theirs --xml /nope
+save g IMAGES/theirs
+restore IMAGES/theirs
+managedsave g
+!chown 7:8 /var/lib/libvirt/qemu/save/g.save
+start g
+snapshot-create-as g s1 --memspec IMAGES/mem --diskspec vda,file=IMAGES/s1
+snapshot-create-as g s2 --disk-only --diskspec vda,file=IMAGES/other/s2
+snapshot-create-as g s3 --disk-only --reuse-external --diskspec vda,file=IMAGES/broken.qcow2
+snapshot-create-as g s4 --memspec IMAGES/kept --diskspec vda,file=/nope/s4
+blockcopy g vda IMAGES/copy --wait --finish --transient-job
+attach-disk g IMAGES/c.raw vdb
+detach-disk g vdb
+attach-disk g IMAGES/c.raw vdc --targetbus nope
+change-media g sdc IMAGES/b.raw
+change-media g sdc IMAGES/dir
+change-media g sdc IMAGES/c.raw
++attach-device g <serial type='file'><source path='IMAGES/slog'/></serial>
++attach-device g <controller type='virtio-serial' index='0'/>
+suspend g
+dump g IMAGES/core
+dump g IMAGES/kept
+resume g
+destroy g
+start fl
+save fl IMAGES/flsave
+restore IMAGES/flsave
+!kill -SEGV $(cat /run/libvirt/qemu/fl.pid)
+UNTIL shut | domstate fl
+start bad
+"""
+
+_OWNERS = r"""!cd IMAGES; stat -c '%u:%g %a %n' * */* FOLDER/full/* 2>/dev/null | grep -v '^0:0 7'; cd /var/lib/libvirt/qemu
+stat -c '%u:%g %a %n' save/* domain-* domain-*/master-key.aes channel/target/* nvram/* 2>/dev/null | sed 's/domain-[0-9]*-/domain-/'
+find /run/libvirt/qemu/swtpm /var/lib/libvirt/swtpm -maxdepth 1 -printf '%U:%G %m
+' | sort"""
+
+
+class OwnedFaultTests(FaultCase):
+    """Guests that run as another user, of which things are asked that cannot be done."""
+
+    conf = (
+        'stdio_handler = "file"\nsecurity_driver = "none"\nuser = "+1234"\ngroup = "+1235"\n'
+        "namespaces = []\n"
+    )
+
+    def prepare(self, world: World) -> None:
+        super().prepare(world)
+        made = """cd IMAGES; mkdir locked other; chmod 700 locked other; chown 1:2 other a.raw b.raw q.qcow2
+            echo kept > kept; echo theirs > theirs; chown 1:2 theirs; chown 5:6 c.raw broken.qcow2; chmod 600 theirs"""
+        world.run(["sh", "-c", made.replace("IMAGES", IMAGES)])
+        disks = """<disk type='file'><driver type='qcow2'/><source file='IMAGES/q.qcow2'/><target dev='vda' bus='virtio'/></disk>
+            <disk type='file' device='cdrom'><target dev='sdc' bus='sata'/><readonly/></disk></devices>"""
+        ports = """<serial type='file'><source path='IMAGES/locked/log'/><log file='IMAGES/locked/log2' append='on'/></serial>
+            <serial type='file'><source path='IMAGES/locked/on' append='on'/></serial>
+            <channel type='unix'><source mode='bind' path='IMAGES/locked/ss'/><target type='virtio' name='x'/></channel></devices>"""
+        flash = (
+            "<loader readonly='yes' type='pflash'>IMAGES/a.raw</loader>"
+            "<nvram template='IMAGES/b.raw'>IMAGES/nv</nvram></os>"
+        )
+        bad = """<disk type='file'><source file='IMAGES/c.raw'/><target dev='vda'/></disk>
+            <tpm><backend type='emulator' version='2.0'/></tpm>
+            <disk type='file'><driver type='qcow2'/><source file='IMAGES/empty'/><target dev='vdb'/></disk></devices>"""
+        for name, text in (
+            ("g", _GUEST.replace("</devices>", disks)),
+            (
+                "fl",
+                _GUEST.replace("</devices>", ports)
+                .replace("</os>", flash)
+                .replace("machine='pc'", "machine='q35'"),
+            ),
+            ("bad", _GUEST.replace("</devices>", bad)),
+        ):
+            path = world.write(f"{name}.xml", text.replace("NAME", name).replace("IMAGES", IMAGES))
+            self.assertEqual(world.virsh("define", path).stderr, "")
+
+    def test_owned(self) -> None:
+        """Each is refused in the same words; nothing that was there is lost, and all is whose it was."""
+        lines = []
+        for line in OWNED.strip().splitlines():
+            lines.append(line)
+            if line[0] != "!":
+                lines.append(_OWNERS.replace("\n", "; "))
+        self.compare("\n".join(lines))
+
+
 class LiveFaultTests(FaultCase):
     """Guests that run, of which things are asked that cannot be done."""
 
@@ -377,6 +472,14 @@ class LiveFaultTests(FaultCase):
             self.assertEqual(world.virsh("define", path).stderr, "")
         full = f"mkdir {world.folder}/full && mount -t tmpfs -o size=64k none {world.folder}/full"
         self.assertEqual(world.run(["sh", "-c", full]).stderr, "")
+        self.addCleanup(self.tidy)
+        self.tidy()
+
+    @staticmethod
+    def tidy() -> None:
+        """Remove what names that are no paths have left: in the daemons' own folder, which is that of both worlds."""
+        for path in glob.glob("/relative*"):
+            os.unlink(path)
 
     @staticmethod
     def squeezed(command: str, text: str) -> str:

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.drivers.qemu.jobs import LongJob
-from pyvirt.drivers.qemu.memoryfiles import compressionFor, createFile, removeFile
+from pyvirt.drivers.qemu.memoryfiles import MemoryFile, compressionFor, createFile
 from pyvirt.errors import VirtError
 
 
@@ -25,7 +25,9 @@ def host(**config: str) -> Any:
 class MemoryFileTests(SynchronousTestCase):
     """Files are opened and removed."""
 
-    def opening(self, hypervisor: Any, path: str, job: LongJob | None = None) -> Deferred[int]:
+    def opening(
+        self, hypervisor: Any, path: str, job: LongJob | None = None
+    ) -> Deferred[MemoryFile]:
         return Deferred.fromCoroutine(
             createFile(hypervisor, path, job or LongJob("dump", 0, 0.0), "domain core dump job")
         )
@@ -41,11 +43,14 @@ class MemoryFileTests(SynchronousTestCase):
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reader)
         hypervisor.clock.advance(0.2)
-        fd = self.successResultOf(opening)
+        file = self.successResultOf(opening)
+        fd = file.fd
         self.addCleanup(os.close, fd)
         self.assertTrue(os.get_blocking(fd))
         os.write(fd, b"memory")
         self.assertEqual(os.read(reader, 10), b"memory")
+        file.discard()
+        self.assertTrue(os.path.exists(path))
 
     def test_givenUp(self) -> None:
         """Who waits for somebody to read a pipe can give that up."""
@@ -70,8 +75,22 @@ class MemoryFileTests(SynchronousTestCase):
         with open(file, "wb"):
             os.mkfifo(pipe)
         for path in (file, pipe, self.mktemp()):
-            removeFile(path)
+            MemoryFile(-1, path, True).discard()
         self.assertEqual((os.path.exists(file), os.path.exists(pipe)), (False, True))
+
+    def test_wasThere(self) -> None:
+        """What somebody else has made is emptied and written, and stays when that fails; ours goes."""
+        path = self.mktemp()
+        for before, after in (("what was there", True), (None, False)):
+            if before is not None:
+                with open(path, "w") as old:
+                    old.write(before)
+            file = self.successResultOf(self.opening(host(), path))
+            self.assertEqual(os.path.getsize(path), 0)
+            os.close(file.fd)
+            file.discard()
+            self.assertEqual(os.path.exists(path), after)
+            os.path.exists(path) and os.unlink(path)
 
     def test_compression(self) -> None:
         """What is no format, or has no program, is refused; a dump is made without."""

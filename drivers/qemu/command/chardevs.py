@@ -4,6 +4,7 @@ Character devices: the host's end as C{-chardev} takes it, and serial ports, par
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from pyvirt.definitions.domain._address import VirtioSerialAddress
@@ -36,9 +37,7 @@ def addSource(
         backend = "parallel" if name.startswith("charparallel") else "serial"
         parts = [backend, f"id={name}", f"path={escaped(where or '')}"]
     elif kind == "file":
-        parts = ["file", f"id={name}", f"path={escaped(where or '')}"]
-        if source.append is not None:
-            parts.append(f"append={'on' if source.append else 'off'}")
+        parts = ["file", f"id={name}", *_written(b, name, "source", where or "", source.append)]
     elif kind == "pipe":
         parts = ["pipe", f"id={name}", f"path={escaped(where or '')}"]
     elif kind == "udp":
@@ -71,7 +70,7 @@ def addSource(
             parts.append(f"tls-creds={tls}")
     elif kind == "unix":
         end = f"path={escaped(where or '')}"
-        if b.host.opensSockets and source.mode == "bind" and where:
+        if b.host.opensFiles and source.mode == "bind" and where:
             # It may lie where whom the guest runs as may make none.
             opened = OpenFile(name=f"socket-{name}", path=where, flags=0, listens=True)
             b.files.append(opened)
@@ -94,11 +93,30 @@ def addSource(
         error.domain = ErrorDomain.QEMU
         raise error
     if source.log is not None and source.log.file is not None:
-        parts.append(f"logfile={escaped(source.log.file)}")
-        if source.log.append is not None:
-            parts.append(f"logappend={'on' if source.log.append else 'off'}")
+        file, *more = _written(b, name, "log", source.log.file, source.log.append)
+        parts += [f"logfile={file.removeprefix('path=')}", *(f"log{each}" for each in more)]
     # An empty value stands, where an absent one does not.
     b.add("-chardev", ",".join(part for part in parts if part is not None))
+
+
+def _written(b: Builder, name: str, what: str, path: str, append: bool | None) -> list[str]:
+    """
+    Return the options of a file that a device writes to.
+
+    @param what: C{source} or C{log}.
+    """
+    if b.host.opensFiles and path:
+        # It may lie where whom the guest runs as may not come.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOCTTY | os.O_NONBLOCK
+        flags |= os.O_APPEND if append else os.O_TRUNC
+        b.files.append(OpenFile(name=f"{what}-{name}", path=path, flags=flags))
+        number = place(f"{what}-{name}")
+        b.add("-add-fd", f"set={number},fd={number},opaque={name.removeprefix('char')}-{what}")
+        return [f"path=/dev/fdset/{number}", "append=on"]
+    found = [f"path={escaped(path)}"]
+    if append is not None:
+        found.append(f"append={'on' if append else 'off'}")
+    return found
 
 
 def _listening(source: Any) -> list[str]:

@@ -106,7 +106,7 @@ class HostSettings:
     @ivar incoming: what C{-incoming} gets; None: the guest boots.
     @ivar shown: the command line is for people to read: sockets are named by their paths.
     @ivar freezeCPU: start with the CPUs stopped (C{-S}), as is always done unless the command line is only shown.
-    @ivar opensSockets: sockets that ports listen on are opened before the guest starts.
+    @ivar opensFiles: what ports write to, and sockets that they listen on, are opened before the guest starts.
     @ivar sandbox: whether QEMU's own sandbox is on.
     @ivar vhost: aliases of the cards whose packets the host's kernel moves; None: of those that ask, or may.
     @ivar groups: by name, descriptors that are given as images.
@@ -122,7 +122,7 @@ class HostSettings:
     incoming: str | None = None
     shown: bool = False
     freezeCPU: bool = True
-    opensSockets: bool = False
+    opensFiles: bool = False
     sandbox: bool = True
     vhost: frozenset[str] | None = None
     groups: Groups = attrs.Factory(dict)

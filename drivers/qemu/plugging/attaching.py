@@ -26,6 +26,7 @@ from pyvirt.drivers.qemu.command.nets import isTap
 from pyvirt.drivers.qemu.devicerules import Rules, rulesOf
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.fdgroups import duplicates
+from pyvirt.drivers.qemu.files import makeOutputs
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.live import (
     channelPlaced,
@@ -327,6 +328,7 @@ async def access(
     leased = await locks.acquireMore(hypervisor, domain, guest, alone)
     taken: list[Taken] = []
     try:
+        makeOutputs(alone)
         if guest.recipient is not None:
             takeOver(alone, guest.recipient, bool(hypervisor.config["remember_owner"]), taken)
         with _allowed(guest, rules):

@@ -188,6 +188,24 @@ class PluggingTests(GroupCase):
         self.assertEqual(list(self.qemu.sets), [3])
         self.assertEqual(self.qemu.kept["nodes"], set())
 
+    def test_media(self) -> None:
+        """A medium may be descriptors; QEMU's set goes when it is taken out."""
+        self.associate("q", self.file)
+        self.qemu.trays["sata0-0-0"] = True
+        before = _open()
+        drive = (
+            "<disk type='file' device='cdrom'>{}<target dev='sdc' bus='sata'/><readonly/></disk>"
+        )
+        medium = "<driver name='qemu' type='raw'/><source file='/nowhere' fdgroup='{}'/>"
+        failed = self.world.update(drive.format(medium.format("none")))
+        self.assertEqual(self.failureResultOf(failed, VirtError).value.code, ErrorCode.INVALID_ARG)
+        self.successResultOf(self.world.update(drive.format(medium.format("q"))))
+        self.assertEqual(len(self.qemu.sets), 1)
+        self.assertEqual(_open(), before)
+        self.successResultOf(self.world.update(drive.format("")))
+        self.assertEqual(self.qemu.sets, {})
+        self.assertEqual(self.qemu.kept["nodes"], set())
+
     def test_unknown(self) -> None:
         """A name that nobody gave is refused before QEMU hears of anything."""
         error = self.refused(_disk("none"))

@@ -397,6 +397,16 @@ def persisted(
         # What is below its image may be something else by now.
         return withDisk(pending, replaced(mine, backingStore=None))
     images = [attrs.evolve(each, index=None) for each in chain(after)]
+    if base is not None and _reaches(mine, before, base):
+        # What it names further down is all that it will name.
+        kept = {each.index for each in chain(after)}
+        numbers = [each.index for each in chain(before)]
+        own = chain(mine)
+        images = [
+            each
+            for place, each in enumerate(own)
+            if place >= len(numbers) or numbers[place] in kept
+        ]
     changed = withChain(mine, images)
     if kind != "copy" and (
         (kind == "pull" and len(images) == 1) or not _terminated(mine, images[-1].path)

@@ -62,7 +62,7 @@ from pyvirt.errors import ErrorDomain, VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["access", "attachLive", "deviceRules", "numbered", "placeOf"]
+__all__ = ["access", "alone", "attachLive", "deviceRules", "freeSet", "numbered", "placeOf"]
 
 log = Logger()
 

@@ -4,15 +4,19 @@ Media of drives: another one put in, or the one that is in it taken out.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from pyvirt.definitions.domain._disk import DiskDriver
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed, withDisk
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.fdgroups import duplicates
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.plugging.attaching import access, numbered
+from pyvirt.drivers.qemu.plugging.attaching import access, alone, freeSet, numbered
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.detaching import closeBackEnds, letGo
 from pyvirt.drivers.qemu.plugging.doing import run, takeBack
@@ -65,7 +69,7 @@ async def changeMedia(
     else:
         async with access(hypervisor, domain, guest, "disks", new):
             try:
-                await run(hypervisor, guest, _backEnds(hypervisor, domain, guest, new), added)
+                await _open(hypervisor, domain, guest, new, added)
                 top = added[-1].arguments["node-name"]
                 insert = {"id": name, "node-name": top}
                 out = ("blockdev-remove-medium", {"id": name})
@@ -85,11 +89,21 @@ async def changeMedia(
     hypervisor.saveStatus(domain)
 
 
-def _backEnds(hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any) -> list[Step]:
-    steps = plugSteps(
-        domain.definition, "disks", disk, guest.capabilities, hostSettings(hypervisor, guest)
-    )
-    return [step for step in steps if step.command != "device_add"]
+async def _open(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any, added: list[Step]
+) -> None:
+    """Have QEMU open the images of a medium."""
+    numbers = duplicates(domain.fdGroups, alone(disk))
+    try:
+        host = hostSettings(hypervisor, guest, groups=domain.fdGroups)
+        if numbers:
+            host = attrs.evolve(host, firstSet=await freeSet(guest))
+        steps = plugSteps(domain.definition, "disks", disk, guest.capabilities, host, numbers)
+        steps = [step for step in steps if step.command != "device_add"]
+        await run(hypervisor, guest, steps, added)
+    finally:
+        for fd in numbers.values():
+            os.close(fd)
 
 
 async def _close(guest: Guest, alias: str, tray: bool | None) -> None:

@@ -67,7 +67,9 @@ def lockd(options: dict) -> None:  # type: ignore[type-arg]
         connection.connect(options["socket"])
     except OSError as problem:
         text = f"Failed to connect socket to '{options['socket']}': {problem.strerror}"
-        raise Refused(38, 7, text) from None
+        # What goes wrong before it has asked for anything libvirt only passes on.
+        said = f"Process exited prior to exec: libvirt: XML-RPC error : {text}"
+        raise Refused(1, 10, f"internal error: {said}") from None
     owner = bytes.fromhex(options["uuid"].replace("-", "")) + _string(options["name"])
     owner += struct.pack(">II", options["id"], os.getpid())
     _call(connection, 1, owner + bytes(4))

@@ -200,7 +200,8 @@ class LockdManager:
         try:
             client: RPCClient = await endpoint.connect(made)
         except Exception as problem:
-            reason = getattr(problem, "string", None) or str(problem)
+            number = getattr(problem, "osError", None)
+            reason = os.strerror(number) if isinstance(number, int) else str(problem)
             text = f"Failed to connect socket to '{self._socket}': {reason}"
             raise VirtError(
                 text, code=ErrorCode.SYSTEM_ERROR, domain=ErrorDomain.RPC, str1="%s", str2=text

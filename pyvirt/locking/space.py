@@ -90,7 +90,8 @@ class Resource:
             try:
                 fd = os.open(path, how, 0o600)
             except OSError as problem:
-                raise _failed(f"Unable to open resource {path}", problem) from None
+                what = "open/create" if flags & AUTOCREATE else "open"
+                raise _failed(f"Unable to {what} resource {path}", problem) from None
             try:
                 locked = _lock(fd, fcntl.F_RDLCK if flags & SHARED else fcntl.F_WRLCK)
                 if not locked:

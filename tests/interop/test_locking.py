@@ -227,6 +227,12 @@ def scenario(path: str, folder: str) -> list[str]:
             clients.pop(name).close()
         ask("a", "acquireResource", "", second, 0)
         ask("a", "acquireResource", "", f"{folder}/made", 0)
+        # The folder of a lock space is gone.
+        os.rename(space, f"{folder}/gone")
+        for flags in (0, 1, 2, 3):
+            ask("a", "acquireResource", space, "x", flags)
+        for procedure in ("createResource", "deleteResource"):
+            ask("a", procedure, space, "x", 0)
         answers.append(str([guest.poll() for guest in guests]))
     finally:
         for guest in guests:

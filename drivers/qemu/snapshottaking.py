@@ -359,7 +359,10 @@ async def _beside(
 
             await ask(domain, "guest-fsfreeze-freeze")
             frozen = True
-        if (ran and snapshot.memory == "external" and not flags & _LIVE) or (ran and flags & _HALT):
+        # What somebody else copies is not to change until he is done and lets the guest go on.
+        manual = any(wish.snapshot == "manual" for wish in snapshot.disks)
+        still = (snapshot.memory == "external" and not flags & _LIVE) or flags & _HALT or manual
+        if ran and still:
             guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
             await guest.execute("stop")
             stopped = True
@@ -372,6 +375,7 @@ async def _beside(
             memory = await _saveMemory(hypervisor, domain, guest, snapshot, job)
         await addOverlays(hypervisor, domain, guest, snapshot, bool(flags & _REUSE), known)
         memory = None
+        stopped = stopped and not manual
         if flags & _HALT:
             stopped = False
             await _halt(hypervisor, domain, guest)

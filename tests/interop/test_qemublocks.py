@@ -140,6 +140,9 @@ checkpoint-create-as g c2 desc --diskspec vda,bitmap=other
 checkpoint-create-as g c2
 checkpoint-list g --tree
 snapshot-create-as g sx --disk-only
+snapshot-create-as g sy --disk-only --no-metadata --diskspec vda,snapshot=manual
+domstate g --reason
+resume g
 <b1.xml <domainbackup><disks><disk name='vda' type='file'><target file='IMAGES/push.qcow2'/><driver type='qcow2'/></disk></disks></domainbackup>
 backup-dumpxml g
 backup-begin g FOLDER/b1.xml

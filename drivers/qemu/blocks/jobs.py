@@ -408,9 +408,9 @@ def persisted(
             if place >= len(numbers) or numbers[place] in kept
         ]
     changed = withChain(mine, images)
-    if kind != "copy" and (
-        (kind == "pull" and len(images) == 1) or not _terminated(mine, images[-1].path)
-    ):
+    # Where all was pulled the end that a chain has is that of its last image.
+    last = chain(mine)[-1].path if kind == "pull" and len(images) == 1 else images[-1].path
+    if kind != "copy" and not _terminated(mine, last):
         changed = replaced(changed, backingStore=opened(changed.backingStore))
     return withDisk(pending, changed)
 

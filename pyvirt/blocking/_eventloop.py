@@ -17,6 +17,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -107,11 +108,14 @@ class _Delivery:
 
 
 class _Timer:
-    __slots__ = ("callback", "due", "interval", "opaque")
+    __slots__ = ("callback", "due", "interval", "opaque", "place")
 
-    def __init__(self, interval: int, callback: Callable[..., Any], opaque: Any) -> None:
+    def __init__(
+        self, interval: int, callback: Callable[..., Any], opaque: Any, place: int
+    ) -> None:
         self.callback = callback
         self.opaque = opaque
+        self.place = place
         self.set(interval)
 
     def set(self, interval: int) -> None:
@@ -120,7 +124,11 @@ class _Timer:
 
 
 class _DefaultLoop:
-    """Handles and timers around C{poll}; any thread may change them while one runs."""
+    """
+    Handles and timers around C{poll}; any thread may change them while one runs.
+
+    Those that are ready are called in the order in which they began to be watched, as in C.
+    """
 
     def __init__(self, delivery: _Delivery) -> None:
         self._delivery = delivery
@@ -130,6 +138,7 @@ class _DefaultLoop:
         self._timers: dict[int, _Timer] = {}
         self._nextHandle = 1
         self._nextTimer = 1
+        self._places = count()
         self._runner: int | None = None
 
     def attach(self) -> None:
@@ -149,14 +158,15 @@ class _DefaultLoop:
         with self._lock:
             number = self._nextHandle
             self._nextHandle += 1
-            self._handles[number] = [fd, events, callback, opaque]
+            self._handles[number] = [fd, events, callback, opaque, next(self._places)]
         self.wake()
         return number
 
     def updateHandle(self, watch: int, events: int) -> None:
         with self._lock:
-            if watch in self._handles:
-                self._handles[watch][1] = events
+            handle = self._handles.get(watch)
+            if handle is not None and handle[1] != events:
+                handle[1], handle[4] = events, next(self._places)
         self.wake()
 
     def removeHandle(self, watch: int) -> int:
@@ -169,14 +179,16 @@ class _DefaultLoop:
         with self._lock:
             number = self._nextTimer
             self._nextTimer += 1
-            self._timers[number] = _Timer(interval, callback, opaque)
+            self._timers[number] = _Timer(interval, callback, opaque, next(self._places))
         self.wake()
         return number
 
     def updateTimeout(self, timer: int, interval: int) -> None:
         with self._lock:
-            if timer in self._timers:
-                self._timers[timer].set(interval)
+            found = self._timers.get(timer)
+            if found is not None:
+                found.set(interval)
+                found.place = next(self._places)
         self.wake()
 
     def removeTimeout(self, timer: int) -> int:
@@ -195,7 +207,7 @@ class _DefaultLoop:
                 handles = {number: list(each) for number, each in self._handles.items()}
                 due = min((timer.due for timer in self._timers.values()), default=float("inf"))
             wanted: dict[int, int] = {}
-            for fd, events, _, _ in handles.values():
+            for fd, events, _, _, _ in handles.values():
                 mask = sum(bit for flag, bit in _TO_POLL if events & flag)
                 if events:
                     wanted[fd] = wanted.get(fd, 0) | mask
@@ -212,19 +224,25 @@ class _DefaultLoop:
             self._runner = None
         if found.pop(self._wakeup.reading, None) is not None:
             self._wakeup.clear()
-        self._dispatchTimers()
-        for number, (fd, events, _, _) in handles.items():
+        now = time.monotonic()
+        ready: list[tuple[int, Callable[..., None], tuple[Any, ...]]] = [
+            (timer.place, self._dispatchTimer, (number, timer))
+            for number, timer in list(self._timers.items())
+            if timer.due <= now
+        ]
+        for number, (fd, events, _, _, place) in handles.items():
             happened = found.get(fd, 0)
             if happened and events:
-                self._dispatchHandle(number, fd, events, happened)
+                ready.append((place, self._dispatchHandle, (number, fd, events, happened)))
+        ready.sort(key=lambda each: each[0])
+        for _, dispatch, arguments in ready:
+            dispatch(*arguments)
         self._delivery.run()
 
-    def _dispatchTimers(self) -> None:
-        now = time.monotonic()
-        for number, timer in list(self._timers.items()):
-            if timer.due <= now and number in self._timers:
-                timer.set(timer.interval)
-                _guarded(timer.callback, number, timer.opaque)
+    def _dispatchTimer(self, number: int, timer: _Timer) -> None:
+        if self._timers.get(number) is timer and timer.interval >= 0:
+            timer.set(timer.interval)
+            _guarded(timer.callback, number, timer.opaque)
 
     def _dispatchHandle(self, number: int, fd: int, events: int, happened: int) -> None:
         current = self._handles.get(number)

@@ -715,5 +715,39 @@ async def main():
     await impl.drain()
     print(impl.is_idle())
 asyncio.run(main())
+####
+import os
+out = []
+r, w = os.pipe(); os.write(w, b"abcdefgh")
+names = {}
+def h(watch, fd, ev, o): out.append(o)
+def tick(tm, o): out.append(o)
+a = libvirt.virEventAddTimeout(0, tick, "t1"); b = libvirt.virEventAddHandle(r, 1, h, "h1"); c = libvirt.virEventAddTimeout(0, tick, "t2"); d = libvirt.virEventAddHandle(w, 2, h, "h2")
+def run():
+    out.clear(); libvirt.virEventRunDefaultImpl(); print(out)
+run(); run()
+libvirt.virEventUpdateTimeout(a, 0); run()
+libvirt.virEventUpdateHandle(b, 1); run()
+libvirt.virEventUpdateHandle(b, 0); run()
+libvirt.virEventUpdateHandle(b, 1); run()
+libvirt.virEventUpdateTimeout(c, -1); run()
+libvirt.virEventUpdateTimeout(c, 0); run()
+libvirt.virEventUpdateHandle(d, 3); run(); libvirt.virEventUpdateHandle(d, 2); run()
+####
+# removal by an earlier callback in the same iteration
+import os
+out = []; ids = {}
+def first(tm, o):
+    out.append("first"); libvirt.virEventRemoveTimeout(ids["b"]); libvirt.virEventUpdateTimeout(ids["c"], -1)
+    libvirt.virEventRemoveTimeout(tm)
+ids["a"] = libvirt.virEventAddTimeout(0, first, None); ids["b"] = libvirt.virEventAddTimeout(0, lambda *a: out.append("b"), None); ids["c"] = libvirt.virEventAddTimeout(0, lambda *a: out.append("c"), None); ids["d"] = libvirt.virEventAddTimeout(0, lambda *a: out.append("d"), None)
+libvirt.virEventRunDefaultImpl(); print(out)
+####
+import libvirt_qemu
+conn = libvirt.open(URI)
+for other in (conn, conn.networkLookupByName("default")):
+    for call in (lambda: libvirt_qemu.qemuMonitorCommand(other, "x", 0), lambda: libvirt_qemu.qemuAgentCommand(other, "x", 0, 0)):
+        try: call()
+        except libvirt.libvirtError as error: print(error.err)
 """.strip("\n").split("\n####\n")
 """The scripts."""

@@ -181,6 +181,10 @@ class GuestGroup:
                 group._there.add(root)
         return group if group._there else None
 
+    def inode(self) -> int:
+        """Return the number by which the kernel tells this group from others."""
+        return os.stat(os.path.join(min(self._there), self.path)).st_ino
+
     def _make(self, root: str, anywhere: bool) -> None:
         parts = self.path.split("/")
         place = root

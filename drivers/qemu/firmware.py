@@ -167,7 +167,9 @@ def chooseFirmware(
         return definition
     for descriptor in descriptors:
         if _matches(descriptor, definition):
-            return _chosen(definition, descriptor, nvramFolder)
+            chosen = _chosen(definition, descriptor, nvramFolder)
+            # There is no choice any more.
+            return replaced(chosen, os=replaced(chosen.os, firmware=None))
     raise virtError(
         ErrorCode.OPERATION_FAILED,
         f"Unable to find any firmware to satisfy '{os.firmware}'",

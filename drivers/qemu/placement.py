@@ -112,9 +112,25 @@ def makeGroup(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     _limitBlocks(hypervisor, domain, group)
     _limitMemory(hypervisor, definition, group)
     _limitCPU(hypervisor, domain, group)
+    appid = definition.resource.appid if definition.resource is not None else None
+    if group is not None and appid:
+        _tellFabric(group, appid)
     if group is not None and _controllers(hypervisor, group, "devices"):
         access = _access(hypervisor, domain, group)
         guest.access = access if access.begin() else None
+
+
+#: Where the kernel learns what a group's traffic is called on Fibre Channel.
+_FABRIC = "/sys/class/fc/fc_udev_device/appid_store"
+
+
+def _tellFabric(group: GuestGroup, appid: str) -> None:
+    text = f"{group.inode():X}:{appid}"
+    try:
+        with open(_FABRIC, "w") as file:
+            file.write(text)
+    except OSError as problem:
+        raise systemFailure(problem, f"Unable to write '{text}' to '{_FABRIC}'") from None
 
 
 def _access(hypervisor: Hypervisor, domain: Domain, group: GuestGroup) -> DeviceAccess:

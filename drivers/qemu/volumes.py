@@ -16,7 +16,7 @@ from pyvirt.definitions.domain._source import BlockSource, DirSource, FileSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.storage import IStorage
 from pyvirt.drivers.qemu.refusals import unsupportedConfig
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.guest import Guest
@@ -51,9 +51,26 @@ async def withVolumes(hypervisor: Hypervisor, definition: DomainDefinition) -> D
     if not any(isinstance(disk.source, VolumeSource) for disk in definition.devices.disks):
         return definition
     # The last one is looked for first, as libvirt does: that is the one which is complained of.
-    disks = [await placed(hypervisor, disk) for disk in reversed(definition.devices.disks)]
+    disks = [await _found(hypervisor, disk) for disk in reversed(definition.devices.disks)]
     disks.reverse()
-    return replaced(definition, devices=replaced(definition.devices, disks=tuple(disks)))
+    kept = tuple(disk for disk in disks if disk is not None)
+    return replaced(definition, devices=replaced(definition.devices, disks=kept))
+
+
+async def _found(hypervisor: Hypervisor, disk: Any) -> Any:
+    """
+    Give a disk the file that its volume is.
+
+    @return: None for a disk that may be missing, and is; a drive is empty then.
+    """
+    try:
+        return await placed(hypervisor, disk)
+    except VirtError:
+        if disk.source.startupPolicy != "optional":
+            raise
+        if disk.device in ("cdrom", "floppy"):
+            return replaced(disk, type="file", source=None)
+        return None
 
 
 async def placed(hypervisor: Hypervisor, disk: Any) -> Any:
@@ -118,8 +135,11 @@ def volumesOf(asked: DomainDefinition, placed: DomainDefinition) -> dict[str, Vo
     @param placed: what L{withVolumes} has made of C{asked}.
     """
     found: dict[str, Volume] = {}
-    for disk, made in zip(asked.devices.disks, placed.devices.disks, strict=True):
+    files = {disk.target: disk for disk in placed.devices.disks}
+    for disk in asked.devices.disks:
         source: Any = disk.source
+        # Those that may be missing, and are, are not there.
+        made = files.get(disk.target, disk)
         if made is not disk and isinstance(source, VolumeSource) and disk.target is not None:
             path = _path(made.source)
             found[disk.target.dev or ""] = Volume(

@@ -108,6 +108,21 @@ class ObservedTests(SynchronousTestCase):
         self.assertEqual(wrong, [], "\n".join(wrong))
 
 
+class FirmwareTests(SynchronousTestCase):
+    """Which firmware a guest has."""
+
+    def test_chosen(self) -> None:
+        """Once a firmware is chosen, what runs names it and leaves no choice."""
+        case = next(each for each in cases() if each.name == "plain35")
+        xml = case.xml.replace("<os>", "<os firmware='efi'>")
+        definition = complete(parseDomain(xml), capabilities())
+        chosen = chooseFirmware(definition, DESCRIPTORS).os
+        self.assertEqual(definition.os.firmware, "efi")
+        self.assertIsNone(chosen.firmware)
+        assert chosen.loader is not None
+        self.assertEqual(chosen.loader.path, "/usr/share/OVMF/OVMF_CODE_4M.ms.fd")
+
+
 class PlacesTests(SynchronousTestCase):
     """Descriptors and secrets have places in the arguments."""
 

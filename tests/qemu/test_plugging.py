@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import os
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import formatDomain
+from pyvirt.definitions.domain import formatDomain, parseDomain
 from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.plugging.commands import Step, chardevOf, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.detaching import PATIENCE
 from pyvirt.drivers.qemu.store import readStatus
+from pyvirt.drivers.qemu.volumes import volumesOf, withVolumes
 from pyvirt.errors import ErrorCode, VirtError
 from tests.qemu.observations import capabilities
 from tests.qemu.scriptedqemu import PluggedGuest
@@ -275,6 +277,37 @@ class LeavingTests(Case):
                 self.qemu.tell({"event": name, "data": data})
         self.assertEqual(self.world.state(), before)
         self.assertNotIn(REMOVED, [each[0] for each in self.world.told])
+
+
+class VolumeTests(Case):
+    """Disks that are volumes of pools."""
+
+    def test_mayBeMissing(self) -> None:
+        """
+        A volume that may be missing, in a pool that is not there, leaves its disk out and its drive empty; others are
+        complained of.
+        """
+        volume = "<source pool='nope' volume='v' startupPolicy='optional'/>"
+        disks = (
+            f"<disk type='volume'>{volume}<target dev='vda' bus='virtio'/></disk>"
+            f"<disk type='volume' device='cdrom'>{volume}<target dev='sda' bus='sata'/></disk>"
+        )
+        asked = parseDomain(DOMAIN.replace("<memballoon", f"{disks}<memballoon"))
+        made = self.successResultOf(
+            Deferred.fromCoroutine(withVolumes(self.world.hypervisor, asked))
+        )
+        self.assertEqual(
+            [(disk.target.dev, disk.type, disk.source) for disk in made.devices.disks],
+            [("sdc", "file", asked.devices.disks[0].source), ("sda", "file", None)],
+        )
+        self.assertNotIn("vda", volumesOf(asked, made))
+        strict = parseDomain(
+            DOMAIN.replace("<memballoon", f"{disks.replace('optional', 'requisite')}<memballoon")
+        )
+        error = self.failureResultOf(
+            Deferred.fromCoroutine(withVolumes(self.world.hypervisor, strict)), VirtError
+        ).value
+        self.assertEqual(error.get_error_code(), ErrorCode.NO_STORAGE_POOL)
 
 
 class MediaTests(Case):

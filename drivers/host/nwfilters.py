@@ -23,6 +23,7 @@ from pyvirt.definitions.filterbinding import (
 )
 from pyvirt.definitions.filterbinding import completed as completedBinding
 from pyvirt.definitions.nwfilter import FilterDefinition, completed, formatFilter, parseFilter
+from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.filestore import DefinitionFolder, wrapped
 from pyvirt.drivers.filterbook import FilterBook, included
@@ -35,6 +36,7 @@ from pyvirt.drivers.host.filters.instances import (
 )
 from pyvirt.drivers.host.filters.kernel import enforce, forget
 from pyvirt.drivers.host.filters.learning import Learner
+from pyvirt.drivers.host.filters.learnt import Learnt
 from pyvirt.drivers.host.filters.plan import Plan, basicPlan, dhcpPlan, planOf
 from pyvirt.drivers.interfaces.values import NWFilterBindingRef, NWFilterRef
 from pyvirt.drivers.refusals import checkFlags, failed
@@ -73,6 +75,11 @@ class Binding:
         """What it is known by."""
         return NWFilterBindingRef(self.definition.port, self.definition.filterref.filter or "")
 
+    @property
+    def whose(self) -> str:
+        """By what it is known whose address was found out."""
+        return f"{formatUUID(self.definition.owner.uuid)}-{self.definition.mac}"
+
     def stopLearning(self) -> None:
         """Its address is known, or matters no more."""
         learner, self.learner = self.learner, None
@@ -95,6 +102,8 @@ class NWFilters(FilterBook):
         self._state = DefinitionFolder(host.layout.filterBindings, "nwfilter-binding-create")
         self._bindings: dict[str, Binding] = {}
         self._lock = DeferredLock()
+        path = os.path.join(host.layout.networkState, "nwfilter.leases")
+        self._learntLeases = Learnt(path, host.clock.seconds)
 
     async def load(self) -> None:
         """Read what is on disk; what has no UUID yet gets one, which is written down."""
@@ -115,7 +124,7 @@ class NWFilters(FilterBook):
             binding = self._bindings[name] = Binding(found)
             try:
                 async with self._locked():
-                    await self._apply(binding)
+                    await self._again(binding)
             except VirtError as error:
                 log.error("the filter of {name}: {error}", name=name, error=error)
 
@@ -208,37 +217,60 @@ class NWFilters(FilterBook):
         if not how:
             binding.stopLearning()
         elif binding.learner is None or binding.learner.how != how:
-            binding.stopLearning()
-            mac = binding.definition.mac
-            servers = parametersOf(binding.definition.filterref).get(_SERVER, ())
-            binding.learner = Learner(
-                self._host.clock,
-                device,
-                mac,
-                how,
-                servers,
-                lambda addresses: self._host.later(self._learnt(binding, addresses)),
-            )
-            binding.learner.start()
+            self._learn(binding, how)
+
+    def _learn(self, binding: Binding, how: str) -> Learner:
+        """Have the address of a guest found out, from now on."""
+        binding.stopLearning()
+        learner = binding.learner = Learner(
+            self._host.clock,
+            binding.definition.port,
+            binding.definition.mac,
+            how,
+            parametersOf(binding.definition.filterref).get(_SERVER, ()),
+            lambda addresses: self._host.later(self._learnt(binding, addresses)),
+        )
+        learner.start()
+        return learner
+
+    async def _again(self, binding: Binding) -> None:
+        """
+        Filter for a device that an earlier life has bound; what a server gave the guest is its still.
+
+        @raise VirtError: the kernel cannot.
+        """
+        values = parametersOf(binding.definition.filterref)
+        how = values.get(_LEARNING, ("any",))[0].lower()
+        lease = None
+        if how == "dhcp" and _ADDRESS not in values:
+            lease = self._learntLeases.of(binding.whose)
+        if lease is not None:
+            binding.addresses = (lease.address,)
+        await self._apply(binding)
+        if lease is not None and binding.plan is not None:
+            self._learn(binding, how).resume(lease)
 
     async def _learnt(self, binding: Binding, addresses: tuple[str, ...]) -> None:
         """The address of a guest was found out, or is its no more."""
         async with self._locked():
             if self._bindings.get(binding.definition.port) is not binding:
                 return
-            if binding.addresses == addresses:
-                return
-            binding.addresses = addresses
-            learner, binding.learner = binding.learner, None
-            try:
-                await self._apply(binding)
-            except VirtError as error:
-                log.error("{port}: {error}", port=binding.definition.port, error=error)
-            if learner is not None and learner.how == "dhcp" and binding.learner is None:
-                # Leases end, and others are given.
-                binding.learner = learner
-            elif learner is not None:
-                learner.stop()
+            learner = binding.learner
+            if binding.addresses != addresses:
+                binding.addresses = addresses
+                binding.learner = None
+                try:
+                    await self._apply(binding)
+                except VirtError as error:
+                    log.error("{port}: {error}", port=binding.definition.port, error=error)
+                if learner is not None and learner.how == "dhcp" and binding.learner is None:
+                    # Leases end, and others are given.
+                    binding.learner = learner
+                elif learner is not None:
+                    learner.stop()
+            if learner is not None and learner.how == "dhcp":
+                # Once it is in force: a daemon that is started again is to find no more than there is.
+                self._learntLeases.note(binding.whose, learner.lease)
 
     async def nwfilterDefineXMLFlags(self, xml: str, flags: int) -> NWFilterRef:
         """Define a filter, or change one; what it is in force for changes with it, or nothing does."""
@@ -326,6 +358,7 @@ class NWFilters(FilterBook):
         port = binding.definition.port
         self._bindings.pop(port, None)
         binding.stopLearning()
+        self._learntLeases.note(binding.whose, None)
         self._state.remove(port)
         await forget(self._host, port)
 

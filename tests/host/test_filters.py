@@ -8,11 +8,13 @@ import struct
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.nwfilter import FilterDefinition, parseFilter
 from pyvirt.drivers.host.filters.instances import instances, missing
-from pyvirt.drivers.host.filters.learning import leaseIn, senderIn
+from pyvirt.drivers.host.filters.learning import Learner, leaseIn, senderIn
+from pyvirt.drivers.host.filters.learnt import FOREVER, Learnt, LearntLease
 from pyvirt.drivers.host.filters.plan import Plan, isOf, planOf
 from pyvirt.errors import VirtError
 
@@ -147,6 +149,45 @@ class LearningTests(SynchronousTestCase):
         self.assertEqual(leaseIn(reply(6), MAC), ("", 0))
         self.assertIsNone(leaseIn(reply(2), MAC))
         self.assertEqual(leaseIn(reply(options=b"\x35\x01\x05"), MAC), ("10.9.9.9", 0xFFFFFFFF))
+
+    def test_kept(self) -> None:
+        """What a server has given is known to a daemon that is started again, until it ends or is taken back."""
+        path, clock = self.mktemp(), Clock()
+        clock.advance(1000)
+        told: list[tuple[str, ...]] = []
+        learner = Learner(clock, "v0", "52:54:00:7b:35:93", "dhcp", (), told.append)
+        learner._mac = MAC
+        learner._seen(reply())
+        self.assertEqual(told, [("10.9.9.9",)])
+        Learnt(path, clock.seconds).note("one-mac", learner.lease)
+        Learnt(path, clock.seconds).note("two-mac", LearntLease(FOREVER, "10.9.9.8", "1.2.3.4"))
+        again = Learnt(path, clock.seconds)
+        self.assertEqual(again.of("one-mac"), LearntLease(1060, "10.9.9.9", "1.2.3.4"))
+        other = Learner(clock, "v0", "52:54:00:7b:35:93", "dhcp", (), told.append)
+        lease = again.of("one-mac")
+        assert lease is not None
+        other.resume(lease)
+        clock.advance(60)
+        self.assertEqual(told, [("10.9.9.9",), (), ()])
+        self.assertIsNone(other.lease)
+        self.assertIsNone(again.of("one-mac"))
+        again.note("two-mac", None)
+        with open(path) as file:
+            self.assertEqual(file.read(), "")
+        self.assertIsNone(Learnt(path, clock.seconds).of("two-mac"))
+
+    @given(st.binary(max_size=80))
+    def test_hostileFile(self, tail: bytes) -> None:
+        """Lines that make no sense are left out."""
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(
+                b"99 a 1.2.3.4 1.2.3.5\n-1 a 1.2.3.4 1.2.3.5\n9 a b c\n" + b"9" * 5000 + b" b x y\n"
+                b"99 c 1.2.3.4\n" + tail
+            )
+        found = Learnt(path, lambda: 5.0)
+        self.assertEqual(found.of("a"), LearntLease(99, "1.2.3.4", "1.2.3.5"))
+        self.assertIsNone(found.of("b"))
 
     @given(st.integers(0, 330), st.binary(max_size=40))
     def test_hostile(self, cut: int, tail: bytes) -> None:

@@ -174,6 +174,15 @@ nwfilter-binding-delete nope
 !ebtables -t nat -L; ls /run/libvirt/nwfilter-binding
 nwfilter-binding-create FOLDER/learning.xml
 nwfilter-binding-delete v0
+<b4.xml <filterbinding><owner><name>g</name><uuid>d54df46f-1ab5-4a22-8618-4560ef5fac2c</uuid></owner><portdev name='v0'/><mac address='52:54:00:7b:35:93'/><filterref filter='arp'><parameter name='CTRL_IP_LEARNING' value='dhcp'/></filterref></filterbinding>
+!ip netns add lent; ip link set v1 netns lent; ip -n lent link set v1 up; ip addr add 10.9.0.1/24 dev v0; dnsmasq --conf-file=/dev/null --interface=v0 --bind-interfaces --except-interface=lo --dhcp-range=10.9.0.5,10.9.0.5,300 --dhcp-leasefile=FOLDER/lent --pid-file=FOLDER/server --port=0
+nwfilter-binding-create FOLDER/b4.xml
+!ip netns exec lent busybox udhcpc -i v1 -n -q -s /bin/true -t 60 -T 1 2>&1 | tail -1; for each in $(seq 400); do grep -qs 10.9.0.5 /run/libvirt/network/nwfilter.leases && ! ebtables -t nat -L | grep -q 'libvirt-[JP]' && break; sleep 0.05; done; ebtables -t nat -L; sed 's/^[0-9]*/SOON/' /run/libvirt/network/nwfilter.leases
+RESTART
+nwfilter-binding-list
+!for each in $(seq 400); do ebtables -t nat -L | grep -q 10.9.0.5 && ! ebtables -t nat -L | grep -q 'libvirt-[JP]' && break; sleep 0.05; done; ebtables -t nat -L; sed 's/^[0-9]*/SOON/' /run/libvirt/network/nwfilter.leases
+nwfilter-binding-delete v0
+!kill $(cat FOLDER/server); ip addr del 10.9.0.1/24 dev v0
 nwfilter-define FOLDER/f6.xml
 nwfilter-binding-create FOLDER/b1.xml
 nwfilter-undefine mine

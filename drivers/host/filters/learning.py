@@ -16,6 +16,8 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from pyvirt.drivers.host.filters.learnt import FOREVER, LearntLease
+
 __all__ = ["Learner", "leaseIn", "senderIn"]
 
 log = Logger()
@@ -26,7 +28,6 @@ _ATTACH_FILTER = 26  # SO_ATTACH_FILTER
 _BURST = 64
 _COOKIE = b"\x63\x82\x53\x63"
 _ACK, _NAK, _RELEASE = 5, 6, 7
-_FOREVER = 0xFFFFFFFF
 
 #: ARP and IPv4, and replies of DHCP servers: load, compare and return, as the kernel's filters of sockets read it.
 _ADDRESSED = (
@@ -71,6 +72,11 @@ def senderIn(frame: bytes, mac: bytes) -> str:
     return ""
 
 
+def serverOf(frame: bytes) -> str:
+    """Return the address of who sent a packet that L{leaseIn} makes sense of."""
+    return socket.inet_ntoa(frame[26:30])
+
+
 def leaseIn(frame: bytes, mac: bytes, servers: Sequence[str] = ()) -> tuple[str, int] | None:
     """
     Read what a DHCP server answers to a guest.
@@ -87,7 +93,7 @@ def leaseIn(frame: bytes, mac: bytes, servers: Sequence[str] = ()) -> tuple[str,
         return None
     if body[0] != 2 or body[28:34] != mac:
         return None
-    if servers and socket.inet_ntoa(frame[26:30]) not in servers:
+    if servers and serverOf(frame) not in servers:
         return None
     options, at = {}, 240
     while at + 1 < len(body) and body[at] != 255:
@@ -105,7 +111,7 @@ def leaseIn(frame: bytes, mac: bytes, servers: Sequence[str] = ()) -> tuple[str,
     address, lease = _usable(body[16:20]), options.get(51, b"")
     if not address:
         return None
-    return address, int.from_bytes(lease, "big") if len(lease) == 4 else _FOREVER
+    return address, int.from_bytes(lease, "big") if len(lease) == 4 else FOREVER
 
 
 @implementer(IReadDescriptor)
@@ -114,6 +120,7 @@ class Learner:
     Watches a device until somebody L{stop}s it.
 
     @ivar how: C{any} or C{dhcp}: only what servers say counts.
+    @ivar lease: what the guest was given last, None: nothing.
     """
 
     def __init__(
@@ -136,6 +143,7 @@ class Learner:
         self._learnt = learnt
         self._socket: socket.socket | None = None
         self._ending: Any = None
+        self.lease: LearntLease | None = None
 
     def start(self) -> None:
         """Begin; that it cannot be done is logged."""
@@ -161,6 +169,17 @@ class Learner:
             return
         self._socket = opened
         self._reactor.addReader(self)
+
+    def resume(self, lease: LearntLease) -> None:
+        """Go on with what an earlier life has found out, until it ends."""
+        self.lease = lease
+        if lease.until != FOREVER:
+            left = max(0.0, lease.until - self._reactor.seconds())
+            self._ending = self._reactor.callLater(left, self._ended)
+
+    def _ended(self) -> None:
+        self.lease = None
+        self._learnt(())
 
     def stop(self) -> None:
         """Watch no more."""
@@ -205,8 +224,12 @@ class Learner:
             if self._ending is not None and self._ending.active():
                 self._ending.cancel()
             self._ending = None
-            if self.how == "dhcp" and address and seconds != _FOREVER:
-                self._ending = self._reactor.callLater(seconds, self._learnt, ())
+            self.lease = None
+            if self.how == "dhcp" and address:
+                until = FOREVER
+                if seconds != FOREVER:
+                    until = min(int(self._reactor.seconds()) + seconds, FOREVER - 1)
+                self.resume(LearntLease(until, address, serverOf(frame)))
             self._learnt((address,) if address else ())
         elif self.how == "any":
             address = senderIn(frame, self._mac)

@@ -228,7 +228,7 @@ class QEMUHookTests(SectorCase):
 
         def heard() -> bool:
             with open(log) as file:
-                return "SIGHUP" in file.read()
+                return file.read().endswith("SIGHUP\n\n")
 
         world._wait(heard, "the hangup")
         return line

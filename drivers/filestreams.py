@@ -210,19 +210,16 @@ class FileReader:
         offset: int,
         length: int,
         sparse: bool,
-        over: Callable[[], None],
     ) -> None:
         """
         @param fd: is closed in the end.
         @param length: how many bytes at most; 0: to the end.
-        @param over: called once when the file is closed.
         """
         self._thread = thread
         self._fd = fd
         self._at = offset
         self._end = offset + length if length else 1 << 63
         self._sparse = sparse
-        self._over = over
         self._sink: IStreamSink | None = None
         self._paused = False
         self._busy = False
@@ -291,4 +288,3 @@ class FileReader:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
-            self._over()

@@ -10,18 +10,18 @@ import shutil
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.memorystream import canceled, flush
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
-from pyvirt.drivers.qemu.saveimage import COMPRESSIONS
+from pyvirt.drivers.qemu.saveimage import COMPRESSIONS, FIXED, SaveImage, headOf, writeHeader
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["compressionFor", "createFile", "dropCache", "finish", "removeFile"]
+__all__ = ["compressionFor", "createFile", "dropCache", "finish", "removeFile", "writeHead"]
 
 log = Logger()
 
@@ -88,12 +88,50 @@ async def createFile(hypervisor: Hypervisor, path: str, job: LongJob, what: str)
                 raise systemFailure(problem, f"Failed to create file '{path}'") from None
         else:
             os.set_blocking(fd, True)
+            job.cancel = None
             return MemoryFile(fd, path, made)
         if job.aborted:
             raise canceled(what)
-        wait: Deferred[None] = Deferred()
-        hypervisor.clock.callLater(_LOOK, wait.callback, None)
-        await wait
+        await _turn(hypervisor, job)
+
+
+async def writeHead(
+    hypervisor: Hypervisor, fd: int, image: SaveImage, job: LongJob, what: str, *, whole: bool
+) -> int:
+    """
+    Write the head of a file of memory; what goes through a pipe gets, once it is whole, the beginning of it again.
+
+    @param what: as in L{createFile}.
+    @param whole: the memory is there too.
+    @return: where the memory begins.
+    @raise OSError: it cannot be written.
+    @raise VirtError: somebody has given the job up before there was any memory.
+    """
+    if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+        return writeHeader(fd, image, whole=whole)
+    head = memoryview(headOf(image, whole=whole))
+    left = head[:FIXED] if whole else head
+    os.set_blocking(fd, False)
+    try:
+        while left:
+            try:
+                left = left[os.write(fd, left) :]
+            except BlockingIOError:
+                if job.aborted and not whole:
+                    raise canceled(what) from None
+                await _turn(hypervisor, job)
+    finally:
+        os.set_blocking(fd, True)
+        job.cancel = None
+    return len(head)
+
+
+async def _turn(hypervisor: Hypervisor, job: LongJob) -> None:
+    """Wait a little; who wants the job given up meanwhile is heard afterwards."""
+    job.cancel = lambda: succeed(None)
+    wait: Deferred[None] = Deferred()
+    hypervisor.clock.callLater(_LOOK, wait.callback, None)
+    await wait
 
 
 def _isPipe(path: str) -> bool:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPRESSIONS",
+    "FIXED",
     "SaveImage",
+    "headOf",
     "readImage",
     "removeManagedSave",
     "runtimeFacts",
@@ -34,6 +36,8 @@ __all__ = [
 
 log = Logger()
 
+#: What comes before the definition, in bytes.
+FIXED = 92
 _HEADER = struct.Struct("<16s5I56x")
 _SWAPPED = struct.Struct(">16s5I56x")
 _WHOLE = b"LibvirtQemudSave"
@@ -83,8 +87,22 @@ def writeHeader(fd: int, image: SaveImage, *, whole: bool) -> int:
     Write the head of a file at its beginning.
 
     @param whole: the memory is there too.
-    @return: where the memory begins.
+    @return: where the memory begins, which is where the file is then.
     @raise OSError: it cannot be written.
+    @raise VirtError: the definition does not fit where the memory is already there.
+    """
+    data = memoryview(headOf(image, whole=whole))
+    at = 0
+    while at < len(data):
+        at += os.pwrite(fd, data[at:], at)
+    os.lseek(fd, len(data), os.SEEK_SET)
+    return len(data)
+
+
+def headOf(image: SaveImage, *, whole: bool) -> bytes:
+    """
+    Return the head of a file; what is before the definition is its first L{FIXED} bytes.
+
     @raise VirtError: the definition does not fit where the memory is already there.
     """
     body = image.xml.encode() + b"\0"
@@ -105,11 +123,7 @@ def writeHeader(fd: int, image: SaveImage, *, whole: bool) -> int:
         else COMPRESSIONS.index(image.compression),
         cookie,
     )
-    data = memoryview(head + body.ljust(length, b"\0"))
-    at = 0
-    while at < len(data):
-        at += os.pwrite(fd, data[at:], at)
-    return len(data)
+    return head + body.ljust(length, b"\0")
 
 
 def readImage(fd: int) -> SaveImage:

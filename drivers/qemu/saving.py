@@ -24,6 +24,7 @@ from pyvirt.drivers.qemu.memoryfiles import (
     createFile,
     dropCache,
     finish,
+    writeHead,
 )
 from pyvirt.drivers.qemu.memorystream import flush, writeMemory
 from pyvirt.drivers.qemu.migratable import checkStable, formatMigratable
@@ -37,6 +38,7 @@ from pyvirt.drivers.qemu.refusals import (
 )
 from pyvirt.drivers.qemu.restoring import restore
 from pyvirt.drivers.qemu.saveimage import (
+    FIXED,
     SaveImage,
     openImage,
     readImage,
@@ -108,16 +110,17 @@ async def saveTo(
                 extra=f"<cookie>\n{facts}\n</cookie>\n\0".encode(),
             )
             try:
-                begin = writeHeader(fd, image, whole=False)
-                os.lseek(fd, begin, os.SEEK_SET)
+                what = "domain save job"
+                begin = await writeHead(hypervisor, fd, image, job, what, whole=False)
             except OSError as problem:
                 raise systemFailure(
                     problem, f"failed to write header to domain save file '{path}'"
                 ) from None
             await writeMemory(hypervisor, domain, guest, job, fd, compression, "domain save job")
             try:
-                await flush(hypervisor, fd)
-                writeHeader(fd, attrs.evolve(image, length=begin - 92), whole=True)
+                await finish(hypervisor, fd, False)
+                image = attrs.evolve(image, length=begin - FIXED)
+                await writeHead(hypervisor, fd, image, job, what, whole=True)
                 await finish(hypervisor, fd, bool(flags & c.VIR_DOMAIN_SAVE_BYPASS_CACHE))
             except OSError as problem:
                 raise systemFailure(problem, f"unable to close {path}") from None

@@ -40,7 +40,13 @@ from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.imagetool import imageTool
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.leavingchecks import checkLeaving
-from pyvirt.drivers.qemu.memoryfiles import MemoryFile, compressionFor, createFile, finish
+from pyvirt.drivers.qemu.memoryfiles import (
+    MemoryFile,
+    compressionFor,
+    createFile,
+    finish,
+    writeHead,
+)
 from pyvirt.drivers.qemu.memorystream import writeMemory
 from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.momentfiles import removeMoment, saveMoments
@@ -53,7 +59,7 @@ from pyvirt.drivers.qemu.refusals import (
     systemFailure,
     unsupportedConfig,
 )
-from pyvirt.drivers.qemu.saveimage import SaveImage, runtimeFacts, writeHeader
+from pyvirt.drivers.qemu.saveimage import FIXED, SaveImage, runtimeFacts
 from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -405,11 +411,11 @@ async def _saveMemory(
     try:
         image = SaveImage(xml=xml, ran=True, compression=compression, length=0)
         try:
-            begin = writeHeader(fd, image, whole=False)
-            os.lseek(fd, begin, os.SEEK_SET)
+            what = "snapshot job"
+            begin = await writeHead(hypervisor, fd, image, job, what, whole=False)
             await writeMemory(hypervisor, domain, guest, job, fd, compression, "snapshot job")
-            whole = SaveImage(xml=xml, ran=True, compression=compression, length=begin - 92)
-            writeHeader(fd, whole, whole=True)
+            image = attrs.evolve(image, length=begin - FIXED)
+            await writeHead(hypervisor, fd, image, job, what, whole=True)
             await finish(hypervisor, fd, False)
         except OSError as problem:
             raise systemFailure(

@@ -309,6 +309,66 @@ above = subprocess.run(["qemu-img", "info", "FOLDER/above"], capture_output=True
 print(re.findall("(?m)^backing.*", above.stdout))
 """
 
+#: Clients that are killed in the middle of what they do.
+_GONE = r"""
+import libvirt, os, select, time
+libvirt.registerErrorHandler(lambda *_: None, None)
+connection = libvirt.open("qemu:///system")
+def vanishing(work, seen):
+    child = os.fork()
+    if not child:
+        try:
+            work(libvirt.open("qemu:///system"))
+        finally:
+            os._exit(0)
+    seen()
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+def until(true):
+    end = time.monotonic() + 60
+    while not true() and time.monotonic() < end:
+        time.sleep(0.01)
+    print(true())
+domain = connection.defineXML(XML)
+domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+path = "FOLDER/dump"
+os.mkfifo(path)
+pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+vanishing(
+    lambda mine: mine.lookupByName("lined").coreDump(path),
+    lambda: print(select.select([pipe], [], [], 60)[0] == [pipe]))
+print(domain.state())
+total = 0
+while select.select([pipe], [], [], 60)[0]:
+    data = os.read(pipe, 1 << 20)
+    if not data:
+        break
+    total += len(data)
+os.close(pipe)
+print(total > 0, os.path.exists(path))
+until(lambda: domain.state()[0] == 3 and not domain.jobInfo()[0])
+domain.destroy()
+domain.undefine()
+pool = connection.storagePoolCreateXML(
+    "<pool type='dir'><name>gone</name><target><path>FOLDER/gone</path></target></pool>", 1)
+for delete in (True, False):
+    pool.createXML("<volume><name>v</name><capacity>9000000</capacity></volume>")
+    ready, done = os.pipe()
+    def upload(mine):
+        stream = mine.newStream()
+        mine.storagePoolLookupByName("gone").storageVolLookupByName("v").upload(stream, 0, 0)
+        stream.sendAll(lambda stream, size, left: left.pop() if left else b"", [b"x" * 65536])
+        os.write(done, b"x")
+        time.sleep(60)
+    def look():
+        os.read(ready, 1)
+        volume = pool.storageVolLookupByName("v")
+        print(volume.resize(10000000), volume.wipe(0), delete and volume.delete())
+    vanishing(upload, look)
+    print(pool.listVolumes(), pool.refresh())
+print(pool.storageVolLookupByName("v").delete(), pool.destroy())
+"""
+
 #: Every key of every set of codes.
 _KEYS = r"""
 import libvirt
@@ -347,6 +407,8 @@ class QEMUUseTests(SessionCase):
         world.write("keys.py", _KEYS)
         world.write("looks.py", _LOOKS)
         world.write("lines.py", _LINES.replace("XML,", f"{_LINED!r},"))
+        gone = _GONE.replace("XML)", f"{_LINED!r})").replace("FOLDER", world.folder)
+        world.write("gone.py", gone)
         os.makedirs(world.folder + "/run/lock")  # where terminals are locked
         world.write("given.py", _GIVEN.replace("FOLDER", world.folder))
         world.run(["qemu-img", "create", "-q", "-f", "qcow2", f"{world.folder}/a.qcow2", "400M"])
@@ -379,7 +441,7 @@ class QEMUUseTests(SessionCase):
         for number, line in enumerate(lines):
             found = [each for part in parts for each in part.get(number, ["?"])]
             said.append("\n".join([f"$ {line}", *found]).replace(world.folder, "FOLDER"))
-        for name in ("keys", "looks", "lines", "given"):
+        for name in ("keys", "looks", "lines", "given", "gone"):
             outcome = world.run([requireBinding(), f"{world.folder}/{name}.py"])
             text = f"$ {name}\n{outcome.stdout}{outcome.stderr}"
             said.append(re.sub(r"\n+", "\n", text.replace(world.folder, "FOLDER")))
@@ -387,8 +449,8 @@ class QEMUUseTests(SessionCase):
 
     def test_use(self) -> None:
         """
-        Processors stored and plugged, threads, media taken out and seen so after a reset, consoles, who has them, keys, what
-        holds guests that are to leave for a file, what is in memory and disks, disks of servers, and disks that are
-        descriptors.
+        Processors stored and plugged, threads, media taken out and seen so after a reset, consoles and who has them,
+        clients that are killed, keys, what holds guests that are to leave for a file, what is in memory and disks,
+        disks of servers, and disks that are descriptors.
         """
         self.compare(_STORED + _PROCESSORS + _DEVICES + _ELSEWHERE + _LEAVING)

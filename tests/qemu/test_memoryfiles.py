@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.drivers.qemu.jobs import LongJob
-from pyvirt.drivers.qemu.memoryfiles import MemoryFile, compressionFor, createFile
+from pyvirt.drivers.qemu.memoryfiles import MemoryFile, compressionFor, createFile, writeHead
+from pyvirt.drivers.qemu.saveimage import FIXED, SaveImage, headOf
 from pyvirt.errors import VirtError
 
 
@@ -62,6 +63,44 @@ class MemoryFileTests(SynchronousTestCase):
         hypervisor.clock.advance(0.2)
         error = self.failureResultOf(opening, VirtError).value
         self.assertIn("canceled by client", error.message)
+
+    def test_head(self) -> None:
+        """
+        The head of a file that is a pipe waits for its reader, who gets the beginning again once the memory is there;
+        giving up is heard until then.
+        """
+        image = SaveImage(xml="<domain/>", ran=True, compression="raw", length=1 << 17)
+        head = headOf(image, whole=False)
+        for aborted in (True, False):
+            reader, writer = os.pipe()
+            self.addCleanup(os.close, reader)
+            self.addCleanup(os.close, writer)
+            hypervisor, job = host(), LongJob("save", 0, 0.0)
+
+            def write(whole: bool, fd: int = writer, job: LongJob = job) -> Deferred[int]:
+                how = (self.hypervisor, fd, image, job, "domain save job")
+                return Deferred.fromCoroutine(writeHead(*how, whole=whole))
+
+            self.hypervisor = hypervisor
+            writing = write(False)
+            self.assertNoResult(writing)
+            assert job.cancel is not None
+            self.successResultOf(job.cancel())
+            job.aborted = aborted
+            if aborted:
+                hypervisor.clock.advance(0.2)
+                error = self.failureResultOf(writing, VirtError).value
+                self.assertIn("canceled by client", error.message)
+                continue
+            said = b""
+            while len(said) < len(head):
+                said += os.read(reader, 1 << 16)
+                hypervisor.clock.advance(0.2)
+            self.assertEqual((said, self.successResultOf(writing)), (head, len(head)))
+            self.assertTrue(os.get_blocking(writer))
+            self.assertEqual(self.successResultOf(write(True)), len(head))
+            self.assertEqual(os.read(reader, 1 << 16), headOf(image, whole=True)[:FIXED])
+            self.assertIs(job.cancel, None)
 
     def test_missingFolder(self) -> None:
         """A file that cannot be made is named."""

@@ -406,16 +406,14 @@ class Storage(Pools):
     def storageVolUpload(
         self, vol: StorageVolRef, offset: int, length: int, flags: int
     ) -> FileWriter:
-        """Write to a volume; its pool is refreshed afterwards."""
+        """Write to a volume, which may go meanwhile; its pool is refreshed afterwards."""
         sparse = c.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM
         checkFlags("storageVolUpload", flags, sparse, _DOMAIN)
         pool, volume = self._volume(vol)
         volume.checkIdle()
         fd = self._opened(volume, os.O_WRONLY, offset)
-        volume.users += 1
 
         def over() -> None:
-            volume.users -= 1
             self._host.later(self._uploaded(pool))
 
         return FileWriter(self._host.thread, fd, offset, length, over)
@@ -436,18 +434,13 @@ class Storage(Pools):
     def storageVolDownload(
         self, vol: StorageVolRef, offset: int, length: int, flags: int
     ) -> FileReader:
-        """Read from a volume."""
+        """Read from a volume, which may go meanwhile."""
         sparse = c.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM
         checkFlags("storageVolDownload", flags, sparse, _DOMAIN)
         _, volume = self._volume(vol)
         volume.checkBuilt()
         fd = self._opened(volume, os.O_RDONLY, offset)
-        volume.users += 1
-
-        def over() -> None:
-            volume.users -= 1
-
-        return FileReader(self._host.thread, fd, offset, length, bool(flags & sparse), over)
+        return FileReader(self._host.thread, fd, offset, length, bool(flags & sparse))
 
 
 # In threads

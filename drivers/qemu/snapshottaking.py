@@ -367,7 +367,7 @@ async def _beside(
             frozen = True
         # What somebody else copies is not to change until he is done and lets the guest go on.
         manual = any(wish.snapshot == "manual" for wish in snapshot.disks)
-        still = (snapshot.memory == "external" and not flags & _LIVE) or flags & _HALT or manual
+        still = (snapshot.memory == "external" and not flags & _LIVE) or manual
         if ran and still:
             guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
             await guest.execute("stop")

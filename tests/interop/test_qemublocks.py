@@ -115,6 +115,9 @@ dumpxml g
 RESTART
 snapshot-list g --tree
 snapshot-current g --name
+start g
+snapshot-create-as g off3 --disk-only --halt --no-metadata --diskspec vdb,snapshot=no
+domstate g --reason
 snapshot-revert g off1
 dumpxml g
 snapshot-create-as g x1 --diskspec vda,snapshot=manual

@@ -108,7 +108,7 @@ class DomainDefinitions:
             asked = None
             if domain.guest is not None and running:
                 asked = domain.guest.askedCPU
-            return formatMigratable(definition, asked, secure=secure)
+            return formatMigratable(definition, asked)
         id = None if inactive else domain.id
         return self._hypervisor.texts.of(
             definition, id=id, secure=secure, inactive=inactive, numbered=running

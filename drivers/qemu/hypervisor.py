@@ -167,7 +167,7 @@ class Hypervisor(Background):
 
         @param asked: the processor that it was started with, if it has become another.
         """
-        text = formatMigratable(definition, asked, secure=True)
+        text = formatMigratable(definition, asked)
         return await self.completed(parseDomain(text))
 
     async def completed(self, definition: DomainDefinition) -> DomainDefinition:

@@ -16,14 +16,11 @@ from pyvirt.drivers.qemu.channelpaths import withoutDefaultPath
 __all__ = ["checkStable", "formatMigratable"]
 
 
-def formatMigratable(
-    definition: DomainDefinition, asked: CPU | None = None, *, secure: bool = True
-) -> str:
+def formatMigratable(definition: DomainDefinition, asked: CPU | None = None) -> str:
     """
-    Write a definition for another host, or for a file.
+    Write a definition for another host, or for a file: passwords come along.
 
     @param asked: the processor that the guest was started with, if it has become another; None: as defined.
-    @param secure: whether passwords are written.
     """
     if asked is not None:
         definition = replaced(definition, cpu=asked)
@@ -47,7 +44,7 @@ def formatMigratable(
             audios=() if _impliedAudio(devices.audios) else devices.audios,
         ),
     )
-    return formatDomain(definition, secure=secure, inactive=True, migratable=True)
+    return formatDomain(definition, secure=True, inactive=True, migratable=True)
 
 
 def _known(cpu: CPU | None) -> CPU | None:

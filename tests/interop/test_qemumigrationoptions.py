@@ -27,7 +27,7 @@ from tests.interop.test_qemupeertopeer import PeerCase
 _CASES = (
     "migrate guest DST --live --persistent --undefinesource MEM",
     "migrate guest DST --live MEM --dname neu --persistent --persistent-xml FOLDER/more.xml;"
-    " @dumpxml neu --inactive; @dumpxml neu",
+    " @dumpxml neu --inactive; @dumpxml neu --inactive --migratable; @dumpxml neu",
     "migrate guest DST --live MEM --compressed; domjobinfo guest --completed",
     "migrate guest DST --live MEM --compressed --comp-methods mt --comp-mt-level 30;"
     " migrate guest DST --live MEM --comp-mt-level 3;"
@@ -139,6 +139,7 @@ class OptionTests(PeerCase):
         with open(os.path.join(here.world.folder, "guest.xml")) as file:
             text = file.read()
         rng = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+        rng += "<graphics type='vnc' passwd='abc'/>"
         here.world.write("more.xml", text.replace("<devices>", f"<devices>{rng}"))
         here.world.write("broken.xml", "<domain")
         out: list[Any] = []

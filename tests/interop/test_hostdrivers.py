@@ -209,6 +209,7 @@ find-storage-pool-sources-as netfs localhost
 KINDS = r"""
 <f1.xml <pool type='fs'><name>f1</name><uuid>11111111-2222-3333-4444-5555555555b1</uuid><source><device path='/dev/nope'/></source><target><path>/var/lib/libvirt/f1</path></target></pool>
 <f2.xml <pool type='netfs'><name>f2</name><source><host name='127.0.0.1'/><dir path='/x'/></source><target><path>/var/lib/libvirt/f2</path></target></pool>
+<f3.xml <pool type='netfs'><name>f3</name><source><host name='127.0.0.1'/><dir path='/x'/><format type='nfs'/><protocol ver='4'/></source><target><path>/var/lib/libvirt/f2</path></target></pool>
 <f8.xml <pool type='rbd'><name>f8</name><source><host name='127.0.0.1'/><name>x</name></source></pool>
 <f9.xml <pool type='zfs'><name>f9</name><source><name>z</name><device path='/dev/z'/></source></pool>
 <f10.xml <pool type='gluster'><name>f10</name><source><host name='127.0.0.1'/><name>x</name></source></pool>
@@ -231,6 +232,8 @@ pool-define FOLDER/f2.xml
 pool-start f2
 pool-build f2
 pool-start f2
+pool-define FOLDER/f3.xml
+pool-start f3
 pool-define FOLDER/f8.xml
 pool-start f8
 pool-define FOLDER/f9.xml
@@ -278,6 +281,7 @@ vol-wipe luks f13
 <e8.xml <volume><name>e8</name><target><format type='qcow2'/></target><backingStore><path>/var/lib/libvirt/p1/e6</path><format type='qcow2'/></backingStore></volume>
 <e9.xml <volume><name>e9</name><capacity>1</capacity><target><format type='qcow2'/></target><backingStore><path>/nowhere</path><format type='qcow2'/></backingStore></volume>
 <e10.xml <volume><name>e10</name></volume>
+<e12.xml <volume><name>e12</name><capacity unit='M'>1</capacity><target><format type='vmdk'/><compat>1.1</compat></target><backingStore><path>/nowhere</path><format type='raw'/></backingStore></volume>
 <e11.xml <volume><name>e11</name><capacity unit='M'>1</capacity><target><format type='qcow2'/><compat>1.1</compat><features><lazy_refcounts/></features></target></volume>
 <l1.xml <secret><uuid>11111111-2222-3333-4444-555555555561</uuid><usage type='volume'><volume>/v</volume></usage></secret>
 vol-create f13 FOLDER/e1.xml
@@ -292,6 +296,7 @@ vol-create f13 FOLDER/e8.xml
 vol-create f13 FOLDER/e9.xml
 vol-create f13 FOLDER/e10.xml
 vol-create f13 FOLDER/e11.xml
+vol-create f13 FOLDER/e12.xml
 vol-create f13 FOLDER/e6.xml --prealloc-metadata
 vol-create-from f13 FOLDER/e7.xml lazy --inputpool f13
 vol-dumpxml e7 f13

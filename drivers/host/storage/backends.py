@@ -266,7 +266,8 @@ class Mounted(Backend):
         if definition.type == "fs" or (format not in (None, "auto") and definition.type == "netfs"):
             kind = ("-t", format or "auto")
         words = ("-o", ",".join(options))
-        order = (*words, *kind) if definition.type == "fs" else (*kind, *words)
+        versioned = definition.source.protocol is not None
+        order = (*words, *kind) if definition.type == "fs" or versioned else (*kind, *words)
         await run(self._host, found("/bin/mount"), *order, source, pool.path)
 
     async def stop(self, pool: Pool) -> None:

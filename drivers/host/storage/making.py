@@ -299,6 +299,8 @@ def _checkImage(definition: VolumeDefinition, flags: int, pool: str) -> str:
     format = _format(definition)
     if flags & _METADATA and format not in ("qcow2",):
         raise _unsupported("metadata preallocation only available with qcow2")
+    if target.compat is not None and format != "qcow2":
+        raise _unsupported("compatibility option only available with qcow2")
     encryption = target.encryption
     if encryption is not None:
         if format not in ("raw", "qcow", "qcow2"):

@@ -249,6 +249,29 @@ class KillTests(LeaseCase):
         world._wait(lambda: not self.running(world), "the end of the guest", 60.0)
         self.done(world, "start", "two")
 
+    def test_halfStarted(self) -> None:
+        """
+        Of a network that was being started when the daemon died nothing is left, and it can be started.
+
+        That is a moment too short to be met, so what is written in it is written again.
+        """
+        world = self.world(PyvirtWorld)
+        xml = "<network><name>n</name><bridge name='vb0'/><ip address='192.168.77.1'/></network>"
+        self.done(world, "net-define", world.write("n.xml", xml))
+        self.done(world, "net-start", "n")
+        world.stopDaemon(signal.SIGKILL)
+        path = f"{world.folder}/run/libvirt/network/n.xml"
+        with open(path) as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(text.replace("<networkstatus>", "<networkstatus starting='yes'>"))
+        world.startDaemon()
+        self.assertEqual(world.virsh("net-list", "--name").stdout.strip(), "")
+        self.assertNotIn("vb0", world.run(["ls", "/sys/class/net"]).stdout)
+        self.assertFalse(os.path.exists(path))
+        self.done(world, "net-start", "n")
+        self.assertIn("vb0", world.run(["ls", "/sys/class/net"]).stdout)
+
     def check(self, world: World, what: str) -> None:
         """Compare what runs with what is listed, defined and leased."""
         try:

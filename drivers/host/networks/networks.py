@@ -58,9 +58,12 @@ def _missing(detail: str) -> VirtError:
     return virtError(ErrorCode.NO_NETWORK, detail, _DOMAIN)
 
 
-def _running(xml: str) -> NetworkDefinition:
-    """Read what was written of a running network."""
-    return parseNetwork(wrapped(xml, "networkstatus", "network"))
+_STATUS, _STARTING = "<networkstatus>", "<networkstatus starting='yes'>"
+
+
+def _running(xml: str) -> tuple[NetworkDefinition, bool]:
+    """Read what was written of a running network, and whether it was only being started."""
+    return parseNetwork(wrapped(xml, "networkstatus", "network")), _STARTING in xml
 
 
 def _passes(network: Network, flags: int) -> bool:
@@ -106,9 +109,11 @@ class Networks:
         """Read definitions, find again what is active, start what starts with the host."""
         self._folder.make()
         self._state.make()
-        for _, definition in self._state.load(_running):
+        for _, (definition, starting) in self._state.load(_running):
             network = Network(definition)
-            if self._runner.stillRuns(network):
+            if starting:
+                await self._cleared(network)
+            elif self._runner.stillRuns(network):
                 network.active = True
                 self._loadPorts(network)
                 self._names[network.ref.name] = network
@@ -142,6 +147,17 @@ class Networks:
                 except VirtError as error:
                     log.error("network {name}: {error}", name=network.ref.name, error=error)
         await self._autostart()
+
+    async def _cleared(self, network: Network) -> None:
+        """Take away what was made of a network when the daemon that started it was killed."""
+        name = network.ref.name
+        try:
+            await self._runner.stop(network)
+        except VirtError as error:
+            log.error("network {name}: {error}", name=name, error=error)
+        if not os.path.exists(self._folder.file(name)):
+            self._runner.forget(network)
+        self._state.remove(name)
 
     def _finished(self, definition: NetworkDefinition, known: Network | None) -> NetworkDefinition:
         """
@@ -345,11 +361,11 @@ class Networks:
 
     # Starting and stopping
 
-    def _saveState(self, network: Network) -> None:
+    def _saveState(self, network: Network, head: str = _STATUS) -> None:
         inner = "".join(f"  {line}\n" for line in formatNetwork(network.definition).splitlines())
         taken, promised = shares.listed(shares.classes(network)), shares.floors(network)
         own = f"  <class_id bitmap='{taken}'/>\n  <floor sum='{promised}'/>\n"
-        self._state.save(network.ref.name, f"<networkstatus>\n{own}{inner}</networkstatus>")
+        self._state.save(network.ref.name, f"{head}\n{own}{inner}</networkstatus>")
 
     async def _hook(
         self, network: Network, operation: str, part: str, port: str | None = None
@@ -370,7 +386,7 @@ class Networks:
         try:
             network.definition = withFunctions(network.definition)
             await self._hook(network, "start", "begin")
-            await self._runner.start(network)
+            await self._runner.start(network, lambda: self._saveState(network, _STARTING))
             try:
                 await self._hook(network, "started", "begin")
                 self._saveState(network)
@@ -379,6 +395,7 @@ class Networks:
                 raise
         except BaseException:
             network.pending, network.definition = before, definition
+            self._state.remove(network.ref.name)
             raise
         network.active = True
 

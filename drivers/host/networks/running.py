@@ -10,7 +10,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
@@ -153,10 +153,11 @@ class Runner:
         if network.server is None:
             await self.serve(network)
 
-    async def start(self, network: Network) -> None:
+    async def start(self, network: Network, begins: Callable[[], None]) -> None:
         """
         Start a network.
 
+        @param begins: called before anything is made, to write down that something may be there.
         @raise VirtError: it cannot be; nothing of it is left.
         """
         if modeOf(network.definition) not in HOSTED:
@@ -176,6 +177,7 @@ class Runner:
                 problem, f"error creating bridge interface {bridge}", ErrorDomain.NONE
             )
         self._checkZone(network)
+        begins()
         try:
             await self._bridge(network)
             for version in (4, 6):

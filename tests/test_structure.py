@@ -25,7 +25,6 @@ TABLES = (
     "pyvirt.constants",
     "pyvirt.errorcodes",
     # Descriptions of elements, field by field.
-    "pyvirt.definitions.domain._small",
     "pyvirt.definitions.domain._top",
     "pyvirt.definitions.network",
 )

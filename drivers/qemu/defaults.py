@@ -12,9 +12,13 @@ from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._disk import BackingStore, Disk, DiskDriver
 from pyvirt.definitions.domain._display import Graphics, Input, Video
 from pyvirt.definitions.domain._net import MAC, Interface
-from pyvirt.definitions.domain._small import CID, MSI, RNG, TPM, Panic, Shmem
+from pyvirt.definitions.domain._rng import RNG
+from pyvirt.definitions.domain._shmem import MSI, Shmem
 from pyvirt.definitions.domain._source import NetworkSource
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
+from pyvirt.definitions.domain._tpm import TPM
+from pyvirt.definitions.domain._vsock import CID
+from pyvirt.definitions.domain._watching import Panic
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.machine import isI440FX, isQ35, isVirt, isX86

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._small import CID
+from pyvirt.definitions.domain._vsock import CID
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.usbaddresses import isUSBInterface

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain._address import DriveAddress
 from pyvirt.definitions.domain._audio import Audio
+from pyvirt.definitions.domain._balloon import MemBalloon
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._display import Input
-from pyvirt.definitions.domain._small import MemBalloon
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.domain.steps import namedControllers
 from pyvirt.definitions.kinds import xmlError

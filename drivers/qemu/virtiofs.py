@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._small import FSBinary
+from pyvirt.definitions.domain._filesystem import FSBinary
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.files import listenAt
 from pyvirt.drivers.qemu.guest import Guest

@@ -33,11 +33,21 @@ from pyvirt.definitions.schema import (
     plainWriter,
     reader,
     replaced,
+    writer,
 )
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["Address", "Boot", "BootDevice", "Device", "PCIAddress", "RomDevice", "readInfoLast"]
+__all__ = [
+    "Address",
+    "Boot",
+    "BootDevice",
+    "Device",
+    "PCIAddress",
+    "RomDevice",
+    "readInfoLast",
+    "writeInfo",
+]
 
 
 def hexadecimal(form: str, bits: int = 32, **more: Any) -> Kind:
@@ -329,6 +339,15 @@ class RomDevice(Device):
 
 
 _INFO_TAGS = frozenset(["boot", "alias", "rom", "acpi", "address"])
+
+
+def writeInfo(value: Any, out: list[str], indent: str, context: Context) -> None:
+    """Write what any device may have, without an element around it."""
+    inside: list[str] = []
+    cls = BootDevice if isinstance(value, BootDevice) else Device
+    writer(cls)(value, inside, indent[2:], "x", context)
+    if len(inside) > 1:
+        out += inside[1:-1]
 
 
 def readInfoLast(cls: type, info: type, node: Node, context: Context) -> Any:

@@ -12,10 +12,12 @@ from pyvirt.definitions.domain._chardev import CharSource
 from pyvirt.definitions.domain._checkdisks import checkDisk, virtioOptions
 from pyvirt.definitions.domain._controller import Controller
 from pyvirt.definitions.domain._display import Input, Video
+from pyvirt.definitions.domain._filesystem import Filesystem
 from pyvirt.definitions.domain._hostdev import HostDev
+from pyvirt.definitions.domain._iommu import IOMMUDriver
+from pyvirt.definitions.domain._memory import MemoryDevice
 from pyvirt.definitions.domain._net import Interface
 from pyvirt.definitions.domain._refusals import detail, internal, refuse
-from pyvirt.definitions.domain._small import Filesystem, IOMMUDriver, MemoryDevice
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.kinds import xmlError
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError

@@ -19,8 +19,9 @@ from pyvirt.definitions.domain._disk import Disk, guessBus
 from pyvirt.definitions.domain._display import Video
 from pyvirt.definitions.domain._hostdev import HostDev
 from pyvirt.definitions.domain._net import MAC, Interface, NetTarget
-from pyvirt.definitions.domain._small import CID, Smartcard
+from pyvirt.definitions.domain._smartcard import Smartcard
 from pyvirt.definitions.domain._top import Devices, DomainDefinition
+from pyvirt.definitions.domain._vsock import CID
 from pyvirt.definitions.kinds import unsupported, xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import Random, formatUUID, randomUUID

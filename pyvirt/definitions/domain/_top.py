@@ -49,16 +49,22 @@ from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
     from pyvirt.definitions.domain._audio import Audio
+    from pyvirt.definitions.domain._balloon import MemBalloon
     from pyvirt.definitions.domain._chardev import Channel, Console, Parallel, Serial
     from pyvirt.definitions.domain._controller import Controller
     from pyvirt.definitions.domain._cpu import CPU
     from pyvirt.definitions.domain._disk import Disk
     from pyvirt.definitions.domain._display import Graphics, Input, Sound, Video
     from pyvirt.definitions.domain._features import Features
+    from pyvirt.definitions.domain._filesystem import Filesystem
     from pyvirt.definitions.domain._hostdev import HostDev
+    from pyvirt.definitions.domain._iommu import IOMMU
+    from pyvirt.definitions.domain._memory import MemoryDevice
     from pyvirt.definitions.domain._net import Interface
     from pyvirt.definitions.domain._numatune import NUMATune
     from pyvirt.definitions.domain._os import Resource
+    from pyvirt.definitions.domain._redirection import RedirDev, RedirFilter
+    from pyvirt.definitions.domain._rng import RNG
     from pyvirt.definitions.domain._security import (
         PM,
         IdMap,
@@ -68,24 +74,10 @@ if TYPE_CHECKING:
         Seclabel,
         SysInfo,
     )
-    from pyvirt.definitions.domain._small import (
-        IOMMU,
-        NVRAM,
-        RNG,
-        TPM,
-        Filesystem,
-        Hub,
-        Lease,
-        MemBalloon,
-        MemoryDevice,
-        Panic,
-        RedirDev,
-        RedirFilter,
-        Shmem,
-        Smartcard,
-        Vsock,
-        Watchdog,
-    )
+    from pyvirt.definitions.domain._shmem import Shmem
+    from pyvirt.definitions.domain._small import NVRAM, Hub, Lease
+    from pyvirt.definitions.domain._smartcard import Smartcard
+    from pyvirt.definitions.domain._tpm import TPM
     from pyvirt.definitions.domain._tune import (
         BlkioTune,
         CPUTune,
@@ -94,6 +86,8 @@ if TYPE_CHECKING:
         MemoryBacking,
         MemTune,
     )
+    from pyvirt.definitions.domain._vsock import Vsock
+    from pyvirt.definitions.domain._watching import Panic, Watchdog
 
 __all__ = [
     "Devices",
@@ -150,32 +144,34 @@ class Devices:
     )
     usbCheck: None = special(tags="controller", read=lambda node, kids, context: _checkUSB(kids))
     leases: tuple[Lease, ...] = elements(_later("_small", "Lease"), "lease")
-    filesystems: tuple[Filesystem, ...] = elements(_later("_small", "Filesystem"), "filesystem")
+    filesystems: tuple[Filesystem, ...] = elements(
+        _later("_filesystem", "Filesystem"), "filesystem"
+    )
     interfaces: tuple[Interface, ...] = elements(_later("_net", "Interface"), "interface")
-    smartcards: tuple[Smartcard, ...] = elements(_later("_small", "Smartcard"), "smartcard")
+    smartcards: tuple[Smartcard, ...] = elements(_later("_smartcard", "Smartcard"), "smartcard")
     serials: tuple[Serial, ...] = elements(_later("_chardev", "Serial"), "serial")
     parallels: tuple[Parallel, ...] = elements(_later("_chardev", "Parallel"), "parallel")
     consoles: tuple[Console, ...] = elements(_later("_chardev", "Console"), "console")
     channels: tuple[Channel, ...] = elements(_later("_chardev", "Channel"), "channel")
     inputs: tuple[Input, ...] = elements(_later("_display", "Input"), "input")
-    tpms: tuple[TPM, ...] = elements(_later("_small", "TPM"), "tpm")
+    tpms: tuple[TPM, ...] = elements(_later("_tpm", "TPM"), "tpm")
     graphics: tuple[Graphics, ...] = elements(_later("_display", "Graphics"), "graphics")
     sounds: tuple[Sound, ...] = elements(_later("_display", "Sound"), "sound")
     audios: tuple[Audio, ...] = elements(_later("_audio", "Audio"), "audio")
     videos: tuple[Video, ...] = elements(_later("_display", "Video"), "video")
     hostdevs: tuple[HostDev, ...] = elements(_later("_hostdev", "HostDev"), "hostdev")
-    redirdevs: tuple[RedirDev, ...] = elements(_later("_small", "RedirDev"), "redirdev")
-    redirfilter: RedirFilter | None = element(_later("_small", "RedirFilter"))
+    redirdevs: tuple[RedirDev, ...] = elements(_later("_redirection", "RedirDev"), "redirdev")
+    redirfilter: RedirFilter | None = element(_later("_redirection", "RedirFilter"))
     hubs: tuple[Hub, ...] = elements(_later("_small", "Hub"), "hub")
-    watchdogs: tuple[Watchdog, ...] = elements(_later("_small", "Watchdog"), "watchdog")
-    memballoon: MemBalloon | None = element(_later("_small", "MemBalloon"))
-    rngs: tuple[RNG, ...] = elements(_later("_small", "RNG"), "rng")
+    watchdogs: tuple[Watchdog, ...] = elements(_later("_watching", "Watchdog"), "watchdog")
+    memballoon: MemBalloon | None = element(_later("_balloon", "MemBalloon"))
+    rngs: tuple[RNG, ...] = elements(_later("_rng", "RNG"), "rng")
     nvram: NVRAM | None = element(_later("_small", "NVRAM"))
-    panics: tuple[Panic, ...] = elements(_later("_small", "Panic"), "panic")
-    shmems: tuple[Shmem, ...] = elements(_later("_small", "Shmem"), "shmem")
-    memories: tuple[MemoryDevice, ...] = elements(_later("_small", "MemoryDevice"), "memory")
-    iommu: IOMMU | None = element(_later("_small", "IOMMU"))
-    vsock: Vsock | None = element(_later("_small", "Vsock"))
+    panics: tuple[Panic, ...] = elements(_later("_watching", "Panic"), "panic")
+    shmems: tuple[Shmem, ...] = elements(_later("_shmem", "Shmem"), "shmem")
+    memories: tuple[MemoryDevice, ...] = elements(_later("_memory", "MemoryDevice"), "memory")
+    iommu: IOMMU | None = element(_later("_iommu", "IOMMU"))
+    vsock: Vsock | None = element(_later("_vsock", "Vsock"))
 
     xmlReadOrder: ClassVar[str] = (
         "disks controllers usbCheck leases filesystems interfaces smartcards parallels serials consoles "
@@ -796,31 +792,31 @@ _DEVICES: dict[str, tuple[str, Any]] = {
     "disk": ("disks", _later("_disk", "Disk")),
     "controller": ("controllers", _later("_controller", "Controller")),
     "lease": ("leases", _later("_small", "Lease")),
-    "filesystem": ("filesystems", _later("_small", "Filesystem")),
+    "filesystem": ("filesystems", _later("_filesystem", "Filesystem")),
     "interface": ("interfaces", _later("_net", "Interface")),
-    "smartcard": ("smartcards", _later("_small", "Smartcard")),
+    "smartcard": ("smartcards", _later("_smartcard", "Smartcard")),
     "serial": ("serials", _later("_chardev", "Serial")),
     "parallel": ("parallels", _later("_chardev", "Parallel")),
     "console": ("consoles", _later("_chardev", "Console")),
     "channel": ("channels", _later("_chardev", "Channel")),
     "input": ("inputs", _later("_display", "Input")),
-    "tpm": ("tpms", _later("_small", "TPM")),
+    "tpm": ("tpms", _later("_tpm", "TPM")),
     "graphics": ("graphics", _later("_display", "Graphics")),
     "sound": ("sounds", _later("_display", "Sound")),
     "audio": ("audios", _later("_audio", "Audio")),
     "video": ("videos", _later("_display", "Video")),
     "hostdev": ("hostdevs", _later("_hostdev", "HostDev")),
-    "redirdev": ("redirdevs", _later("_small", "RedirDev")),
+    "redirdev": ("redirdevs", _later("_redirection", "RedirDev")),
     "hub": ("hubs", _later("_small", "Hub")),
-    "watchdog": ("watchdogs", _later("_small", "Watchdog")),
-    "memballoon": ("memballoon", _later("_small", "MemBalloon")),
-    "rng": ("rngs", _later("_small", "RNG")),
+    "watchdog": ("watchdogs", _later("_watching", "Watchdog")),
+    "memballoon": ("memballoon", _later("_balloon", "MemBalloon")),
+    "rng": ("rngs", _later("_rng", "RNG")),
     "nvram": ("nvram", _later("_small", "NVRAM")),
-    "panic": ("panics", _later("_small", "Panic")),
-    "shmem": ("shmems", _later("_small", "Shmem")),
-    "memory": ("memories", _later("_small", "MemoryDevice")),
-    "iommu": ("iommu", _later("_small", "IOMMU")),
-    "vsock": ("vsock", _later("_small", "Vsock")),
+    "panic": ("panics", _later("_watching", "Panic")),
+    "shmem": ("shmems", _later("_shmem", "Shmem")),
+    "memory": ("memories", _later("_memory", "MemoryDevice")),
+    "iommu": ("iommu", _later("_iommu", "IOMMU")),
+    "vsock": ("vsock", _later("_vsock", "Vsock")),
 }
 
 

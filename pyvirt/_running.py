@@ -100,7 +100,7 @@ class Running:
     ) -> None:
         """
         @param ours: it as our child; None: another life of ours left it running.
-        @param handshake: both ends of a pipe; it becomes its program once it has read a line there.
+        @param handshake: both ends of a pipe; it becomes its program once it has read its number there.
         """
         self.pid = pid
         self._handshake = handshake
@@ -174,7 +174,7 @@ class Running:
     def proceed(self) -> None:
         if self._handshake is not None and not self._told:
             self._told = True
-            os.write(self._handshake[1], b"\n")
+            os.write(self._handshake[1], b"%d\n" % self.pid)
 
     def isRunning(self) -> bool:
         return not self._over

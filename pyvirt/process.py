@@ -43,8 +43,9 @@ __all__ = [
 
 log = Logger()
 
-#: A shell that becomes the command once it can read a line, and ends if nobody can write one any more.
-_WAITS = ("/bin/sh", "-c", 'read -r line < "$0" || exit 1; exec "$@"')
+#: A shell that becomes the command once it can read its own number, and ends if nobody can write that any more: what it
+#: reads from may be closed before it is opened here, and something else of ours have its number.
+_WAITS = ("/bin/sh", "-c", 'read -r line < "$0" && [ "$line" = $$ ] || exit 1; exec "$@"')
 
 
 class IProcesses(Interface):

@@ -16,7 +16,7 @@ from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from pyvirt import constants as c
@@ -29,6 +29,7 @@ from pyvirt.drivers.qemu.driver import QEMUDriver
 from pyvirt.errors import VirtError
 from pyvirt.process import Processes
 from pyvirt.testing import FakeQEMU
+from tests.test_process import TimedReactor
 
 GUEST = """<domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid>
 <memory unit='MiB'>32</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>
@@ -36,13 +37,6 @@ GUEST = """<domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-55555
 <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{disk}'/>
 <target dev='vda' bus='virtio'/></disk>
 <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"""
-
-
-class _Reactor(Clock):
-    """The reactor, whose time is a clock's."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(reactor, name)
 
 
 class FaultCase(TestCase):
@@ -57,12 +51,13 @@ class FaultCase(TestCase):
         os.makedirs(self.root + "/etc/libvirt")
         with open(self.root + "/etc/libvirt/qemu.conf", "w") as file:
             file.write('user = "root"\ngroup = "root"\nsecurity_driver = "none"\n')
+            file.write("cgroup_controllers = []\n")  # those are of the host
         self.disk = self.root + "/disk.img"
         with open(self.disk, "wb") as disk:
             disk.truncate(1 << 20)
         os.chown(self.disk, 12345, 12345)
         self.fake = FakeQEMU(self.root)
-        self.clock = _Reactor()
+        self.clock = TimedReactor()
         await self.open()
         self.xml = GUEST.format(emulator=self.fake.path, disk=self.disk)
 

@@ -33,7 +33,7 @@ from pyvirt.drivers.qemu.driver import QEMUDriver
 from pyvirt.errors import VirtError
 from pyvirt.process import Processes
 from pyvirt.testing import FakeQEMU
-from tests.qemu.test_faults import _Reactor
+from tests.test_process import TimedReactor
 
 GUEST = """<domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid>
 <memory unit='MiB'>32</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>
@@ -117,7 +117,7 @@ class MoveCase(TestCase):
     async def setUp(self) -> None:
         if os.geteuid() != 0:
             raise SkipTest("files are given to guests by root")
-        self.clock = _Reactor()
+        self.clock = TimedReactor()
         folder = os.path.abspath(self.mktemp())
         self.here, self.there = (
             Host(os.path.join(folder, name), self.clock) for name in ("a", "b")

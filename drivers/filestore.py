@@ -49,6 +49,7 @@ def writeWhole(path: str, data: bytes, mode: int = 0o600) -> None:
     """
     Write a file so that it is there whole or as it was.
 
+    @param mode: what it has whatever the umask is, which twistd in the background lets nobody else read by.
     @raise VirtError: it cannot be written; nothing is left behind.
     """
     temporary = f"{path}.new"
@@ -58,6 +59,7 @@ def writeWhole(path: str, data: bytes, mode: int = 0o600) -> None:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
+            os.fchmod(fd, mode)
             os.fsync(fd)
         finally:
             os.close(fd)

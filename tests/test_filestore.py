@@ -47,6 +47,13 @@ class FileTests(SynchronousTestCase):
         self.assertIn("cannot write file", str(error))
         self.assertEqual(os.listdir(self.folder), ["a.xml"])
 
+    def test_mode(self) -> None:
+        """A file can be read by whom it is for, whatever the umask, and by nobody else."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        for name, mode in (("a", 0o600), ("b", 0o644), ("c", 0o755)):
+            writeWhole(self.path(name), b"new", mode)
+            self.assertEqual(os.stat(self.path(name)).st_mode & 0o777, mode)
+
     def test_firstSinceBoot(self) -> None:
         """Only the first that asks is the first; where it cannot be remembered nobody is."""
         self.assertEqual([firstSinceBoot(self.folder) for _ in range(3)], [True, False, False])

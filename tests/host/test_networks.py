@@ -165,6 +165,33 @@ class LeaseTests(SynchronousTestCase):
             else:
                 self.tell("init")
 
+    def test_noText(self) -> None:
+        """
+        Halves of characters, which JSON and arguments can have, are told and written down as something else.
+        """
+        entry = '{"ip-address": "10.0.0.4", "mac-address": "m", "hostname": "a\\ud800", "expiry-time": 0}'
+        with open(self.path, "w") as file:
+            file.write(f"[{entry}]")
+        self.tell("add", "52:54:00:00:00:01", "10.0.0.5", "b\udcff")
+        self.assertEqual(
+            [each.hostname for each in leases(self.path, _PLAIN, "b", 0)], ["a?", "b?"]
+        )
+        folder = self.mktemp()
+        os.mkdir(folder)
+        with open(os.path.join(folder, "b.status"), "w") as file:
+            file.write(f"[{entry}]")
+        self.assertEqual(leases(file.name, _PLAIN, "b", 0)[0].hostname, "a?")
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(main([folder, "init"], {"VIR_BRIDGE_NAME": "b"}), 0)
+        out.flush()
+        self.assertEqual(out.buffer.getvalue(), b"0 m 10.0.0.4 a? *\n")  # type: ignore[attr-defined]
+        with open(os.path.join(folder, "b.macs"), "w") as file:
+            file.write('[{"domain": "\\ud800", "macs": ["m1"]}]')
+        noteGuest(folder, "b", "g", "m2", True)
+        with open(file.name) as file:
+            self.assertEqual([each["domain"] for each in json.load(file)], ["?", "g"])
+
     def test_guests(self) -> None:
         """
         Which guest has which addresses is written down as long as it has one.

@@ -47,7 +47,8 @@ def _read(path: str) -> list[dict[str, Any]]:
 
 def _write(path: str, leases: Sequence[Mapping[str, Any]]) -> None:
     text = json.dumps(leases, indent=2, ensure_ascii=False) if leases else "[\n\n]"
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
+    # What is no text, as in JSON and in arguments there may be, must not keep others from being written down.
+    with open(f"{path}.new", "w", encoding="utf-8", errors="replace") as file:
         file.write(text + "\n")
     os.chmod(f"{path}.new", 0o644)
     os.replace(f"{path}.new", path)
@@ -138,7 +139,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         print(problem, file=sys.stderr)
         return 1
     for line in lines:
-        print(line)
+        print(line.encode(errors="replace").decode())
     return 0
 
 

@@ -59,7 +59,8 @@ def leases(
 
 def _text(entry: dict[str, Any], name: str) -> str | None:
     value = entry.get(name)
-    return value if isinstance(value, str) else None
+    # In JSON there may be halves of characters, which cannot be told to anybody.
+    return value.encode(errors="replace").decode() if isinstance(value, str) else None
 
 
 def _lease(

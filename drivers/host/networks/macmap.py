@@ -54,6 +54,7 @@ def noteGuest(folder: str, bridge: str, name: str, mac: str, here: bool) -> None
     entries = [{"domain": each, "macs": macs} for each, macs in known.items() if macs]
     text = json.dumps(entries, indent=2, ensure_ascii=False) if entries else "[\n\n]"
     try:
-        writeWhole(path, f"{text}\n".encode(), 0o644)
+        # In JSON there may be what is no text.
+        writeWhole(path, f"{text}\n".encode(errors="replace"), 0o644)
     except (OSError, VirtError) as problem:
         log.warn("{path}: {problem}", path=path, problem=problem)

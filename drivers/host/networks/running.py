@@ -296,7 +296,9 @@ class Runner:
     # Name servers
 
     def _write(self, network: Network) -> None:
-        os.makedirs(self._folder, mode=0o755, exist_ok=True)
+        if not os.path.isdir(self._folder):
+            os.makedirs(self._folder, exist_ok=True)
+            os.chmod(self._folder, 0o755)  # name servers, who are no root, read there again
         definition, base = network.definition, self._base(network)
         text = dnsmasq.configuration(definition, network.bridge, self._pidFile(network), base)
         writeWhole(f"{base}.conf", text.encode())

@@ -33,7 +33,8 @@ def mayOffer(group: str, path: Iterable[str] | None = None) -> bool:
         except OSError:
             continue
         for name in names:
-            if not name.endswith((".dist-info", ".egg-info")) or name.startswith(_OWN):
+            # In the folder of an egg it has no name before that.
+            if not name.lower().endswith((".dist-info", "egg-info")) or name.startswith(_OWN):
                 continue
             try:
                 with open(os.path.join(folder, name, "entry_points.txt"), "rb") as file:

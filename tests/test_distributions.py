@@ -51,6 +51,10 @@ class OfferTests(SynchronousTestCase):
         )
         self.assertTrue(mayOffer(_GROUP, [self.folder]))
         self.assertFalse(mayOffer("pyvirt.lockmanagers", [self.folder]))
+        egg = os.path.join(self.folder, "eggs-1.egg")
+        os.mkdir(egg)
+        self._add("eggs-1.egg/EGG-INFO", b"[eggs]\nmine = eggs:factory\n")
+        self.assertTrue(mayOffer("eggs", [egg]))
         self._add("large-1.dist-info", b"#" * (1 << 20))
         self.assertTrue(mayOffer("pyvirt.lockmanagers", [self.folder]))
 

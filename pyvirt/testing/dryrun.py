@@ -14,6 +14,10 @@ from pyvirt.process import Command, Finished, IProcesses, IRunning, commandError
 __all__ = ["DryRun"]
 
 
+#: The most processes that Linux has numbers for.
+_MOST = 1 << 22
+
+
 def _well(command: Command) -> Finished:
     return Finished(0, b"", b"")
 
@@ -77,9 +81,13 @@ class DryRun:
         return succeed(finished)
 
     def start(self, command: Command) -> _Pretended:
-        """Write a command down; it runs until it is sent a signal.  No pid file is written."""
+        """
+        Write a command down; it runs until it is sent a signal.  No pid file is written.
+
+        Its number is above all that processes can have, so that who sends signals by number hits nobody.
+        """
         self.commands.append(command)
-        return _Pretended(-len(self.commands))
+        return _Pretended(_MOST + len(self.commands))
 
     def adopt(self, pid: int, started: int | None) -> None:
         """No process is there to be found again."""

@@ -239,7 +239,9 @@ async def connectAgent(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> 
         return
 
     def lost() -> None:
-        guest.agent = None
+        # The guest may have opened its channel again before this end noticed that it was closed.
+        if guest.agent is agent:
+            guest.agent = None
 
     agent = AgentProtocol(hypervisor.clock, lost=lost)
     try:
@@ -247,7 +249,11 @@ async def connectAgent(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> 
     except Exception as problem:
         log.warn("no way to the agent of {name}: {problem}", name=domain.name, problem=problem)
     else:
-        guest.agent = agent
+        if guest.agent is None:
+            guest.agent = agent
+        else:
+            # Meanwhile there is another conversation; QEMU has one at a time.
+            agent.close()
 
 
 def agentChannel(definition: DomainDefinition) -> Any:

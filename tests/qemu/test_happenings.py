@@ -8,11 +8,15 @@ import os
 import re
 import subprocess
 import sys
+from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 import pyvirt.drivers.qemu as driver
 from pyvirt.drivers.qemu.happenings import ELSEWHERE
+from tests.qemu.scriptedqemu import PluggedGuest
 
 _FOLDER = os.path.dirname(driver.__file__)
 
@@ -54,3 +58,62 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(done.stderr, "")
         self.assertIn("'BLOCK_WRITE_THRESHOLD'", done.stdout)
         self.assertIn("'DEVICE_DELETED'", done.stdout)
+
+
+class AgentTests(SynchronousTestCase):
+    """A channel for an agent, which the guest opens and closes."""
+
+    def setUp(self) -> None:
+        folder = self.mktemp()
+        os.mkdir(folder)
+        self.plugged = PluggedGuest(
+            folder,
+            "<domain type='qemu'><name>g</name><memory>1024</memory><os><type machine='pc'>hvm</type></os>"
+            "<devices><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+            "</devices></domain>",
+            (os.getuid(), os.getgid()),
+        )
+        self.made: list[tuple[Any, Deferred[Any]]] = []
+        self.plugged.hypervisor.connect = self.connect
+
+    def connect(self, path: str, protocol: Any) -> Deferred[Any]:
+        self.made.append((protocol, Deferred()))
+        return self.made[-1][1]
+
+    def port(self, opened: bool) -> None:
+        """Let the guest open or close its channel."""
+        event = {"event": "VSERPORT_CHANGE", "data": {"id": "channel0", "open": opened}}
+        self.plugged.qemu.tell(event)
+
+    def connected(self, number: int) -> Any:
+        """Let a conversation begin."""
+        protocol, made = self.made[number]
+        protocol.makeConnection(StringTransport())
+        made.callback(protocol)
+        return protocol
+
+    def test_again(self) -> None:
+        """That the last conversation is over is noticed late, and is not the end of the next one."""
+        self.port(True)
+        first = self.connected(0)
+        self.port(False)
+        self.assertIsNone(self.plugged.guest.agent)
+        self.assertTrue(first.transport.disconnecting)
+        self.port(True)
+        second = self.connected(1)
+        first.connectionLost()
+        self.assertIs(self.plugged.guest.agent, second)
+        second.connectionLost()
+        self.assertIsNone(self.plugged.guest.agent)
+
+    def test_twice(self) -> None:
+        """Of two conversations that were about to begin there is one."""
+        for opened in (True, False, True):
+            self.port(opened)
+        first, second = self.connected(0), self.connected(1)
+        self.assertIs(self.plugged.guest.agent, first)
+        self.assertEqual(
+            (first.transport.disconnecting, second.transport.disconnecting), (False, True)
+        )
+        second.connectionLost()
+        self.assertIs(self.plugged.guest.agent, first)

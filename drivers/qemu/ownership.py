@@ -5,7 +5,7 @@ Whose the files of guests are: given to whom a guest runs as, and given back to 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.logger import Logger
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Taken",
     "claimFile",
+    "completed",
+    "disown",
     "giveAllBack",
     "giveBack",
     "letImageGo",
@@ -162,6 +164,26 @@ def claimFile(hypervisor: Hypervisor, guest: Guest, path: str) -> None:
         _take(path, guest.recipient, True, remembers, guest.taken)
 
 
+def completed(taken: Iterable[Taken], definition: DomainDefinition) -> list[Taken]:
+    """
+    Say of files to whom they were given where the status file, which an older daemon wrote, does not.
+
+    @param definition: what they were given for.
+    """
+    found = list(taken)
+    if all(each.given is not None for each in found):
+        return found
+    try:
+        labels = {each.path: each.label for each in ownedFiles(definition)}
+    except VirtError as error:
+        log.warn("files may keep their owners: {error}", error=error)
+        return found
+    return [
+        each if each.given is not None else each._replace(given=labels.get(each.path))
+        for each in found
+    ]
+
+
 def giveBack(taken: list[Taken], owner: Owner | None) -> None:
     """
     Give files back to those whose they were, unless others use them, or somebody else has them by now.
@@ -212,6 +234,12 @@ def _pop(guest: Guest, wanted: Callable[[Taken], bool]) -> list[Taken]:
 def letImageGo(guest: Guest, image: Image) -> None:
     """Give an image back that a guest writes to no more."""
     giveBack(_pop(guest, lambda each: each.path == image.path), guest.owner)
+
+
+def disown(guest: Guest, image: Image) -> None:
+    """Let an image of which nobody remembers whose it was be root's once the guest writes to it no more."""
+    if guest.recipient is not None and image.path.startswith("/"):
+        guest.taken.append(Taken(image.path, (0, 0)))
 
 
 def moveOwner(guest: Guest, image: Image, target: Image) -> None:

@@ -29,7 +29,7 @@ from pyvirt.drivers.qemu.migrationparams import reset
 from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.netfilters import bindFilters
 from pyvirt.drivers.qemu.networking import reserveNames
-from pyvirt.drivers.qemu.ownership import recipient
+from pyvirt.drivers.qemu.ownership import completed, recipient
 from pyvirt.drivers.qemu.perfevents import openEvents
 from pyvirt.drivers.qemu.placement import adoptGroup
 from pyvirt.drivers.qemu.plugging.noticing import noticeGone
@@ -145,7 +145,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.agentTimeout = domain.agentTimeout = status.agentTimeout
     guest.fakeReboot = status.fakeReboot
     guest.thresholds = True
-    guest.taken = list(status.taken)
+    guest.taken = completed(status.taken, definition)
     guest.owner = ownerOf(definition, hypervisor.owner)
     guest.recipient = recipient(hypervisor, guest, definition)
     guest.volumes = dict(status.volumes)

@@ -9,11 +9,14 @@ import os
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pyvirt.definitions.domain import DomainDefinition, parseDomain
+from pyvirt.definitions.domain._source import NetworkSource
 from pyvirt.drivers.qemu import ownermemory
 from pyvirt.drivers.qemu.blocks.chain import Image, chain
 from pyvirt.drivers.qemu.ownermemory import Recalled, bootTime, forget, moveMemory, recall, remember
 from pyvirt.drivers.qemu.ownership import (
     Taken,
+    completed,
+    disown,
     giveAllBack,
     giveBack,
     letImageGo,
@@ -235,3 +238,46 @@ class OwnershipTests(FileCase):
         takeOver(definition, self.GUEST, True, guest.taken)
         giveAllBack(guest, definition)
         self.assertEqual(self.known(path), {})
+
+    def test_older(self) -> None:
+        """What older daemons wrote down says only whose files were: labels say who has them."""
+        path, other = self.made("a"), self.made("b")
+        label = "<seclabel model='dac' relabel='yes'><label>+7:+8</label></seclabel>"
+        definition = parseDomain(
+            "<domain type='qemu'><name>g</name><memory>1024</memory><os><type machine='pc'>hvm</type></os>"
+            f"<devices><disk type='file'><source file='{path}'>{label}</source><target dev='vda'/></disk>"
+            f"<disk type='file'><source file='{other}'/><target dev='vdb'/></disk></devices></domain>"
+        )
+        old = [
+            Taken(path, OURS),
+            Taken(other, OURS),
+            Taken("/gone", OURS),
+            Taken(other, OURS, (1, 2)),
+        ]
+        found = completed(old, definition)
+        self.assertEqual([each.given for each in found], [(7, 8), None, None, (1, 2)])
+        self.assertEqual([each._replace(given=None) for each in found[:3]], old[:3])
+        nonsense = parseDomain(
+            "<domain type='qemu'><name>g</name><memory>1024</memory><os><type machine='pc'>hvm</type></os>"
+            f"<devices><disk type='file'><source file='{path}'>"
+            f"{label.replace('+7', 'nobody-at-all')}</source><target dev='vda'/></disk></devices></domain>"
+        )
+        self.assertEqual(completed(old, nonsense), old)
+        if os.geteuid() == 0:
+            os.chown(path, 7, 8)
+            giveBack(found[:1], self.GUEST)
+            self.assertEqual(self.owner(path), OURS)
+
+    def test_disowned(self) -> None:
+        """What was committed into another image is root's, where files are given away at all, and on this host."""
+        guest = PluggedGuest(self.folder, "<domain type='qemu'><name>g</name><memory>1024</memory>"
+            "<os><type machine='pc'>hvm</type></os></domain>", self.GUEST).guest  # fmt: skip
+        path = self.made("a")
+        (image,) = chain(self.defined(path).devices.disks[0])
+        guest.recipient = None
+        disown(guest, image)
+        self.assertEqual(guest.taken, [])
+        guest.recipient = self.GUEST
+        disown(guest, image)
+        disown(guest, Image(NetworkSource(protocol="nbd", name="export"), "raw"))
+        self.assertEqual(guest.taken, [Taken(path, (0, 0))])

@@ -35,7 +35,7 @@ from pyvirt.drivers.qemu.blocks.nodes import removeImages
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
-from pyvirt.drivers.qemu.ownership import Taken, moveOwner
+from pyvirt.drivers.qemu.ownership import disown, moveOwner
 from pyvirt.drivers.qemu.qmp import MonitorEvent, MonitorLost
 from pyvirt.errors import VirtError
 
@@ -272,8 +272,7 @@ async def concluded(
         hypervisor.saveStatus(domain)
         if job.kind == "active-commit" and gone:
             moveOwner(guest, gone[0], chain(diskNamed(domain.definition, job.disk))[0])
-            # That nothing remembers whose it was makes it root's.
-            guest.taken.append(Taken(gone[0].path, (0, 0)))
+            disown(guest, gone[0])
         await removeImages(hypervisor, guest, *gone)
         await locks.settle(hypervisor, domain, guest)
         if job.delete and status == COMPLETED:

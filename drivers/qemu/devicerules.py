@@ -75,7 +75,7 @@ def rulesOf(definition: DomainDefinition) -> Rules:
         gl = getattr(graphics, "gl", None)
         add(getattr(gl, "rendernode", None))
     for port in (*devices.serials, *devices.parallels, *devices.channels, *devices.consoles):
-        # What libvirtd opens for guests they open themselves here.
+        # Devices are opened by guests themselves, and so are files of ports that are plugged in.
         if port.source.type in ("dev", "file"):
             add(port.source.path)
         if port.source.log is not None:

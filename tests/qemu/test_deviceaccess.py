@@ -7,14 +7,17 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.domain import parseDomain
+from pyvirt.drivers.qemu.blocks.bitmaps import removeBitmaps
+from pyvirt.drivers.qemu.blocks.chain import chain
 from pyvirt.drivers.qemu.cgroups import Cgroups, GuestGroup
 from pyvirt.drivers.qemu.deviceaccess import DeviceAccess
 from pyvirt.drivers.qemu.devicerules import Rules, rulesOf
 from pyvirt.drivers.qemu.refusals import systemFailure
-from tests.qemu.scriptedqemu import PluggedGuest
+from tests.qemu.scriptedqemu import PluggedGuest, ScriptedQEMU
 
 #: What the kernel calls devices that are on every host.
 NULL, ZERO, FULL, RANDOM, URANDOM = "c 1:3", "c 1:5", "c 1:7", "c 1:8", "c 1:9"
@@ -215,3 +218,55 @@ class PluggingTests(SynchronousTestCase):
             else:
                 self.failureResultOf(done)
             self.assertEqual(self.group.listed, {"c 136:*": "rw", **left})
+
+
+class CountingQEMU(ScriptedQEMU):
+    """A QEMU whose images have a bitmap; C{reopened} is told of each image that is opened anew."""
+
+    reopened: Any = None
+
+    def do(self, name: str, arguments: dict[str, Any]) -> Any:
+        if name == "query-named-block-nodes":
+            return [
+                {"node-name": f"libvirt-{number}-format", "dirty-bitmaps": [{"name": "c"}]}
+                for number in (1, 2)
+            ]
+        if name == "blockdev-reopen":
+            (options,) = arguments["options"]
+            self.reopened(options["read-only"])
+        return super().do(name, arguments)
+
+
+class CountingGuest(PluggedGuest):
+    """A guest on it."""
+
+    qemuClass = CountingQEMU
+
+
+class BitmapTests(SynchronousTestCase):
+    """Bitmaps of checkpoints in images that are otherwise only read."""
+
+    def test_removed(self) -> None:
+        """An image below others may be written while its bitmap goes, and not any more afterwards."""
+        folder = self.mktemp()
+        os.mkdir(folder)
+        plugged = CountingGuest(
+            folder,
+            "<domain type='qemu'><name>g</name><memory>1024</memory><os><type machine='pc'>hvm</type></os>"
+            "<devices><disk type='block'><driver name='qemu' type='qcow2'/><source dev='/dev/zero'/>"
+            "<backingStore type='block'><format type='raw'/><source dev='/dev/null'/><backingStore/>"
+            "</backingStore><target dev='vda'/></disk></devices></domain>",
+            (os.getuid(), os.getgid()),
+        )
+        group, domain, guest = Group(), plugged.domain, plugged.guest
+        guest.access = DeviceAccess(group, (), lambda: rulesOf(domain.definition))
+        guest.access.begin()
+        before = {"c 136:*": "rw", ZERO: "rw", NULL: "r"}
+        self.assertEqual(group.listed, before)
+        seen: list[tuple[bool, str]] = []
+        plugged.qemu.reopened = lambda readOnly: seen.append((readOnly, group.listed[NULL]))
+        (disk,) = domain.definition.devices.disks
+        removing = removeBitmaps(guest, [(disk, chain(disk))], "c")
+        self.successResultOf(Deferred.fromCoroutine(removing))
+        self.assertEqual(seen, [(False, "rw"), (True, "rw")])
+        self.assertEqual(group.listed, before)

@@ -10,6 +10,7 @@ from typing import Any
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image
 from pyvirt.drivers.qemu.command.disks import optionsOf
 from pyvirt.drivers.qemu.command.values import HostSettings
+from pyvirt.drivers.qemu.devicerules import BOTH, imageRules
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.plugging.commands import imageSteps
 
@@ -218,7 +219,12 @@ async def removeBitmaps(guest: Guest, disks: Sequence[tuple[Any, list[Image]]], 
 
 
 async def _reopen(guest: Guest, disk: Any, images: list[Image], place: int, readOnly: bool) -> None:
+    access = guest.access
+    if access is not None and not readOnly:
+        access.allow(imageRules(images[place], BOTH))
     below = images[place + 1].formatName if place + 1 < len(images) else None
     node = images[place].node(readOnly, below is None)
     last = imageSteps(node, below, optionsOf(disk), guest.capabilities, HostSettings())[-1]
     await guest.execute("blockdev-reopen", {"options": [last.arguments]})
+    if access is not None and readOnly:
+        access.revoke(imageRules(images[place], BOTH))

@@ -272,6 +272,9 @@ class Run:
 
     def _refuse(self, error: VirtError) -> None:
         self._error = self._error or error
+        if self._status is not None:
+            # What it left running does not concern us, whatever that goes on saying.
+            self._hangUp()
         self._kill()
 
     def _abandon(self) -> None:

@@ -276,6 +276,16 @@ class EndTests(ProcessCase):
         pid = await self.number(path)
         self.assertIsNotNone(startTime(pid))
         os.kill(pid, signal.SIGKILL)
+        # Once that says too much nobody listens to any of it.
+        text = "(while kill -0 $$ 2>/dev/null; do sleep 0.01; done; head -c 5000 /dev/zero; exec sleep 1000)"
+        text += f" & echo $! > {path}"
+        await self.refused(
+            self.processes.run(shell(text, outputLimit=1000, deadline=None)),
+            ErrorCode.INTERNAL_ERROR,
+        )
+        with open(path) as file:
+            pid = int(file.read())
+        os.kill(pid, signal.SIGKILL)
         finished = await self.processes.run(shell("(sleep 0.2; echo late) & echo said"))
         self.assertEqual(finished.output, b"said\nlate\n")
 

@@ -51,6 +51,10 @@ class GuestLog:
         try:
             if limits is not None:
                 putAside(path, limits)
+        except OSError as problem:
+            # No guest stays off for that.
+            log.error("{path} grows on: {problem}", path=path, problem=problem)
+        try:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             self.fd = os.open(path, flags, 0o600)
         except OSError as problem:

@@ -182,6 +182,17 @@ class KeeperTests(SynchronousTestCase):
             self.held(), {"g.log": lines(0, 10) + lines(0, 1), "g.log.0": lines(0, 11)}
         )
 
+    def test_startUnmoved(self) -> None:
+        """One that cannot be put aside is written to as it is: no guest stays off for that."""
+        path = os.path.join(self.folder, "g.log")
+        os.mkdir(f"{path}.0")
+        for size in (11, 1):
+            log = GuestLog(path, LogLimits(100, 1))
+            os.write(log.fd, lines(0, size))
+            log.close()
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), lines(0, 11) + lines(0, 1))
+
     def test_said(self) -> None:
         """What a guest said since it started is found, also when its log was put aside since."""
         log = GuestLog(os.path.join(self.folder, "g.log"))

@@ -51,6 +51,8 @@ def chooseDevices(definition: DomainDefinition) -> DomainDefinition:
             _usb(nic)
         elif nic.type == "hostdev":
             checkVFIO()
+        if nic.type == "hostdev":
+            raise unsupportedConfig("network cards that are devices of the host are not supported")
     for tpm in devices.tpms:
         if tpm.backend.type == "passthrough":
             _checkTPM(tpm.backend.device or "/dev/tpm0")

@@ -57,6 +57,9 @@ def checkHost(kind: str, device: Any) -> None:
                 ) from None
     if kind == "interfaces" and device.type == "hostdev":
         _checkPassthrough("pci")
+        raise operationUnsupported(
+            "network cards that are devices of the host cannot be plugged into a running guest here"
+        )
     if kind == "disks":
         if device.transient is not None:
             raise operationUnsupported(

@@ -4,6 +4,7 @@ Processes that run: watching them, waiting for what they say and for their end; 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -96,15 +97,14 @@ class Running:
         reactor: Any,
         pid: int,
         ours: subprocess.Popen[bytes] | None,
-        handshake: tuple[int, int] | None = None,
+        handshake: int = -1,
     ) -> None:
         """
         @param ours: it as our child; None: another life of ours left it running.
-        @param handshake: both ends of a pipe; it becomes its program once it has read its number there.
+        @param handshake: the end of a pipe by which it is told to become its program; -1: it is that.
         """
         self.pid = pid
         self._handshake = handshake
-        self._told = False
         self._reactor = reactor
         self._ours = ours
         self._ended: list[Deferred[int | None]] = []
@@ -172,18 +172,21 @@ class Running:
             pass
 
     def proceed(self) -> None:
-        if self._handshake is not None and not self._told:
-            self._told = True
-            os.write(self._handshake[1], b"%d\n" % self.pid)
+        if self._handshake >= 0:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._handshake, b"\n")
+            self._closeHandshake()
+
+    def _closeHandshake(self) -> None:
+        if self._handshake >= 0:
+            os.close(self._handshake)
+            self._handshake = -1
 
     def isRunning(self) -> bool:
         return not self._over
 
     def forget(self) -> None:
-        if self._handshake is not None:
-            for fd in self._handshake:
-                os.close(fd)
-            self._handshake = None
+        self._closeHandshake()
         if self._poll is not None and self._poll.active():
             self._poll.cancel()
         if self._watcher is not None:

@@ -18,6 +18,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -43,9 +44,24 @@ __all__ = [
 
 log = Logger()
 
-#: A shell that becomes the command once it can read its own number, and ends if nobody can write that any more: what it
-#: reads from may be closed before it is opened here, and something else of ours have its number.
-_WAITS = ("/bin/sh", "-c", 'read -r line < "$0" && [ "$line" = $$ ] || exit 1; exec "$@"')
+#: What becomes the command once it can read from a descriptor, and ends if nobody can write there any more.  No shell: the
+#: program must not inherit that descriptor, and shells close only the first ten.  Python has changed signals and, in some
+#: locales, the environment by then.
+_WAITS = """
+import os, signal, sys
+fd, *argv = sys.argv[1:]
+if not os.read(int(fd), 1):
+    sys.exit(1)
+os.close(int(fd))
+with open("/proc/self/environ", "rb") as file:
+    given = dict(each.split(b"=", 1) for each in file.read().split(b"\\0") if b"=" in each)
+for number in (signal.SIGPIPE, signal.SIGXFSZ):
+    signal.signal(number, signal.SIG_DFL)
+try:
+    os.execvpe(argv[0], argv, given)
+except OSError as problem:
+    sys.exit(f"{argv[0]}: {problem.strerror}")
+"""
 
 
 class IProcesses(Interface):
@@ -108,13 +124,17 @@ class Processes:
         try:
             if command.handshake:
                 handshake = os.pipe()
-                # It opens this end itself, so that the program does not inherit it.
-                argv = (*_WAITS, f"/proc/{os.getpid()}/fd/{handshake[0]}", *argv)
+                argv = (sys.executable, "-ISc", _WAITS, str(handshake[0]), *argv)
             output = said if command.sink is None else command.sink
-            given = () if locked is None else (locked,)
-            child = self._spawn(command, argv, output, said, given)
-            running = Running(self._reactor, child.pid, child, handshake)
-            handshake = None
+            given = [] if locked is None else [locked]
+            if handshake is not None:
+                given.append(handshake[0])
+            child = self._spawn(command, argv, output, said, tuple(given))
+            told = -1
+            if handshake is not None:
+                os.close(handshake[0])
+                told, handshake = handshake[1], None
+            running = Running(self._reactor, child.pid, child, told)
             if locked is not None:
                 try:
                     os.write(locked, b"%d" % child.pid)

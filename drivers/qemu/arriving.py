@@ -366,7 +366,7 @@ class Arriving:
             come.callback("ended")
         if self._hypervisor.arriving.get(arrival.domain.name) is arrival:
             guest = arrival.guest
-            if guest is not None and guest.dying and not arrival.over:
+            if guest is not None and guest.dying and not guest.fell and not arrival.over:
                 # Somebody has ended it, and tells of that: nothing is wrong with it.
                 arrival.told = False
                 self._hypervisor.migrationErrors[arrival.domain.name] = _allRight(arrival)

@@ -225,7 +225,7 @@ def endByItself(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     """A guest is gone that nobody here has ended."""
     if guest.dying:
         return
-    guest.dying = True
+    guest.dying = guest.fell = True
     hypervisor.later(_endByItself(hypervisor, domain, guest))
 
 

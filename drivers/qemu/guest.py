@@ -56,7 +56,7 @@ class Guest:
     @ivar volumes: disks that are volumes of pools, by what the guest calls them.
     @ivar fakeReboot: it is to start again when it has shut down.
     @ivar wasShutDown: it said that it has shut down.
-    @ivar dying: somebody ends it, and tells what that was.
+    @ivar dying: somebody ends it, and tells what that was; C{fell}: nobody did, it is gone by itself.
     @ivar broken: its monitor makes no sense any more.
     @ivar autodestroy: the connection with which it ends, None if it does not.
     @ivar migration: limits of its migrations.
@@ -99,6 +99,7 @@ class Guest:
         self.fakeReboot = False
         self.wasShutDown = False
         self.dying = False
+        self.fell = False
         self.broken = False
         self.starting = True
         self.askedCPU: CPU | None = None

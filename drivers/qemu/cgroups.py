@@ -271,9 +271,23 @@ class GuestGroup:
                 problem, f"Unable to write to '{path}'", ErrorDomain.CGROUP
             ) from None
 
-    def entrance(self, controller: str) -> str | None:
-        """Return the file through which a process enters the group in one hierarchy; None: there is none."""
-        return self.file(controller, "cgroup.procs") if self.has(controller) else None
+    def entrances(self) -> list[str]:
+        """
+        Return the files through which a process enters the group, one in each hierarchy.
+
+        @raise VirtError: a group inside cannot be made.
+        """
+        found = []
+        for root in self._there:
+            threaded = root in {self.host.base(name) for name in _THREADED} or (
+                root == self.host.unified
+            )
+            if threaded:
+                self.makeInner("emulator", root)
+            found.append(
+                os.path.join(root, self.path, "emulator" if threaded else "", "cgroup.procs")
+            )
+        return found
 
     def add(self, pid: int) -> None:
         """
@@ -281,13 +295,7 @@ class GuestGroup:
 
         @raise VirtError: the kernel does not want that.
         """
-        for root in self._there:
-            threaded = root in {self.host.base(name) for name in _THREADED} or (
-                root == self.host.unified
-            )
-            if threaded:
-                self.makeInner("emulator", root)
-            place = os.path.join(root, self.path, "emulator" if threaded else "", "cgroup.procs")
+        for place in self.entrances():
             try:
                 with open(place, "w", encoding="ascii") as file:
                     file.write(str(pid))

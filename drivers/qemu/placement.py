@@ -138,23 +138,28 @@ def _access(hypervisor: Hypervisor, domain: Domain, group: GuestGroup) -> Device
     return DeviceAccess(group, always, lambda: rulesOf(domain.definition))
 
 
+#: Enters all the groups that are named before C{--}, then becomes what follows.
+_ENTER = 'while [ "$1" != -- ]; do echo 0 2>/dev/null >"$1"; shift; done; shift; exec "$@"'
+
+
 def entering(guest: Guest) -> tuple[str, ...]:
     """
     Return what has to stand before a guest's command for it to be confined before it opens anything.
 
-    Where that fails the guest starts all the same: L{enterGroup} says what is wrong.
+    What runs before that, and what it leaves behind, stays outside: it must go on when the guest stands still, and
+    would keep the group from being removed.  Where that fails the guest starts all the same: L{enterGroup} says what is
+    wrong.
+
+    @raise VirtError: a group inside cannot be made.
     """
-    entrance = None
-    if guest.access is not None and guest.group is not None:
-        entrance = guest.group.entrance("devices")
-    if entrance is None:
+    if guest.group is None:
         return ()
-    return ("sh", "-c", 'echo 0 2>/dev/null >"$0"; exec "$@"', entrance)
+    return ("sh", "-c", _ENTER, "sh", *guest.group.entrances(), "--")
 
 
 def enterGroup(guest: Guest) -> None:
     """
-    Put a process that has just been started into its group.
+    See to it that a process is in its group.
 
     @raise VirtError: the kernel does not want that.
     """

@@ -180,11 +180,15 @@ async def start(
             )
         finally:
             networking.closeAll(connections)
-        enterGroup(guest)
+        if not how.prefix:
+            enterGroup(guest)
         openEvents(domain.definition, guest)
         # Without this nobody would find the guest again.
         hypervisor.requireStatus(domain)
         await converse(hypervisor, domain, guest, guestLog)
+        if how.prefix:
+            # Before it answers the process may be what gets its leases still.
+            enterGroup(guest)
         checkServed(hypervisor, live, guest)
         domain.definition = await learn(hypervisor, domain, guest)
         await placeThreads(hypervisor, domain, guest)

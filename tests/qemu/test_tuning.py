@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -24,10 +25,13 @@ from pyvirt.drivers.qemu.cgroups import (
     groupName,
     partitionPath,
 )
+from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.iotuning import merged
 from pyvirt.drivers.qemu.pinning import bits, withVcpuPin
+from pyvirt.drivers.qemu.placement import entering
 from pyvirt.drivers.traffic import trafficCommands
 from pyvirt.errors import VirtError
+from tests.qemu.observations import capabilities
 
 _FILES = {
     "cpu": {"cpu.shares": "1024", "cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "-1"},
@@ -146,6 +150,26 @@ class GroupTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(os.path.join(roots["cpu"], "machine/g")))
         self.assertRaises(VirtError, GuestGroup.make, host, "/other", "g")
         self.assertEqual(os.listdir(roots["cpu"]), ["machine"])
+
+    def test_entered(self) -> None:
+        """A guest's process enters its group itself, after what gets its leases; one that cannot goes on."""
+        roots = {name: self.write({}, name) for name in ("cpu", "memory")}
+        group = GuestGroup.make(Cgroups(mounts=roots), "/machine", "g")
+        guest = Guest(1, self.root, self.root, capabilities())
+        self.assertEqual(entering(guest), ())
+        guest.group = group
+        assert group is not None
+        command = [*entering(guest), "echo", "one two", "--"]
+        places = [os.path.join(roots[name], "machine/g") for name in roots]
+        self.assertEqual(subprocess.run(command, capture_output=True).stdout, b"one two --\n")
+        for place in (os.path.join(places[0], "emulator"), places[1]):
+            with open(os.path.join(place, "cgroup.procs")) as file:
+                self.assertEqual(file.read(), "0\n")
+            os.unlink(file.name)
+        group.remove()
+        self.assertEqual([place for place in places if os.path.exists(place)], [])
+        done = subprocess.run(command, capture_output=True)
+        self.assertEqual((done.stdout, done.stderr), (b"one two --\n", b""))
 
 
 class RuleTests(SynchronousTestCase):

@@ -19,7 +19,7 @@ from pyvirt.drivers.interfaces.locking import Launch, Lockable
 from pyvirt.drivers.qemu.blocks.chain import chain
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.errors import VirtError
+from pyvirt.errors import ErrorCode, VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -135,13 +135,37 @@ async def release(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
         if not guest.leased or guest.dying:
             return
         try:
-            await _settled(hypervisor.locks.release(_holder(domain, guest), guest.holds))
+            guest.owed += guest.holds
+            await _settled(hypervisor.locks.release(_holder(domain, guest), guest.owed))
+            guest.owed = []
         except VirtError as error:
             # It may keep them, which does no harm but to those who wait; or they are lost with the lock manager.
             log.warn("leases of {name} were not released: {error}", name=domain.name, error=error)
-            guest.owed = guest.holds
         guest.leased = False
         guest.holds = []
+
+
+async def _acquire(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, more: list[Lockable]
+) -> None:
+    """
+    Get leases besides those that a guest has.
+
+    @raise VirtError: somebody else has one, or the lock manager does not say; the guest has none of them.
+    """
+    holder = _holder(domain, guest)
+    try:
+        await _settled(hypervisor.locks.acquire(holder, more))
+    except VirtError as error:
+        if error.code != ErrorCode.RESOURCE_BUSY and domain.guest is guest:
+            # It may have given them, and its answer may have been lost.
+            unsure = [each for each in more if each not in guest.holds]
+            try:
+                await _settled(hypervisor.locks.release(holder, unsure))
+            except VirtError:
+                guest.owed += unsure
+        raise
+    guest.holds += more
 
 
 async def acquireMore(
@@ -158,8 +182,7 @@ async def acquireMore(
         resources = lockable(more)
         if not guest.leased or not resources:
             return False
-        await _settled(hypervisor.locks.acquire(_holder(domain, guest), resources))
-        guest.holds += resources
+        await _acquire(hypervisor, domain, guest, resources)
         return True
 
 
@@ -190,8 +213,7 @@ async def take(
         more = [each for each in images(disk, source) if each not in guest.holds]
         if not hypervisor.hasLocks or not guest.leased or disk.readonly or not more:
             return
-        await _settled(hypervisor.locks.acquire(_holder(domain, guest), more))
-        guest.holds += more
+        await _acquire(hypervisor, domain, guest, more)
 
 
 async def settle(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
@@ -204,8 +226,7 @@ async def settle(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
         holder = _holder(domain, guest)
         try:
             if missing:
-                await _settled(hypervisor.locks.acquire(holder, missing))
-                guest.holds += missing
+                await _acquire(hypervisor, domain, guest, missing)
             if surplus:
                 await _settled(hypervisor.locks.release(holder, surplus))
                 guest.holds = list((Counter(guest.holds) - Counter(surplus)).elements())

@@ -28,7 +28,7 @@ from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.live import prepareLive
 from pyvirt.drivers.qemu.plugging.devices import DomainDevices
 from pyvirt.drivers.qemu.qmp import QMPProtocol
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, OperationFailed, virtError
 from tests.qemu.observations import capabilities
 
 __all__ = ["Ledger", "PluggedGuest", "ScriptedQEMU"]
@@ -172,11 +172,18 @@ class Ledger:
 
     @ivar held: the paths that are leased.
     @ivar taken: a path that somebody else has.
+    @ivar lost: how many of its next answers do not arrive.
     """
 
     def __init__(self) -> None:
         self.held: set[str] = set()
         self.taken: str | None = None
+        self.lost = 0
+
+    def _answer(self) -> None:
+        if self.lost:
+            self.lost -= 1
+            raise OperationFailed("operation failed: no answer", domain=ErrorDomain.LOCKING)
 
     def launch(self, guest: Any, resources: Any) -> Launch:
         return Launch()
@@ -191,8 +198,10 @@ class Ledger:
                     ErrorCode.RESOURCE_BUSY, f"'{each.path}' is locked", ErrorDomain.LOCKING
                 )
             self.held.add(each.path)
+        self._answer()
 
     def release(self, guest: Any, resources: Any) -> None:
+        self._answer()
         for each in resources:
             self.held.discard(each.path)
 

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pyvirt import constants as c
 from pyvirt.definitions.domain import formatDomain, parseDomain
 from pyvirt.drivers.qemu.command.values import HostSettings
+from pyvirt.drivers.qemu.locks import release
 from pyvirt.drivers.qemu.plugging.commands import Step, chardevOf, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.detaching import PATIENCE
 from pyvirt.drivers.qemu.store import readStatus
@@ -142,6 +143,20 @@ class FaultTests(Case):
         self.assertEqual(error.code, ErrorCode.RESOURCE_BUSY)
         self.assertEqual((self.world.state(), self.qemu.said), (before, []))
         self.assertEqual(self.ownerOf(path), mine)
+
+    def test_lostAnswers(self) -> None:
+        """A lease that was given unheard is given back: at once, or when the guest is paused."""
+        locks, world = self.world.locks, self.world
+        path = self.image()
+        disk = DISK.format(path, "vdb", "virtio")
+        for lost, held in ((1, set()), (2, {path})):
+            locks.lost = lost
+            self.assertEqual(self.refused(disk).code, ErrorCode.OPERATION_FAILED)
+            self.assertEqual((locks.held, self.qemu.said), (held, []))
+        self.successResultOf(
+            Deferred.fromCoroutine(release(world.hypervisor, world.domain, world.guest))
+        )
+        self.assertEqual((locks.held, world.guest.owed), (set(), []))
 
     def test_paused(self) -> None:
         """A guest without leases gets none for one disk more."""

@@ -123,7 +123,10 @@ class Processes:
         handshake: tuple[int, int] | None = None
         try:
             if command.handshake:
-                handshake = os.pipe()
+                try:
+                    handshake = os.pipe()
+                except OSError as problem:
+                    raise systemError(problem, "Unable to create pipe") from None
                 argv = (sys.executable, "-ISc", _WAITS, str(handshake[0]), *argv)
             output = said if command.sink is None else command.sink
             given = [] if locked is None else [locked]

@@ -61,6 +61,10 @@ def _escaped(part: str) -> str:
     return part
 
 
+#: Of a hierarchy in which nothing can be made.
+_FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
+
+
 @attrs.frozen(kw_only=True)
 class Cgroups:
     """
@@ -153,14 +157,16 @@ class GuestGroup:
             return None
         try:
             for root in host.roots():
-                group._make(root, partition == "/machine")
+                try:
+                    group._make(root, partition == "/machine")
+                except OSError as problem:
+                    if root != host.mounts.get("devices") or problem.errno not in _FORBIDDEN:
+                        raise
+                    # What limits guests works without what confines them.
+                    log.warn("guests are not confined to their devices: {problem}", problem=problem)
         except OSError as problem:
             group.remove()
-            if partition == "/machine" and problem.errno in (
-                errno.EACCES,
-                errno.EROFS,
-                errno.EPERM,
-            ):
+            if partition == "/machine" and problem.errno in _FORBIDDEN:
                 log.debug("guests have no groups: {problem}", problem=problem)
                 return None
             place = problem.filename or ""

@@ -155,7 +155,11 @@ def _mapped(place: str, depth: int = 8) -> Iterator[str]:
     yield place
     folder = f"/sys/dev/block/{place}"
     if depth and os.path.isdir(f"{folder}/dm"):
-        for name in sorted(os.listdir(f"{folder}/slaves")):
+        try:
+            names = sorted(os.listdir(f"{folder}/slaves"))
+        except OSError:  # it is gone meanwhile
+            return
+        for name in names:
             try:
                 with open(f"{folder}/slaves/{name}/dev", encoding="ascii") as file:
                     yield from _mapped(file.read().strip(), depth - 1)

@@ -143,7 +143,7 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     await endServers(hypervisor, live, guest)
     if not domain.persistent:
         removeState(hypervisor, live)
-    giveAllBack(guest, live)
+    giveAllBack(guest, live, moved=reason == c.VIR_DOMAIN_SHUTOFF_MIGRATED)
     removeSockets(live)
     closeEvents(guest)
     if guest.group is not None:

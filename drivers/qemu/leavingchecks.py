@@ -4,7 +4,6 @@ What may leave this host, and how: what is looked at before a guest is sent.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from pyvirt import constants as c
@@ -18,6 +17,7 @@ from pyvirt.drivers.qemu.refusals import (
     operationInvalid,
     unsupportedArgument,
 )
+from pyvirt.drivers.qemu.sharedfiles import isShared
 from pyvirt.drivers.qemu.storagecopy import COPIES, checkChosen, chosen
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
@@ -27,25 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["checkLeaving", "checkMovable", "checkSafe", "checkTogether"]
 
 _MEMORY_SAFE = ("none", "directsync")
-#: Kinds of file systems that other hosts see as this one does.
-_SHARED = frozenset(
-    (
-        "nfs",
-        "nfs4",
-        "gfs",
-        "gfs2",
-        "ocfs2",
-        "afs",
-        "cifs",
-        "smb3",
-        "ceph",
-        "gpfs",
-        "acfs",
-        "lustre",
-        "fuse.glusterfs",
-        "fuse.quobyte",
-    )
-)
 
 
 def checkTogether(
@@ -184,7 +165,7 @@ def checkSafe(definition: DomainDefinition, copied: list[Any]) -> None:
         safe = getattr(disk.driver, "cache", None) in _MEMORY_SAFE
         path = getattr(source, "file", None)
         if path:
-            if _isShared(path):
+            if isShared(path):
                 continue
             text = "Migration without shared storage is unsafe"
         elif getattr(source, "dev", None) and not safe:
@@ -195,26 +176,3 @@ def checkSafe(definition: DomainDefinition, copied: list[Any]) -> None:
         else:
             continue
         raise virtError(ErrorCode.MIGRATE_UNSAFE, text, ErrorDomain.QEMU)
-
-
-def _isShared(path: str) -> bool:
-    """Whether a file lies in a file system that other hosts see too."""
-    real = os.path.realpath(path)
-    best, kind = -1, ""
-    try:
-        with open("/proc/self/mountinfo", errors="surrogateescape") as file:
-            for line in file:
-                fields = line.split()
-                place = _unescaped(fields[4])
-                prefix = place if place.endswith("/") else place + "/"
-                if (real.startswith(prefix) or real == place) and len(place) >= best:
-                    best, kind = len(place), fields[fields.index("-") + 1]
-    except (OSError, IndexError, ValueError):
-        return False
-    return kind in _SHARED
-
-
-def _unescaped(text: str) -> str:
-    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(code, character)
-    return text

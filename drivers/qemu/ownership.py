@@ -16,6 +16,7 @@ from pyvirt.drivers.qemu.files import portEnds
 from pyvirt.drivers.qemu.labels import imageOwner, relabels
 from pyvirt.drivers.qemu.ownermemory import forget, moveMemory, recall, remember
 from pyvirt.drivers.qemu.refusals import operationInvalid, systemFailure
+from pyvirt.drivers.qemu.sharedfiles import isShared
 from pyvirt.drivers.qemu.variables import variablesPath
 from pyvirt.errors import ErrorDomain, VirtError
 
@@ -206,13 +207,23 @@ def giveBack(taken: list[Taken], owner: Owner | None) -> None:
     taken.clear()
 
 
-def giveAllBack(guest: Guest, definition: DomainDefinition) -> None:
+def giveAllBack(
+    guest: Guest,
+    definition: DomainDefinition,
+    *,
+    moved: bool = False,
+    isShared: Callable[[str], bool] = isShared,
+) -> None:
     """
     Give all files of a guest back that has ended.
+
+    @param moved: it goes on on another host, which goes on using what both see.
 
     What its disks know of others that use them is forgotten then, as with libvirtd: nobody else writes to them, so it is
     left from guests that nobody has seen end.
     """
+    if moved:
+        _pop(guest, lambda each: isShared(each.path))
     disks = {
         each.path
         for each in guest.taken

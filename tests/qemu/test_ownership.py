@@ -23,6 +23,7 @@ from pyvirt.drivers.qemu.ownership import (
     moveOwner,
     takeOver,
 )
+from pyvirt.drivers.qemu.sharedfiles import isShared
 from pyvirt.errors import ErrorCode, VirtError
 from tests.qemu.scriptedqemu import PluggedGuest
 
@@ -238,6 +239,36 @@ class OwnershipTests(FileCase):
         takeOver(definition, self.GUEST, True, guest.taken)
         giveAllBack(guest, definition)
         self.assertEqual(self.known(path), {})
+
+    def test_moved(self) -> None:
+        """A guest that goes on elsewhere keeps what is seen from there."""
+        here, there = self.made("here"), self.made("there")
+        guest = PluggedGuest(self.folder, "<domain type='qemu'><name>g</name><memory>1024</memory>"
+            "<os><type machine='pc'>hvm</type></os></domain>", self.GUEST).guest  # fmt: skip
+        for path in (here, there):
+            takeOver(self.defined(path), self.GUEST, True, guest.taken)
+        giveAllBack(guest, self.defined(here), moved=True, isShared=lambda path: path == there)
+        self.assertEqual((self.owner(here), self.owner(there)), (OURS, self.GUEST))
+
+    def test_seenElsewhere(self) -> None:
+        """Which files others see is known by what is mounted where, the last and innermost of it."""
+        mounts = self.made("mounts")
+        with open(mounts, "w") as file:
+            file.write(
+                "1 0 0:1 / / rw - ext4 /dev/a rw\n"
+                "2 1 0:2 / /pool\\040a rw shared:1 - nfs4 server:/x rw\n"
+                "3 2 0:3 / /pool\\040a/local rw - ext4 /dev/b rw\n"
+                "4 1 0:2 / /twice rw - ext4 /dev/a rw\n4 1 0:2 / /twice rw - ceph a rw\n"
+            )
+        for path, shared in (
+            ("/a", False),
+            ("/pool a/disk", True),
+            ("/pool a/local/disk", False),
+            ("/pool ab/disk", False),
+            ("/twice/disk", True),
+        ):
+            self.assertIs(isShared(path, mounts), shared, path)
+        self.assertFalse(isShared("/a", "/nonexistent"))
 
     def test_older(self) -> None:
         """What older daemons wrote down says only whose files were: labels say who has them."""

@@ -171,6 +171,16 @@ class GroupTests(SynchronousTestCase):
         done = subprocess.run(command, capture_output=True)
         self.assertEqual((done.stdout, done.stderr), (b"one two --\n", b""))
 
+    def test_unconfined(self) -> None:
+        """Where only the devices of guests cannot be limited, all else still is."""
+        root = self.write({}, "cpu")
+        group = GuestGroup.make(
+            Cgroups(mounts={"cpu": root, "devices": "/sys/kernel"}), "/machine", "g"
+        )
+        assert group is not None
+        self.assertTrue(os.path.isdir(os.path.join(root, "machine/g")))
+        self.assertIsNone(GuestGroup.make(Cgroups(mounts={"cpu": "/sys/kernel"}), "/machine", "g"))
+
 
 class RuleTests(SynchronousTestCase):
     """Rules between what is set and what holds."""

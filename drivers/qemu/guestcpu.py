@@ -12,7 +12,8 @@ from pyvirt.drivers.cpus.cpumap import Bits, CPUMap
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.qmp import CommandFailed
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.drivers.qemu.refusals import unsupportedConfig
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["asked", "learnt", "readWords"]
 
@@ -21,13 +22,15 @@ async def asked(cpu: CPU, guest: Guest, path: str) -> CPU:
     """
     Ask QEMU what a processor has, and say it in its definition.
 
-    @param cpu: the processor as it was asked for; only one with a model is looked at.
+    @param cpu: the processor as it was asked for; of one without a model only what it is to have is looked at.
     @param path: what QEMU knows the processor by.
     @return: as given, if there are no tables of features, or QEMU has no words for them.
-    @raise VirtError: OPERATION_FAILED: it is to be exactly as asked for, and is not.
+    @raise VirtError: OPERATION_FAILED: it is to be exactly as asked for, and is not; CONFIG_UNSUPPORTED: its clock is
+        to be invariant, and is not.
     """
     table = cpuMap()
-    if cpu.mode != "custom" or cpu.model is None or cpu.model.name not in table.models:
+    modelled = cpu.mode == "custom" and cpu.model is not None and cpu.model.name in table.models
+    if not modelled and not any(each.policy == "require" for each in cpu.features):
         return cpu
     words = []
     for name in ("feature-words", "filtered-features"):
@@ -36,7 +39,42 @@ async def asked(cpu: CPU, guest: Guest, path: str) -> CPU:
         except CommandFailed:
             # Processors of other architectures.
             return cpu
-    return learnt(cpu, table, readWords(words[0]), readWords(words[1]))
+    enabled, disabled = readWords(words[0]), readWords(words[1])
+    lacking = _lacking(cpu, table, enabled)
+    if "invtsc" in lacking:
+        raise unsupportedConfig("host doesn't support invariant TSC")
+    if modelled:
+        return learnt(cpu, table, enabled, disabled)
+    if cpu.check == "full" and lacking:
+        raise _otherwise([], lacking)
+    return cpu
+
+
+def _lacking(cpu: CPU, table: CPUMap, enabled: Bits) -> list[str]:
+    """Return which features a processor is to have and has not."""
+    wanted = {each.name for each in cpu.features if each.policy == "require"}
+    # Features behind MSRs are not among what QEMU tells of here.
+    return [
+        name
+        for name, own in table.features.items()
+        if name in wanted
+        and own
+        and all(leaf[0] != "msr" for leaf in own)
+        and not _has(enabled, own)
+    ]
+
+
+def _otherwise(extra: list[str], missing: list[str]) -> VirtError:
+    words = [
+        f"{kind} features: {','.join(names)}"
+        for kind, names in (("extra", extra), ("missing", missing))
+        if names
+    ]
+    return virtError(
+        ErrorCode.OPERATION_FAILED,
+        f"guest CPU doesn't match specification: {', '.join(words)}",
+        ErrorDomain.CPU,
+    )
 
 
 def readWords(reply: Any) -> Bits:
@@ -81,16 +119,7 @@ def learnt(cpu: CPU, table: CPUMap, enabled: Bits, disabled: Bits) -> CPU:
             missing.append(name)
             features[name] = CPUFeature(policy="disable", name=name)
     if cpu.check == "full" and (extra or missing):
-        words = [
-            f"{kind} features: {','.join(names)}"
-            for kind, names in (("extra", extra), ("missing", missing))
-            if names
-        ]
-        raise virtError(
-            ErrorCode.OPERATION_FAILED,
-            f"guest CPU doesn't match specification: {', '.join(words)}",
-            ErrorDomain.CPU,
-        )
+        raise _otherwise(extra, missing)
     return replaced(
         cpu,
         check="full",

@@ -86,6 +86,11 @@ type='qemu' => type='kvm'
 /usr/bin/qemu-system-x86_64 => IMAGES/dir
 /usr/bin/qemu-system-x86_64 => IMAGES/exits
 <devices> => <cpu mode='custom' match='exact'><model fallback='allow'>nonsense</model></cpu><devices>
+<devices> => <cpu mode='host-model'><feature policy='require' name='nonsense'/></cpu><devices>
+<devices> => <cpu mode='host-model'><feature policy='require' name='avx512f'/></cpu><devices>
+<devices> => <cpu mode='custom' check='partial'><model>qemu64</model><feature policy='require' name='avx512f'/></cpu><devices>
+<devices> => <cpu mode='custom'><model>qemu64</model><feature policy='require' name='invtsc'/></cpu><devices>
+<devices> => <cpu mode='maximum' check='full'><feature policy='require' name='avx512f'/></cpu><devices>
 <devices> => <numatune><memory mode='strict' nodeset='7'/></numatune><devices>
 <devices> => <memoryBacking><source type='memfd'/><access mode='shared'/><hugepages/></memoryBacking><devices>
 <devices> => <resource><partition>nope</partition></resource><devices>

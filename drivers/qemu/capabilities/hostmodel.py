@@ -41,7 +41,11 @@ def withHostModel(
     """
     cpu = definition.cpu
     named = cpu is not None and cpu.model is not None and cpu.model.name
-    if cpu is not None and named and cpu.mode in ("custom", "host-model") and table.models:
+    if (
+        cpu is not None
+        and table.models
+        and (cpu.mode == "host-model" or (named and cpu.mode == "custom"))
+    ):
         _checkKnown(cpu, table)
     if cpu is None or not (
         cpu.mode == "host-model" or (cpu.mode == "custom" and cpu.match == "minimum")
@@ -78,8 +82,11 @@ def withHostModel(
         **{name: CPUFeature(policy="require", name=name) for name in found.required},
         **{name: CPUFeature(policy="disable", name=name) for name in found.disabled},
     }
-    if cpu.mode == "host-model":
-        for each in cpu.features:
+    for each in cpu.features:
+        if cpu.mode == "host-model":
+            features[each.name or ""] = each
+        elif each.policy == "require" and each.name not in _featuresOf(table, found):
+            # No less than what is asked for, though it is more than there is.
             features[each.name or ""] = each
     vendor = cpu.model.vendor_id if cpu.model is not None else None
     cpu = replaced(
@@ -93,15 +100,17 @@ def withHostModel(
     return replaced(definition, cpu=_decided(cpu, table, found))
 
 
+def _featuresOf(table: CPUMap, host: Decoded) -> set[str]:
+    model = table.models.get(host.model or "")
+    there = set(model.features if model is not None else ())
+    return (there | set(host.required)) - set(host.disabled)
+
+
 def _decided(cpu: CPU, table: CPUMap, host: Decoded | None) -> CPU:
     """Features that are optional are there if the host has them."""
     if all(each.policy != "optional" for each in cpu.features):
         return cpu
-    there: set[str] = set()
-    if host is not None:
-        model = table.models.get(host.model or "")
-        there = set(model.features if model is not None else ())
-        there = (there | set(host.required)) - set(host.disabled)
+    there = set() if host is None else _featuresOf(table, host)
     features = tuple(
         replaced(each, policy="require" if each.name in there else "disable")
         if each.policy == "optional"

@@ -21,6 +21,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
+from pyvirt.drivers.qemu.live import takenMemory
 from pyvirt.drivers.qemu.memoryfacts import TAGS, memoryStatistics
 from pyvirt.drivers.qemu.netfacts import interfaceCounters
 from pyvirt.drivers.qemu.perfevents import perfStatistics
@@ -211,7 +212,8 @@ def _balloon(domain: Domain, told: dict[int, int] | None) -> Params:
     current = definition.currentMemory
     amount = definition.memory.amount if current is None else current
     if told is not None:
-        amount = told.get(c.VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON, amount)
+        actual = told.get(c.VIR_DOMAIN_MEMORY_STAT_ACTUAL_BALLOON)
+        amount = amount if actual is None else actual + takenMemory(definition)
     yield TypedParam("balloon.current", _ULLONG, amount)
     yield TypedParam("balloon.maximum", _ULLONG, definition.memory.amount)
     for name, tag in TAGS.items():

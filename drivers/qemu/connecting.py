@@ -22,7 +22,7 @@ from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.guestcpu import asked
-from pyvirt.drivers.qemu.live import learnChardevs, learnDrives, learnMemories
+from pyvirt.drivers.qemu.live import learnChardevs, learnDrives, learnMemories, takenMemory
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost, QMPProtocol
 from pyvirt.errors import VirtError
 
@@ -123,15 +123,36 @@ async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainD
         await guest.execute("set-action", {"reboot": "shutdown"})
     for name, arguments in afterwards(definition):
         await guest.execute(name, arguments)
-    if definition.devices.memories:
-        reply = await guest.execute("query-memory-devices")
-        definition = learnMemories(definition, reply)
+    definition = await learnTaken(guest, definition)
     await _passwords(guest, definition, hypervisor.config.values)
     await _balloon(guest, definition)
+    definition = await learnBalloon(guest, definition)
     blocks = await guest.execute("query-block")
     definition = learnDrives(definition, blocks)
     await connectAgent(hypervisor, domain, guest)
     return definition
+
+
+async def learnTaken(guest: Guest, definition: DomainDefinition) -> DomainDefinition:
+    """Ask where modules of memory lie, and how much of them the guest has taken."""
+    if not definition.devices.memories:
+        return definition
+    return learnMemories(definition, await guest.execute("query-memory-devices"))
+
+
+async def learnBalloon(guest: Guest, definition: DomainDefinition) -> DomainDefinition:
+    """Ask how much memory a guest has that takes more, or less, as it is asked to."""
+    balloon = definition.devices.memballoon
+    if balloon is None or balloon.model == "none":
+        return definition
+    if all(each.model != "virtio-mem" for each in definition.devices.memories):
+        # Others have what they were given until they tell.
+        return definition
+    reply = await guest.execute("query-balloon")
+    actual = reply.get("actual") if isinstance(reply, dict) else None
+    if type(actual) is not int or actual < 0:
+        return definition
+    return replaced(definition, currentMemory=actual // 1024 + takenMemory(definition))
 
 
 def tellAgent(hypervisor: Hypervisor, domain: Domain, definition: DomainDefinition) -> None:

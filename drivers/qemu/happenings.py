@@ -296,12 +296,38 @@ def _clock(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorE
 @handles("BALLOON_CHANGE")
 def _balloon(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     from pyvirt.definitions.schema import replaced
+    from pyvirt.drivers.qemu.live import takenMemory
 
     actual = event.data.get("actual")
     if type(actual) is int and actual >= 0:
-        domain.definition = replaced(domain.definition, currentMemory=actual // 1024)
+        # What modules give comes on top of what the balloon leaves.
+        current = actual // 1024 + takenMemory(domain.definition)
+        domain.definition = replaced(domain.definition, currentMemory=current)
         hypervisor.saveStatus(domain)
         hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, actual // 1024)
+
+
+@handles("MEMORY_DEVICE_SIZE_CHANGE")
+def _memory(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
+    alias, size = event.data.get("id"), event.data.get("size")
+    if isinstance(alias, str) and type(size) is int and 0 <= size < 1 << 64:
+        hypervisor.later(_memorySize(hypervisor, domain, guest, alias, size))
+
+
+async def _memorySize(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: str, size: int
+) -> None:
+    """Keep how much of a module a guest has taken, once nobody changes the guest, and tell it."""
+    from pyvirt.drivers.qemu.live import setMemorySize
+
+    async with domain.jobs.change("memory device size", within=True):
+        if domain.guest is not guest:
+            return
+        domain.definition, known = setMemorySize(domain.definition, alias, size)
+        if known:
+            hypervisor.saveStatus(domain)
+            kind = c.VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE
+            hypervisor.tellDomain(domain, kind, alias, -(-size // 1024))
 
 
 @handles("DEVICE_TRAY_MOVED")

@@ -36,7 +36,9 @@ __all__ = [
     "prepareLive",
     "releasePorts",
     "setChannelState",
+    "setMemorySize",
     "setTray",
+    "takenMemory",
     "uncached",
 ]
 
@@ -335,22 +337,53 @@ def learnChardevs(
 
 def learnMemories(definition: DomainDefinition, reply: Any) -> DomainDefinition:
     """
-    Put into the definition where memory lies that was plugged in.
+    Put into the definition where memory lies that was plugged in, and how much of it the guest has taken.
 
     @param reply: to C{query-memory-devices}.
     """
     places: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for each in reply if isinstance(reply, list) else ():
         data = each.get("data") if isinstance(each, dict) else None
-        if isinstance(data, dict) and type(data.get("addr")) is int:
-            places[str(data.get("id"))] = data["addr"]
+        if isinstance(data, dict):
+            for found, name in ((places, "addr"), (sizes, "size")):
+                if type(data.get(name)) is int and data[name] >= 0:
+                    found[str(data.get("id"))] = data[name]
     memories = []
     for memory in definition.devices.memories:
         base = places.get(memory.alias or "")
         if base is not None and isinstance(memory.address, DIMMAddress):
             memory = replaced(memory, address=replaced(memory.address, base=base))
+        size = sizes.get(memory.alias or "")
+        if size is not None and memory.model == "virtio-mem":
+            memory = replaced(memory, target=replaced(memory.target, current=-(-size // 1024)))
         memories.append(memory)
     return replaced(definition, devices=replaced(definition.devices, memories=tuple(memories)))
+
+
+def setMemorySize(
+    definition: DomainDefinition, alias: str, size: int
+) -> tuple[DomainDefinition, bool]:
+    """
+    Put into the definition how much of a module a guest has taken.
+
+    @param size: in bytes.
+    @return: and whether there is that module.
+    """
+    if all(each.alias != alias for each in definition.devices.memories):
+        return definition, False
+    changed = learnMemories(definition, [{"data": {"id": alias, "size": size}}])
+    current = definition.currentMemory
+    if current is not None:
+        current += takenMemory(changed) - takenMemory(definition)
+    return replaced(changed, currentMemory=current), True
+
+
+def takenMemory(definition: DomainDefinition) -> int:
+    """Return how much memory a guest has taken of modules of which it need not take all, in KiB."""
+    return sum(
+        each.target.current or 0 for each in definition.devices.memories if each.target is not None
+    )
 
 
 def learnDrives(definition: DomainDefinition, reply: Any) -> DomainDefinition:

@@ -17,14 +17,24 @@ from pyvirt.drivers.filestore import firstSinceBoot
 from pyvirt.drivers.qemu import ending, happenings, locks
 from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
 from pyvirt.drivers.qemu.blocks.recognizing import recognize
-from pyvirt.drivers.qemu.connecting import connectAgent, connectMonitor
+from pyvirt.drivers.qemu.connecting import (
+    connectAgent,
+    connectMonitor,
+    learnBalloon,
+    learnTaken,
+)
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.guestlogs import logsOf
 from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.jobs import LongJob
 from pyvirt.drivers.qemu.labels import ownerOf
-from pyvirt.drivers.qemu.live import learnChardevs, learnDrives, named, reclaimPorts
+from pyvirt.drivers.qemu.live import (
+    learnChardevs,
+    learnDrives,
+    named,
+    reclaimPorts,
+)
 from pyvirt.drivers.qemu.migrationparams import reset
 from pyvirt.drivers.qemu.momentfiles import loadMoments
 from pyvirt.drivers.qemu.netfilters import bindFilters
@@ -276,6 +286,8 @@ async def _learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     blocks = await guest.execute("query-block")
     domain.definition = learnDrives(domain.definition, blocks)
     recognize(hypervisor, domain, guest, blocks)
+    domain.definition = await learnTaken(guest, domain.definition)
+    domain.definition = await learnBalloon(guest, domain.definition)
     await connectAgent(hypervisor, domain, guest)
 
 

@@ -269,6 +269,7 @@ class PluggedGuest:
             c.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
             c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
             c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
+            c.VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE,
         ):
             self.hypervisor.hub.subscribe(EventKind.DOMAIN, number, None, self._hear)
 

@@ -5,12 +5,15 @@ Tests for L{pyvirt.drivers.qemu.plugging}, on a QEMU in memory.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import formatDomain, parseDomain
+from pyvirt.definitions.domain._top import formatDevice
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.locks import release
 from pyvirt.drivers.qemu.plugging.commands import Step, chardevOf, plugSteps, unplugSteps
@@ -23,6 +26,7 @@ from tests.qemu.scriptedqemu import PluggedGuest
 
 ADDED, REMOVED = c.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
 FAILED = c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED
+SIZE = c.VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE
 TRAY = c.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE
 
 DOMAIN = """<domain type='qemu'><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid>
@@ -69,6 +73,15 @@ class Case(SynchronousTestCase):
         """Return whose a file is."""
         found = os.stat(path)
         return found.st_uid, found.st_gid
+
+    def plugged(self, xml: str) -> str:
+        """Plug a device in, and return its name."""
+        self.bare = self.world.state()
+        self.successResultOf(self.world.attach(xml))
+        alias: str = self.world.told[-1][1]
+        self.world.told.clear()
+        self.qemu.said.clear()
+        return alias
 
     def refused(self, xml: str) -> VirtError:
         """Plug in a device that is refused, and return the error."""
@@ -197,15 +210,6 @@ class FaultTests(Case):
 class LeavingTests(Case):
     """Devices that are taken away."""
 
-    def plugged(self, xml: str) -> str:
-        """Plug a device in, and return its name."""
-        self.bare = self.world.state()
-        self.successResultOf(self.world.attach(xml))
-        alias: str = self.world.told[-1][1]
-        self.world.told.clear()
-        self.qemu.said.clear()
-        return alias
-
     def check(self, alias: str) -> None:
         """All is as it was before it was plugged in, and that it is gone has been told."""
         kept, *rest, definition = self.world.state()
@@ -292,6 +296,70 @@ class LeavingTests(Case):
                 self.qemu.tell({"event": name, "data": data})
         self.assertEqual(self.world.state(), before)
         self.assertNotIn(REMOVED, [each[0] for each in self.world.told])
+
+
+class MemoryTests(Case):
+    """Modules of which the guest takes as much as it is asked to."""
+
+    VIRTIO = (
+        "<memory model='virtio-mem'><target><size unit='MiB'>16</size><node>0</node>"
+        "<block unit='MiB'>2</block><requested unit='MiB'>{}</requested></target></memory>"
+    )
+
+    def taken(self) -> list[tuple[int | None, int | None]]:
+        """How much is asked for, and taken, as the daemon will find it again."""
+        with open(self.world.hypervisor.layout.status("g"), encoding="utf-8") as file:
+            kept = readStatus(file.read())
+        return [(m.target.requested, m.target.current) for m in kept.definition.devices.memories]
+
+    def test_taken(self) -> None:
+        """It is told how much a guest has taken, and written down; what makes no sense changes nothing."""
+        self.plugged(self.VIRTIO.format(4))
+        for size, current in ((4 << 20, 4096), ((2 << 20) + 1, 2049), (0, 0)):
+            data = {"id": "virtiomem0", "size": size, "qom-path": "/machine/peripheral/virtiomem0"}
+            self.qemu.tell({"event": "MEMORY_DEVICE_SIZE_CHANGE", "data": data})
+            self.assertEqual(self.world.told.pop(), (SIZE, "virtiomem0", current))
+            self.assertEqual(self.taken(), [(4096, current)])
+        before = self.world.domain.definition
+        for data in (
+            {},
+            {"id": "virtiomem0"},
+            {"id": 7, "size": 1},
+            {"id": "nope", "size": 1},
+            *({"id": "virtiomem0", "size": each} for each in (-1, True, "1", 1 << 64)),
+        ):
+            self.qemu.tell({"event": "MEMORY_DEVICE_SIZE_CHANGE", "data": data})
+        self.assertEqual(self.world.told, [])
+        self.assertIs(self.world.domain.definition, before)
+
+    def test_withBalloon(self) -> None:
+        """What a guest has now is what its balloon leaves and what it has taken."""
+        self.plugged(self.VIRTIO.format(4))
+        for event, data, current in (
+            ("BALLOON_CHANGE", {"actual": 60 << 20}, 60),
+            ("MEMORY_DEVICE_SIZE_CHANGE", {"id": "virtiomem0", "size": 4 << 20}, 64),
+            ("BALLOON_CHANGE", {"actual": 50 << 20}, 54),
+            ("MEMORY_DEVICE_SIZE_CHANGE", {"id": "virtiomem0", "size": 2 << 20}, 52),
+        ):
+            self.qemu.tell({"event": event, "data": data})
+            self.assertEqual(self.world.domain.definition.currentMemory, current << 10, event)
+
+    def test_whileChanged(self) -> None:
+        """What a guest takes while it is asked to is kept beside what it is asked to take."""
+        self.plugged(self.VIRTIO.format(4))
+        do = self.qemu.do
+
+        def taking(name: str, arguments: dict[str, Any]) -> Any:
+            if name == "qom-set":
+                data = {"id": "virtiomem0", "size": arguments["value"]}
+                self.qemu.tell({"event": "MEMORY_DEVICE_SIZE_CHANGE", "data": data})
+            return do(name, arguments)
+
+        self.qemu.do = taking
+        (device,) = self.world.domain.definition.devices.memories
+        more = replaced(device, target=replaced(device.target, requested=6144))
+        self.successResultOf(self.world.update(formatDevice("memories", more)))
+        self.assertEqual(self.taken(), [(6144, 6144)])
 
 
 class VolumeTests(Case):

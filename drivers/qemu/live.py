@@ -21,6 +21,7 @@ from pyvirt.drivers.qemu.command.displays import autoSocket
 from pyvirt.drivers.qemu.fdgroups import Groups
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.refusals import internal, unsupportedConfig
+from pyvirt.drivers.qemu.volumes import mayBeMissing
 from pyvirt.errors import VirtError
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ def prepareLive(
     """
 
     def missing(disk: Any, problem: VirtError) -> Any:
-        policy = disk.source.startupPolicy
-        if policy != "optional" and (policy != "requisite" or boots):
+        if not mayBeMissing(disk, boots):
             raise problem
         if left is not None:
             left.append(disk)

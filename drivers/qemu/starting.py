@@ -82,7 +82,12 @@ async def start(
     @raise VirtError: it could not be started; all is as it was.
     """
     kept = domain.definition
-    base = await withVolumes(hypervisor, definition or kept)
+    boots = incoming is None and incomingURI is None
+    left: list[Any] = []
+    try:
+        base = await withVolumes(hypervisor, definition or kept, boots=boots, left=left)
+    finally:
+        tellMissing(hypervisor, domain, left)
     volumes = volumesOf(definition or kept, base)
     capabilities = await hypervisor.capabilities(base)
     hypervisor.lastID += 1
@@ -95,8 +100,6 @@ async def start(
     guest.volumes = volumes
     guest.agentTimeout = domain.agentTimeout
     descriptors = firmwares()
-    boots = incoming is None and incomingURI is None
-    left: list[Any] = []
     try:
         base = chooseFirmware(
             withHostModel(base, capabilities, cpuMap()),
@@ -115,18 +118,7 @@ async def start(
         domain.reason = c.VIR_DOMAIN_SHUTOFF_FAILED
         raise
     finally:
-        for disk in left:
-            gone = disk.device in ("cdrom", "floppy")
-            change = (
-                c.VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START
-                if gone
-                else c.VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START
-            )
-            hypervisor.tellDomain(
-                domain,
-                c.VIR_DOMAIN_EVENT_ID_DISK_CHANGE,
-                *(pathOf(disk.source), None, disk.alias, change),
-            )
+        tellMissing(hypervisor, domain, left)
     if domain.persistent and domain.pending is None:
         # Written and read again, as libvirt copies definitions: its devices come in their order.
         pending = parseDomain(formatDomain(kept, secure=True, inactive=True))
@@ -206,6 +198,23 @@ async def start(
             guestLog.close()
     guest.starting = False
     return guest
+
+
+def tellMissing(hypervisor: Hypervisor, domain: Domain, left: list[Any]) -> None:
+    """Tell of disks that a guest starts without, once."""
+    while left:
+        disk = left.pop(0)
+        change = (
+            c.VIR_DOMAIN_EVENT_DISK_CHANGE_MISSING_ON_START
+            if disk.device in ("cdrom", "floppy")
+            else c.VIR_DOMAIN_EVENT_DISK_DROP_MISSING_ON_START
+        )
+        hypervisor.tellDomain(
+            domain,
+            c.VIR_DOMAIN_EVENT_ID_DISK_CHANGE,
+            # Where a volume would be nobody knows.
+            *(None if disk.type == "volume" else pathOf(disk.source), None, disk.alias, change),
+        )
 
 
 async def goOn(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: int) -> None:

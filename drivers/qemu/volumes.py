@@ -15,6 +15,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._source import BlockSource, DirSource, FileSource, VolumeSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.storage import IStorage
+from pyvirt.drivers.qemu.aliases import withAliases
 from pyvirt.drivers.qemu.refusals import unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pyvirt.drivers.qemu.guest import Guest
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["Volume", "placed", "remember", "shown", "volumesOf", "withVolumes"]
+__all__ = ["Volume", "mayBeMissing", "placed", "remember", "shown", "volumesOf", "withVolumes"]
 
 #: What every source has, whatever it is of.
 _COMMON = ("startupPolicy", "index", "labels", "slice", "encryption", "reservations", "auth")
@@ -37,39 +38,67 @@ class Volume(NamedTuple):
     mode: str | None
 
 
+def mayBeMissing(disk: Any, boots: bool) -> bool:
+    """
+    Return whether a guest may start without the source of a disk.
+
+    @param boots: it starts from nothing; else its memory comes from elsewhere.
+    """
+    policy = disk.source.startupPolicy
+    return policy == "optional" or (policy == "requisite" and not boots)
+
+
 async def _settled(answer: Any) -> Any:
     return await answer if isawaitable(answer) else answer
 
 
-async def withVolumes(hypervisor: Hypervisor, definition: DomainDefinition) -> DomainDefinition:
+async def withVolumes(
+    hypervisor: Hypervisor,
+    definition: DomainDefinition,
+    *,
+    boots: bool = True,
+    left: list[Any] | None = None,
+) -> DomainDefinition:
     """
     Give disks that name volumes the files that these are.
 
+    @param boots: it starts from nothing; else its memory comes from elsewhere, and more media may be missing.
+    @param left: gets the disks, with their names, whose volumes may be missing and are: a drive is empty then, a disk is
+        left out.
     @return: what runs; what the domain is defined as still names volumes.
     @raise VirtError: there is no such pool or volume, or the pool is not active.
     """
     if not any(isinstance(disk.source, VolumeSource) for disk in definition.devices.disks):
         return definition
+    left = [] if left is None else left
     # The last one is looked for first, as libvirt does: that is the one which is complained of.
-    disks = [await _found(hypervisor, disk) for disk in reversed(definition.devices.disks)]
+    aliased = withAliases(definition).devices.disks
+    disks = []
+    for disk, known in zip(reversed(definition.devices.disks), reversed(aliased), strict=True):
+        disks.append(await _found(hypervisor, disk, known, boots, left))
     disks.reverse()
     kept = tuple(disk for disk in disks if disk is not None)
     return replaced(definition, devices=replaced(definition.devices, disks=kept))
 
 
-async def _found(hypervisor: Hypervisor, disk: Any) -> Any:
+async def _found(
+    hypervisor: Hypervisor, disk: Any, known: Any, boots: bool, left: list[Any]
+) -> Any:
     """
     Give a disk the file that its volume is.
 
+    @param known: the disk with its name.
     @return: None for a disk that may be missing, and is; a drive is empty then.
     """
     try:
         return await placed(hypervisor, disk)
     except VirtError:
-        if disk.source.startupPolicy != "optional":
+        if not mayBeMissing(disk, boots):
             raise
+        left.append(known)
         if disk.device in ("cdrom", "floppy"):
-            return replaced(disk, type="file", source=None)
+            driver = disk.driver and replaced(disk.driver, type=None)
+            return replaced(disk, type="file", source=None, driver=driver)
         return None
 
 

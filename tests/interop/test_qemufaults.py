@@ -190,6 +190,13 @@ start optional
 domstate --reason optional
 !ls IMAGES
 undefine optional
+pool-create FOLDER/pool.xml
+define FOLDER/volumes.xml
+start volumes --paused
+dumpxml volumes
+destroy volumes
+undefine volumes
+pool-destroy p
 define FOLDER/flash.xml
 start flash --paused
 destroy flash
@@ -220,6 +227,16 @@ class MissingTests(FaultCase):
         text = _GUEST.replace("</devices>", f"{disks}</devices>").replace("IMAGES", IMAGES)
         text = text.replace("</name>", "</name>" + uuid.format(1).removesuffix("</name>"))
         world.write("optional.xml", text.replace("NAME", "optional"))
+        disks = """
+            <disk type='volume' device='cdrom'><driver type='qcow2'/><source pool='p' volume='no' startupPolicy='optional'/><target dev='hda'/></disk>
+            <disk type='volume'><source pool='p' volume='no' startupPolicy='optional'/><target dev='vda'/></disk>
+            <disk type='file' device='floppy'><source file='IMAGES/nope.img' startupPolicy='optional'/><target dev='fda'/></disk>
+            """
+        text = _GUEST.replace("</devices>", f"{disks}</devices>").replace("IMAGES", IMAGES)
+        text = text.replace("</name>", "</name>" + uuid.format(2).removesuffix("</name>"))
+        world.write("volumes.xml", text.replace("NAME", "volumes"))
+        pool = f"<pool type='dir'><name>p</name>{uuid.format(3).removesuffix('</name>')}"
+        world.write("pool.xml", f"{pool}<target><path>{IMAGES}/dir</path></target></pool>")
         text = _GUEST.replace(
             "machine='pc'>hvm</type>",
             "machine='q35'>hvm</type><loader readonly='yes' type='pflash'>IMAGES/a.raw</loader>"

@@ -373,16 +373,17 @@ class VolumeTests(Case):
         volume = "<source pool='nope' volume='v' startupPolicy='optional'/>"
         disks = (
             f"<disk type='volume'>{volume}<target dev='vda' bus='virtio'/></disk>"
-            f"<disk type='volume' device='cdrom'>{volume}<target dev='sda' bus='sata'/></disk>"
+            f"<disk type='volume' device='cdrom'>{volume}<target dev='sda' bus='sata'/>"
+            "<address type='drive' controller='0' bus='0' target='0' unit='0'/></disk>"
         )
         asked = parseDomain(DOMAIN.replace("<memballoon", f"{disks}<memballoon"))
-        made = self.successResultOf(
-            Deferred.fromCoroutine(withVolumes(self.world.hypervisor, asked))
-        )
+        left: list[Any] = []
+        made = self.made(asked, left=left)
         self.assertEqual(
             [(disk.target.dev, disk.type, disk.source) for disk in made.devices.disks],
             [("sdc", "file", asked.devices.disks[0].source), ("sda", "file", None)],
         )
+        self.assertEqual([disk.alias for disk in left], ["sata0-0-0", "virtio-disk0"])
         self.assertNotIn("vda", volumesOf(asked, made))
         strict = parseDomain(
             DOMAIN.replace("<memballoon", f"{disks.replace('optional', 'requisite')}<memballoon")
@@ -391,6 +392,13 @@ class VolumeTests(Case):
             Deferred.fromCoroutine(withVolumes(self.world.hypervisor, strict)), VirtError
         ).value
         self.assertEqual(error.get_error_code(), ErrorCode.NO_STORAGE_POOL)
+        # A guest whose memory is there already goes on without what was in its drives.
+        self.assertEqual(len(self.made(strict, boots=False).devices.disks), 2)
+
+    def made(self, asked: Any, **how: Any) -> Any:
+        """Return what a guest starts with."""
+        hypervisor = self.world.hypervisor
+        return self.successResultOf(Deferred.fromCoroutine(withVolumes(hypervisor, asked, **how)))
 
 
 class MediaTests(Case):

@@ -22,6 +22,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._net import NetTarget
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu import openvswitch, taps
+from pyvirt.drivers.qemu.bridging import plugTap
 from pyvirt.drivers.qemu.command.nets import isTap, queuesOf
 from pyvirt.drivers.qemu.hostends import checkVFIO
 from pyvirt.drivers.qemu.netchecks import checkDirect, checkPort
@@ -243,17 +244,8 @@ async def _bridged(
     fds = taps.createTap(name, queuesOf(nic), isVirtio(nic))
     try:
         taps.setHardwareAddress(name, taps.tapAddress(nic.mac.address))
-        port = actual.virtualport
-        if port is not None and port.type == "openvswitch":
-            taps.setMTU(name, nic.mtu or taps.mtuOf(bridge))
-            await openvswitch.addPort(hypervisor.processes, definition, bridge, name, nic, port)
-        else:
-            taps.setMTU(name, nic.mtu or taps.mtuOf(bridge))
-            if port is None or port.type is None:
-                # Ports of other kinds of switches are the business of who manages those.
-                taps.addPort(bridge, name)
-                if nic.portIsolated:
-                    taps.isolatePort(bridge, name)
+        port = replaced(nic, virtualport=actual.virtualport)
+        await plugTap(hypervisor, definition, port, bridge, name)
         taps.setOnline(name, True)
     except BaseException:
         for fd in fds:

@@ -18,6 +18,7 @@ from pyvirt.definitions.network import parseNetwork
 from pyvirt.definitions.networkport import (
     NetworkPortDefinition,
     Owner,
+    Plug,
     formatNetworkPort,
     parseNetworkPort,
 )
@@ -31,7 +32,15 @@ from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["Actual", "findActual", "listenOnNetworks", "promise", "releasePort", "settled"]
+__all__ = [
+    "Actual",
+    "findActual",
+    "listenOnNetworks",
+    "promise",
+    "reclaimPort",
+    "releasePort",
+    "settled",
+]
 
 log = Logger()
 
@@ -78,18 +87,8 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
     networks, network = await _find(hypervisor, name)
     if not await settled(networks.networkIsActive(network)):
         raise operationInvalid(f"network '{name}' is not active", ErrorDomain.NETWORK)
-    port = NetworkPortDefinition(
-        uuid=newUUID(hypervisor),
-        owner=Owner(name=definition.name, uuid=definition.uuid or bytes(16)),
-        group=source.portgroup,
-        virtualport=nic.virtualport,
-        mac=nic.mac.address,
-        bandwidth=nic.bandwidth,
-        vlan=nic.vlan,
-        isolated=nic.portIsolated,
-        trustGuestRxFilters=nic.trustGuestRxFilters,
-        plug=None,
-    )
+    bare = replaced(nic, source=replaced(source, portid=None))
+    port = _portOf(hypervisor, definition, bare, None)
     ref = await settled(networks.networkPortCreateXML(network, formatNetworkPort(port), 0))
     try:
         made = parseNetworkPort(await settled(networks.networkPortGetXMLDesc(ref, 0)))
@@ -205,6 +204,53 @@ async def promise(hypervisor: Hypervisor, nic: Any, limits: Any) -> None:
     ref = await settled(networks.networkPortLookupByUUID(network, uuid))
     params = bandwidthParams(limits, c.VIR_TYPED_PARAM_UINT)
     await settled(networks.networkPortSetParameters(ref, params, 0))
+
+
+async def reclaimPort(hypervisor: Hypervisor, definition: DomainDefinition, nic: Any) -> Any:
+    """
+    Have the network of a running guest's card know its port, which it may have forgotten; that it cannot be is logged.
+
+    @return: the card, with the port if it had none.
+    """
+    source, networks = nic.source, _networks(hypervisor)
+    if nic.type != "network" or source is None or networks is None:
+        return nic
+    if source.bridge is not None:
+        kind = nic.defined.actual if nic.defined is not None else None
+        plug = Plug(type=kind or "network", bridge=source.bridge)
+    elif source.dev is not None:
+        plug = Plug(type="direct", dev=source.dev, mode=source.mode)
+    else:
+        return nic
+    port = _portOf(hypervisor, definition, nic, plug)
+    try:
+        network = await settled(networks.networkLookupByName(source.network))
+        flags = c.VIR_NETWORK_PORT_CREATE_RECLAIM
+        await settled(networks.networkPortCreateXML(network, formatNetworkPort(port), flags))
+    except VirtError as error:
+        # Most are known.
+        log.debug("{error}", error=error)
+        return nic
+    return replaced(nic, source=replaced(source, portid=formatUUID(port.uuid)))
+
+
+def _portOf(
+    hypervisor: Hypervisor, definition: DomainDefinition, nic: Any, plug: Plug | None
+) -> NetworkPortDefinition:
+    """Describe the port of a card: the one that it has, else one that is made up."""
+    known = None if nic.source.portid is None else parseUUID(nic.source.portid)
+    return NetworkPortDefinition(
+        uuid=known or newUUID(hypervisor),
+        owner=Owner(name=definition.name, uuid=definition.uuid or bytes(16)),
+        group=nic.source.portgroup,
+        virtualport=nic.virtualport,
+        mac=nic.mac.address,
+        bandwidth=nic.bandwidth,
+        vlan=nic.vlan,
+        isolated=nic.portIsolated,
+        trustGuestRxFilters=nic.trustGuestRxFilters,
+        plug=plug,
+    )
 
 
 async def releasePort(hypervisor: Hypervisor, nic: Any) -> None:

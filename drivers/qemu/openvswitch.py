@@ -12,7 +12,7 @@ from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.process import Command, IProcesses
 
-__all__ = ["addPort", "portCommand", "removePort"]
+__all__ = ["addPort", "portCommand", "removePort", "switchOf"]
 
 _HEAD = ("ovs-vsctl", "--timeout=5", "--", "--if-exists", "del-port")
 
@@ -74,3 +74,14 @@ async def removePort(processes: IProcesses, name: str) -> None:
     @raise VirtError: it cannot be.
     """
     await processes.run(Command(argv=(*_HEAD, name)))
+
+
+async def switchOf(processes: IProcesses, name: str) -> str | None:
+    """
+    Return which switch a device is a port of; None: none.
+
+    @raise VirtError: it cannot be asked.
+    """
+    command = Command(argv=("ovs-vsctl", "--timeout=5", "iface-to-br", name))
+    done = await processes.run(command)
+    return done.output.decode(errors="replace").strip() or None

@@ -17,6 +17,7 @@ from pyvirt.drivers.filestore import firstSinceBoot
 from pyvirt.drivers.qemu import ending, happenings, locks
 from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
 from pyvirt.drivers.qemu.blocks.recognizing import recognize
+from pyvirt.drivers.qemu.bridging import plugAgain
 from pyvirt.drivers.qemu.connecting import (
     connectAgent,
     connectMonitor,
@@ -183,6 +184,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     running.whenEnded().addCallback(lambda _: ending.processEnded(hypervisor, domain, guest))
     if hypervisor.hasLocks:
         await locks.adopt(hypervisor, domain, guest, state != c.VIR_DOMAIN_PAUSED)
+    definition = domain.definition = await plugAgain(hypervisor, definition)
     await bindFilters(hypervisor, definition)
     try:
         await connectMonitor(hypervisor, domain, guest)

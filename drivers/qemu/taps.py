@@ -22,8 +22,10 @@ __all__ = [
     "exists",
     "hardwareAddress",
     "isolatePort",
+    "masterOf",
     "mtuOf",
     "openMacvtap",
+    "removePort",
     "setCoalesce",
     "setHardwareAddress",
     "setMTU",
@@ -42,6 +44,7 @@ _SIOCSIFHWADDR, _SIOCGIFHWADDR = 0x8924, 0x8927
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_SCOALESCE = 0xF
 _SIOCBRADDIF = 0x89A2
+_SIOCBRDELIF = 0x89A3
 _ARPHRD_ETHER = 1
 
 #: Names of devices are shorter than this, in bytes.
@@ -254,12 +257,36 @@ def addPort(bridge: str, name: str) -> None:
 
     @raise VirtError: it cannot be.
     """
-    request = _request(bridge)
     try:
-        index = socket.if_nametoindex(name)
-        _ask(_SIOCBRADDIF, struct.pack("16si20s", request[:16], index, b""))
+        _askBridge(_SIOCBRADDIF, bridge, name)
     except OSError as problem:
         raise _failure(problem, f"Unable to add bridge {bridge} port {name}") from None
+
+
+def removePort(bridge: str, name: str) -> None:
+    """
+    Unplug a device from a bridge.
+
+    @raise VirtError: it cannot be.
+    """
+    try:
+        _askBridge(_SIOCBRDELIF, bridge, name)
+    except OSError as problem:
+        raise _failure(problem, f"Unable to remove bridge {bridge} port {name}") from None
+
+
+def _askBridge(number: int, bridge: str, name: str) -> None:
+    request = _request(bridge)
+    index = socket.if_nametoindex(name)
+    _ask(number, struct.pack("16si20s", request[:16], index, b""))
+
+
+def masterOf(name: str) -> str | None:
+    """Return what a device is a port of; None: nothing, or there is no such device."""
+    try:
+        return os.path.basename(os.readlink(f"/sys/class/net/{name}/master"))
+    except OSError:
+        return None
 
 
 def isolatePort(bridge: str, name: str) -> None:

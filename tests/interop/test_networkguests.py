@@ -242,6 +242,13 @@ nwfilter-binding-list
 !ebtables -t nat -L | grep -v -- '-i vnet'; iptables-save | grep -- '^-A.*vnet'; ip6tables-save | grep -- '^-A.*vnet'
 detach-interface g network 52:54:00:00:00:04 --live
 nwfilter-binding-list
+net-destroy n9
+net-create FOLDER/n9.xml
+net-port-list n9
+!ls /sys/class/net/vbr9/brif
+RESTART
+!ls /sys/class/net/vbr9/brif
+!virsh -q -c qemu:///system net-port-list n9 | while read port; do virsh -c qemu:///system net-port-dumpxml n9 $port; done | grep -v uuid | sort
 destroy g
 nwfilter-binding-list
 !ebtables -t nat -L | grep -v -- '-i vnet'; iptables-save | grep -- '^-A.*vnet'; ip6tables-save | grep -- '^-A.*vnet'

@@ -37,6 +37,7 @@ class LongJob:
     @ivar problem: why that is, None if a client said so.
     @ivar cancel: what gives it up; None: it cannot be.
     @ivar look: what asks how far it is; None: C{query-migrate} does.
+    @ivar open: other changes may be made meanwhile (L{Jobs.open}).
     @ivar phase: how far a migration is, C{flags} it was asked with, C{peer} the destination's daemon if this one leads.
     """
 
@@ -48,6 +49,7 @@ class LongJob:
     problem: VirtError | None = None
     cancel: Any = None
     look: Any = None
+    open: bool = False
     phase: str = ""
     flags: int = 0
     peer: str = ""
@@ -58,6 +60,7 @@ class _Turn:
     what: str
     within: bool
     ready: Deferred[None]
+    alone: bool = False
 
 
 class Jobs:
@@ -83,16 +86,16 @@ class Jobs:
 
     @asynccontextmanager
     async def change(
-        self, what: str, *, within: bool = False, wait: float = WAIT
+        self, what: str, *, within: bool = False, alone: bool = False, wait: float = WAIT
     ) -> AsyncIterator[None]:
         """
         Hold the domain while a change is made.
 
         @param what: named to those who wait in vain.
-        @param within: it may be made while a long operation is under way.
+        @param within: it may be made while a long operation is under way; C{alone}: not even if that is open.
         @raise VirtError: C{OPERATION_TIMEOUT}: others hold it for too long; C{OPERATION_FAILED}: too many wait.
         """
-        await self._turn(what, within, wait)
+        await self._turn(what, within, wait, alone)
         try:
             yield
         finally:
@@ -109,7 +112,7 @@ class Jobs:
         @param operation: C{VIR_DOMAIN_JOB_OPERATION_*}.
         @raise VirtError: as L{change}.
         """
-        await self._turn(what, False, wait)
+        await self._turn(what, False, wait, True)
         job = self.long = LongJob(what, operation, self._clock.seconds())
         self.holder = None
         self._next()
@@ -121,7 +124,7 @@ class Jobs:
 
     async def begin(self, what: str, operation: int, *, wait: float = WAIT) -> LongJob:
         """As L{longer}, for an operation that outlives who began it; L{finish} ends it."""
-        await self._turn(what, False, wait)
+        await self._turn(what, False, wait, True)
         job = self.long = LongJob(what, operation, self._clock.seconds())
         self.holder = None
         self._next()
@@ -133,23 +136,30 @@ class Jobs:
             self.long = None
             self._next()
 
+    def open(self, job: LongJob) -> None:
+        """Let changes be made while an operation that has begun is under way, but no other operations."""
+        job.open = True
+        self._next()
+
     @property
     def free(self) -> bool:
         """Whether nobody changes the domain."""
-        return self._free(False)
+        return self._free(False, True)
 
-    def _free(self, within: bool) -> bool:
-        return self.holder is None and (within or self.long is None)
+    def _free(self, within: bool, alone: bool) -> bool:
+        if self.holder is not None:
+            return False
+        return within or self.long is None or (self.long.open and not alone)
 
-    async def _turn(self, what: str, within: bool, wait: float) -> None:
-        if self._free(within) and not (self._waiting and not within):
+    async def _turn(self, what: str, within: bool, wait: float, alone: bool) -> None:
+        if self._free(within, alone) and (within or not self._ahead(alone)):
             self._take(what)
             return
         others = len(self._waiting) + (self.holder is not None) + (self.long is not None)
         if self._most and others >= self._most:
             detail = "cannot acquire state change lock due to max_queued limit"
             raise virtError(ErrorCode.OPERATION_FAILED, detail, ErrorDomain.QEMU)
-        turn = _Turn(what, within, Deferred())
+        turn = _Turn(what, within, Deferred(), alone)
         self._waiting.append(turn)
         timer = self._clock.callLater(wait, self._late, turn)
         try:
@@ -162,13 +172,17 @@ class Jobs:
             if timer.active():
                 timer.cancel()
 
+    def _ahead(self, alone: bool) -> bool:
+        """Whether somebody waits who comes first: those who wait for a long operation to end are passed by others."""
+        return any(alone or not turn.alone or self.long is None for turn in self._waiting)
+
     def _take(self, what: str) -> None:
         self.holder = what
         self.since = self._clock.seconds()
 
     def _next(self) -> None:
         for turn in self._waiting:
-            if self._free(turn.within):
+            if self._free(turn.within, turn.alone):
                 self._waiting.remove(turn)
                 self._take(turn.what)
                 turn.ready.callback(None)

@@ -124,7 +124,7 @@ class DomainSnapshots(SnapshotLookups[Domain]):
                 )
             if found.state == "blocked":
                 raise internal(f"Invalid domain state {found.state}")
-            async with domain.jobs.change("remoteDispatchDomainSnapshotCreateXML"):
+            async with domain.jobs.change("remoteDispatchDomainSnapshotCreateXML", alone=True):
                 self._redefine(domain, snapshot, flags)
         else:
             await take(hypervisor, domain, snapshot, flags)
@@ -156,7 +156,7 @@ class DomainSnapshots(SnapshotLookups[Domain]):
             | 8,  # C{RESET_NVRAM}
         )
         domain, own = self.snapshotOf(snap)
-        async with domain.jobs.change("remoteDispatchDomainRevertToSnapshot"):
+        async with domain.jobs.change("remoteDispatchDomainRevertToSnapshot", alone=True):
             await revert(self._hypervisor, domain, self.named(domain, own.name), flags)
 
     async def domainSnapshotDelete(self, snap: DomainSnapshotRef, flags: int) -> None:
@@ -171,7 +171,7 @@ class DomainSnapshots(SnapshotLookups[Domain]):
             | c.VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY,
         )
         domain, own = self.snapshotOf(snap)
-        async with domain.jobs.change("remoteDispatchDomainSnapshotDelete"):
+        async with domain.jobs.change("remoteDispatchDomainSnapshotDelete", alone=True):
             await delete(self._hypervisor, domain, self.named(domain, own.name), flags)
 
 

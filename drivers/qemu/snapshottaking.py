@@ -60,6 +60,7 @@ from pyvirt.drivers.qemu.refusals import (
     unsupportedConfig,
 )
 from pyvirt.drivers.qemu.saveimage import FIXED, SaveImage, runtimeFacts
+from pyvirt.drivers.qemu.validatedisks import checkSource
 from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -455,6 +456,7 @@ async def addOverlays(
             busy(guest, disk)
             images = chain(disk)
             new = Image(prepared(wish.source), wish.format or "qcow2")
+            checkSource(new.source, new.format, new.source.encryption)
             overlay = NewImage(hypervisor, guest, new)
             size = 0 if reuse else await capacityOf(guest, images[0])
             lease = partial(locks.take, hypervisor, domain, guest, disk, wish.source)

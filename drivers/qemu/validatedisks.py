@@ -14,7 +14,7 @@ from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["checkDisk", "checkPlace", "knowsThread", "sharesMemory"]
+__all__ = ["checkDisk", "checkPlace", "checkSource", "knowsThread", "sharesMemory"]
 
 #: The largest limit of throughput that QEMU takes.
 _MOST = 1000000000000000
@@ -95,9 +95,10 @@ def checkDisk(disk: Any, definition: DomainDefinition) -> None:
         raise refuse("metadata cache max size control is supported only with qcow2 images")
     if disk.type == "vhostuser" and not sharesMemory(definition):
         raise refuse("'vhostuser' requires shared memory")
-    _format(driver.type if driver is not None else None, disk)
+    form = driver.type if driver is not None else None
+    _format(form, disk)
     if source is not None:
-        _source(source, disk.encryption or source.encryption)
+        checkSource(source, form, disk.encryption or source.encryption)
 
 
 def _geometry(geometry: Any, bus: str) -> None:
@@ -245,7 +246,13 @@ def _format(form: str | None, disk: Any) -> None:
         raise refuse("'cow' storage format is not supported")
 
 
-def _source(source: Any, encryption: Any) -> None:
+def checkSource(source: Any, form: str | None, encryption: Any) -> None:
+    """
+    Refuse an image that QEMU cannot open as it is described.
+
+    @param form: its format.
+    @raise VirtError: it is such.
+    """
     protocol = getattr(source, "protocol", None)
     if encryption is not None:
         if encryption.format in ("qcow", "default"):
@@ -256,6 +263,8 @@ def _source(source: Any, encryption: Any) -> None:
             raise refuse(
                 f"{encryption.format} is currently not supported by the qemu encryption engine"
             )
+        if encryption.engine != "librbd" and form not in (None, "raw", "qcow2"):
+            raise refuse("encryption is supported only with 'raw' and 'qcow2' image format")
     if protocol == "tftp":
         raise refuse("'tftp' protocol is not supported with this QEMU binary")
     if protocol == "nfs":

@@ -65,6 +65,8 @@ snapshot-create-as g busy --disk-only --diskspec vda,snapshot=manual
 blockjob g vda --abort
 <block.xml <disk type='block'><source dev='/dev/null'/></disk>
 blockcopy g vda --xml FOLDER/block.xml --transient-job --wait
+<qed.xml <disk type='file'><driver type='qed'/><source file='IMAGES/no.qed'><encryption format='luks'><secret type='passphrase' usage='/no'/></encryption></source></disk>
+blockcopy g vda --xml FOLDER/qed.xml --transient-job --wait
 <dir.xml <disk type='dir'><source dir='/tmp'/></disk>
 blockcopy g vda --xml FOLDER/dir.xml --transient-job --wait
 blockcopy g vda IMAGES/copy3.raw --transient-job --wait --finish --format raw
@@ -86,6 +88,8 @@ domblkthreshold g vda 1000
 SNAPSHOTS = """
 snapshot-create-as g i1 internal-one
 snapshot-info g i1
+<enc.xml <domainsnapshot><disks><disk name='vda'><driver type='qcow2'/><source file='IMAGES/no.qcow2'><encryption format='luks' engine='librbd'><secret type='passphrase' usage='/no'/></encryption></source></disk><disk name='vdb' snapshot='no'/></disks></domainsnapshot>
+snapshot-create g FOLDER/enc.xml --disk-only --no-metadata
 snapshot-create-as g i2 --halt
 domstate g --reason
 start g
@@ -158,6 +162,10 @@ UNTIL None | domjobinfo g
 <cp.xml <domaincheckpoint><name>c4</name></domaincheckpoint>
 backup-begin g FOLDER/b3.xml FOLDER/cp.xml
 backup-dumpxml g
+qemu-monitor-command g '{"execute":"query-name","id":"1"}'
+suspend g
+resume g
+checkpoint-create-as g cx --diskspec vda,checkpoint=no
 !qemu-img convert -O raw 'nbd+unix:///vda?socket=/run/libvirt/nbd.sock' IMAGES/pulled.raw && qemu-img compare -U IMAGES/pulled.raw IMAGES/push.qcow2
 blockcommit g vda --active
 RESTART
@@ -178,6 +186,8 @@ checkpoint-delete g c2
 checkpoint-create-as g c5
 checkpoint-delete g c5 --metadata
 !ls IMAGES
+<b7.xml <domainbackup><disks><disk name='vda' type='file'><driver type='qed'/><target file='IMAGES/no.qed'><encryption format='luks'><secret type='passphrase' usage='/no'/></encryption></target></disk></disks></domainbackup>
+backup-begin g FOLDER/b7.xml
 <b9.xml <domainbackup mode='pull'><server name='localhost' port='10809' tls='yes'/></domainbackup>
 backup-begin g FOLDER/b9.xml
 checkpoint-create-as g k1

@@ -42,6 +42,7 @@ DEVICES = """
 <disk type='nvme'><source type='pci' namespace='1' managed='no'><address domain='0' bus='1' slot='0' function='0'/></source><target dev='vda'/></disk>
 <disk type='file'><source file='IMAGES/a.raw'/><target dev='vda'/></disk><disk type='file'><source file='IMAGES/a.raw'/><target dev='vdb'/></disk>
 <disk type='file'><driver type='qcow2'/><source file='IMAGES/q.qcow2'><encryption format='luks'><secret type='passphrase' usage='/nope'/></encryption></source><target dev='vda'/></disk>
+<disk type='file'><driver type='vmdk'/><source file='IMAGES/q.qcow2'><encryption format='luks'><secret type='passphrase' usage='/nope'/></encryption></source><target dev='vda'/></disk>
 <interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='nobr'/></interface>
 <interface type='bridge'><source bridge='nobr'/><virtualport type='openvswitch'/></interface>
 <interface type='network'><source network='nonet'/></interface>

@@ -196,3 +196,29 @@ class QueueTests(SynchronousTestCase):
         going.callback(None)
         self.assertEqual([self.successResultOf(each) for each in (first, second)], ["a", "b"])
         self.successResultOf(Deferred.fromCoroutine(change("d")))
+
+    def test_open(self) -> None:
+        """Changes are made during an operation that is open, other operations and what goes alone wait for its end."""
+        jobs, made = Jobs(Clock()), []
+
+        async def change(name: str, alone: bool = False) -> None:
+            async with jobs.change(name, alone=alone):
+                made.append(name)
+
+        async def longer() -> None:
+            async with jobs.longer("longer", 1):
+                made.append("longer")
+
+        job = self.successResultOf(Deferred.fromCoroutine(jobs.begin("backup", 1)))
+        waiting = [
+            Deferred.fromCoroutine(each) for each in (longer(), change("alone", True), change("a"))
+        ]
+        self.assertEqual((made, jobs.free), ([], False))
+        jobs.open(job)
+        self.successResultOf(Deferred.fromCoroutine(change("b")))
+        self.assertEqual((made, jobs.free), (["a", "b"], False))
+        jobs.finish(job)
+        self.assertEqual(made, ["a", "b", "longer", "alone"])
+        self.assertTrue(jobs.free)
+        for each in waiting:
+            self.successResultOf(each)

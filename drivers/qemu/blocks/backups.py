@@ -49,6 +49,7 @@ from pyvirt.drivers.qemu.refusals import (
     systemFailure,
     unsupportedConfig,
 )
+from pyvirt.drivers.qemu.validatedisks import checkSource
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ class DomainBackup:
 def watch(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, backup: Backup, long: LongJob
 ) -> None:
-    """Let those who ask see how far a backup is, and give it up."""
+    """Let those who ask see how far a backup is, give it up, and change the domain meanwhile."""
     backup.job = long
 
     async def cancel() -> None:
@@ -224,6 +225,7 @@ def watch(
         return await progress(guest, backup)
 
     long.cancel, long.look = cancel, look
+    domain.jobs.open(long)
 
 
 async def progress(guest: Guest, backup: Backup) -> dict[str, Any]:
@@ -302,6 +304,8 @@ async def _begin(
                 ErrorDomain.QEMU,
             )
     for wish in chosen:
+        if wish.store is not None:
+            checkSource(wish.store, wish.format, wish.store.encryption)
         _checkStore(wish, reuse)
     made: list[NewImage] = []
     opened: list[Image] = []

@@ -58,6 +58,7 @@ from pyvirt.drivers.qemu.refusals import (
     systemFailure,
     unsupportedConfig,
 )
+from pyvirt.drivers.qemu.validatedisks import checkSource
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
@@ -380,6 +381,7 @@ async def copy(
     if shallow and format == "raw":
         raise unsupportedConfig(f"shallow copy of disk '{target}' into a raw file is not possible")
     source = prepared(source)
+    checkSource(source, format, source.encryption)
     mirror = Image(source, format)
     made = NewImage(hypervisor, guest, mirror, "failed to create copy target")
     below = images[1] if shallow else None

@@ -10,16 +10,21 @@ import json
 import os
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pyvirt.definitions.network import parseNetwork
 from pyvirt.drivers.host.networks import dnsmasq, firewall
 from pyvirt.drivers.host.networks.leasehelper import LeaseError, main, told
 from pyvirt.drivers.host.networks.leases import leases
 from pyvirt.drivers.host.networks.macmap import noteGuest
+from pyvirt.drivers.host.networks.network import Network
+from pyvirt.drivers.host.networks.running import Runner
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.errors import VirtError
+from pyvirt.process import Command, Processes
 from tests.host.support import makeHost
 
 
@@ -217,6 +222,48 @@ class LeaseTests(SynchronousTestCase):
         Where nothing was lent there are none.
         """
         self.assertEqual(leases(self.path, _PLAIN, "b", 0), [])
+
+
+class ServerTests(TestCase):
+    timeout = 120
+
+    async def test_foundAgain(self) -> None:
+        """
+        A name server that an earlier life has started runs what writes leases down where that is now.
+        """
+        processes = Processes(reactor)
+        host = makeHost(self.mktemp(), processes, reactor)
+        for folder in (host.layout.networkState, host.layout.dnsmasq):
+            os.makedirs(folder)
+        # Should it not be found, none is started.
+        os.makedirs(f"{host.layout.dnsmasq}/n.conf")
+        word = f"--conf-file={host.layout.dnsmasq}/n.conf"
+        uuid = "<uuid>11111111-2222-3333-4444-555555555555</uuid>"
+        network = Network(_network(f"{uuid}<bridge name='b'/><ip address='10.0.0.1' prefix='24'/>"))
+        server = processes.start(Command(argv=("/bin/sh", "-c", "kill -STOP $$", "sh", word)))
+        with open(f"{host.layout.networkState}/n.pid", "w") as file:
+            file.write(f"{server.pid}\n")
+
+        def words() -> bytes:
+            with open(f"/proc/{server.pid}/cmdline", "rb") as file:
+                return file.read()
+
+        try:
+            while word.encode() not in words():  # for a moment a new process has none
+                await deferLater(reactor, 0.005)
+            await Runner(host).again(network)
+            self.assertEqual(network.server.pid, server.pid)
+        finally:
+            server.kill(9)
+            await server.whenEnded()
+        await network.server.whenEnded()
+        script = f"{host.layout.dnsmasq}/.leasehelper"
+        told = {"DNSMASQ_INTERFACE": "b", "DNSMASQ_LEASE_EXPIRES": "9"}
+        add = Command(argv=(script, "add", "m", "10.0.0.5", "it's"), environment=told)
+        await processes.run(add)
+        init = Command(argv=(script, "init"), environment={"VIR_BRIDGE_NAME": "b"})
+        finished = await processes.run(init)
+        self.assertEqual(finished.output, b"9 m 10.0.0.5 it's *\n")
 
 
 class DefinitionTests(SynchronousTestCase):

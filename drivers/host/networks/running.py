@@ -152,6 +152,8 @@ class Runner:
         network.server = self._adopted(network)
         if network.server is None:
             await self.serve(network)
+        else:
+            self._leaseScript()  # Python and we may be elsewhere now than when it was started
 
     async def start(self, network: Network, begins: Callable[[], None]) -> None:
         """

@@ -108,7 +108,7 @@ def prepareLive(
             left.append(disk)
         if disk.device in ("cdrom", "floppy"):
             driver = disk.driver and replaced(disk.driver, type=None)
-            return replaced(disk, source=None, driver=driver)
+            return replaced(disk, source=None, backingStore=None, driver=driver)
         return None
 
     definition = aligned(named(definition))

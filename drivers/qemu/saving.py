@@ -47,6 +47,7 @@ from pyvirt.drivers.qemu.saveimage import (
     writeHeader,
 )
 from pyvirt.drivers.qemu.taints import taint
+from pyvirt.drivers.qemu.volumes import shown
 from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.params import validateParams
 
@@ -92,7 +93,8 @@ async def saveTo(
             await guest.execute("stop")
         file: MemoryFile | None = None
         try:
-            definition = domain.definition
+            # Where volumes are is found again when it is restored.
+            definition = shown(domain.definition, guest.volumes)
             if changed is not None:
                 wanted = await hypervisor.parse(changed)
                 checkStable(definition, wanted, guest.askedCPU)

@@ -98,7 +98,7 @@ async def _found(
         left.append(known)
         if disk.device in ("cdrom", "floppy"):
             driver = disk.driver and replaced(disk.driver, type=None)
-            return replaced(disk, type="file", source=None, driver=driver)
+            return replaced(disk, type="file", source=None, backingStore=None, driver=driver)
         return None
 
 

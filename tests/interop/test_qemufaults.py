@@ -193,7 +193,13 @@ domstate --reason optional
 undefine optional
 pool-create FOLDER/pool.xml
 define FOLDER/volumes.xml
+vol-create-as p v 1M
 start volumes --paused
+dumpxml volumes
+managedsave volumes
+managedsave-dumpxml volumes
+vol-delete v p
+start volumes
 dumpxml volumes
 destroy volumes
 undefine volumes
@@ -230,6 +236,7 @@ class MissingTests(FaultCase):
         world.write("optional.xml", text.replace("NAME", "optional"))
         disks = """
             <disk type='volume' device='cdrom'><driver type='qcow2'/><source pool='p' volume='no' startupPolicy='optional'/><target dev='hda'/></disk>
+            <disk type='volume' device='cdrom'><source pool='p' volume='v' startupPolicy='requisite'/><target dev='hdb'/></disk>
             <disk type='volume'><source pool='p' volume='no' startupPolicy='optional'/><target dev='vda'/></disk>
             <disk type='file' device='floppy'><source file='IMAGES/nope.img' startupPolicy='optional'/><target dev='fda'/></disk>
             """

@@ -74,7 +74,7 @@ _CHANGING = re.compile(
 
 
 _TUNNELLED = re.compile(
-    "error: (internal error: failed to convert virJSONValue to JSON data"
+    "error: (internal error: failed to convert virJSONValue to yajl data"
     "|operation failed: job 'migration out' failed: TLS handshake failed: .*)"
 )
 

@@ -47,47 +47,21 @@ from pyvirt.blocking._objects import NetworkPart as _NetworkPart
 from pyvirt.blocking._objects import Object as _Object
 from pyvirt.blocking._objects import generate as _generate
 from pyvirt.blocking._stream import StreamBase as _StreamBase
-from pyvirt.blocking._types import (
-    _T as _T,
-)
-from pyvirt.blocking._types import (
-    _BlkioParameter as _BlkioParameter,
-)
-from pyvirt.blocking._types import (
-    _DomainCB as _DomainCB,
-)
-from pyvirt.blocking._types import (
-    _EventAddHandleFunc as _EventAddHandleFunc,
-)
-from pyvirt.blocking._types import (
-    _EventAddTimeoutFunc as _EventAddTimeoutFunc,
-)
-from pyvirt.blocking._types import (
-    _EventCB as _EventCB,
-)
-from pyvirt.blocking._types import (
-    _EventRemoveHandleFunc as _EventRemoveHandleFunc,
-)
-from pyvirt.blocking._types import (
-    _EventRemoveTimeoutFunc as _EventRemoveTimeoutFunc,
-)
-from pyvirt.blocking._types import (
-    _EventUpdateHandleFunc as _EventUpdateHandleFunc,
-)
-from pyvirt.blocking._types import (
-    _EventUpdateTimeoutFunc as _EventUpdateTimeoutFunc,
-)
-from pyvirt.blocking._types import (
-    _MemoryParameter as _MemoryParameter,
-)
-from pyvirt.blocking._types import (
-    _SchedParameter as _SchedParameter,
-)
-from pyvirt.blocking._types import (
-    _TimerCB as _TimerCB,
-)
-from pyvirt.blocking._types import (
-    _TypedParameter as _TypedParameter,
+from pyvirt.blocking._types import (  # noqa: F401 - the binding has these names too
+    _T,
+    _BlkioParameter,
+    _DomainCB,
+    _EventAddHandleFunc,
+    _EventAddTimeoutFunc,
+    _EventCB,
+    _EventRemoveHandleFunc,
+    _EventRemoveTimeoutFunc,
+    _EventUpdateHandleFunc,
+    _EventUpdateTimeoutFunc,
+    _MemoryParameter,
+    _SchedParameter,
+    _TimerCB,
+    _TypedParameter,
 )
 from pyvirt.client import api as _api
 from pyvirt.client import errornames as _errornames

@@ -6,6 +6,9 @@ and the one for all of them (version 2).  Each guest has a group in C{/machine},
 with a group inside for each of its threads and one for the emulator.  Where no controller is mounted, or nobody lets
 us make groups, guests go without.
 
+Side by side, version 2 is preferred for what it has.  It has no controllers for used time and for devices: the first is
+counted in every group, and the second is a program for the kernel, where those are allowed.
+
 Source: the kernel's documentation, "Control Groups version 1" and "Control Group v2".
 """
 
@@ -19,6 +22,7 @@ from collections.abc import Mapping
 import attrs
 from twisted.logger import Logger
 
+from pyvirt.drivers.qemu.bpf import canFilter
 from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.errors import ErrorDomain
 
@@ -32,6 +36,10 @@ CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio", "freezer", "device
 _UNIFIED = {"blkio": "io"}
 #: Controllers of which each thread has a group of its own.
 _THREADED = ("cpu", "cpuacct", "cpuset")
+#: Those without which nothing of threads can be said.
+_PLACED = ("cpu", "cpuset")
+#: What every group of version 2 has, and nobody switches on.
+_EVERYWHERE = ("cpuacct", "devices")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 #: Partitions at the top that keep their names.
 _FIXED = ("machine", "system", "user")
@@ -71,7 +79,7 @@ class Cgroups:
     What is mounted on this host.
 
     @ivar mounts: by controller, where its hierarchy (version 1) is.
-    @ivar unified: where the hierarchy of version 2 is, None if it is not mounted.
+    @ivar unified: where the hierarchy of version 2 is, None if it is not mounted, or has nothing for us.
     @ivar controllers: those that version 2 has, in our words.
     """
 
@@ -86,11 +94,9 @@ class Cgroups:
         return self.unified if controller in self.controllers else None
 
     def roots(self) -> list[str]:
-        """List all hierarchies in which guests have groups, each once."""
-        found = dict.fromkeys(self.mounts.values())
-        if self.unified is not None:
-            found[self.unified] = None
-        return list(found)
+        """List all hierarchies in which guests have groups, each once, that of version 2 first."""
+        found = [] if self.unified is None else [self.unified]
+        return list(dict.fromkeys([*found, *self.mounts.values()]))
 
 
 def findCgroups(mounts: str = "/proc/self/mounts") -> Cgroups:
@@ -117,17 +123,16 @@ def findCgroups(mounts: str = "/proc/self/mounts") -> Cgroups:
             found |= {name: place for name in CONTROLLERS if name in row[3].split(",")}
     controllers: set[str] = set()
     if unified is not None:
-        try:
-            with open(os.path.join(unified, "cgroup.controllers"), encoding="ascii") as file:
-                there = file.read().split()
-        except OSError:
-            unified = None
+        there = _read(os.path.join(unified, "cgroup.controllers")).split()
+        if there:
+            controllers = {name for name in CONTROLLERS if _UNIFIED.get(name, name) in there}
+            controllers.add("cpuacct")
+            if canFilter(unified):
+                controllers.add("devices")
         else:
-            controllers = {
-                name
-                for name in CONTROLLERS
-                if _UNIFIED.get(name, name) in there and name not in found
-            }
+            # Systemd keeps track of processes by it, and has all controllers elsewhere.
+            unified = None
+    found = {name: place for name, place in found.items() if name not in controllers}
     return Cgroups(mounts=found, unified=unified, controllers=frozenset(controllers))
 
 
@@ -198,7 +203,7 @@ class GuestGroup:
             parent, place = place, os.path.join(place, part)
             if not os.path.isdir(place):
                 if number < len(parts) - 1 and not anywhere:
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place)
+                    raise self._noPartition(root, place)
                 try:
                     os.mkdir(place, 0o755)
                 except FileExistsError:
@@ -206,13 +211,25 @@ class GuestGroup:
             self._inherit(root, parent, place)
         self._there.add(root)
 
+    def _noPartition(self, root: str, place: str) -> Exception:
+        """Make the error of a partition, or one above it, that is not there."""
+        problem = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place)
+        if root != self.host.unified:
+            return problem
+        above = os.path.join(root, os.path.dirname(os.path.dirname(self.path)))
+        if os.path.isdir(above):
+            problem.filename += "/"
+            return problem
+        detail = f"Unable to read from '{above}/cgroup.controllers'"
+        return systemFailure(problem, detail, ErrorDomain.NONE)
+
     def _inherit(self, root: str, parent: str, place: str) -> None:
         """Give a new group what it does not have by itself."""
         if root == self.host.unified:
             wanted = [
                 f"+{_UNIFIED.get(name, name)}"
                 for name in CONTROLLERS
-                if name in self.host.controllers
+                if name in self.host.controllers and name not in _EVERYWHERE
             ]
             for each in wanted:
                 _try(os.path.join(parent, "cgroup.subtree_control"), each)
@@ -230,7 +247,7 @@ class GuestGroup:
 
     def isUnified(self, controller: str) -> bool:
         """Whether a controller is that of version 2."""
-        return self.host.base(controller) == self.host.unified
+        return controller in self.host.controllers
 
     def file(self, controller: str, name: str, inner: str = "") -> str:
         """
@@ -285,9 +302,7 @@ class GuestGroup:
         """
         found = []
         for root in self._there:
-            threaded = root in {self.host.base(name) for name in _THREADED} or (
-                root == self.host.unified
-            )
+            threaded = root in self._threadedRoots()
             if threaded:
                 self.makeInner("emulator", root)
             found.append(
@@ -323,7 +338,7 @@ class GuestGroup:
                 ) from None
             if each == self.host.unified:
                 _try(os.path.join(place, "cgroup.type"), "threaded")
-                for name in _THREADED:
+                for name in _PLACED:
                     if name in self.host.controllers:
                         _try(os.path.join(parent, "cgroup.subtree_control"), f"+{name}")
             else:
@@ -337,6 +352,8 @@ class GuestGroup:
             _try(os.path.join(root, self.path, inner, name), str(thread))
 
     def _threadedRoots(self) -> list[str]:
+        if not any(self.has(name) for name in _PLACED):
+            return []
         wanted = {self.host.base(name) for name in _THREADED} | {self.host.unified}
         return [root for root in self.host.roots() if root in wanted and root in self._there]
 

@@ -1,11 +1,9 @@
 """
 Devices of the host that a guest may open, and that the kernel keeps it from otherwise: L{DeviceAccess}.
 
-A guest may open what C{cgroup_device_acl} of qemu.conf names, terminals, and what its definition is made of.  Rules
-stand in the controller C{devices} (version 1) of the guest's group, where they outlive the daemon.  Without that
-controller, and where nobody lets us make rules, guests may open what their user may.
-
-Source: the kernel's documentation, "Device Whitelist Controller"; C{devices.list} of guests of libvirtd 9.0.0.
+A guest may open what C{cgroup_device_acl} of qemu.conf names, terminals, and what its definition is made of.  The rules
+belong to the guest's group, where they outlive the daemon (L{pyvirt.drivers.qemu.devicefilters}).  Where nobody lets us
+make rules, guests may open what their user may.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from twisted.logger import Logger
 
-from pyvirt.drivers.qemu.cgroups import GuestGroup
+from pyvirt.drivers.qemu.devicefilters import Filter
 from pyvirt.drivers.qemu.devicerules import BOTH, Rules, join, ruleOf
 from pyvirt.errors import VirtError
 
@@ -42,13 +40,14 @@ class DeviceAccess:
     """
 
     def __init__(
-        self, group: GuestGroup, always: Iterable[str] | None, needed: Callable[[], Rules]
+        self, filter: Filter, always: Iterable[str] | None, needed: Callable[[], Rules]
     ) -> None:
         """
+        @param filter: what keeps it from devices.
         @param always: what guests may open whatever they are made of; None: nobody says.
         @param needed: returns what the guest is made of now.
         """
-        self._group = group
+        self._filter = filter
         self._always = ALWAYS if always is None else tuple(always)
         self._needed = needed
 
@@ -59,7 +58,7 @@ class DeviceAccess:
         @return: False where it cannot be.
         """
         try:
-            self._group.write("devices", "devices.deny", "a")
+            self._filter.begin()
         except VirtError as error:
             log.warn("guests may open all devices: {error}", error=error)
             return False
@@ -72,17 +71,13 @@ class DeviceAccess:
 
     def isThere(self) -> bool:
         """Whether a guest that runs is confined."""
-        try:
-            listed = self._group.read("devices", "devices.list")
-        except VirtError:
-            return False
-        return not any(line.startswith("a") for line in listed.splitlines())
+        return self._filter.isThere()
 
     def allow(self, rules: Rules) -> None:
         """Let the guest open what it is about to get."""
         for device, access in rules.items():
             try:
-                self._group.write("devices", "devices.allow", f"{device} {access}")
+                self._filter.allow(device, access)
             except VirtError as error:
                 # A group above has not got it; whoever opens it says so.
                 log.warn("{error}", error=error)
@@ -101,6 +96,6 @@ class DeviceAccess:
             # That nobody may make it either is as good as said.
             which = "w" if device in kept else "rwm"
             try:
-                self._group.write("devices", "devices.deny", f"{device} {which}")
+                self._filter.deny(device, which)
             except VirtError as error:
                 log.warn("{error}", error=error)

@@ -29,7 +29,7 @@ from pyvirt.drivers.qemu.refusals import (
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.params import validateParams
 
-__all__ = ["MemoryTuning"]
+__all__ = ["NO_MEMORY", "MemoryTuning"]
 
 UNLIMITED = limits.UNLIMITED
 _FIELDS = {
@@ -37,6 +37,8 @@ _FIELDS = {
     "soft_limit": "softLimit",
     "swap_hard_limit": "swapHardLimit",
 }
+#: Said of a guest whose memory nothing limits.
+NO_MEMORY = "cgroup memory controller is not mounted"
 _MODES = ("strict", "preferred", "interleave", "restrictive")
 _NODES = 16384
 
@@ -75,7 +77,7 @@ class MemoryTuning:
         found = []
         for name, field in _FIELDS.items():
             if live:
-                group = self._group(domain, "memory", "cgroup memory controller is not mounted")
+                group = self._group(domain, "memory", NO_MEMORY)
                 value: int | None = limits.memoryLimit(group, name)
             else:
                 value = getattr(tune, field)
@@ -99,7 +101,7 @@ class MemoryTuning:
             live, config = domain.impact(flags)
             group = None
             if live:
-                group = self._group(domain, "memory", "cgroup memory controller is not mounted")
+                group = self._group(domain, "memory", NO_MEMORY)
             now = domain.definition.memtune or MemTune()
             if "hard_limit" in given or "swap_hard_limit" in given:
                 hard = given.get("hard_limit", now.hardLimit)

@@ -12,6 +12,7 @@ from zope.interface import implementer
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.older import IOlderCalls
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
+from pyvirt.drivers.qemu.memorytuning import NO_MEMORY
 from pyvirt.errors import VirtError
 
 __all__ = ["OlderCalls"]
@@ -33,5 +34,7 @@ class OlderCalls:
         return error
 
     def count(self, procedure: str, error: VirtError) -> int | None:
+        if procedure == "domainGetMemoryParameters" and error.str2 == NO_MEMORY:
+            return 3
         # How many these are is told before anything is looked at, except flags.
         return 6 if procedure == "domainGetBlkioParameters" and error.int1 != 0 else None

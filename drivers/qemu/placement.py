@@ -21,10 +21,11 @@ from pyvirt.definitions.units import formatSet
 from pyvirt.drivers.qemu import cgrouplimits as limits
 from pyvirt.drivers.qemu.cgroups import GuestGroup, groupName
 from pyvirt.drivers.qemu.deviceaccess import DeviceAccess
+from pyvirt.drivers.qemu.devicefilters import filterOf
 from pyvirt.drivers.qemu.devicerules import rulesOf
 from pyvirt.drivers.qemu.procfs import threadTimes
 from pyvirt.drivers.qemu.refusals import systemFailure, unsupportedConfig
-from pyvirt.errors import ErrorDomain
+from pyvirt.errors import ErrorDomain, VirtError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.domain import Domain
@@ -135,7 +136,7 @@ def _tellFabric(group: GuestGroup, appid: str) -> None:
 
 def _access(hypervisor: Hypervisor, domain: Domain, group: GuestGroup) -> DeviceAccess:
     always = hypervisor.config.values.get("cgroup_device_acl")
-    return DeviceAccess(group, always, lambda: rulesOf(domain.definition))
+    return DeviceAccess(filterOf(group), always, lambda: rulesOf(domain.definition))
 
 
 #: Enters all the groups that are named before C{--}, then becomes what follows.
@@ -227,12 +228,18 @@ def _limitCPU(hypervisor: Hypervisor, domain: Domain, group: GuestGroup | None) 
     if group is None or not _controllers(hypervisor, group, "cpu"):
         if tune.shares is not None:
             raise unsupportedConfig("CPU tuning is not available on this host")
+        if tune.globalPeriod or tune.globalQuota:
+            raise _noScheduler()
         return
     if tune.shares is not None:
         told = limits.setCPUShares(group, tune.shares)
         if told != tune.shares:
             domain.definition = replaced(domain.definition, cputune=replaced(tune, shares=told))
     limits.setBandwidth(group, tune.globalPeriod or 0, tune.globalQuota or 0)
+
+
+def _noScheduler() -> VirtError:
+    return unsupportedConfig("cgroup cpu is required for scheduler tuning")
 
 
 # Threads
@@ -363,7 +370,7 @@ def _place(
     group = guest.group
     wanted = cpus or definition.vcpu.cpuset
     if (period or quota) and not _controllers(hypervisor, group, "cpu"):
-        raise unsupportedConfig("cgroup cpu is required for scheduler tuning")
+        raise _noScheduler()
     if group is not None:
         group.makeInner(inner)
         if group.has("cpuset"):

@@ -32,18 +32,26 @@ def usedTimes(guest: Guest) -> UsedTimes:
     group = guest.group
     if group is not None and group.has("cpuacct"):
         try:
-            words = dict(
-                line.split(" ", 1) for line in group.read("cpuacct", "cpuacct.stat").splitlines()
-            )
-            return UsedTimes(
-                int(group.read("cpuacct", "cpuacct.usage")),
-                int(words["user"]) * _TICK,
-                int(words["system"]) * _TICK,
-            )
+            return _counted(group)
         except (VirtError, KeyError, ValueError):
             pass
     used = cpuTimes(guest.pid)
     return UsedTimes(used.total, used.user, used.system)
+
+
+def _counted(group: GuestGroup) -> UsedTimes:
+    """Read what a group counts; version 2 counts microseconds, in one file."""
+    unified = group.isUnified("cpuacct")
+    text = group.read("cpuacct", "cpu.stat" if unified else "cpuacct.stat")
+    words = dict(line.split(" ", 1) for line in text.splitlines())
+    if unified:
+        names = ("usage_usec", "user_usec", "system_usec")
+        return UsedTimes(*(int(words[name]) * 1000 for name in names))
+    return UsedTimes(
+        int(group.read("cpuacct", "cpuacct.usage")),
+        int(words["user"]) * _TICK,
+        int(words["system"]) * _TICK,
+    )
 
 
 def timesByCPU(
@@ -57,16 +65,16 @@ def timesByCPU(
     @raise VirtError: that is not counted here, or there is no such CPU.
     """
     if group is None or not group.has("cpuacct"):
-        if group is not None and group.host.unified is not None:
-            raise virtError(
-                ErrorCode.OPERATION_UNSUPPORTED,
-                "operation 'getCpuacctPercpuUsage' not supported for backend 'cgroup V2'",
-                ErrorDomain.CGROUP,
-            )
         raise virtError(
             ErrorCode.OPERATION_INVALID,
             "cgroup CPUACCT controller is not mounted",
             ErrorDomain.QEMU,
+        )
+    if group.isUnified("cpuacct"):
+        raise virtError(
+            ErrorCode.OPERATION_UNSUPPORTED,
+            "operation 'getCpuacctPercpuUsage' not supported for backend 'cgroup V2'",
+            ErrorDomain.CGROUP,
         )
     whole = _byCPU(group)
     if first >= len(whole):

@@ -181,6 +181,8 @@ class World:
 
     label = ""
     daemonPid = 0
+    #: Whether groups of processes are those of version 2 alone, all of them: only there daemons find controllers.
+    unified = False
 
     def __init__(self, qemuConf: str = _QEMU_CONF) -> None:
         requireQEMU()
@@ -261,8 +263,10 @@ class World:
 
         Daemons of two worlds have guests of one name and number, and would share their groups.
         """
-        commands = []
+        commands: list[str] = []
         self._groupFolders: list[str] = []
+        if self.unified:
+            return self._onlyUnified()
         name = os.path.basename(self.folder)
         with open("/proc/self/mounts") as file:
             rows = [line.split() for line in file]
@@ -286,6 +290,21 @@ class World:
             inside = self.folder + "/cgroup" + row[1].removeprefix("/sys/fs/cgroup")
             commands.append(f"mount --bind {place} {inside}")
         return commands
+
+    def _onlyUnified(self) -> list[str]:
+        """Return what leaves nothing mounted but version 2; guests of all such worlds share one group."""
+        with open("/proc/self/mounts") as file:
+            rows = [line.split() for line in file]
+        places = [row[1] for row in rows if row[2] == "cgroup2"]
+        if not places or not os.access(places[-1], os.W_OK):
+            raise SkipTest("there is no hierarchy of version 2 that can be written")
+        self.groups = places[-1]
+        inside = self.folder + "/cgroup"
+        return [
+            f"umount -R {inside}",
+            f"mount --bind {places[-1]} {inside}",
+            "umount -R /sys/fs/cgroup",
+        ]
 
     def _removeGroups(self) -> None:
         for place in self._groupFolders:

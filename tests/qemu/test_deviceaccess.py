@@ -15,6 +15,7 @@ from pyvirt.drivers.qemu.blocks.bitmaps import removeBitmaps
 from pyvirt.drivers.qemu.blocks.chain import chain
 from pyvirt.drivers.qemu.cgroups import Cgroups, GuestGroup
 from pyvirt.drivers.qemu.deviceaccess import DeviceAccess
+from pyvirt.drivers.qemu.devicefilters import filterOf
 from pyvirt.drivers.qemu.devicerules import Rules, rulesOf
 from pyvirt.drivers.qemu.refusals import systemFailure
 from tests.qemu.scriptedqemu import PluggedGuest, ScriptedQEMU
@@ -139,7 +140,7 @@ class AccessTests(SynchronousTestCase):
         self.group = Group()
 
     def access(self, always: Any = (), group: Group | None = None) -> DeviceAccess:
-        return DeviceAccess(group or self.group, always, lambda: dict(self.needs))
+        return DeviceAccess(filterOf(group or self.group), always, lambda: dict(self.needs))
 
     def test_always(self) -> None:
         """Where qemu.conf says nothing, guests may open what every guest needs; else what it says, and terminals."""
@@ -177,8 +178,8 @@ class AccessTests(SynchronousTestCase):
         self.access(group=Group(obeys=False)).allow({"b 7:0": "rw"})
         self.access(group=Group(obeys=False)).revoke({"b 7:0": "rw"})
         gone = GuestGroup(Cgroups(mounts={"devices": "/nowhere"}), "g")
-        self.assertFalse(DeviceAccess(gone, None, dict).begin())
-        self.assertFalse(DeviceAccess(gone, None, dict).isThere())
+        self.assertFalse(DeviceAccess(filterOf(gone), None, dict).begin())
+        self.assertFalse(DeviceAccess(filterOf(gone), None, dict).isThere())
 
 
 class PluggingTests(SynchronousTestCase):
@@ -193,7 +194,7 @@ class PluggingTests(SynchronousTestCase):
         self.plugged = PluggedGuest(folder, text, (os.getuid(), os.getgid()))
         self.group = Group()
         domain = self.plugged.domain
-        access = DeviceAccess(self.group, (), lambda: rulesOf(domain.definition))
+        access = DeviceAccess(filterOf(self.group), (), lambda: rulesOf(domain.definition))
         access.begin()
         self.plugged.guest.access = access
 
@@ -259,7 +260,7 @@ class BitmapTests(SynchronousTestCase):
             (os.getuid(), os.getgid()),
         )
         group, domain, guest = Group(), plugged.domain, plugged.guest
-        guest.access = DeviceAccess(group, (), lambda: rulesOf(domain.definition))
+        guest.access = DeviceAccess(filterOf(group), (), lambda: rulesOf(domain.definition))
         guest.access.begin()
         before = {"c 136:*": "rw", ZERO: "rw", NULL: "r"}
         self.assertEqual(group.listed, before)

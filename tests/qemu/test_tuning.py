@@ -29,6 +29,7 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.iotuning import merged
 from pyvirt.drivers.qemu.pinning import bits, withVcpuPin
 from pyvirt.drivers.qemu.placement import entering
+from pyvirt.drivers.qemu.usedtimes import timesByCPU, usedTimes
 from pyvirt.drivers.traffic import trafficCommands
 from pyvirt.errors import VirtError
 from tests.qemu.observations import capabilities
@@ -61,7 +62,7 @@ class GroupTests(SynchronousTestCase):
 
     def test_found(self) -> None:
         """
-        Each hierarchy is found by its options, the last of two, and version 2 has what version 1 leaves.
+        Each hierarchy is found by its options, the last of two, and version 2 is preferred for what it has.
         """
         unified = self.write({"cgroup.controllers": "cpu io memory pids\n"}, "a b")
         place = unified.replace(" ", "\\040")
@@ -70,10 +71,57 @@ class GroupTests(SynchronousTestCase):
             "cgroup /y/cpu cgroup rw,cpu 0 0\n"
             f"cgroup2 {place} cgroup2 rw 0 0\nproc /proc proc rw 0 0\nshort\n"
         )
-        self.assertEqual(found.mounts, {"cpu": "/y/cpu", "cpuacct": "/x/cpu,cpuacct"})
+        self.assertEqual(found.mounts, {})
         self.assertEqual(found.unified, unified)
-        self.assertEqual(found.controllers, {"memory", "blkio"})
-        self.assertEqual(found.roots(), ["/y/cpu", "/x/cpu,cpuacct", unified])
+        self.assertEqual(found.controllers, {"cpu", "cpuacct", "memory", "blkio"})
+        self.assertEqual(found.roots(), [unified])
+
+    def test_sideBySide(self) -> None:
+        """Version 2 counts time wherever it has anything; where it has nothing it is left alone."""
+        table = "cgroup /x/cpu,cpuacct cgroup rw,cpu,cpuacct 0 0\ncgroup2 {} cgroup2 rw 0 0\n"
+        some = self.write({"cgroup.controllers": "hugetlb\n"}, "some")
+        found = self.mounts(table.format(some))
+        self.assertEqual(found.mounts, {"cpu": "/x/cpu,cpuacct"})
+        self.assertEqual(found.controllers, {"cpuacct"})
+        self.assertEqual(found.roots(), [some, "/x/cpu,cpuacct"])
+        found = self.mounts(table.format(self.write({"cgroup.controllers": "\n"}, "none")))
+        self.assertEqual((found.unified, found.controllers), (None, set()))
+        self.assertEqual(set(found.mounts), {"cpu", "cpuacct"})
+
+    def test_noThreads(self) -> None:
+        """Without a controller that tells threads apart they have no groups, and guests enter their own."""
+        unified = self.write({}, "bare")
+        group = GuestGroup.make(
+            Cgroups(unified=unified, controllers=frozenset(["cpuacct"])), "/machine", "g"
+        )
+        assert group is not None
+        group.makeInner("vcpu0")
+        self.assertEqual(os.listdir(os.path.join(unified, "machine/g")), [])
+        self.assertEqual(group.entrances(), [os.path.join(unified, "machine/g/cgroup.procs")])
+
+    def test_counted(self) -> None:
+        """Version 2 counts microseconds, and not by processor."""
+        self.write(
+            {"cpu.stat": "usage_usec 70\nuser_usec 30\nsystem_usec 40\n"}, "all", "machine/g"
+        )
+        host = Cgroups(unified=os.path.join(self.root, "all"), controllers=frozenset(["cpuacct"]))
+        group = GuestGroup.adopt(host, "/machine", "g")
+        guest = Guest(1, self.root, self.root, capabilities())
+        guest.group = group
+        self.assertEqual(usedTimes(guest), (70000, 30000, 40000))
+        error = self.assertRaises(VirtError, timesByCPU, group, [], 0, 0)
+        self.assertIn("'cgroup V2'", str(error))
+
+    def test_noPartition(self) -> None:
+        """A partition that is not there is told otherwise than one that should have been above it."""
+        unified = self.write({}, "bare")
+        host = Cgroups(unified=unified, controllers=frozenset(["cpuacct"]))
+        for partition, text in (
+            ("/a", f"Failed to create v2 cgroup '{unified}/a.partition/': "),
+            ("/a/b", f"Unable to read from '{unified}/a.partition/cgroup.controllers': "),
+        ):
+            error = self.assertRaises(VirtError, GuestGroup.make, host, partition, "g")
+            self.assertEqual(str(error), f"{text}No such file or directory")
 
     def test_nothing(self) -> None:
         """Without any hierarchy there are no groups, and nothing fails."""

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.helpers import Helper, awaitSocket, startHelper
 from pyvirt.drivers.qemu.layout import shortName
 from pyvirt.drivers.qemu.refusals import internal
@@ -26,11 +27,12 @@ _CONF = """\
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
   "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
-  <type>session</type>
+  <type>org.libvirt.qemu</type>
   <listen>unix:path={}</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
-    <allow send_destination="*"/>
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
     <allow own="*"/>
   </policy>
 </busconfig>
@@ -63,7 +65,9 @@ def busHelper(hypervisor: Hypervisor, definition: DomainDefinition, id: int) -> 
     )
 
 
-async def startBus(hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest) -> None:
+async def startBus(
+    hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest, guestLog: GuestLog
+) -> None:
     """
     Start the bus of a guest, if its display is on one that is ours.
 
@@ -93,5 +97,6 @@ async def startBus(hypervisor: Hypervisor, definition: DomainDefinition, guest: 
             group=None if hypervisor.owner is None else hypervisor.owner[1],
         ),
         hypervisor.layout.log(f"{definition.name}-dbus"),
+        guestLog,
     )
     await awaitSocket(hypervisor, helper, socket)

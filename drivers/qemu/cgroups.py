@@ -351,6 +351,12 @@ class GuestGroup:
             name = "cgroup.threads" if root == self.host.unified else "tasks"
             _try(os.path.join(root, self.path, inner, name), str(thread))
 
+    def addProcess(self, inner: str, pid: int) -> None:
+        """Put all threads of a process into a group inside; what the kernel refuses is logged."""
+        self.makeInner(inner)
+        for root in self._threadedRoots():
+            _try(os.path.join(root, self.path, inner, "cgroup.procs"), str(pid))
+
     def _threadedRoots(self) -> list[str]:
         if not any(self.has(name) for name in _PLACED):
             return []

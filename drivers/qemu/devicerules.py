@@ -74,6 +74,8 @@ def rulesOf(definition: DomainDefinition) -> Rules:
     for graphics in devices.graphics:
         gl = getattr(graphics, "gl", None)
         add(getattr(gl, "rendernode", None))
+    for video in devices.videos:
+        add(getattr(video.model.acceleration, "rendernode", None))
     for port in (*devices.serials, *devices.parallels, *devices.channels, *devices.consoles):
         # Devices are opened by guests themselves, and so are files of ports that are plugged in.
         if port.source.type in ("dev", "file"):

@@ -8,6 +8,7 @@ the number of each process, in its pid file, together with when that started.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 from typing import TYPE_CHECKING
 
@@ -39,22 +40,33 @@ class Helper:
     @ivar name: what errors call it.
     @ivar pidFile: where its number is while it runs.
     @ivar sockets: files that go with it.
+    @ivar title: what the guest's log calls it; None: it is not told there.
     """
 
     name: str
     pidFile: str
     sockets: tuple[str, ...] = ()
+    title: str | None = None
 
 
-def startHelper(hypervisor: Hypervisor, helper: Helper, command: Command, log: str | None) -> int:
+def startHelper(
+    hypervisor: Hypervisor,
+    helper: Helper,
+    command: Command,
+    log: str | None,
+    guestLog: GuestLog,
+) -> int:
     """
     Start a helper.
 
     @param log: the file that gets what it says; None: nothing does.
+    @param guestLog: gets how it was started.
     @return: its number.
     @raise VirtError: it cannot be started.
     """
     os.makedirs(os.path.dirname(helper.pidFile), exist_ok=True)
+    if helper.title is not None:
+        guestLog.say(f"Starting external device: {helper.title}\n{shlex.join(command.argv)}")
     opened: GuestLog | None = None
     if log is not None:
         opened = GuestLog(log, hypervisor.logs.limits)

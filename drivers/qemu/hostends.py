@@ -16,7 +16,7 @@ from pyvirt.definitions.domain._vsock import CID
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.usbaddresses import isUSBInterface
-from pyvirt.drivers.qemu.virtiofs import chooseShares, vhostUserBinary
+from pyvirt.drivers.qemu.virtiofs import chooseShares
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = [
@@ -56,11 +56,6 @@ def chooseDevices(definition: DomainDefinition) -> DomainDefinition:
     for tpm in devices.tpms:
         if tpm.backend.type == "passthrough":
             _checkTPM(tpm.backend.device or "/dev/tpm0")
-    for video in devices.videos:
-        if video.driver is not None and video.driver.name == "vhostuser":
-            if vhostUserBinary("gpu") is None:
-                raise failed("Unable to find a satisfying vhost-user-gpu")
-            raise unsupportedConfig("displays that another process serves are not supported")
     graphics = tuple(_display(each) for each in devices.graphics)
     _checkFiles(devices)
     return chooseShares(

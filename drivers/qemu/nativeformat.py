@@ -17,14 +17,16 @@ from pyvirt.drivers.qemu.capabilities.hostmodel import withHostModel
 from pyvirt.drivers.qemu.command.building import commandLine
 from pyvirt.drivers.qemu.command.values import CommandLine, HostSettings
 from pyvirt.drivers.qemu.firmware import chooseFirmware
+from pyvirt.drivers.qemu.gpuservers import chooseGPUs
 from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import shortName
 from pyvirt.drivers.qemu.live import encryptingAll
 from pyvirt.drivers.qemu.networkports import listenOnNetworks
-from pyvirt.drivers.qemu.refusals import invalidArgument
+from pyvirt.drivers.qemu.refusals import internal, invalidArgument
 from pyvirt.drivers.qemu.secretvalues import secretValue
 from pyvirt.drivers.qemu.volumes import withVolumes
+from pyvirt.errors import ErrorDomain
 
 __all__ = ["nativeFormat", "quoted"]
 
@@ -81,7 +83,8 @@ async def nativeFormat(hypervisor: Hypervisor, form: str, xml: str) -> str:
     definition = await hypervisor.parse(xml)
     capabilities: BinaryCapabilities = await hypervisor.capabilities(definition)
     definition = await withVolumes(hypervisor, definition)
-    definition = await listenOnNetworks(hypervisor, hostends.chooseDisplays(definition))
+    definition, programs = await chooseGPUs(hypervisor, hostends.chooseDisplays(definition))
+    definition = await listenOnNetworks(hypervisor, definition)
     definition = chooseFirmware(
         withHostModel(definition, capabilities, cpuMap()),
         firmwares(),
@@ -95,6 +98,9 @@ async def nativeFormat(hypervisor: Hypervisor, form: str, xml: str) -> str:
         if secret.value is None:
             # Nothing of it is shown, but it has to be there.
             await secretValue(hypervisor, secret.kind or "volume", secret.uuid, secret.usage)
+    if programs:
+        # libvirt passes a descriptor that it has not opened, and says no more of it.
+        raise internal("invalid use of command API", ErrorDomain.NONE)
     home = settings.guestFolder
     environment = {
         "LC_ALL": "C",

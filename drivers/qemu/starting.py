@@ -29,6 +29,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.fdgroups import Groups, duplicates
 from pyvirt.drivers.qemu.files import listenAt, makeFolder, makeOutputs
 from pyvirt.drivers.qemu.firmware import chooseFirmware
+from pyvirt.drivers.qemu.gpuservers import chooseGPUs
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.hookscripts import announce
@@ -136,7 +137,8 @@ async def start(
         makeFolder(guest.folder, owner, 0o750)
         makeFolder(guest.channels, owner, 0o750)
         checkFiles(hypervisor, live)
-        live = await listenOnNetworks(hypervisor, hostends.chooseDevices(live))
+        live, programs = await chooseGPUs(hypervisor, hostends.chooseDevices(live))
+        live = await listenOnNetworks(hypervisor, live)
         domain.definition = live
         writeKey(hypervisor, guest)
         makeVariables(live, descriptors, owner, reset=resetVariables)
@@ -156,16 +158,19 @@ async def start(
             domain.definition, vsock = hostends.openVsock(live)
             connections.numbers.update(vsock)
             connections.numbers.update(duplicates(domain.fdGroups, live))
-            await serving.startServers(
+            connections.numbers |= await serving.startServers(
                 hypervisor,
                 domain.definition,
                 guest,
+                guestLog,
+                programs,
                 incoming=incoming is not None or incomingURI is not None,
             )
             live = await networking.connectAll(hypervisor, domain, connections)
             unplaced = replaced(live, resource=base.resource)
             await announce(hypervisor, domain, "start", unplaced)
             makeGroup(hypervisor, domain, guest)
+            serving.placeServers(hypervisor, domain.definition, guest)
             live = domain.definition
             await spawn(
                 hypervisor, domain, guest, live, guestLog, incoming, incomingURI, how, connections
@@ -381,8 +386,8 @@ async def spawn(
         guestLog.header(
             f"{version // 1000000}.{version // 1000 % 1000}.{version % 1000}",
             guest.capabilities.package,
-            command.wholeEnvironment({}),
-            command.wrapped(),
+            command.wholeEnvironment(os.environ),
+            attrs.evolve(command, prefix=()).wrapped(),
         )
         running = hypervisor.processes.start(command)
     finally:

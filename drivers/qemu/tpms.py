@@ -16,6 +16,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.qemu.files import removeFolder
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.helpers import Helper, awaitSocket, startHelper
 from pyvirt.drivers.qemu.layout import shortName
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
@@ -56,7 +57,9 @@ def tpmHelper(hypervisor: Hypervisor, definition: DomainDefinition, id: int) -> 
     base = os.path.join(
         _runFolder(hypervisor), f"{shortName(id, definition.name).removeprefix('domain-')}-swtpm"
     )
-    return Helper(name="swtpm", pidFile=f"{base}.pid", sockets=(f"{base}.sock",))
+    return Helper(
+        name="swtpm", pidFile=f"{base}.pid", sockets=(f"{base}.sock",), title="TPM Emulator"
+    )
 
 
 def _storage(hypervisor: Hypervisor, definition: DomainDefinition) -> str:
@@ -161,7 +164,12 @@ def serverCommand(
 
 
 async def startTPM(
-    hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest, *, incoming: bool
+    hypervisor: Hypervisor,
+    definition: DomainDefinition,
+    guest: Guest,
+    guestLog: GuestLog,
+    *,
+    incoming: bool,
 ) -> None:
     """
     Start what serves the TPM of a guest, if it has one; its state is made where there is none.
@@ -211,6 +219,7 @@ async def startTPM(
                 group=group if hypervisor.privileged else None,
             ),
             None,
+            guestLog,
         )
     finally:
         for fd in pipes:

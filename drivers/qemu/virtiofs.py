@@ -4,8 +4,6 @@ Folders of the host that C{virtiofsd} shares: one process for each, which a gues
 
 from __future__ import annotations
 
-import glob
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +12,11 @@ from pyvirt.definitions.domain._filesystem import FSBinary
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.files import listenAt
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.helpers import Helper, isRunning, startHelper
 from pyvirt.drivers.qemu.layout import shortName
 from pyvirt.drivers.qemu.refusals import failed, internal
+from pyvirt.drivers.qemu.vhostuser import vhostUserPrograms
 from pyvirt.process import Command
 
 if TYPE_CHECKING:
@@ -28,32 +28,7 @@ __all__ = [
     "serverCommand",
     "shareHelpers",
     "startShares",
-    "vhostUserBinary",
 ]
-
-#: Where programs that serve devices are described; a later folder hides files of the same name in an earlier one.
-_FOLDERS = ("/usr/share/qemu/vhost-user", "/etc/qemu/vhost-user")
-
-
-def vhostUserBinary(kind: str, folders: tuple[str, ...] = _FOLDERS) -> str | None:
-    """
-    Return the program that serves devices of a kind, None if none is described.
-
-    @param kind: C{fs} or C{gpu}.
-    """
-    names: dict[str, str] = {}
-    for folder in folders:
-        for path in glob.glob(os.path.join(glob.escape(folder), "*.json")):
-            names[os.path.basename(path)] = path
-    for name in sorted(names):
-        try:
-            with open(names[name], encoding="utf-8") as file:
-                value = json.load(file)
-            if value["type"] == kind:
-                return str(value["binary"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return None
 
 
 def served(definition: DomainDefinition) -> list[Any]:
@@ -72,6 +47,7 @@ def _helper(hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest, 
     short = shortName(guest.id, definition.name).removeprefix("domain-")
     return Helper(
         name="virtiofsd",
+        title="virtiofsd",
         pidFile=os.path.join(hypervisor.layout.run, f"{short}-{fs.alias}-fs.pid"),
         sockets=(os.path.join(guest.folder, f"{fs.alias}-fs.sock"),),
     )
@@ -119,7 +95,7 @@ def binaryOf(fs: Any) -> str:
     """
     binary = fs.binary.path if fs.binary is not None else None
     if binary is None:
-        binary = vhostUserBinary("fs")
+        binary = next(vhostUserPrograms("fs"), None)
     if binary is None:
         raise failed("Unable to find a satisfying virtiofsd")
     return str(binary)
@@ -148,7 +124,9 @@ def chooseShares(definition: DomainDefinition) -> DomainDefinition:
     return replaced(definition, devices=devices)
 
 
-def startShares(hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest) -> None:
+def startShares(
+    hypervisor: Hypervisor, definition: DomainDefinition, guest: Guest, guestLog: GuestLog
+) -> None:
     """
     Start what serves the shared folders of a guest.
 
@@ -165,6 +143,7 @@ def startShares(hypervisor: Hypervisor, definition: DomainDefinition, guest: Gue
                 helper,
                 Command(argv=argv, descriptors=(listening.fileno(),)),
                 hypervisor.layout.log(f"{definition.name}-{fs.alias}-virtiofsd"),
+                guestLog,
             )
         finally:
             listening.close()

@@ -7,7 +7,9 @@ guest runs and what is left when it is gone must be the same.
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 from difflib import unified_diff
 from typing import Any, ClassVar
@@ -27,7 +29,8 @@ LINKS = (
 )
 LEFT = (
     "ls /sys/class/net; cat /sys/class/net/ve0/address; "
-    "cd /; find run/libvirt/qemu var/lib/libvirt/qemu ! -type d | egrep -v 'autostarted|driver.pid' | sort; "
+    # libvirtd leaves what it wrote for its buses.
+    "cd /; find run/libvirt/qemu var/lib/libvirt/qemu ! -type d | egrep -v 'autostarted|driver.pid|dbus.conf' | sort; "
     "ls var/lib/libvirt/qemu | grep domain-"
 )
 
@@ -288,10 +291,40 @@ class SecretTests(ComparedTests):
 TOLD = "grep -rl 'letmein\\|bGV0bWVpbg' /run/libvirt/qemu /var/log/libvirt /var/lib/libvirt/qemu"
 
 
+#: Draws displays as vhost-user has it: answers what QEMU asks first, and says that it can do what its file says.
+GPU = r"""#!/usr/bin/env python3
+import os, socket, struct, sys
+if sys.argv[1:] == ["--print-capabilities"]:
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "features")) as file:
+        sys.exit(print(file.read()))
+while sys.stdin.read(1):
+    pass
+with socket.socket(fileno=int(sys.argv[1].removeprefix("--fd="))) as joined:
+    joined.recv(1)
+"""
+
+#: QEMU for displays that others draw: without KVM the real one refuses them, so their place is taken by its own.
+DRAWN = r"""#!/usr/bin/env python3
+import json, os, sys
+argv = ["qemu-system-x86_64", *sys.argv[1:]]
+for at, word in enumerate(argv):
+    if word.startswith("{") and '"chr-vu-' in word:
+        device = json.loads(word)
+        device["driver"] = device["driver"].replace("vhost-user", "virtio")
+        del device["chardev"]
+        argv[at] = json.dumps(device)
+os.execvp(argv[0], argv)
+"""
+
+
 class ServedTests(ComparedTests):
     """Processes that serve guests, and what guests use of the host."""
 
     setup = (
+        f"printf '%s' {shlex.quote(GPU)} > FOLDER/gpu && printf '%s' {shlex.quote(DRAWN)} > FOLDER/drawn && "
+        "chmod +x FOLDER/gpu FOLDER/drawn && mount -t tmpfs none /usr/share/qemu/vhost-user && "
+        """echo '{"type": "gpu", "binary": "FOLDER/gpu"}' > /usr/share/qemu/vhost-user/10-gpu.json && """
+        """echo '{"type": "fs", "binary": "/usr/lib/qemu/virtiofsd"}' > /usr/share/qemu/vhost-user/50-fs.json""",
         "mkdir -p FOLDER/share FOLDER/tpmlog && "
         "mkdir -p /var/log/swtpm && mount --bind FOLDER/tpmlog /var/log/swtpm",
         secret(5, "<usage type='vtpm'><name>t1</name></usage>", PASSPHRASE),
@@ -304,7 +337,15 @@ class ServedTests(ComparedTests):
         for program in ("swtpm", "swtpm_setup"):
             if found(program) is None:
                 raise SkipTest(f"{program} is not installed (swtpm-tools)")
-        ps = "ps -eo user,args | egrep '^[a-z]+ +/[^ ]*(swtpm|virtiofsd) ' | sort -u"
+        ps = "ps -eo user,args | egrep '^[a-z]+ +/[^ ]*(swtpm|virtiofsd|dbus-daemon) |[0-9] [^ ]*/gpu -' | sort -u"
+        # libvirtd places the bus only where something else serves the guest too.
+        groups = (
+            "cd /sys/fs/cgroup/cpu/machine && "
+            "for p in $(cat */emulator/cgroup.procs); do cat /proc/$p/comm; done | grep -v dbus | sort -u"
+        )
+        told = (
+            "grep -c 'Starting external device' /var/log/libvirt/qemu/*.log | grep -v ':0' | sort"
+        )
         state = "cd /var/lib/libvirt/swtpm && find . -printf '%p %M %u %g\\n' | sort"
         shared = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
 
@@ -320,6 +361,17 @@ class ServedTests(ComparedTests):
                 f"<source {source}/><target dir='t'/></filesystem>"
             )
 
+        def drawn(acceleration: str = "", more: str = "") -> str:
+            return (
+                "<emulator>FOLDER/drawn</emulator><video><driver name='vhostuser'/>"
+                f"<model type='virtio'>{acceleration}</model></video>{more}"
+            )
+
+        def can(*words: str) -> dict[str, list[str]]:
+            told = json.dumps({"type": "gpu", "features": words})
+            return {"before": [f"echo '{told}' > FOLDER/features"]}
+
+        rendered = "<acceleration accel3d='yes' rendernode='/dev/null'/>"
         keep = {"undefine": 64}
         options = (
             "<binary path='/usr/lib/qemu/virtiofsd' xattr='on'><cache mode='always'/>"
@@ -347,14 +399,32 @@ class ServedTests(ComparedTests):
                 ("sharenone", share("", "dir='FOLDER/nothere'"), {}),
                 ("sharebinary", share("<binary path='/proc/nonesuch'/>"), {}),
                 ("sharesocket", share("", "socket='/proc/nonesuch'"), {}),
+                ("bus", "<graphics type='dbus' p2p='no'/>", {}),
+                ("gpu", drawn("<acceleration accel3d='yes'/>"), can("virgl")),
+                ("gpunode", drawn(rendered), can("virgl", "render-node", "more")),
+                (
+                    "gpunonode",
+                    drawn(rendered.replace("/dev/null", "/proc/nonesuch")),
+                    can("virgl", "render-node"),
+                ),
+                ("gpucannot", drawn("<acceleration accel3d='no'/>"), can("render-node")),
+                ("gpunochoice", drawn(), can("render-node")),
+                (
+                    "gputwo",
+                    drawn(
+                        rendered, drawn(rendered).replace("<emulator>FOLDER/drawn</emulator>", "")
+                    ),
+                    can("virgl", "render-node"),
+                ),
+                ("gpusilly", drawn(rendered), {"before": ["echo nonsense > FOLDER/features"]}),
             )
         ):
-            top = shared if name.startswith("share") else ""
+            top = shared if name.startswith(("share", "gpu")) else ""
             cases.append(
                 {
                     "name": name,
                     "xml": document(name, number, inside, top=top),
-                    "after": [ps, state],
+                    "after": [ps, state, groups, told],
                     "left": [LEFT, ps, state],
                     **more,
                 }

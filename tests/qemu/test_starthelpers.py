@@ -9,18 +9,23 @@ import os
 import socket
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pyvirt.definitions.domain import parseDomain
 from pyvirt.drivers.qemu import hostends, openvswitch, tpms, virtiofs
 from pyvirt.drivers.qemu.command.values import CommandLine, place
+from pyvirt.drivers.qemu.gpuservers import featuresOf
 from pyvirt.drivers.qemu.helpers import isListening
 from pyvirt.drivers.qemu.hostends import hugePageMounts, renderNode, usbDevice
 from pyvirt.drivers.qemu.networking import addressCommands
 from pyvirt.drivers.qemu.secretvalues import encrypted
 from pyvirt.drivers.qemu.taps import NameGiver, createTap, tapAddress
+from pyvirt.drivers.qemu.vhostuser import vhostUserPrograms
 from pyvirt.drivers.traffic import trafficCommands
 from pyvirt.errors import VirtError
+from pyvirt.process import Processes
 
 
 def devices(inside: str) -> object:
@@ -300,6 +305,44 @@ class HostTests(SynchronousTestCase):
         self.write(f"{top}/20-b.json", '{"type": "gpu", "binary": "/g"}')
         self.write(f"{top}/30-c.json", '["fs"]')
         self.write(f"{top}/40-d.json", '{"type": "fs", "binary": "/v"}')
-        self.assertEqual(virtiofs.vhostUserBinary("fs", (top,)), "/v")
-        self.assertEqual(virtiofs.vhostUserBinary("gpu", (top,)), "/g")
-        self.assertEqual(virtiofs.vhostUserBinary("net", (top,)), None)
+        self.assertEqual(list(vhostUserPrograms("fs", (top,))), ["/v"])
+        self.assertEqual(list(vhostUserPrograms("gpu", (top,))), ["/g"])
+        self.assertEqual(list(vhostUserPrograms("net", (top,))), [])
+
+
+class FeatureTests(TestCase):
+    """What programs that draw displays say of themselves."""
+
+    async def _asked(self, text: str, mode: int = 0o755) -> set[str] | None:
+        path = os.path.abspath(self.mktemp())
+        with open(path, "w") as file:
+            file.write(f"#!/bin/sh\n{text}\n")
+        os.chmod(path, mode)
+        return await featuresOf(Processes(reactor), path)
+
+    def test_features(self) -> Deferred[None]:
+        """
+        Words are taken as they are; a program that says nothing of the kind, too much, or cannot run is passed over.
+        """
+
+        async def scenario() -> None:
+            self.assertEqual(
+                await self._asked("""echo '{"features": ["virgl", 7, null, "more"]}'"""),
+                {"virgl", "more"},
+            )
+            self.assertEqual(await self._asked("""echo '{"features": []}'"""), set())
+            for text in (
+                "echo nonsense",
+                "true",
+                "echo '[]'",
+                """echo '{"features": 7}'""",
+                """echo '{"type": "gpu"}'""",
+                """echo '{"features": ["virgl"]}'; exit 3""",
+                "head -c 200000 /dev/zero | tr '\\0' '['",
+                "head -c 60000 /dev/zero | tr '\\0' '['",
+            ):
+                self.assertIs(await self._asked(text), None, text)
+            self.assertIs(await self._asked("echo '{}'", 0o644), None)
+            self.assertIs(await featuresOf(Processes(reactor), "/proc/nonesuch"), None)
+
+        return Deferred.fromCoroutine(scenario())

@@ -5,33 +5,20 @@ PCI devices for guests: taken from the host's drivers for C{vfio-pci}, given bac
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from pyvirt.drivers.host.running import found, run
 from pyvirt.drivers.refusals import internal
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 from pyvirt.process import systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
 
-__all__ = ["checkDriver", "detach", "mdevctlMissing", "reattach", "reset"]
+__all__ = ["checkDriver", "detach", "reattach", "reset"]
 
 _PCI = "/sys/bus/pci"
 _STUB = "vfio-pci"
-
-
-def mdevctlMissing() -> VirtError:
-    """Make the error of mediated devices, which only C{mdevctl} makes."""
-    if shutil.which("mdevctl") is None:
-        problem = FileNotFoundError(2, "")
-        return systemError(problem, "Cannot find 'mdevctl' in path", ErrorDomain.NONE)
-    return virtError(
-        ErrorCode.CONFIG_UNSUPPORTED,
-        "mediated devices are not made by this daemon",
-        ErrorDomain.NODEDEV,
-    )
 
 
 def checkDriver(name: str | None) -> None:

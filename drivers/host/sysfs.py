@@ -13,51 +13,23 @@ import re
 import socket
 import struct
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import attrs
 
-from pyvirt.definitions.nodebase import Identity
-from pyvirt.definitions.nodecaps import Firmware, Hardware, Net, Storage, System
+from pyvirt.definitions.nodecaps import Firmware, Hardware, Net, System
 from pyvirt.definitions.nodecaps import Link as NetLink
 from pyvirt.definitions.nodedev import NodeDeviceDefinition
-from pyvirt.definitions.nodepci import (
-    PCI,
-    Inner,
-    IOMMUGroup,
-    PCIExpress,
-    PCILink,
-    USBDevice,
-    USBInterface,
-)
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.drivers.host.sysfsfiles import linked, number, read, safe
+from pyvirt.drivers.host.sysfskinds import KINDS
+from pyvirt.drivers.host.sysfspci import PCIDevices
 
 __all__ = ["Devices"]
 
-_IDS = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids")
 _STATES = ["unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"]
-_SPEEDS = {1: "2.5", 2: "5", 3: "8", 4: "16"}
-_DISK = re.compile(r"(vd[a-z]+|sd[a-z]+|nvme\d+n\d+|mmcblk\d+|sr\d+)\Z").match
-
-
-def _read(*path: str) -> str | None:
-    try:
-        with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
-            return file.read(4096).strip()
-    except OSError:
-        return None
-
-
-def _number(*path: str, base: int = 16) -> int | None:
-    try:
-        return int(_read(*path) or "", base)
-    except ValueError:
-        return None
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]", "_", name)
 
 
 @attrs.define
@@ -71,19 +43,14 @@ class Devices:
 
     root: str = "/sys"
     udev: str = "/run/udev/data"
-    _vendors: dict[int, str] = attrs.Factory(dict)
-    _products: dict[tuple[int, int], str] = attrs.Factory(dict)
-    _named: bool = False
+    _pci: PCIDevices = attrs.Factory(PCIDevices)
 
     def scan(self) -> dict[str, NodeDeviceDefinition]:
         """Return all devices by name, the computer first."""
         found: list[tuple[str, NodeDeviceDefinition]] = []
-        for kind, look in (
-            ("bus/pci/devices", self._pci),
-            ("bus/usb/devices", self._usb),
-            ("class/net", self._net),
-            ("class/block", self._block),
-        ):
+        looks: dict[str, Any] = {"bus/pci/devices": self._pci.look, "class/net": self._net}
+        looks |= {kind: partial(look, udev=self.udev) for kind, look in KINDS.items()}
+        for kind, look in looks.items():
             for place in self._places(kind):
                 device = look(place)
                 if device is not None:
@@ -92,7 +59,10 @@ class Devices:
         out = {"computer": self._system()}
         for place, device in found:
             out[device.name] = replaced(
-                device, path=place, parent=self._parent(place, paths), driver=self._driver(place)
+                device,
+                path=place,
+                parent=self._parent(place, paths),
+                driver=linked(place, "driver"),
             )
         return out
 
@@ -115,145 +85,35 @@ class Devices:
                 return paths[place]
         return "computer"
 
-    @staticmethod
-    def _driver(place: str) -> str | None:
-        link = os.path.join(place, "driver")
-        return os.path.basename(os.path.realpath(link)) if os.path.islink(link) else None
-
     def _system(self) -> NodeDeviceDefinition:
         folder = os.path.join(self.root, "class/dmi/id")
-        uuid = parseUUID(_read(folder, "product_uuid") or "") or bytes(16)
+        uuid = parseUUID(read(folder, "product_uuid") or "") or bytes(16)
         system = System(
             type="system",
-            product=_read(folder, "product_name") or None,
+            product=read(folder, "product_name") or None,
             hardware=Hardware(
-                vendor=_read(folder, "sys_vendor") or None,
-                version=_read(folder, "product_version") or None,
-                serial=_read(folder, "product_serial") or None,
+                vendor=read(folder, "sys_vendor") or None,
+                version=read(folder, "product_version") or None,
+                serial=read(folder, "product_serial") or None,
                 uuid=formatUUID(uuid),
             ),
             firmware=Firmware(
-                vendor=_read(folder, "bios_vendor") or None,
-                version=_read(folder, "bios_version") or None,
-                releaseDate=_read(folder, "bios_date") or None,
+                vendor=read(folder, "bios_vendor") or None,
+                version=read(folder, "bios_version") or None,
+                releaseDate=read(folder, "bios_date") or None,
             ),
         )
         return NodeDeviceDefinition(name="computer", capabilities=(system,))
 
-    # PCI
-
-    def _pci(self, place: str) -> NodeDeviceDefinition | None:
-        name = os.path.basename(place)
-        match = re.match(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])\Z", name)
-        vendor, product = _number(place, "vendor"), _number(place, "device")
-        if match is None or vendor is None or product is None:
-            return None
-        domain, bus, slot, function = (int(each, 16) for each in match.groups())
-        self._names()
-        group = os.path.realpath(os.path.join(place, "iommu_group"))
-        numa = _number(place, "numa_node", base=10)
-        inner, express = _configured(os.path.join(place, "config"))
-        pci = PCI(
-            type="pci",
-            pciClass=_number(place, "class"),
-            domain=domain,
-            bus=bus,
-            slot=slot,
-            function=function,
-            vendor=Identity(id=vendor, name=self._vendors.get(vendor)),
-            product=Identity(id=product, name=self._products.get((vendor, product))),
-            inner=inner,
-            iommuGroup=self._group(group) if os.path.isdir(group) else None,
-            numa=numa if numa is not None and numa >= 0 else None,
-            express=express,
-        )
-        return NodeDeviceDefinition(name=f"pci_{_safe(name)}", capabilities=(pci,))
-
-    @staticmethod
-    def _group(place: str) -> IOMMUGroup | None:
-        from pyvirt.definitions.domain._address import PCIAddress
-
-        number = os.path.basename(place)
-        addresses = []
-        try:
-            members = sorted(os.listdir(os.path.join(place, "devices")))
-        except OSError:
-            return None
-        for each in members:
-            match = re.match(r"([0-9a-f]+):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])\Z", each)
-            if match is not None:
-                domain, bus, slot, function = (int(part, 16) for part in match.groups())
-                addresses.append(PCIAddress(domain=domain, bus=bus, slot=slot, function=function))
-        if not number.isdigit():
-            return None
-        return IOMMUGroup(number=int(number), addresses=tuple(addresses))
-
-    def _names(self) -> None:
-        """Read the names of vendors and products, once."""
-        if self._named:
-            return
-        self._named = True
-        for path in _IDS:
-            try:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    vendor = -1
-                    for line in file:
-                        if line.startswith("C "):
-                            break
-                        match = re.match(r"(\t?)([0-9a-f]{4})  (.*)", line)
-                        if match is None:
-                            continue
-                        number, name = int(match[2], 16), match[3].strip()
-                        if match[1]:
-                            self._products[vendor, number] = name
-                        else:
-                            vendor = number
-                            self._vendors[vendor] = name
-                return
-            except OSError:
-                continue
-
-    # Others
-
-    @staticmethod
-    def _usb(place: str) -> NodeDeviceDefinition | None:
-        name = os.path.basename(place)
-        if ":" in name:
-            part = USBInterface(
-                type="usb",
-                number=_number(place, "bInterfaceNumber") or 0,
-                usbClass=_number(place, "bInterfaceClass") or 0,
-                subclass=_number(place, "bInterfaceSubClass") or 0,
-                protocol=_number(place, "bInterfaceProtocol") or 0,
-                description=_read(place, "interface") or None,
-            )
-            return NodeDeviceDefinition(name=f"usb_{_safe(name)}", capabilities=(part,))
-        vendor, product = _number(place, "idVendor"), _number(place, "idProduct")
-        bus, device = (_number(place, each, base=10) for each in ("busnum", "devnum"))
-        if vendor is None or product is None or bus is None or device is None:
-            return None
-        whole = USBDevice(
-            type="usb_device",
-            bus=bus,
-            device=device,
-            vendor=Identity(id=vendor, name=_read(place, "manufacturer") or None),
-            product=Identity(id=product, name=_read(place, "product") or None),
-        )
-        node = f"/dev/bus/usb/{bus:03}/{device:03}"
-        return NodeDeviceDefinition(name=f"usb_{_safe(name)}", devnode=node, capabilities=(whole,))
-
     @staticmethod
     def _net(place: str) -> NodeDeviceDefinition | None:
         name = os.path.basename(place)
-        address = _read(place, "address")
-        kind = re.search(r"(?m)^DEVTYPE=(.*)$", _read(place, "uevent") or "")
+        address = read(place, "address")
+        kind = re.search(r"(?m)^DEVTYPE=(.*)$", read(place, "uevent") or "")
         if address is None or (kind is not None and kind[1] != "wlan"):
             return None  # made by software: bridges, VLANs and the like are no devices
-        state = _read(place, "operstate")
-        speed = _number(place, "speed", base=10) if state == "up" else None
-        wireless = any(
-            os.path.exists(os.path.join(place, each)) for each in ("wireless", "phy80211")
-        )
+        state = read(place, "operstate")
+        speed = number(place, "speed", base=10) if state == "up" else None
         net = Net(
             type="net",
             interface=name,
@@ -263,87 +123,9 @@ class Devices:
                 speed=speed if speed and speed > 0 else None,
             ),
             features=_features(name),
-            medium="80211" if wireless else "80203",
+            medium="80203" if kind is None else "80211",
         )
-        return NodeDeviceDefinition(name=f"net_{_safe(name)}_{_safe(address)}", capabilities=(net,))
-
-    def _udev(self, place: str) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Return what C{udev} knows of a block device, and its other names."""
-        text = _read(self.udev, f"b{_read(place, 'dev')}") or ""
-        found, links = {}, []
-        for line in text.splitlines():
-            if line.startswith("E:") and "=" in line:
-                key, _, value = line[2:].partition("=")
-                found[key] = value
-            elif line.startswith("S:"):
-                links.append(f"/dev/{line[2:]}")
-        return found, tuple(sorted(links))
-
-    def _block(self, place: str) -> NodeDeviceDefinition | None:
-        name = os.path.basename(place)
-        if not _DISK(name) or os.path.exists(os.path.join(place, "partition")):
-            return None
-        sectors = _number(place, "size", base=10)
-        size = _number(place, "queue", "logical_block_size", base=10)
-        length = None if sectors is None else sectors * 512
-        known, links = self._udev(place)
-        disk = Storage(
-            type="storage",
-            block=f"/dev/{name}",
-            driveType="cdrom" if name.startswith("sr") else "disk",
-            model=_read(place, "device", "model") or None,
-            vendor=_read(place, "device", "vendor") or None,
-            serial=known.get("ID_SERIAL") or None,
-            bus=known.get("ID_BUS") or None,
-            size=length,
-            blockSize=size,
-            blocks=length // size if length is not None and size else None,
-        )
-        serial = f"_{_safe(disk.serial)}" if disk.serial else ""
-        return NodeDeviceDefinition(
-            name=f"block_{_safe(name)}{serial}",
-            devnode=f"/dev/{name}",
-            links=links,
-            capabilities=(disk,),
-        )
-
-
-def _configured(path: str) -> tuple[tuple[Inner, ...], PCIExpress | None]:
-    """Read from the configuration of a PCI device which bridge it is, and which links it has."""
-    try:
-        with open(path, "rb") as file:
-            # Those of the newer kind have room for more, whether they have a link or not.
-            express = PCIExpress() if os.fstat(file.fileno()).st_size >= 4096 else None
-            data = file.read(256)
-    except OSError:
-        return (), None
-    if len(data) < 64:
-        return (), express
-    header = data[14] & 0x7F
-    bridge = {1: "pci-bridge", 2: "cardbus-bridge"}.get(header)
-    inner = () if bridge is None else (Inner(type=bridge),)
-    at = data[0x34] & 0xFC if data[6] & 0x10 else 0
-    seen = set[int]()
-    while at and at not in seen and at + 0x14 <= len(data):
-        seen.add(at)
-        if data[at] == 0x10:
-            return inner, _express(data, at)
-        at = data[at + 1] & 0xFC
-    return inner, express
-
-
-def _express(data: bytes, at: int) -> PCIExpress:
-    kind = data[at + 2] >> 4
-    if kind in (9, 10):  # a part of the root, without a link
-        return PCIExpress()
-    (can,) = struct.unpack_from("<I", data, at + 12)
-    (does,) = struct.unpack_from("<H", data, at + 18)
-
-    def link(validity: str, word: int, port: int | None) -> PCILink:
-        speed = _SPEEDS.get(word & 15)
-        return PCILink(validity=validity, port=port, speed=speed, width=word >> 4 & 63)
-
-    return PCIExpress(cap=link("cap", can, can >> 24), sta=link("sta", does, None))
+        return NodeDeviceDefinition(name=f"net_{safe(name)}_{safe(address)}", capabilities=(net,))
 
 
 def _features(name: str) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def _adapter(
         host=number,
         uniqueID=number - 1,
         fc=FCHost(wwnn=wwnn, wwpn=wwpn, fabric=fabric),
-        ports=ports,
+        ports=(0, 0) if ports else None,
     )
     return NodeDeviceDefinition(name=name, parent=parent, capabilities=(host,))
 

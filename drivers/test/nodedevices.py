@@ -7,9 +7,10 @@ from __future__ import annotations
 from pyvirt import constants as c
 from pyvirt.definitions.nodecaps import FCHost, SCSIHost
 from pyvirt.definitions.nodedev import (
-    TYPES,
     NodeDeviceDefinition,
+    deviceFlags,
     formatNodeDevice,
+    hostOf,
     parseNodeDevice,
 )
 from pyvirt.definitions.schema import replaced
@@ -21,29 +22,6 @@ from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["NodeDevices"]
-
-
-def deviceFlags(device: NodeDeviceDefinition) -> int:
-    """Tell what lists may ask for to find a device."""
-    kinds: set[str] = set()
-    for capability in device.capabilities:
-        kinds.add(capability.kind)
-        kinds.update(inner.type for inner in getattr(capability, "inner", ()))
-        if isinstance(capability, SCSIHost):
-            if capability.fc is not None:
-                kinds.add("fc_host")
-            if capability.ports:
-                kinds.add("vports")
-    return sum(1 << TYPES.index(kind) for kind in kinds if kind in TYPES)
-
-
-def hostOf(device: NodeDeviceDefinition) -> SCSIHost | None:
-    """Return what a device is as a SCSI host, None if it is none."""
-    for capability in device.capabilities:
-        if isinstance(capability, SCSIHost):
-            return capability
-    return None
-
 
 _LIST_FLAGS = 0x3FFFFF
 

@@ -6,6 +6,7 @@ Numbers that a device must have are complained of by the name of the device, whi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pyvirt.definitions.kinds import (
@@ -54,9 +55,13 @@ def unsupported(detail: str) -> VirtError:
 
 
 class NewDevice(str):
-    """What complaints call a device that is to be made: it has no name yet."""
+    """
+    What complaints call a device that is to be made: it has no name yet.
 
-    __slots__ = ()
+    @ivar worldWideName: makes up a name of a port that has none; None: it has to have one.
+    """
+
+    worldWideName: Callable[[], str] | None = None
 
 
 @definition

@@ -194,7 +194,8 @@ class SCSIHost(Capability):
     A SCSI host.
 
     @ivar uniqueID: None where not said.
-    @ivar ports: whether virtual ports can be made on it.
+    @ivar ports: where virtual ports can be made on it, how many at most, and how many there are: these
+        numbers are found, and never read.
     """
 
     kind: ClassVar[str] = "scsi_host"
@@ -217,16 +218,17 @@ class SCSIHost(Capability):
         read=lambda node, kids, context: _readFC(kids, context),
         write=lambda value, out, indent, context: _writeFC(value, out, indent, context),
     )
-    ports: bool = special(
+    ports: tuple[int, int] | None = special(
         tags="capability",
-        read=lambda node, kids, context: any(
-            child.get("type") == "vport_ops" for child in kids.get("capability", ())
+        read=lambda node, kids, context: (
+            (0, 0)
+            if any(child.get("type") == "vport_ops" for child in kids.get("capability", ()))
+            else None
         ),
         write=lambda value, out, indent, context: out.append(
-            f"{indent}<capability type='vport_ops'>\n{indent}  <max_vports>0</max_vports>\n"
-            f"{indent}  <vports>0</vports>\n{indent}</capability>\n"
+            f"{indent}<capability type='vport_ops'>\n{indent}  <max_vports>{value[0]}</max_vports>\n"
+            f"{indent}  <vports>{value[1]}</vports>\n{indent}</capability>\n"
         ),
-        default=False,
     )
 
 
@@ -260,7 +262,10 @@ def _readFC(kids: dict[str, list[Node]], context: Context) -> FCHost | None:
         if kind != "fc_host":
             raise internal(f"unknown SCSI host capability type '{kind}' for '{context.extra}'")
         found = reader(FCHost)(child, context)
+        made = context.extra.worldWideName if isinstance(context.extra, NewDevice) else None
         for name in ("wwnn", "wwpn"):
+            if getattr(found, name) is None and made is not None:
+                found = replaced(found, **{name: made()})
             if getattr(found, name) is None:
                 raise internal(
                     f"no {name.upper()} supplied for '{context.extra}', and auto-generation failed"
@@ -340,11 +345,17 @@ class SCSI(Capability):
 
 @definition
 class Media:
-    """What lies in a drive; the size in bytes."""
+    """
+    What lies in a drive; the size in bytes.
+
+    @ivar blockSize: in bytes; found out, never read, as C{blocks}: how many there are.
+    """
 
     available: bool
     size: int
     label: str | None = None
+    blockSize: int | None = None
+    blocks: int | None = None
 
 
 @definition
@@ -434,6 +445,10 @@ def _writeMedia(value: Media, out: list[str], indent: str) -> None:
     out.append(f"{indent}  <media_size>{value.size}</media_size>\n")
     if value.label is not None:
         out.append(f"{indent}  <media_label>{escape(value.label)}</media_label>\n")
+    if value.blockSize is not None:
+        out.append(f"{indent}  <logical_block_size>{value.blockSize}</logical_block_size>\n")
+    if value.blocks is not None:
+        out.append(f"{indent}  <num_blocks>{value.blocks}</num_blocks>\n")
     out.append(f"{indent}</capability>\n")
 
 
@@ -544,10 +559,14 @@ class MdevAttribute:
 
 @definition
 class Mdev(Capability):
-    """A mediated device."""
+    """
+    A mediated device.
+
+    @ivar parentAddress: of the device that it is a part of; found out, never read.
+    """
 
     kind: ClassVar[str] = "mdev"
-    xmlOrder: ClassVar[str] = "type typeID uuid iommuGroup attributes"
+    xmlOrder: ClassVar[str] = "type typeID uuid parentAddress iommuGroup attributes"
     xmlReadOrder: ClassVar[str] = "typeID uuid iommuGroup"
 
     typeID: str = special(
@@ -561,6 +580,11 @@ class Mdev(Capability):
         tags="uuid",
         read=lambda node, kids, context: _readMdevUUID(kids),
         write=lambda value, out, indent, context: out.append(f"{indent}<uuid>{value}</uuid>\n"),
+    )
+    parentAddress: str | None = special(
+        write=lambda value, out, indent, context: out.append(
+            f"{indent}<parent_addr>{escape(value)}</parent_addr>\n"
+        ),
     )
     iommuGroup: int = special(
         tags="iommuGroup",
@@ -606,7 +630,25 @@ def _readGroup(kids: dict[str, list[Node]], context: Context) -> int:
     return value
 
 
-#: The classes by libvirt's words.
+@definition
+class SCSIGeneric(Capability):
+    """A file through which SCSI commands are sent; found, and never read."""
+
+    kind: ClassVar[str] = "scsi_generic"
+
+    char: str | None = element(FILLED)
+
+
+@definition
+class VDPA(Capability):
+    """A virtio device that hardware serves; found, and never read."""
+
+    kind: ClassVar[str] = "vdpa"
+
+    chardev: str | None = element(FILLED)
+
+
+#: The classes of those that can be read, by libvirt's words.
 CAPABILITIES: dict[str, type[Capability]] = {
     cls.kind: cls
     for cls in (

@@ -4,16 +4,25 @@ Devices of the host: XML to frozen values and back.  What they can be is in L{py
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyvirt.definitions.kinds import choice, escape, missingAttribute, xmlError
 from pyvirt.definitions.nodebase import Capability, NewDevice, internal
-from pyvirt.definitions.nodecaps import CAPABILITIES
+from pyvirt.definitions.nodecaps import CAPABILITIES, SCSIHost
 from pyvirt.definitions.nodepci import MissingNuma
 from pyvirt.definitions.reader import Node, parseDocument, xmlText
 from pyvirt.definitions.schema import Context, reader, writer
 from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["NodeDeviceDefinition", "formatNodeDevice", "parseNodeDevice", "readNodeDevice"]
+__all__ = [
+    "NodeDeviceDefinition",
+    "deviceFlags",
+    "formatNodeDevice",
+    "hostOf",
+    "parseNodeDevice",
+    "readNodeDevice",
+]
 
 _DOMAIN = ErrorDomain.NODEDEV
 
@@ -69,11 +78,14 @@ class NodeDeviceDefinition:
     capabilities: tuple[Capability, ...] = ()
 
 
-def readNodeDevice(node: Node, *, new: bool = False) -> NodeDeviceDefinition:
+def readNodeDevice(
+    node: Node, *, new: bool = False, worldWideName: Callable[[], str] | None = None
+) -> NodeDeviceDefinition:
     """
     Read an element that describes a device.
 
     @param new: whether it is one to be made: it has no name yet.
+    @param worldWideName: makes up names of a port to be made that does not say them.
     @raise VirtError: as libvirt says it.
     """
     first: dict[str, Node] = {}
@@ -83,7 +95,10 @@ def readNodeDevice(node: Node, *, new: bool = False) -> NodeDeviceDefinition:
     def text(tag: str) -> str | None:
         return (xmlText(first[tag]) or None) if tag in first else None
 
-    name = NewDevice("new device") if new else text("name")
+    name = text("name")
+    if new:
+        name = NewDevice("new device")
+        name.worldWideName = worldWideName
     if name is None:
         raise virtError(ErrorCode.NO_NAME, None, _DOMAIN)
     devnode: str | None = None
@@ -135,14 +150,17 @@ def _readCapability(node: Node, name: str) -> Capability:
     return found
 
 
-def parseNodeDevice(xml: str, *, new: bool = False) -> NodeDeviceDefinition:
+def parseNodeDevice(
+    xml: str, *, new: bool = False, worldWideName: Callable[[], str] | None = None
+) -> NodeDeviceDefinition:
     """
     Parse a definition.
 
     @param new: whether it is one to be made: it has no name yet.
+    @param worldWideName: makes up names of a port to be made that does not say them.
     @raise VirtError: as libvirt says it.
     """
-    return readNodeDevice(parseDocument("nodedev", xml), new=new)
+    return readNodeDevice(parseDocument("nodedev", xml), new=new, worldWideName=worldWideName)
 
 
 def formatNodeDevice(definition: NodeDeviceDefinition) -> str:
@@ -161,3 +179,25 @@ def formatNodeDevice(definition: NodeDeviceDefinition) -> str:
         writer(type(capability))(capability, out, "  ", "capability", Context())
     out.append("</device>\n")
     return "".join(out)
+
+
+def deviceFlags(device: NodeDeviceDefinition) -> int:
+    """Tell what lists may ask for to find a device."""
+    kinds: set[str] = set()
+    for capability in device.capabilities:
+        kinds.add(capability.kind)
+        kinds.update(inner.type for inner in getattr(capability, "inner", ()))
+        if isinstance(capability, SCSIHost):
+            if capability.fc is not None:
+                kinds.add("fc_host")
+            if capability.ports:
+                kinds.add("vports")
+    return sum(1 << TYPES.index(kind) for kind in kinds if kind in TYPES)
+
+
+def hostOf(device: NodeDeviceDefinition) -> SCSIHost | None:
+    """Return what a device is as a SCSI host, None if it is none."""
+    for capability in device.capabilities:
+        if isinstance(capability, SCSIHost):
+            return capability
+    return None

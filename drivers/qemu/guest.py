@@ -119,6 +119,7 @@ class Guest:
         self.taken: list[Taken] = []
         self.group: GuestGroup | None = None
         self.access: DeviceAccess | None = None
+        self.lockedBefore: int | None = None
         self.perf: dict[str, int] = {}
         self.volumes: dict[str, Volume] = {}
         self.lastNode = 0

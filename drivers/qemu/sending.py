@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.streams import IStreamSink
 from pyvirt.drivers.qemu.jobstatistics import jobParams
+from pyvirt.drivers.qemu.lockedmemory import setLockLimit
 from pyvirt.drivers.qemu.memorystream import canceled, follow
 from pyvirt.drivers.qemu.migrationcookie import Cookie, Statistics
 from pyvirt.drivers.qemu.migrationdata import FASTEST, FASTEST_FOLLOWING, Address
@@ -166,13 +167,12 @@ def _mayLock(domain: Domain, guest: Guest) -> tuple[int, int] | None:
     size = int(wanted) << 10
     try:
         before = resource.prlimit(guest.pid, resource.RLIMIT_MEMLOCK)
-        if before[1] == resource.RLIM_INFINITY or before[0] >= size:
-            return None
-        resource.prlimit(guest.pid, resource.RLIMIT_MEMLOCK, (size, size))
     except OSError as problem:
-        detail = f"cannot limit locked memory of process {guest.pid} to {size}"
+        detail = f"cannot get locked memory limit of process {guest.pid}"
         raise systemFailure(problem, detail, ErrorDomain.NONE) from None
-    return before
+    if before[1] == resource.RLIM_INFINITY or before[0] >= size:
+        return None
+    return setLockLimit(guest.pid, size)
 
 
 def _limitLocked(guest: Guest, limits: tuple[int, int]) -> None:

@@ -36,6 +36,7 @@ from pyvirt.drivers.qemu.hookscripts import announce
 from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.labels import labelled, ownerOf
 from pyvirt.drivers.qemu.live import prepareLive, releasePorts
+from pyvirt.drivers.qemu.lockedmemory import checkLockLimit, lockLimit
 from pyvirt.drivers.qemu.networkports import listenOnNetworks
 from pyvirt.drivers.qemu.ownership import recipient, takeOver
 from pyvirt.drivers.qemu.perfevents import openEvents
@@ -169,6 +170,7 @@ async def start(
             live = await networking.connectAll(hypervisor, domain, connections)
             unplaced = replaced(live, resource=base.resource)
             await announce(hypervisor, domain, "start", unplaced)
+            checkLockLimit(domain.definition, guest)
             makeGroup(hypervisor, domain, guest)
             serving.placeServers(hypervisor, domain.definition, guest)
             live = domain.definition
@@ -357,6 +359,9 @@ async def spawn(
                 limits.append(f"--{name}={config[key] + (name == 'nofile')}")
         core = config["max_core"]
         limits.append(f"--core={core or 0}")
+        locked = lockLimit(live)
+        if locked is not None:
+            limits.append(f"--memlock={locked}")
         descriptors = [monitor.fileno(), *opened, *connections.numbers.values()]
         if incoming is not None:
             descriptors.append(incoming)

@@ -35,6 +35,7 @@ from pyvirt.drivers.qemu.live import (
     learnMemories,
     uncached,
 )
+from pyvirt.drivers.qemu.lockedmemory import moveLockLimit
 from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect
 from pyvirt.drivers.qemu.ownership import Taken, giveBack, takeOver
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
@@ -308,6 +309,23 @@ def _allowed(guest: Guest, rules: Rules) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _lockable(domain: Domain, guest: Guest, kind: str, device: Any) -> Iterator[None]:
+    """Let QEMU lock as much memory as it will need to with a device."""
+    if kind not in ("hostdevs", "interfaces", "memories"):
+        yield
+        return
+    now = domain.definition
+    place = len(getattr(now.devices, kind))
+    moveLockLimit(guest, _joined(now, now, kind, place, device, []))
+    try:
+        yield
+    except BaseException:
+        if guest.monitor is not None:
+            moveLockLimit(guest, domain.definition)
+        raise
+
+
 @asynccontextmanager
 async def access(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, kind: str, device: Any
@@ -320,7 +338,7 @@ async def access(
     """
     rules = deviceRules(guest, kind, device)
     if kind not in ("disks", *CHARDEVS):
-        with _allowed(guest, rules):
+        with _allowed(guest, rules), _lockable(domain, guest, kind, device):
             yield
         return
     alone = DomainDefinition(name=domain.name, type="qemu")

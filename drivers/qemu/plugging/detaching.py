@@ -25,6 +25,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.fdgroups import Anybody
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
+from pyvirt.drivers.qemu.lockedmemory import moveLockLimit
 from pyvirt.drivers.qemu.networking import disconnect
 from pyvirt.drivers.qemu.ownership import giveBack, ownedFiles
 from pyvirt.drivers.qemu.plugging.attaching import deviceRules, placeOf
@@ -283,6 +284,10 @@ async def letGo(
     """Let the leases, files and devices of the host go that nothing else of the guest uses."""
     if guest.access is not None:
         guest.access.revoke(deviceRules(guest, kind, device))
+    try:
+        moveLockLimit(guest, domain.definition)
+    except VirtError as error:
+        log.warn("{error}", error=error)
     if kind not in ("disks", *CHARDEVS):
         return
     alone = DomainDefinition(name=domain.name, type="qemu")

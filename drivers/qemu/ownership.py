@@ -31,7 +31,8 @@ __all__ = [
     "disown",
     "giveAllBack",
     "giveBack",
-    "letImageGo",
+    "giveSomeBack",
+    "letFileGo",
     "moveOwner",
     "ownedFiles",
     "recipient",
@@ -156,13 +157,18 @@ def takeOver(
 
 def claimFile(hypervisor: Hypervisor, guest: Guest, path: str) -> None:
     """
-    Give a running guest a file that it is about to write to.
+    Give a running guest a file that it is about to write to, until L{letFileGo} is told of it.
 
     @raise VirtError: as of L{takeOver}.
     """
-    if guest.recipient is not None:
-        remembers = bool(hypervisor.config["remember_owner"])
-        _take(path, guest.recipient, True, remembers, guest.taken)
+    if guest.recipient is None:
+        return
+    before = list(guest.taken)
+    remembers = bool(hypervisor.config["remember_owner"])
+    _take(path, guest.recipient, True, remembers, guest.taken)
+    if len(guest.taken) == len(before):
+        # It has it already: each use of it is let go by itself.
+        guest.taken += [each for each in before if each.path == path][-1:]
 
 
 def completed(taken: Iterable[Taken], definition: DomainDefinition) -> list[Taken]:
@@ -242,15 +248,32 @@ def _pop(guest: Guest, wanted: Callable[[Taken], bool]) -> list[Taken]:
     return found
 
 
-def letImageGo(guest: Guest, image: Image) -> None:
-    """Give an image back that a guest writes to no more."""
-    giveBack(_pop(guest, lambda each: each.path == image.path), guest.owner)
+def _popOne(guest: Guest, path: str | None) -> Taken | None:
+    """Take note that a guest uses a file once less."""
+    for place in reversed(range(len(guest.taken))):
+        if guest.taken[place].path == path:
+            return guest.taken.pop(place)
+    return None
+
+
+def letFileGo(guest: Guest, path: str | None) -> None:
+    """Give a file back that a guest uses once less; what it still uses stays with it."""
+    entry = _popOne(guest, path)
+    if entry is not None:
+        giveSomeBack(guest, [entry])
+
+
+def giveSomeBack(guest: Guest, some: list[Taken]) -> None:
+    """Give files back that a guest which goes on had got besides those that it has; what it still uses stays with it."""
+    used = {each.path for each in guest.taken}
+    giveBack([each for each in some if each.remembered or each.path not in used], guest.owner)
 
 
 def disown(guest: Guest, image: Image) -> None:
     """Let an image of which nobody remembers whose it was be root's once the guest writes to it no more."""
-    if guest.recipient is not None and image.path.startswith("/"):
-        guest.taken.append(Taken(image.path, (0, 0)))
+    path = localPath(image.source)
+    if guest.recipient is not None and path is not None:
+        guest.taken.append(Taken(path, (0, 0)))
 
 
 def moveOwner(guest: Guest, image: Image, target: Image) -> None:
@@ -259,15 +282,14 @@ def moveOwner(guest: Guest, image: Image, target: Image) -> None:
 
     The other one stays with the guest, below the new one.
     """
-    entries = _pop(guest, lambda each: each.path == image.path)
-    if not entries or not target.path.startswith("/"):
-        guest.taken += entries
+    path = localPath(target.source)
+    entry = _popOne(guest, localPath(image.source)) if path is not None else None
+    if path is None or entry is None:
         return
-    entry = entries[-1]
-    others = _pop(guest, lambda each: each.path == target.path)
-    moved = entry.remembered and moveMemory(image.path, target.path)
+    other = _popOne(guest, path)
+    moved = entry.remembered and moveMemory(entry.path, path)
     if not moved:
-        for each in (entry, *others):
-            if each.remembered:
+        for each in (entry, other):
+            if each is not None and each.remembered:
                 recall(each.path)
-    guest.taken.append(entry._replace(path=target.path, remembered=moved))
+    guest.taken.append(entry._replace(path=path, remembered=moved))

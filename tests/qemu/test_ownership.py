@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import os
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from pyvirt.definitions.domain import DomainDefinition, parseDomain
 from pyvirt.definitions.domain._source import NetworkSource
 from pyvirt.drivers.qemu import ownermemory
 from pyvirt.drivers.qemu.blocks.chain import Image, chain
+from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, dropImages
 from pyvirt.drivers.qemu.ownermemory import Recalled, bootTime, forget, moveMemory, recall, remember
 from pyvirt.drivers.qemu.ownership import (
     Taken,
@@ -19,7 +21,7 @@ from pyvirt.drivers.qemu.ownership import (
     disown,
     giveAllBack,
     giveBack,
-    letImageGo,
+    letFileGo,
     moveOwner,
     takeOver,
 )
@@ -223,9 +225,9 @@ class OwnershipTests(FileCase):
         )
         moveOwner(guest, top, bottom)
         self.assertEqual([each.path for each in guest.taken], [lower])
-        letImageGo(guest, Image(top.source, "raw"))
+        letFileGo(guest, upper)
         self.assertEqual(self.owner(lower), self.GUEST)
-        letImageGo(guest, bottom)
+        letFileGo(guest, lower)
         self.assertEqual((self.owner(lower), self.known(lower)), (OURS, {}))
 
     def test_left(self) -> None:
@@ -312,3 +314,54 @@ class OwnershipTests(FileCase):
         disown(guest, image)
         disown(guest, Image(NetworkSource(protocol="nbd", name="export"), "raw"))
         self.assertEqual(guest.taken, [Taken(path, (0, 0))])
+
+    def test_twice(self) -> None:
+        """
+        A file that something else of the guest uses stays with the guest when another use of it ends or fails, whether
+        files can remember whose they were or not.
+        """
+        xml = (
+            "<domain type='qemu'><name>g</name><memory>1024</memory><os><type machine='pc'>hvm</type></os>"
+            "<devices><disk type='file'><driver type='raw'/><source file='{}'/><target dev='vda'/><backingStore/></disk>"
+            "</devices></domain>"
+        )
+        for remembers in (True, False):
+            if not remembers:
+                self.patch(ownermemory, "_COUNT", "nonsense.ref_dac")
+                self.patch(ownermemory, "_ALL", ())
+            path = self.made(f"a{remembers}")
+            world = PluggedGuest(self.folder, xml.format(path), self.GUEST)
+            guest, hypervisor = world.guest, world.hypervisor
+            takeOver(self.defined(path), self.GUEST, True, guest.taken)
+            (image,) = chain(self.defined(path).devices.disks[0])
+            held = len(guest.taken)  # none without rights
+            again = Image(image.source, "raw", index=7)
+            for number in (1, 2):
+                world.qemu.refuse = number
+                opening = addImage(hypervisor, guest, again, None, readOnly=False, last=True)
+                self.failureResultOf(Deferred.fromCoroutine(opening), VirtError)
+                self.assertEqual((self.owner(path), len(guest.taken)), (self.GUEST, held))
+                world.qemu.refuse = number
+                making = NewImage(hypervisor, guest, again).make(None, 0, reuse=True)
+                self.failureResultOf(Deferred.fromCoroutine(making), VirtError)
+                self.assertEqual((self.owner(path), len(guest.taken)), (self.GUEST, held))
+
+            async def leaseRefused() -> None:
+                raise VirtError("no")
+
+            making = NewImage(hypervisor, guest, again).make(
+                None, 0, reuse=True, lease=leaseRefused
+            )
+            self.failureResultOf(Deferred.fromCoroutine(making), VirtError)
+            self.assertEqual((self.owner(path), len(guest.taken)), (self.GUEST, held))
+            world.qemu.refuse = None
+            self.successResultOf(
+                Deferred.fromCoroutine(
+                    addImage(hypervisor, guest, again, None, readOnly=False, last=True)
+                )
+            )
+            self.assertEqual(len(guest.taken), 2 * held)
+            self.successResultOf(Deferred.fromCoroutine(dropImages(hypervisor, guest, again)))
+            self.assertEqual((self.owner(path), len(guest.taken)), (self.GUEST, held))
+            letFileGo(guest, path)
+            self.assertEqual((self.owner(path), guest.taken), (OURS, []))

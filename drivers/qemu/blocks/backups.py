@@ -36,12 +36,11 @@ from pyvirt.drivers.qemu.blocks.jobs import (
     forgetJob,
     tellJob,
 )
-from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, removeImages
+from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, dropImages
 from pyvirt.drivers.qemu.certificates import addCertificates, removeCertificates
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import LongJob
-from pyvirt.drivers.qemu.ownership import claimFile
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     internal,
@@ -328,9 +327,6 @@ async def _begin(
                     )
                 over = None
             below = None if over is None else top.formatName
-            path = localPath(store.source)
-            if reuse and path is not None:
-                claimFile(hypervisor, guest, path)
             if reuse:
                 await addImage(
                     hypervisor,
@@ -398,7 +394,7 @@ async def _begin(
         if guest.monitor is not None:
             if serving:
                 await _stopServing(guest, backup)
-            await removeImages(hypervisor, guest, *opened)
+            await dropImages(hypervisor, guest, *opened)
         for image in made:
             await image.undo()
         if checkpoint is not None:
@@ -469,8 +465,8 @@ async def diskDone(
     if last and backup.pull:
         await _stopServing(guest, backup)
     if store is not None:
-        if not backup.pull or last:
-            await removeImages(hypervisor, guest, store)
+        if not backup.pull:
+            await dropImages(hypervisor, guest, store)
         if wish is not None and wish.incremental is not None and not backup.pull:
             disk = diskNamed(domain.definition, job.disk)
             if disk is not None:
@@ -505,7 +501,7 @@ async def _end(hypervisor: Hypervisor, domain: Domain, guest: Guest, backup: Bac
         for disk in backup.definition.disks:
             store = backup.image(disk.name)
             if store is not None and disk.backup:
-                await removeImages(hypervisor, guest, store)
+                await dropImages(hypervisor, guest, store)
         dropScratch(backup)
     guest.backup = None
     long = backup.job

@@ -44,12 +44,11 @@ from pyvirt.drivers.qemu.blocks.jobs import (
     BlockJob,
     forgetJob,
 )
-from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, removeImages
+from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, dropImages
 from pyvirt.drivers.qemu.devicerules import BOTH, imageRules
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
-from pyvirt.drivers.qemu.ownership import claimFile
 from pyvirt.drivers.qemu.refusals import (
     failed,
     internal,
@@ -402,12 +401,9 @@ async def copy(
             if shallow:
                 detectBelow(found, hypervisor.owner or (0, 0))
             mirror, *lower = [attrs.evolve(each, index=guest.takeNode()) for each in found]
-            local = localPath(mirror.source)
-            if local is not None:
-                claimFile(hypervisor, guest, local)
-            added.append(mirror)
             # What it is laid over is opened when the guest goes over to it.
             await addImage(hypervisor, guest, mirror, disk, readOnly=False, last=True)
+            added.append(mirror)
         else:
             await made.make(
                 disk,
@@ -443,7 +439,7 @@ async def copy(
     except BaseException:
         domain.definition = withDisk(domain.definition, disk)
         if guest.monitor is not None:
-            await removeImages(hypervisor, guest, *added)
+            await dropImages(hypervisor, guest, *added)
         await made.undo()
         await locks.settle(hypervisor, domain, guest)
         hypervisor.saveStatus(domain)

@@ -35,7 +35,7 @@ from pyvirt.drivers.qemu.blocks.nodes import removeImages
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.happenings import handles
-from pyvirt.drivers.qemu.ownership import disown, moveOwner
+from pyvirt.drivers.qemu.ownership import disown, letFileGo, moveOwner
 from pyvirt.drivers.qemu.qmp import MonitorEvent, MonitorLost
 from pyvirt.errors import VirtError
 
@@ -274,6 +274,9 @@ async def concluded(
             moveOwner(guest, gone[0], chain(diskNamed(domain.definition, job.disk))[0])
             disown(guest, gone[0])
         await removeImages(hypervisor, guest, *gone)
+        if job.kind in ("copy", "active-commit") and gone:
+            # The others were only read.
+            letFileGo(guest, localPath(gone[0].source))
         await locks.settle(hypervisor, domain, guest)
         if job.delete and status == COMPLETED:
             _deleteFiles(gone)

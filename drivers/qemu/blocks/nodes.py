@@ -19,7 +19,7 @@ from pyvirt.drivers.qemu.command.disks import optionsOf
 from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.devicerules import BOTH, READ, imageRules
 from pyvirt.drivers.qemu.guest import Guest
-from pyvirt.drivers.qemu.ownership import claimFile, letImageGo
+from pyvirt.drivers.qemu.ownership import claimFile, letFileGo
 from pyvirt.drivers.qemu.plugging.commands import Step, imageSteps
 from pyvirt.drivers.qemu.plugging.doing import run, takeBack
 from pyvirt.drivers.qemu.refusals import failed, systemFailure
@@ -28,7 +28,15 @@ from pyvirt.errors import ErrorDomain
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["NewImage", "addChain", "addImage", "createImage", "removeImages", "waitForJob"]
+__all__ = [
+    "NewImage",
+    "addChain",
+    "addImage",
+    "createImage",
+    "dropImages",
+    "removeImages",
+    "waitForJob",
+]
 
 log = Logger()
 
@@ -49,20 +57,26 @@ async def addImage(
     """
     Have QEMU open an image.
 
+    One that it writes to is the guest's until its file is let go.
+
     @param below: the node of the image that it is laid over.
     @param last: QEMU is to lay it over nothing, whatever its header says.
     @raise VirtError: it does not open; nothing of it is left.
     """
-    if guest.access is not None:
-        guest.access.allow(imageRules(image, READ if readOnly else BOTH))
+    claimed = None if readOnly else localPath(image.source)
+    if claimed is not None:
+        claimFile(hypervisor, guest, claimed)
     added: list[Step] = []
     try:
+        if guest.access is not None:
+            guest.access.allow(imageRules(image, READ if readOnly else BOTH))
         steps = _steps(hypervisor, guest, image.node(readOnly, last), below, disk)
         await run(hypervisor, guest, steps, added)
     except BaseException:
         if guest.monitor is not None:
             await takeBack(guest, added)
-        _letGo(guest, image)
+        _revoke(guest, image)
+        letFileGo(guest, claimed)
         raise
 
 
@@ -111,12 +125,18 @@ async def removeImages(hypervisor: Hypervisor, guest: Guest, *images: Image) -> 
     for image in images:
         steps = _steps(hypervisor, guest, image.node(True), None, None)
         await takeBack(guest, steps)
-        _letGo(guest, image)
+        _revoke(guest, image)
 
 
-def _letGo(guest: Guest, image: Image) -> None:
-    """Take back what lets a guest open an image."""
-    letImageGo(guest, image)
+async def dropImages(hypervisor: Hypervisor, guest: Guest, *images: Image) -> None:
+    """Have QEMU close images that it wrote to, and give their files back."""
+    await removeImages(hypervisor, guest, *images)
+    for image in images:
+        letFileGo(guest, localPath(image.source))
+
+
+def _revoke(guest: Guest, image: Image) -> None:
+    """Keep a guest from opening an image again."""
     if guest.access is not None:
         guest.access.revoke(imageRules(image, BOTH))
 
@@ -169,6 +189,7 @@ class NewImage:
         self.image = image
         self._complaint = complaint
         self._made = False
+        self._claimed: str | None = None
         self._open: list[Step] = []
 
     def claim(self, mode: int = 0o600) -> None:
@@ -222,6 +243,7 @@ class NewImage:
             path = localPath(self.image.source)
             if path is not None:
                 claimFile(self._hypervisor, guest, path)
+                self._claimed = path
             if self.image.index is None:
                 self.image = attrs.evolve(self.image, index=guest.takeNode())
             image = self.image
@@ -248,8 +270,9 @@ class NewImage:
         """Close it, and remove its file if it was made here."""
         if self._guest.monitor is not None:
             await takeBack(self._guest, self._open)
-            _letGo(self._guest, self.image)
-        self._open = []
+            _revoke(self._guest, self.image)
+            letFileGo(self._guest, self._claimed)
+        self._open, self._claimed = [], None
         self.forget()
 
     def forget(self) -> None:

@@ -37,7 +37,7 @@ from pyvirt.drivers.qemu.live import (
 )
 from pyvirt.drivers.qemu.lockedmemory import moveLockLimit
 from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect
-from pyvirt.drivers.qemu.ownership import Taken, giveBack, takeOver
+from pyvirt.drivers.qemu.ownership import Taken, giveSomeBack, takeOver
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.doing import run, takeBack
 from pyvirt.drivers.qemu.plugging.fitting import (
@@ -352,7 +352,7 @@ async def access(
         with _allowed(guest, rules):
             yield
     except BaseException:
-        giveBack(taken, guest.owner)
+        giveSomeBack(guest, taken)
         if leased:
             await locks.releaseSome(hypervisor, domain, guest, alone)
         raise

@@ -14,6 +14,7 @@ from lxml import etree
 from twisted.logger import Logger
 
 from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.folders import makeFolders
 from pyvirt.process import systemError
 
 __all__ = [
@@ -155,9 +156,7 @@ class DefinitionFolder:
 
         @raise OSError: it cannot be made.
         """
-        if not os.path.isdir(self.path):
-            os.makedirs(self.path, exist_ok=True)
-            os.chmod(self.path, self._mode)
+        makeFolders(self.path, self._mode)
 
     def file(self, name: str) -> str:
         """Where a definition is."""
@@ -222,7 +221,7 @@ class DefinitionFolder:
         removeFile(link)
         if on:
             try:
-                os.makedirs(self._autostart, mode=0o700, exist_ok=True)
+                makeFolders(self._autostart, 0o700)
                 os.symlink(file, link)
             except OSError as problem:
                 detail = f"Failed to create symlink '{link}' to '{file}'"

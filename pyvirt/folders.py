@@ -7,12 +7,35 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-__all__ = ["cacheFolder", "configFolder", "dataFolder", "runFolder", "under"]
+__all__ = ["cacheFolder", "configFolder", "dataFolder", "makeFolders", "runFolder", "under"]
 
 
 def under(root: str, path: str) -> str:
     """Return where C{path}, an absolute one, lies for a daemon whose C{/} is C{root}."""
     return path if root == "/" else os.path.join(root, path.lstrip("/"))
+
+
+def makeFolders(path: str, mode: int = 0o755, above: int = 0o755) -> None:
+    """
+    Make a folder and those above it that are missing; what is there is left alone.
+
+    @param mode: what it has whatever the umask is, which twistd in the background lets nobody else in by; C{above}:
+        what those above it have.
+    @raise OSError: one cannot be made.
+    """
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent not in ("", path):
+        makeFolders(parent, above, above)
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        # Somebody else was faster.
+        if not os.path.isdir(path):
+            raise
+        return
+    os.chmod(path, mode)
 
 
 def configFolder(environment: Mapping[str, str]) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 
+from pyvirt.folders import makeFolders
+
 __all__ = ["PidFile", "PidFileError"]
 
 
@@ -32,7 +34,7 @@ class PidFile:
         @raise PidFileError: someone else has it; says who.
         """
         try:
-            os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            makeFolders(os.path.dirname(path))
             while True:
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
                 try:

@@ -4,6 +4,7 @@ Administration in memory: limits and workers that act at once, the log, the audi
 
 from __future__ import annotations
 
+import io
 import os
 from typing import Any
 
@@ -11,7 +12,8 @@ import attrs
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import LogLevel, globalLogPublisher
+from twisted.logger import LogLevel, globalLogPublisher, textFileLogObserver
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.daemon.administration import AutoShutdown
@@ -175,6 +177,33 @@ class LogTests(SynchronousTestCase):
         self.assertEqual(parseFilters(" 1:a  2:b"), [Filter(1, "*a*"), Filter(2, "*b*")])
         self.assertEqual(parseOutputs("1:stderr 2:stderr"), [Output(2, "stderr")])
         self.assertEqual(checkText("a\nb\x7f"), "a\\x0ab\\x7f")
+
+    def test_noText(self) -> None:
+        """Entries with what is no text, such as names of files, are written, by twistd's own observers too."""
+        name, said = b"d\xffe".decode(errors="surrogateescape"), "d\\xffe \\ud834"
+        try:
+            raise ValueError(name)
+        except ValueError:
+            failure = Failure()
+        text, binary, narrow = io.StringIO(), io.BytesIO(), io.BytesIO()
+        observers = (textFileLogObserver(text), textFileLogObserver(binary))
+        for observer in observers:
+            log = Log(lambda: 0.0)
+            log.passTo(lambda observer=observer: observer)
+            log.begin()
+            self.event(log, f"{name} \ud834")
+            log(
+                {"log_level": LogLevel.critical, "log_namespace": "a.b", "log_failure": failure}
+                | {"log_format": "{t}", "t": "failed:\n"}
+            )
+        for found in (text.getvalue(), binary.getvalue().decode()):
+            self.assertIn(f"[a.b#info] {said}\n", found)
+            self.assertIn("[a.b#critical] failed:", found)
+            self.assertIn("ValueError: d\\xffe", found)
+        log = Log(lambda: 0.0, stderr=io.TextIOWrapper(narrow, "ascii"))
+        log.setOutputs([Output(1, "stderr")])
+        self.event(log, f"{name} \ud834 \xe9", LogLevel.error)
+        self.assertTrue(narrow.getvalue().endswith(f"{said} \\xe9\n".encode()))
 
 
 class AuditTests(SynchronousTestCase):

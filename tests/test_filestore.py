@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.drivers.filestore import DefinitionFolder, firstSinceBoot, removeUnfinished, writeWhole
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError
+from pyvirt.folders import makeFolders
 
 
 class FileTests(SynchronousTestCase):
@@ -53,6 +54,21 @@ class FileTests(SynchronousTestCase):
         for name, mode in (("a", 0o600), ("b", 0o644), ("c", 0o755)):
             writeWhole(self.path(name), b"new", mode)
             self.assertEqual(os.stat(self.path(name)).st_mode & 0o777, mode)
+
+    def test_folders(self) -> None:
+        """What lies above a folder that is made lets others through, whatever the umask; what is there stays as it is."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        os.mkdir(self.path("there"))
+        folder = DefinitionFolder(self.path("there/above/it"), None)
+        folder.make()
+        modes = {
+            name: os.stat(self.path(name)).st_mode & 0o777
+            for name in ("there", "there/above", "there/above/it")
+        }
+        self.assertEqual(modes, {"there": 0o700, "there/above": 0o755, "there/above/it": 0o700})
+        self.write("file")
+        self.assertRaises(OSError, makeFolders, self.path("file"))
+        self.assertRaises(OSError, makeFolders, self.path("file/below"))
 
     def test_firstSinceBoot(self) -> None:
         """Only the first that asks is the first; where it cannot be remembered nobody is."""

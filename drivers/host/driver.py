@@ -24,6 +24,7 @@ from pyvirt.drivers.interfaces.driver import (
 from pyvirt.drivers.interfaces.inside import ICompanionDriver
 from pyvirt.drivers.refusals import internal
 from pyvirt.errors import ErrorDomain
+from pyvirt.folders import makeFolders
 from pyvirt.pidfile import PidFile
 from pyvirt.process import IProcesses, Processes
 from pyvirt.uri import URI
@@ -149,7 +150,7 @@ class HostDriver:
                 await host.start(FAMILIES[scheme][0])
             else:
                 # What is marked later to start with the host does so when that boots again, not when it is read.
-                os.makedirs(state, exist_ok=True)
+                makeFolders(state)
                 firstSinceBoot(state)
         self.host = host
 
@@ -162,7 +163,7 @@ class HostDriver:
         try:
             for name in _CLAIMED:
                 folder = os.path.join(host.layout.run, name)
-                os.makedirs(folder, exist_ok=True)
+                makeFolders(folder)
                 self._pidFiles.append(PidFile.claim(os.path.join(folder, "driver.pid")))
         except BaseException:
             self._release()

@@ -16,6 +16,7 @@ from pyvirt.drivers.qemu.helpers import Helper, awaitSocket, startHelper
 from pyvirt.drivers.qemu.layout import shortName
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.drivers.qemu.store import writeWhole
+from pyvirt.folders import makeFolders
 from pyvirt.process import Command
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ async def startBus(
         raise internal(f"'{binary}' is not a suitable dbus-daemon")
     helper = busHelper(hypervisor, definition, guest.id)
     folder = os.path.dirname(helper.pidFile)
-    os.makedirs(folder, exist_ok=True)
+    makeFolders(folder)
     if hypervisor.owner is not None:
         os.chmod(folder, 0o770)
         os.chown(folder, *hypervisor.owner)

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.refusals import systemFailure
+from pyvirt.folders import makeFolders
 
 __all__ = [
     "listenAt",
@@ -38,7 +39,7 @@ def makeFolder(path: str, owner: Owner | None, mode: int = 0o700) -> None:
     """
     try:
         removeFolder(path)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        makeFolders(os.path.dirname(path))
         os.mkdir(path, mode)
         if owner is not None:
             os.chown(path, *owner)

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.logrotation import LogLimits, putAside
 from pyvirt.drivers.qemu.refusals import systemFailure
+from pyvirt.errors import VirtError
 
 __all__ = ["GuestLog", "appendLog", "logsOf"]
 
@@ -64,7 +65,7 @@ class GuestLog:
     def say(self, text: str) -> None:
         """Write a line with the time."""
         try:
-            os.write(self.fd, f"{stamp()}: {text}\n".encode())
+            os.write(self.fd, os.fsencode(f"{stamp()}: {text}\n"))
         except OSError as problem:
             log.warn("{path}: {problem}", path=self.path, problem=problem)
 
@@ -88,7 +89,7 @@ class GuestLog:
                 lines.append(shlex.quote(argv[at]))
                 at += 1
         try:
-            os.write(self.fd, (" \\\n".join(lines) + "\n").encode())
+            os.write(self.fd, os.fsencode(" \\\n".join(lines) + "\n"))
             self._mark = os.stat(self.path).st_size
         except OSError as problem:
             log.warn("{path}: {problem}", path=self.path, problem=problem)
@@ -124,7 +125,7 @@ def appendLog(path: str, text: str) -> None:
     """Write one line to a guest's log."""
     try:
         opened = GuestLog(path)
-    except Exception as problem:
+    except VirtError as problem:
         log.warn("{problem}", problem=problem)
         return
     opened.say(text)

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 
 from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.refusals import internal
+from pyvirt.folders import makeFolders
 from pyvirt.process import Command, startTime
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def startHelper(
     @return: its number.
     @raise VirtError: it cannot be started.
     """
-    os.makedirs(os.path.dirname(helper.pidFile), exist_ok=True)
+    makeFolders(os.path.dirname(helper.pidFile))
     if helper.title is not None:
         guestLog.say(f"Starting external device: {helper.title}\n{shlex.join(command.argv)}")
     opened: GuestLog | None = None

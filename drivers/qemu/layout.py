@@ -10,7 +10,7 @@ from functools import partial
 
 import attrs
 
-from pyvirt.folders import cacheFolder, configFolder, runFolder, under
+from pyvirt.folders import cacheFolder, configFolder, makeFolders, runFolder, under
 
 __all__ = ["Layout", "shortName"]
 
@@ -130,8 +130,7 @@ class Layout:
             (self.capabilities, _PRIVATE, False),
         ):
             if not os.path.isdir(path):
-                os.makedirs(path, exist_ok=True)
-                os.chmod(path, mode)
+                makeFolders(path, mode)
                 if theirs and owner is not None:
                     os.chown(path, *owner)
         if owner is not None:

@@ -15,8 +15,9 @@ from typing import Protocol
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import CooperativeTask, Cooperator
+from twisted.internet.task import CooperativeTask, Cooperator, TaskStopped
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from pyvirt.confsyntax import ConfigError, parse
 
@@ -178,7 +179,7 @@ class IWatch(Protocol):
     """Tells of files that are written to: L{pyvirt.drivers.qemu.filewatch.FileWatch}."""
 
     def add(self, path: str) -> bool:
-        """Tell when a file is written to next; return False if it cannot be watched."""
+        """Tell when a file is written to next; return False if it cannot be watched, now at least."""
 
     def close(self) -> None:
         """Tell of nothing any more."""
@@ -189,7 +190,7 @@ class LogKeeper:
     Keeps the logs of running guests from growing beyond their limits.
 
     A log is looked at some seconds after somebody has written to it, so that guests which say nothing cost nothing.
-    Where the system does not tell of that, all are looked at again and again.
+    Where the system does not tell of that, all are looked at again and again, and so is one that cannot be watched.
 
     @ivar limits: what they are.
     """
@@ -212,6 +213,7 @@ class LogKeeper:
         self._watch: IWatch | None = None
         self._running = False
         self._written: set[str] = set()
+        self._unwatched: set[str] = set()
         self._later: IDelayedCall | None = None
         self._cooperator = Cooperator(
             terminationPredicateFactory=lambda: lambda: True,
@@ -234,8 +236,14 @@ class LogKeeper:
         if self._watch is None:
             return
         if not self._watch.add(path):
-            log.warn("{path} may grow without end: nobody tells of it", path=path)
-        elif self._isLarge(path):
+            # The system may watch no more files than so many.
+            if path not in self._unwatched:
+                self._unwatched.add(path)
+                log.warn("{path} is looked at again and again: nobody tells of it", path=path)
+            self._isWritten(path)
+            return
+        self._unwatched.discard(path)
+        if self._isLarge(path):
             self._isWritten(path)
 
     def stop(self) -> None:
@@ -266,6 +274,7 @@ class LogKeeper:
             self._lookLater()
             return
         open_ = set(self._logs())
+        self._unwatched &= open_
         if self._watch is not None:
             open_ &= self._written
             self._written.clear()
@@ -279,10 +288,12 @@ class LogKeeper:
             work = self._rotate(large)
             self._task = self._cooperator.cooperate(work)
 
-            def over(_: object) -> None:
+            def over(outcome: object) -> None:
                 self._task = None
                 # What was begun and will not be ended leaves no file.
                 work.close()
+                if isinstance(outcome, Failure) and not outcome.check(TaskStopped):
+                    log.failure("logs grow on", failure=outcome)
 
             self._task.whenDone().addBoth(over)
 

@@ -17,6 +17,7 @@ from pyvirt.drivers.moments import Moments
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
 from pyvirt.drivers.snapshots import Snapshot
 from pyvirt.errors import VirtError
+from pyvirt.folders import makeFolders
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.domain import Domain
@@ -55,7 +56,7 @@ def saveMoments(hypervisor: Hypervisor, domain: Domain, kind: str, *moments: Any
     """
     folder = _folder(hypervisor, kind, domain.name)
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        makeFolders(folder, 0o700)
     except OSError as problem:
         raise systemFailure(
             problem, f"cannot create {_FOLDERS[kind]} directory '{folder}'"

@@ -27,6 +27,7 @@ from pyvirt.drivers.qemu.ownership import Taken
 from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.drivers.qemu.volumes import Volume
 from pyvirt.errors import VirtError
+from pyvirt.folders import makeFolders
 
 __all__ = ["Status", "Store", "writeWhole"]
 
@@ -123,7 +124,7 @@ class Store:
         link = self.layout.autostartLink(name)
         try:
             if on:
-                os.makedirs(self.layout.autostart, mode=0o700, exist_ok=True)
+                makeFolders(self.layout.autostart, 0o700)
                 self._remove(link)
                 os.symlink(self.layout.definition(name), link)
             else:

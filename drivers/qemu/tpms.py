@@ -22,6 +22,7 @@ from pyvirt.drivers.qemu.layout import shortName
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
 from pyvirt.drivers.qemu.secretvalues import secretValue
 from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.folders import makeFolders
 from pyvirt.process import Command
 
 if TYPE_CHECKING:
@@ -268,7 +269,7 @@ def _folders(hypervisor: Hypervisor, folder: str, logged: str, owner: tuple[int,
         (folder, 0o700, owner),
     ):
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            makeFolders(os.path.dirname(path))
             try:
                 os.mkdir(path, mode)
             except FileExistsError:

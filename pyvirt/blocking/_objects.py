@@ -100,12 +100,14 @@ class Link:
             return
         if sys.is_finalizing():
             return
-        if thread.isCurrent or thread.reactor is None:
-            inner.close()
-        else:
-            thread.call(inner.close)
-        if self.isHeard:
-            loop.detach()
+        try:
+            if thread.isCurrent or thread.reactor is None:
+                inner.close()
+            else:
+                thread.call(inner.close)
+        finally:
+            if self.isHeard:
+                loop.detach()
 
     def __del__(self) -> None:
         self.close()

@@ -58,8 +58,12 @@ def _nothing() -> None:
 
 
 def _toStream(stream: Any, clock: Callable[[], float]) -> Write:
+    # Not every stream has every character.
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+
     def write(priority: int, source: str, text: str) -> None:
-        stream.write(formatLine(clock(), os.getpid(), priority, source, text))
+        line = formatLine(clock(), os.getpid(), priority, source, text)
+        stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
 
     return write

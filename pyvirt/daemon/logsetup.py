@@ -130,9 +130,39 @@ def parseOutputs(text: str | None) -> list[Output]:
     return found
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_LONE = re.compile("[\ud800-\udfff]")
+"""Halves of characters: what stands for bytes that are no text, as in names of files."""
+
+
 def checkText(text: str) -> str:
     """Make one line of what may come from outside, so that no entry can pretend to be another."""
-    return re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\x{ord(match[0]):02x}", text)
+    return _whole(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text))
+
+
+def _whole(text: str) -> str:
+    """Make text that can be written in every encoding of Unicode."""
+
+    def escaped(match: re.Match[str]) -> str:
+        number = ord(match[0])
+        return f"\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\u{number:04x}"
+
+    return _LONE.sub(escaped, text)
+
+
+def _writable(event: LogEvent) -> LogEvent:
+    """Make of an entry one that twistd's observers write: they drop those whose text cannot be encoded."""
+    failure = event.get("log_failure")
+    lines = [formatEvent(event)]
+    if failure is not None:
+        lines.append(failure.getTraceback())
+    text = "\n".join(lines)
+    if not _LONE.search(text):
+        return event
+    made = {**event, "log_format": "{log_text}", "log_text": _whole(text)}
+    for name in ("log_failure", "log_flattened"):
+        made.pop(name, None)
+    return made
 
 
 def _text(event: LogEvent) -> str:
@@ -282,7 +312,7 @@ class Log:
         if priority < least:
             return
         if self._elsewhere is not None:
-            self._elsewhere(event)
+            self._elsewhere(_writable(event))
             return
         text: str | None = None
         for each in self._outputs:

@@ -36,7 +36,7 @@ from pyvirt.drivers.interfaces.driver import (
     IStatefulDriver,
     OpenContext,
 )
-from pyvirt.folders import under
+from pyvirt.folders import makeFolders, under
 from pyvirt.pidfile import PidFile
 from pyvirt.systemd import adoptSockets, notify
 from pyvirt.transports.listeners import Listener, openTCP, openUNIX
@@ -138,7 +138,7 @@ class DaemonService(Service):
             self.useAudit(self.makeAudit(self.config))
             self.useLogins()
             mode = 0o755 if self.privileged else 0o700
-            os.makedirs(self.paths.socketFolder, mode=mode, exist_ok=True)
+            makeFolders(self.paths.socketFolder, mode)
             self._pidFile = PidFile.claim(self.paths.pidFile)
             self._openSockets()
             self._openMetrics()

@@ -183,7 +183,7 @@ class LockService(Service):
         @raise VirtError: the lease of a guest that runs cannot be had again.
         """
         folder = os.path.dirname(self.path)
-        os.makedirs(folder, mode=0o755 if os.geteuid() == 0 else 0o700, exist_ok=True)
+        folders.makeFolders(folder, 0o755 if os.geteuid() == 0 else 0o700)
         self._pidFile = PidFile.claim(os.path.join(folder, "pyvirt-lockd.pid"))
         try:
             inherited = self.environment.pop(INHERITED, None)

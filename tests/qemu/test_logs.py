@@ -271,6 +271,49 @@ class WatchTests(KeeperTests):
         keeper.stop()
         self.assertEqual(self.reactor.readers, [])
 
+    def test_full(self) -> None:
+        """A log that cannot be watched, since so many files are, is looked at again and again until it can."""
+        refused = {"now": True}
+        add = FileWatch.add
+        self.patch(FileWatch, "add", lambda watch, path: not refused["now"] and add(watch, path))
+        self.keeper()
+        fd = self.opened()
+        for size in (50, 50, 50):
+            os.write(fd, lines(0, size))
+            self.look()
+            self.assertLess(os.path.getsize(self.logs[0]), 100)
+        refused["now"] = False
+        self.look()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        os.write(fd, lines(0, 50))
+        self.reactor.readers[0].doRead()
+        self.look()
+        self.assertEqual(os.path.getsize(self.logs[0]), 0)
+        refused["now"] = True
+        fd = self.opened("other.log")
+        self.logs.clear()
+        self.look()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_bug(self) -> None:
+        """What goes wrong that nobody thought of is told, and does not keep logs from being put aside later."""
+        self.keeper()
+        fd = self.opened()
+        broken = {"now": True}
+        real = os.ftruncate
+
+        def truncate(opened: int, size: int) -> None:
+            if broken.pop("now", False):
+                raise ZeroDivisionError("a bug")
+            real(opened, size)
+
+        self.patch(os, "ftruncate", truncate)
+        for problems in (1, 0):
+            os.write(fd, lines(0, 50))
+            self.look()
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), problems)
+        self.assertEqual(os.path.getsize(self.logs[0]), 0)
+
     def test_overflow(self) -> None:
         """Where the kernel has more to tell than it keeps, every log is looked at."""
         told: list[str] = []

@@ -30,6 +30,7 @@ from pyvirt.drivers.host.networks.network import (
 from pyvirt.drivers.host.running import found, run
 from pyvirt.drivers.refusals import internal
 from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.folders import makeFolders
 from pyvirt.process import startTime, systemError
 
 if TYPE_CHECKING:
@@ -298,9 +299,7 @@ class Runner:
     # Name servers
 
     def _write(self, network: Network) -> None:
-        if not os.path.isdir(self._folder):
-            os.makedirs(self._folder, exist_ok=True)
-            os.chmod(self._folder, 0o755)  # name servers, who are no root, read there again
+        makeFolders(self._folder)  # name servers, who are no root, read there again
         definition, base = network.definition, self._base(network)
         text = dnsmasq.configuration(definition, network.bridge, self._pidFile(network), base)
         writeWhole(f"{base}.conf", text.encode())

@@ -26,6 +26,7 @@ from pyvirt.drivers.refusals import (
     operationInvalid,
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.folders import makeFolders
 from pyvirt.process import systemError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _makeFolder(pool: Pool) -> None:
         raise invalidArgument(f"path '{path}' is not absolute", _DOMAIN)
     parent = os.path.dirname(path)
     try:
-        os.makedirs(parent, exist_ok=True)
+        makeFolders(parent)
     except OSError as problem:
         raise systemError(problem, f"cannot create path '{parent}'", _DOMAIN) from None
     target = pool.definition.target

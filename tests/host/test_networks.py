@@ -16,8 +16,8 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pyvirt.definitions.network import parseNetwork
-from pyvirt.drivers.host.networks import dnsmasq, firewall
-from pyvirt.drivers.host.networks.leasehelper import LeaseError, main, told
+from pyvirt.drivers.host.networks import dnsmasq, firewall, leasehelper
+from pyvirt.drivers.host.networks.leasehelper import FOLDER, LeaseError, main, told
 from pyvirt.drivers.host.networks.leases import leases
 from pyvirt.drivers.host.networks.macmap import noteGuest
 from pyvirt.drivers.host.networks.network import Network
@@ -145,7 +145,9 @@ class LeaseTests(SynchronousTestCase):
         ):
             said = io.StringIO()
             with contextlib.redirect_stderr(said):
-                self.assertEqual(main([os.path.dirname(self.path), *arguments], environment), 1)
+                self.assertEqual(
+                    main(arguments, {**environment, FOLDER: os.path.dirname(self.path)}), 1
+                )
             self.assertNotEqual(said.getvalue(), "")
         with open(self.path) as file:
             self.assertEqual(file.read(), before)
@@ -188,7 +190,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(leases(file.name, _PLAIN, "b", 0)[0].hostname, "a?")
         out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         with contextlib.redirect_stdout(out):
-            self.assertEqual(main([folder, "init"], {"VIR_BRIDGE_NAME": "b"}), 0)
+            self.assertEqual(main(["init"], {"VIR_BRIDGE_NAME": "b", FOLDER: folder}), 0)
         out.flush()
         self.assertEqual(out.buffer.getvalue(), b"0 m 10.0.0.4 a? *\n")  # type: ignore[attr-defined]
         with open(os.path.join(folder, "b.macs"), "w") as file:
@@ -264,6 +266,10 @@ class ServerTests(TestCase):
         init = Command(argv=(script, "init"), environment={"VIR_BRIDGE_NAME": "b"})
         finished = await processes.run(init)
         self.assertEqual(finished.output, b"9 m 10.0.0.5 it's *\n")
+        # Where nothing is run from there the helper is run by itself.
+        told = {FOLDER: host.layout.dnsmasq, "VIR_BRIDGE_NAME": "b"}
+        alone = Command(argv=(leasehelper.__file__, "init"), environment=told)
+        self.assertEqual((await processes.run(alone)).output, finished.output)
 
 
 class DefinitionTests(SynchronousTestCase):

@@ -1,3 +1,4 @@
+#!/usr/bin/env -S python3 -IS
 """
 What C{dnsmasq} runs for each address that it lends: the addresses are written down for everybody who asks.
 
@@ -14,8 +15,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["LeaseError", "main", "told"]
+__all__ = ["FOLDER", "LeaseError", "main", "told"]
 
+#: The variable that says where the files are.
+FOLDER = "PYVIRT_LEASES"
 _MOST = 16 << 20
 
 
@@ -120,18 +123,21 @@ def told(path: str, words: Sequence[str], environment: Mapping[str, str]) -> lis
     return []
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
     """
     Do what C{dnsmasq} asks for.
 
-    @param arguments: the folder of the files, then those of C{dnsmasq}.
+    @param words: what C{dnsmasq} says.
     @return: the status of the program.
     """
-    folder, words = arguments[0], arguments[1:]
+    folder = environment.get(FOLDER)
     bridge = environment.get("DNSMASQ_INTERFACE") or environment.get("VIR_BRIDGE_NAME")
     few = 1 if words[:1] == ["init"] else 3
-    if len(words) < few or not bridge or "/" in bridge:
-        print("what was lent, and by which bridge, is not said", file=sys.stderr)
+    if len(words) < few or not folder or not bridge or "/" in bridge:
+        print(
+            "what was lent, and by which bridge, and where that is kept, is not said",
+            file=sys.stderr,
+        )
         return 1
     try:
         lines = told(os.path.join(folder, f"{bridge}.status"), words, environment)

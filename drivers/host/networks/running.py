@@ -323,7 +323,7 @@ class Runner:
         # It goes into the background by itself once it serves.
         conf = f"--conf-file={self._base(network)}.conf"
         script = f"--dhcp-script={self._leaseScript()}"
-        names = {"VIR_BRIDGE_NAME": network.bridge}
+        names = {"VIR_BRIDGE_NAME": network.bridge, leasehelper.FOLDER: self._folder}
         more: Any = {"environment": names, "deadline": 60.0}
         await run(self._host, program, conf, "--leasefile-ro", script, **more)
         network.server = self._adopted(network)
@@ -331,10 +331,17 @@ class Runner:
             raise internal(f"dnsmasq of network '{network.ref.name}' ended at once", _DOMAIN)
 
     def _leaseScript(self) -> str:
-        """Write what name servers run when they lend an address, and return where that is."""
+        """
+        Write what name servers run when they lend an address, and return where that is.
+
+        Where nothing is run from that folder it is the helper itself, by whichever Python is found then.
+        """
+        if os.statvfs(self._folder).f_flag & os.ST_NOEXEC:
+            return leasehelper.__file__
         path = os.path.join(self._folder, ".leasehelper")
-        words = (sys.executable, "-I", "-S", leasehelper.__file__, self._folder)
-        text = f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
+        words = shlex.join((sys.executable, "-I", "-S", leasehelper.__file__))
+        kept = f"{leasehelper.FOLDER}={shlex.quote(self._folder)}"
+        text = f'#!/bin/sh\n{kept} exec {words} "$@"\n'
         writeWhole(path, text.encode(), 0o755)
         return path
 

@@ -54,23 +54,27 @@ def writeWhole(path: str, data: bytes, mode: int = 0o600) -> None:
     @raise VirtError: it cannot be written; nothing is left behind.
     """
     temporary = f"{path}.new"
+    complaint = f"Failed to create file '{temporary}'"
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
         try:
+            complaint = f"cannot write data to file '{temporary}'"
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
             os.fchmod(fd, mode)
+            complaint = f"cannot sync file '{temporary}'"
             os.fsync(fd)
         finally:
             os.close(fd)
+        complaint = f"cannot rename file '{temporary}' as '{path}'"
         os.rename(temporary, path)
     except OSError as problem:
         try:
             os.unlink(temporary)
         except OSError:
             pass
-        raise systemError(problem, f"cannot write file '{path}'", ErrorDomain.NONE) from None
+        raise systemError(problem, complaint, ErrorDomain.NONE) from None
 
 
 def removeUnfinished(folder: str, ending: str = ".xml.new") -> None:
@@ -180,9 +184,18 @@ class DefinitionFolder:
         writeWhole(self.file(name), text.encode())
 
     def remove(self, name: str) -> None:
-        """Remove a definition, and its link."""
+        """Remove a definition, and its link; failing to is logged."""
         removeFile(self.link(name))
         removeFile(self.file(name))
+
+    def erase(self, name: str) -> None:
+        """
+        Remove a definition, and its link.
+
+        @raise OSError: the definition cannot be removed, or is not there.
+        """
+        removeFile(self.link(name))
+        os.unlink(self.file(name))
 
     def load(self, parse: Callable[[str], Any]) -> Iterator[tuple[str, Any]]:
         """

@@ -95,6 +95,15 @@ class FilterBook:
         if flags & c.VIR_NWFILTER_DEFINE_VALIDATE:
             validate("nwfilter", xml)
         definition = completed(parseFilter(xml), random=self._random)
+        self._checkFits(definition)
+        return definition
+
+    def _checkFits(self, definition: FilterDefinition) -> None:
+        """
+        Refuse what cannot be among the others.
+
+        @raise VirtError: it cannot.
+        """
         for each in self._filters.values():
             if each.uuid == definition.uuid and each.name != definition.name:
                 raise failed(
@@ -110,7 +119,6 @@ class FilterBook:
             )
         if self._reaches(definition, definition.name):
             raise failed("filter would introduce a loop", _DOMAIN)
-        return definition
 
     def nwfilterDefineXMLFlags(self, xml: str, flags: int) -> Any:
         """Define a filter, or change one."""
@@ -135,8 +143,8 @@ class FilterBook:
         """Forget a filter that nothing is bound to."""
         found = self._byUUID(nwfilter.uuid)
         self._checkUnused(found)
-        del self._filters[found.name]
         self._forget(found)
+        del self._filters[found.name]
 
     def connectListAllNWFilters(self, flags: int) -> list[NWFilterRef]:
         """List filters."""

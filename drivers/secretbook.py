@@ -146,6 +146,28 @@ class SecretBook:
         definition = parseSecret(xml)
         if definition.uuid is None:
             definition = replaced(definition, uuid=randomUUID(self._random))
+        secret = self._fitting(definition)
+        if secret is None:
+            secret = Secret(definition)
+            self._keep(secret, None)
+            self._secrets[secret.ref.uuid] = secret
+        else:
+            old = secret.definition
+            secret.redefine(definition)
+            try:
+                self._keep(secret, old)
+            except BaseException:
+                secret.redefine(old)
+                raise
+        self._tell(secret, c.VIR_SECRET_EVENT_ID_LIFECYCLE, c.VIR_SECRET_EVENT_DEFINED, 0)
+        return secret.ref
+
+    def _fitting(self, definition: SecretDefinition) -> Secret | None:
+        """
+        Return the secret that a definition changes, None if it is a new one.
+
+        @raise VirtError: it cannot be among the others, or changes what stays.
+        """
         assert definition.uuid is not None
         secret = self._secrets.get(definition.uuid)
         if secret is None:
@@ -156,9 +178,6 @@ class SecretBook:
                         f"with {definition.usage.id}",
                         _DOMAIN,
                     )
-            secret = Secret(definition)
-            self._keep(secret, None)
-            self._secrets[definition.uuid] = secret
         else:
             old = secret.definition
             if old.usage != definition.usage:
@@ -169,14 +188,7 @@ class SecretBook:
                 )
             if old.private and not definition.private:
                 raise internal("cannot change private flag on existing secret", _DOMAIN)
-            secret.redefine(definition)
-            try:
-                self._keep(secret, old)
-            except BaseException:
-                secret.redefine(old)
-                raise
-        self._tell(secret, c.VIR_SECRET_EVENT_ID_LIFECYCLE, c.VIR_SECRET_EVENT_DEFINED, 0)
-        return secret.ref
+        return secret
 
     def secretGetXMLDesc(self, secret: SecretRef, flags: int) -> str:
         """Describe a secret without its value."""

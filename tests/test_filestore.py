@@ -45,7 +45,7 @@ class FileTests(SynchronousTestCase):
         """A file that cannot take its place leaves nothing behind, and what was there stays."""
         os.makedirs(self.path("a.xml"))
         error = self.assertRaises(VirtError, writeWhole, self.path("a.xml"), b"new")
-        self.assertIn("cannot write file", str(error))
+        self.assertIn("cannot rename file '", str(error))
         self.assertEqual(os.listdir(self.folder), ["a.xml"])
 
     def test_mode(self) -> None:

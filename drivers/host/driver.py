@@ -174,9 +174,15 @@ class HostDriver:
             self._pidFiles.pop().release()
 
     async def stateReload(self) -> None:
-        """Look which scripts there are."""
-        if self.host is not None:
-            self.host.hooks.look()
+        """Look which scripts there are, read definitions that others have written, and start what is marked."""
+        host = self.host
+        if host is None:
+            return
+        host.hooks.look()
+        for scheme, (autostart, _) in host.layout.active.items():
+            if holdsDefinitions(autostart):
+                await host.start(FAMILIES[scheme][0])
+        await host.reload()
 
     async def stateStop(self) -> None:
         """Let go of everything, which goes on."""

@@ -72,7 +72,9 @@ class Host(Background):
             made = self._made[found] = found(self)
             load = getattr(made, "load", None)
             if load is not None:
-                self._loading[found] = Deferred.fromCoroutine(_loaded(found.__name__, load))
+                self._loading[found] = Deferred.fromCoroutine(
+                    _answered(load, "{family} cannot start", found.__name__)
+                )
         return made
 
     async def start(self, interface: InterfaceClass) -> None:
@@ -81,6 +83,16 @@ class Host(Background):
         loading = self._loading.pop(componentClass(interface), None)
         if loading is not None:
             await loading
+
+    async def reload(self) -> None:
+        """Have what there is read again what it has on disk."""
+        for found, component in list(self._made.items()):
+            loading = self._loading.pop(found, None)
+            if loading is not None:
+                await loading
+            reload = getattr(component, "reload", None)
+            if reload is not None:
+                await _answered(reload, "{family} did not reload", found.__name__)
 
     def made(self) -> list[Any]:
         """What there is, in the order in which it was made."""
@@ -97,11 +109,11 @@ class Host(Background):
         return deferToThreadPool(self.clock, self.clock.getThreadPool(), work, *arguments)
 
 
-async def _loaded(name: str, load: Callable[[], Any]) -> None:
-    # One that cannot start leaves the others alone, as in libvirt each has a daemon of its own.
+async def _answered(work: Callable[[], Any], complaint: str, name: str) -> None:
+    # One that cannot leaves the others alone, as in libvirt each has a daemon of its own.
     try:
-        answer = load()
+        answer = work()
         if answer is not None:
             await answer
     except Exception:
-        log.failure("{family} cannot start", family=name)
+        log.failure(complaint, family=name)

@@ -23,6 +23,7 @@ from pyvirt.definitions.filterbinding import (
 )
 from pyvirt.definitions.filterbinding import completed as completedBinding
 from pyvirt.definitions.nwfilter import FilterDefinition, completed, formatFilter, parseFilter
+from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.filestore import DefinitionFolder, wrapped
@@ -106,16 +107,9 @@ class NWFilters(FilterBook):
         self._learntLeases = Learnt(path, host.clock.seconds)
 
     async def load(self) -> None:
-        """Read what is on disk; what has no UUID yet gets one, which is written down."""
+        """Read what is on disk, and have in force what was."""
         self._folder.make()
-        for name, definition in self._folder.load(parseFilter):
-            if definition.name != name:
-                log.error("{path} is of another filter", path=self._folder.file(name))
-                continue
-            if definition.uuid is None:
-                definition = completed(definition, random=self._random)
-                self._keep(definition)
-            self._filters[name] = definition
+        self._read()
         self._state.make()
         for name, found in self._state.load(_readBinding):
             if found.port != name:
@@ -127,6 +121,38 @@ class NWFilters(FilterBook):
                     await self._again(binding)
             except VirtError as error:
                 log.error("the filter of {name}: {error}", name=name, error=error)
+
+    def _read(self) -> None:
+        """Read definitions; what has no UUID yet gets one, which is written down."""
+        for name, definition in self._folder.load(parseFilter):
+            path = self._folder.file(name)
+            if definition.name != name:
+                log.error("{path} is of another filter", path=path)
+                continue
+            try:
+                if definition.uuid is None:
+                    known = self._filters.get(name)
+                    if known is not None:
+                        definition = replaced(definition, uuid=known.uuid)
+                    definition = completed(definition, random=self._random)
+                    self._keep(definition)
+                self._checkFits(definition)
+            except VirtError as error:
+                log.error("{path} is left out: {error}", path=path, error=error)
+                continue
+            self._filters[name] = definition
+
+    async def reload(self) -> None:
+        """Read what others have written, and have that in force; what they have removed stays."""
+        async with self._locked():
+            self._read()
+            for binding in list(self._bindings.values()):
+                try:
+                    await self._apply(binding)
+                except VirtError as error:
+                    log.error(
+                        "the filter of {name}: {error}", name=binding.ref.portdev, error=error
+                    )
 
     async def unload(self) -> None:
         """Let go of everything; what is in force stays so."""
@@ -140,7 +166,10 @@ class NWFilters(FilterBook):
         self._folder.save(name, formatFilter(definition))
 
     def _forget(self, definition: FilterDefinition) -> None:
-        self._folder.remove(definition.name)
+        try:
+            self._folder.erase(definition.name)
+        except OSError:
+            raise internal(f"cannot remove config for {definition.name}") from None
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[None]:

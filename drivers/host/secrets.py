@@ -15,6 +15,8 @@ from pyvirt.definitions.secret import SecretDefinition, formatSecret, parseSecre
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.filestore import DefinitionFolder, removeFile, writeWhole
 from pyvirt.drivers.secretbook import Secret, SecretBook
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.process import systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
@@ -41,13 +43,27 @@ class Secrets(SecretBook):
         @raise OSError: there can be no folder for it.
         """
         self._folder.make()
+        self.reload()
+
+    def reload(self) -> None:
+        """Read what others have written; what they have removed stays."""
         for name, definition in self._folder.load(parseSecret):
+            path = self._folder.file(name)
             if definition.uuid is None or formatUUID(definition.uuid) != name:
-                log.error("{path} is of another secret", path=self._folder.file(name))
+                log.error("{path} is of another secret", path=path)
                 continue
-            secret = Secret(definition)
-            secret.value = self._read(name)
-            self._secrets[definition.uuid] = secret
+            try:
+                secret = self._fitting(definition)
+            except VirtError as error:
+                log.error("{path} is left out: {error}", path=path, error=error)
+                continue
+            if secret is None:
+                secret = self._secrets[definition.uuid] = Secret(definition)
+            else:
+                secret.redefine(definition)
+            value = self._read(name)
+            if value is not None:
+                secret.value = value
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder.path, f"{name}.base64")
@@ -83,5 +99,11 @@ class Secrets(SecretBook):
 
     def _forget(self, secret: Secret) -> None:
         name = formatUUID(secret.ref.uuid)
+        try:
+            self._folder.erase(name)
+        except FileNotFoundError:
+            pass
+        except OSError as problem:
+            detail = f"cannot unlink '{self._folder.file(name)}'"
+            raise systemError(problem, detail, ErrorDomain.SECRET) from None
         removeFile(self._path(name))
-        self._folder.remove(name)

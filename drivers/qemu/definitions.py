@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from twisted.logger import Logger
+
 from pyvirt import constants as c
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
@@ -24,9 +26,11 @@ from pyvirt.drivers.qemu.saveimage import removeManagedSave
 from pyvirt.drivers.qemu.tpms import removeState
 from pyvirt.drivers.qemu.variables import variablesPath
 from pyvirt.drivers.qemu.volumes import shown
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["DomainDefinitions"]
+
+log = Logger()
 
 _XML_FLAGS = (
     c.VIR_DOMAIN_XML_SECURE
@@ -288,7 +292,10 @@ class DomainDefinitions:
             renameMoments(hypervisor, oldName, newName)
             domain.definition = renamed
             self._domains.rename(domain, newName)
-            hypervisor.store.removeDefinition(oldName)
+            try:
+                hypervisor.store.removeDefinition(oldName)
+            except VirtError as error:
+                log.error("{name} may come back: {error}", name=oldName, error=error)
         for ref, event, detail in (
             (before, c.VIR_DOMAIN_EVENT_UNDEFINED, c.VIR_DOMAIN_EVENT_UNDEFINED_RENAMED),
             (domain.ref, c.VIR_DOMAIN_EVENT_DEFINED, c.VIR_DOMAIN_EVENT_DEFINED_RENAMED),

@@ -26,7 +26,7 @@ from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.ownership import Taken
 from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.drivers.qemu.volumes import Volume
-from pyvirt.errors import VirtError
+from pyvirt.errors import ErrorDomain, VirtError
 from pyvirt.folders import makeFolders
 
 __all__ = ["Status", "Store", "writeWhole"]
@@ -95,9 +95,20 @@ class Store:
         writeWhole(self.layout.definition(definition.name), text.encode())
 
     def removeDefinition(self, name: str) -> None:
-        """Remove a definition, and the link by which it starts with the host."""
+        """
+        Remove a definition, and the link by which it starts with the host.
+
+        @raise VirtError: the definition is there and cannot be removed.
+        """
         self._remove(self.layout.autostartLink(name))
-        self._remove(self.layout.definition(name))
+        path = self.layout.definition(name)
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as problem:
+            detail = f"cannot remove config {path}"
+            raise systemFailure(problem, detail, ErrorDomain.DOMAIN) from None
 
     def definitions(self) -> Iterator[tuple[str, DomainDefinition]]:
         """Iterate over definitions and their names; those that make no sense are logged and left alone."""

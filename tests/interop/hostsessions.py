@@ -2,7 +2,8 @@
 Sessions of virsh on the drivers beside QEMU's: the same lines in two worlds, and all that is told meanwhile.
 
 A line is a command of virsh; C{!} before it makes it one of a shell, C{<NAME TEXT} writes a file in the folder that
-C{FOLDER} stands for, and C{RESTART} ends the daemon hard and starts it again.
+C{FOLDER} stands for, C{RESTART} ends the daemon hard and starts it again, and C{RELOAD} has it read again what is on
+disk.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class HostSessions(SynchronousTestCase):
         listen()
         for line in script.strip().splitlines():
             line = line.replace("FOLDER", world.folder)
-            if line[0] not in "<!" and line != "RESTART":
+            if line[0] not in "<!" and line not in ("RESTART", "RELOAD"):
                 waiting.append(line)
                 continue
             if line.startswith("<"):
@@ -157,7 +158,9 @@ class HostSessions(SynchronousTestCase):
                 world.write(name, text)
                 continue
             together()
-            if line == "RESTART":
+            if line == "RELOAD":
+                world.reload()
+            elif line == "RESTART":
                 settle()
                 world.stopDaemon(9)
                 listeners[-1].kill()

@@ -369,6 +369,24 @@ class World:
                 os.kill(int(child), how)
         self.daemon.wait(30)
 
+    def reload(self) -> None:
+        """Have the daemon read again what is on disk, and return once it has."""
+        assert self.daemon is not None
+        # Domains are what it reads last.
+        self._reloads = getattr(self, "_reloads", 0) + 1
+        name = f"reload{self._reloads}"
+        path = f"etc/libvirt/qemu/{name}.xml"
+        self.write(
+            path,
+            f"<domain type='qemu'><name>{name}</name>"
+            f"<uuid>99999999-9999-4999-8998-{self._reloads:012}</uuid><memory>8192</memory>"
+            "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>",
+        )
+        with open(f"/proc/{self.daemon.pid}/task/{self.daemon.pid}/children") as file:
+            for child in file.read().split():
+                os.kill(int(child), signal.SIGHUP)
+        self._wait(lambda: self.virsh("domuuid", name).status == 0, "what was written down")
+
     def run(self, command: Sequence[str], input: str = "", deadline: float = 300.0) -> Outcome:
         """Run a program in this world to its end."""
         try:

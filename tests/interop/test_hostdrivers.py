@@ -14,6 +14,7 @@ from tests.interop.hostsessions import HostSessions
 from tests.interop.networkpools import FUNCTIONS, POOLED
 from tests.interop.networkservers import SERVERS
 from tests.interop.qemuworld import PyvirtWorld, requireQEMU
+from tests.interop.reloadsession import RELOADED
 from tests.interop.support import found
 
 _ID = "11111111-2222-3333-4444-55555555555"
@@ -627,6 +628,22 @@ class DeviceTests(HostSessions):
     def test_session(self) -> None:
         """What the host has is described alike; filters are kept, and refused where they make no sense."""
         self.compare(DEVICES)
+
+
+class ReloadTests(HostSessions):
+    """What others write into the folders of all drivers while the daemon runs, and what it cannot write there itself."""
+
+    pools = (0, 1)
+    networks = (0,)
+
+    def squeezed(self, line: str, text: str) -> str:
+        text = re.sub(r"(?<=<mac address=')52:54:00[0-9a-f:]+", "MAC", text)
+        sizes = r"(Capacity|Allocation|Available):.*|<(capacity|allocation|available).*>"
+        return re.sub(sizes, "", text) if line.startswith("pool-") else text
+
+    def test_session(self) -> None:
+        """A hangup has each driver read what is new and changed, and start what is marked; what was removed stays."""
+        self.compare(RELOADED)
 
 
 class GuestTests(SynchronousTestCase):

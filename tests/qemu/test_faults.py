@@ -352,7 +352,9 @@ class FullDiskTests(FaultCase):
                     with open("/dev/full", "wb", buffering=0) as file:
                         file.write(b"x")
                 except OSError as problem:
-                    raise filestore.systemError(problem, f"cannot write file '{path}'", 0) from None
+                    raise filestore.systemError(
+                        problem, f"cannot write data to file '{path}'", 0
+                    ) from None
             kept(path, data, mode)
 
         from pyvirt.drivers.qemu import store

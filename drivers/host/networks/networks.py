@@ -32,6 +32,7 @@ from pyvirt.drivers.networkupdate import updated
 from pyvirt.drivers.refusals import checkFlags, failed, internal
 from pyvirt.drivers.refusals import operationInvalid as invalid
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.process import systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
@@ -120,32 +121,57 @@ class Networks:
             else:
                 self._state.remove(network.ref.name)
                 self._dropPorts(network)
-        for name, definition in self._folder.load(parseNetwork):
-            if definition.name != name:
-                log.error("{path} is of another network", path=self._folder.file(name))
-                continue
-            known = self._names.get(name)
-            if definition.uuid is None:
-                try:
-                    definition = self._finished(definition, known)
-                except VirtError as problem:
-                    log.error("{path}: {problem}", path=self._folder.file(name), problem=problem)
-                    continue
-            if known is None:
-                known = self._names[name] = Network(definition)
-            elif known.ref.uuid != definition.uuid:
-                log.error("{path} has another UUID", path=self._folder.file(name))
-                continue
-            else:
-                known.pending = definition
-            known.persistent = True
-            known.autostart = self._folder.autostarts(name)
+        self._read()
         for network in self._names.values():
             if network.active:
                 try:
                     await self._runner.again(network)
                 except VirtError as error:
                     log.error("network {name}: {error}", name=network.ref.name, error=error)
+        if firstSinceBoot(self._state.path):
+            await self._autostart()
+
+    def _read(self) -> None:
+        """Take over what files define; what is wrong there is logged, and what is just being changed stays as it is."""
+        for name, definition in self._folder.load(parseNetwork):
+            path, known = self._folder.file(name), self._names.get(name)
+            if definition.name != name:
+                log.error("{path} is of another network", path=path)
+                continue
+            if known is not None and known.lock.locked:
+                continue
+            try:
+                bridge = definition.bridge
+                hosted = modeOf(definition) in HOSTED
+                if definition.uuid is None or (
+                    hosted and (definition.mac is None or bridge is None or not bridge.name)
+                ):
+                    definition = self._finished(definition, known)
+                network, _ = self._add(definition, False)
+            except VirtError as problem:
+                log.error("{path} is left out: {problem}", path=path, problem=problem)
+                continue
+            if network.active:
+                network.pending = definition
+            else:
+                network.definition = definition
+            network.persistent = True
+            network.autostart = self._folder.autostarts(name)
+
+    async def reload(self) -> None:
+        """
+        Read what others have written, and start what is marked; what they have removed stays.
+
+        What somebody has taken away from running networks, rules of the firewall and name servers, comes back.
+        """
+        self._read()
+        for network in list(self._names.values()):
+            try:
+                async with self._locked(network):
+                    if network.active:
+                        await self._runner.refresh(network)
+            except VirtError as error:
+                log.error("network {name}: {error}", name=network.ref.name, error=error)
         await self._autostart()
 
     async def _cleared(self, network: Network) -> None:
@@ -165,19 +191,20 @@ class Networks:
 
         @param known: the network of that name that is active already.
         """
-        if known is not None:
+        if known is not None and definition.uuid is None:
             definition = replaced(definition, uuid=known.ref.uuid)
         definition = self._settled(completed(definition, random=self._host.random))
         self._folder.save(definition.name, formatNetwork(definition))
         return definition
 
     async def _autostart(self) -> None:
-        if not firstSinceBoot(self._state.path):
-            return
+        """Start what is marked; nobody is told."""
         for network in list(self._names.values()):
             if network.autostart and not network.active:
                 try:
-                    await self._start(network)
+                    async with self._locked(network):
+                        if not network.active:
+                            await self._start(network)
                 except VirtError as error:
                     log.error("network {name}: {error}", name=network.ref.name, error=error)
 
@@ -342,7 +369,11 @@ class Networks:
         network = self._find(net)
         if not network.persistent:
             raise invalid("can't undefine transient network", _DOMAIN)
-        self._folder.remove(network.ref.name)
+        try:
+            self._folder.erase(network.ref.name)
+        except OSError as problem:
+            detail = f"cannot remove config file '{self._folder.file(network.ref.name)}'"
+            raise systemError(problem, detail, _DOMAIN) from None
         network.persistent = network.autostart = False
         network.pending = None
         if not network.active:

@@ -388,6 +388,29 @@ class Runner:
                 await firewall.remove(self._host, version, old)
                 await firewall.add(self._host, version, new)
 
+    async def refresh(self, network: Network) -> None:
+        """
+        Give a running network again what somebody may have taken away, and let its name server read its lists again.
+
+        @raise VirtError: it cannot have them.
+        """
+        definition = network.definition
+        if modeOf(definition) not in HOSTED:
+            return
+        for version in (4, 6):
+            rules = firewall.rules(definition, network.bridge, version)
+            if rules:
+                await firewall.remove(self._host, version, rules)
+                await firewall.add(self._host, version, rules)
+        if not dnsmasq.needed(definition):
+            return
+        self.letGo(network)
+        network.server = self._adopted(network)
+        if network.server is None:
+            await self.serve(network)
+        else:
+            await self.changed(network, False)
+
     async def changed(self, network: Network, anew: bool) -> None:
         """
         Let the name server of a running network know of changes.
@@ -409,7 +432,7 @@ class Runner:
             noteGuest(self._folder, network.bridge, name, mac, here)
 
     def letGo(self, network: Network) -> None:
-        """The daemon ends; the network goes on."""
+        """Watch over the name server no more; the network goes on."""
         if network.server is not None:
             network.server.forget()
             network.server = None

@@ -26,7 +26,7 @@ from pyvirt.drivers.host.storage.pool import Pool, Volume
 from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.drivers.interfaces.values import StoragePoolInfo, StoragePoolRef, StorageVolRef
 from pyvirt.drivers.poolmatch import LIST_FLAGS, conflicting, passes
-from pyvirt.drivers.refusals import checkFlags, exclusiveFlags, failed, invalidArgument
+from pyvirt.drivers.refusals import checkFlags, exclusiveFlags, failed, internal, invalidArgument
 from pyvirt.drivers.refusals import operationInvalid as invalid
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -75,30 +75,44 @@ class Pools:
             else:
                 self._state.remove(pool.ref.name)
                 stopped.add(pool.ref.name)
-        for name, definition in self._folder.load(parsePool):
-            if definition.name != name:
-                log.error("{path} is of another pool", path=self._folder.file(name))
-                continue
-            known = self._names.get(name)
-            if definition.uuid is None:
-                # Its file was not written here; what it is known by is made up once.
-                uuid = None if known is None else known.ref.uuid
-                definition = completedPool(
-                    replaced(definition, uuid=uuid), random=self._host.random
-                )
-                self._folder.save(name, formatPool(definition))
-            if known is None:
-                known = self._names[name] = Pool(definition)
-            elif known.ref.uuid != definition.uuid:
-                log.error("{path} has another UUID", path=self._folder.file(name))
-                continue
-            elif known.definition != definition:
-                known.pending = definition
-            known.persistent = True
-            known.autostart = self._folder.autostarts(name)
+        self._read()
         for pool in list(self._names.values()):
             if pool.active or (pool.ref.name not in stopped and await self._found(pool)):
                 await self._again(pool)
+        if firstSinceBoot(self._state.path):
+            await self._autostart()
+
+    def _read(self) -> None:
+        """Take over what files define; what is wrong there is logged, and what is just being changed stays as it is."""
+        for name, definition in self._folder.load(parsePool):
+            path, known = self._folder.file(name), self._names.get(name)
+            if definition.name != name:
+                log.error("{path} is of another pool", path=path)
+                continue
+            if known is not None and known.lock.locked:
+                continue
+            try:
+                if definition.uuid is None:
+                    # Its file was not written here; what it is known by is made up once.
+                    uuid = None if known is None else known.ref.uuid
+                    definition = completedPool(
+                        replaced(definition, uuid=uuid), random=self._host.random
+                    )
+                    self._folder.save(name, formatPool(definition))
+                pool, _ = self._add(definition, False)
+            except VirtError as problem:
+                log.error("{path} is left out: {problem}", path=path, problem=problem)
+                continue
+            if not pool.active:
+                pool.definition = definition
+            elif pool.definition != definition:
+                pool.pending = definition
+            pool.persistent = True
+            pool.autostart = self._folder.autostarts(name)
+
+    async def reload(self) -> None:
+        """Read what others have written, and start what is marked; what they have removed stays."""
+        self._read()
         await self._autostart()
 
     async def _found(self, pool: Pool) -> bool:
@@ -124,13 +138,13 @@ class Pools:
             self._inactive(pool)
 
     async def _autostart(self) -> None:
-        """Start what starts with the host, once in each life of the host."""
-        if not firstSinceBoot(self._state.path):
-            return
+        """Start what is marked; nobody is told."""
         for pool in list(self._names.values()):
             if pool.autostart and not pool.active:
                 try:
-                    await self._started(pool)
+                    async with self.locked(pool):
+                        if not pool.active:
+                            await self._started(pool)
                 except VirtError as error:
                     log.error(
                         "pool {name} does not start: {error}", name=pool.ref.name, error=error
@@ -264,7 +278,10 @@ class Pools:
         found = self.identified(pool)
         found.checkInactive("still")
         found.checkNoJobs()
-        self._folder.remove(found.ref.name)
+        try:
+            self._folder.erase(found.ref.name)
+        except OSError:
+            raise internal(f"cannot remove config for {found.ref.name}", _DOMAIN) from None
         self._remove(found)
         self._tell(found, c.VIR_STORAGE_POOL_EVENT_UNDEFINED)
 

@@ -20,6 +20,7 @@ from pyvirt.definitions.validation import validate
 from pyvirt.drivers.checkpoints import Checkpoint, CheckpointLookups, checked, redefine
 from pyvirt.drivers.interfaces.values import DomainCheckpointRef, DomainRef
 from pyvirt.drivers.moments import Moments
+from pyvirt.drivers.qemu.blocks.beginning import checkLasting
 from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, adding, merging, removeBitmaps
 from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed
 from pyvirt.drivers.qemu.domain import Domain
@@ -68,6 +69,8 @@ def prepared(domain: Domain, definition: CheckpointDefinition) -> Checkpoint:
                 f"bitmap for disk '{each.name}' must match checkpoint name '{definition.name}'"
             )
         disk = diskNamed(domain.definition, each.name)
+        if disk is not None and domain.active:
+            checkLasting(disk)
         form = chain(disk)[0].format if disk is not None and chain(disk) else "raw"
         if form != "qcow2":
             raise unsupportedConfig(

@@ -144,6 +144,7 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     if not domain.persistent:
         removeState(hypervisor, live)
     giveAllBack(guest, live, moved=reason == c.VIR_DOMAIN_SHUTOFF_MIGRATED)
+    guest.dropOverlays(guest.overlays)
     removeSockets(live)
     closeEvents(guest)
     if guest.group is not None:

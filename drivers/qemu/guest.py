@@ -4,11 +4,13 @@ One run of a domain: L{Guest}, from the moment its process is started until all 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain._cpu import CPU
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from pyvirt.process import IRunning
 
 __all__ = ["Guest", "MigrationLimits"]
+
+log = Logger()
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +59,7 @@ class Guest:
     @ivar stoppedAt: when QEMU stopped last, in seconds since 1970; 0: never.
     @ivar volumes: disks that are volumes of pools, by what the guest calls them.
     @ivar fakeReboot: it is to start again when it has shut down.
+    @ivar quietResets: how many resets are to come that nobody is told of.
     @ivar wasShutDown: it said that it has shut down.
     @ivar dying: somebody ends it, and tells what that was; C{fell}: nobody did, it is gone by itself.
     @ivar broken: its monitor makes no sense any more.
@@ -78,6 +83,7 @@ class Guest:
     @ivar owner: user and group that it runs as; None: that is not ours to choose.
     @ivar recipient: whom its files are given to; None: they stay whose they are.
     @ivar taken: files that are given back when it is gone.
+    @ivar overlays: files that what its transient disks write goes to, removed when it is gone.
     """
 
     def __init__(
@@ -117,6 +123,8 @@ class Guest:
         self.owner: tuple[int, int] | None = None
         self.recipient: tuple[int, int] | None = None
         self.taken: list[Taken] = []
+        self.overlays: list[str] = []
+        self.quietResets = 0
         self.group: GuestGroup | None = None
         self.access: DeviceAccess | None = None
         self.lockedBefore: int | None = None
@@ -128,6 +136,17 @@ class Guest:
         self.unplugging: dict[str, Deferred[str]] = {}
         self.backup: Backup | None = None
         self.dumpProblem: str | None = None
+
+    def dropOverlays(self, paths: Sequence[str]) -> None:
+        """Remove what transient disks have written; paths of other files are passed over."""
+        for path in [each for each in self.overlays if each in paths]:
+            self.overlays.remove(path)
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            except OSError as problem:
+                log.error("{path} is left: {problem}", path=path, problem=problem)
 
     def takeNode(self) -> int:
         """Take the next number for an image."""

@@ -166,7 +166,10 @@ async def _startAgain(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> N
 @handles("RESET")
 def _reset(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEvent) -> None:
     _tellAgent(guest, "RESET")
-    hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_REBOOT)
+    if guest.quietResets:
+        guest.quietResets -= 1
+    else:
+        hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_REBOOT)
     if guest.fakeReboot:
         guest.fakeReboot = False
         hypervisor.saveStatus(domain)

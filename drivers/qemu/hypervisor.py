@@ -275,6 +275,7 @@ class Hypervisor(Background):
             flags=0 if long is None else long.flags,
             peer="" if long is None else long.peer,
             taken=tuple(guest.taken),
+            overlays=tuple(guest.overlays),
             lastNode=guest.lastNode,
             volumes=tuple(guest.volumes.items()),
             blockJobs=tuple(each.attributes() for each in guest.blockJobs.values()),

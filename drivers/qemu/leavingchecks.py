@@ -119,6 +119,8 @@ async def checkLeaving(domain: Domain) -> None:
         raise operationInvalid(f"cannot migrate domain: {'; '.join(map(str, reasons))}")
     if any(job.kind != "migration" for job in guest.blockJobs.values()):
         raise operationInvalid("domain has active block job")
+    if any(disk.transient is not None for disk in domain.definition.devices.disks):
+        raise operationInvalid("migration with transient disk is not supported")
     for device in domain.definition.devices.hostdevs:
         if device.mode == "subsystem":
             raise operationInvalid(
@@ -134,13 +136,13 @@ async def checkMovable(
 
     @raise VirtError: this one has.
     """
-    if domain.active and not flags & c.VIR_MIGRATE_OFFLINE:
-        await checkLeaving(domain)
     snapshots, checkpoints = len(list(domain.snapshots)), len(list(domain.checkpoints))
     if snapshots:
         raise operationInvalid(f"cannot migrate domain with {snapshots} snapshots")
     if checkpoints:
         raise operationInvalid(f"cannot migrate domain with {checkpoints} checkpoints")
+    if domain.active and not flags & c.VIR_MIGRATE_OFFLINE:
+        await checkLeaving(domain)
     if not flags & (c.VIR_MIGRATE_UNSAFE | c.VIR_MIGRATE_OFFLINE):
         checkSafe(definition, chosen(definition, flags, asked))
     checkChosen(definition, flags, asked)

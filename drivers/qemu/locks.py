@@ -49,7 +49,9 @@ def lockable(definition: DomainDefinition) -> list[Lockable]:
         source: Any = disk.source
         path = getattr(source, "file", None) or getattr(source, "dev", None)
         if path and not disk.readonly and disk.device in (None, "disk", "lun"):
-            found.append(Lockable(path, shared=bool(disk.shareable)))
+            # Of an image that others share nobody writes anything but what is laid over it.
+            sharing = disk.transient is not None and bool(disk.transient.shareBacking)
+            found.append(Lockable(path, shared=bool(disk.shareable) or sharing))
     found += [
         Lockable(
             each.target.path,

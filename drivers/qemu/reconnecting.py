@@ -157,6 +157,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.fakeReboot = status.fakeReboot
     guest.thresholds = True
     guest.taken = completed(status.taken, definition)
+    guest.overlays = list(status.overlays)
     guest.owner = ownerOf(definition, hypervisor.owner)
     guest.recipient = recipient(hypervisor, guest, definition)
     guest.volumes = dict(status.volumes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from pyvirt.definitions.domain._source import BlockSource, FileSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.snapshot import STATES, SnapshotDisk
 from pyvirt.drivers.qemu import ending, locks, starting
-from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
+from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf, checkLasting
 from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, overlayActions
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
@@ -195,6 +196,8 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
                 )
         elif wish.snapshot == "external":
             beside = True
+            if domain.active:
+                checkLasting(disk)
             if disk.source is None or disk.source.isEmpty:
                 raise unsupportedConfig(
                     f"external snapshot for disk {name} is unsupported without a medium"
@@ -285,6 +288,7 @@ async def _inside(
     hypervisor: Hypervisor, domain: Domain, guest: Guest, snapshot: Snapshot, flags: int
 ) -> None:
     """Have QEMU keep disks and memory inside of the images."""
+    await checkLeaving(domain)
     ran = domain.state == c.VIR_DOMAIN_RUNNING
     if ran:
         guest.pausedReason = c.VIR_DOMAIN_PAUSED_SNAPSHOT
@@ -380,7 +384,8 @@ async def _beside(
             # Once it is written QEMU lets the images go for a moment, and their bitmaps with them.
             known = await Bitmaps.of(guest) if len(domain.checkpoints) else None
             memory = await _saveMemory(hypervisor, domain, guest, snapshot, job)
-        await addOverlays(hypervisor, domain, guest, snapshot, bool(flags & _REUSE), known)
+        reuse = bool(flags & _REUSE)
+        await addOverlays(hypervisor, domain, guest, snapshot.disks, reuse=reuse, known=known)
         memory = None
         stopped = stopped and not manual
         if flags & _HALT:
@@ -434,22 +439,25 @@ async def addOverlays(
     hypervisor: Hypervisor,
     domain: Domain,
     guest: Guest,
-    snapshot: Snapshot,
-    reuse: bool,
+    wishes: Iterable[SnapshotDisk],
+    *,
+    reuse: bool = False,
     known: Bitmaps | None = None,
+    stored: bool = True,
 ) -> None:
     """
     Let disks of a running guest go on in other images, all at the same moment.
 
+    @param stored: and when it is started again too.
     @param known: the bitmaps of its images, where they were asked for already.
     @raise VirtError: none of them does; nothing is left of what was made.
     """
     made: list[NewImage] = []
     moved: list[tuple[Image, Image]] = []
     actions: list[dict[str, Any]] = []
-    live, pending = domain.definition, domain.pending
+    live, pending = domain.definition, domain.pending if stored else None
     try:
-        for wish in snapshot.disks:
+        for wish in wishes:
             if wish.snapshot != "external" or wish.source is None:
                 continue
             disk = diskNamed(domain.definition, wish.name)

@@ -191,6 +191,10 @@ async def start(
         checkServed(hypervisor, live, guest)
         domain.definition = await learn(hypervisor, domain, guest)
         await placeThreads(hypervisor, domain, guest)
+        if boots and any(disk.transient is not None for disk in live.devices.disks):
+            from pyvirt.drivers.qemu.transientdisks import layOver
+
+            await layOver(hypervisor, domain, guest)
         hypervisor.saveStatus(domain)
         if not toldLater:
             await announce(hypervisor, domain, "started", domain.definition)

@@ -66,6 +66,7 @@ class Status:
     flags: int
     peer: str
     taken: tuple[Taken, ...]
+    overlays: tuple[str, ...]
     lastNode: int
     volumes: tuple[tuple[str, Volume], ...]
     blockJobs: tuple[Mapping[str, str], ...]
@@ -198,6 +199,7 @@ class Store:
             out.append(
                 f"  <owner path='{escape(file.path)}' user='{user}' group='{group}'{more}/>\n"
             )
+        out += [f"  <overlay path='{escape(path)}'/>\n" for path in status.overlays]
         xml = formatDomain(status.definition, id=status.id, secure=True, status=True)
         out += [f"  {line}\n" for line in xml.splitlines()]
         out.append("</domstatus>\n")
@@ -303,6 +305,7 @@ def readStatus(text: str) -> Status:
             )
             for each in tree.iterfind("owner")
         ),
+        overlays=tuple(each.get("path", "") for each in tree.iterfind("overlay")),
         lastNode=int(node.get("index", "0")) if (node := tree.find("nodename")) is not None else 0,
         volumes=tuple(
             (

@@ -179,10 +179,14 @@ def _throttled(disk: Any, definition: DomainDefinition) -> None:
 def _transient(disk: Any) -> None:
     """Only a file of one's own can be written beside."""
     dev, source = disk.target.dev, disk.source
-    if source is None or source.isEmpty or source.sourceType != "file":
+    if source is None or source.isEmpty:
+        raise refuse(f"transient disk '{dev}' must not be empty")
+    if source.sourceType != "file":
         raise refuse(f"transient disk supported only with 'file' type ({dev})")
     if disk.readonly:
         raise refuse(f"transient disk '{dev}' must not be read-only")
+    if disk.device not in (None, "disk"):
+        raise refuse(f"transient disk supported only with 'disk' device ({dev})")
     if disk.transient.shareBacking and disk.target.bus not in ("usb", "virtio", "scsi"):
         raise refuse(
             f"disk bus '{disk.target.bus}' doesn't support transiend disk backing image sharing"

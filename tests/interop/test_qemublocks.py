@@ -217,6 +217,74 @@ def squeezed(command: str, text: str) -> str:
     return re.sub(r"Block (Copy|Pull|commit): \[.*?\]", "", text)
 
 
+#: Disks that forget: what is written goes into images that end with the run.
+TRANSIENT = """
+destroy g
+!qemu-img create -q -f qcow2 IMAGES/c.qcow2 4M
+!qemu-img create -q -f raw IMAGES/d.raw 4M
+!qemu-img create -q -f qcow2 IMAGES/e.qcow2 4M
+!sed -e "s|<target dev='vda'|<transient/>&|" -e 's|<devices>|<features><acpi/></features>&|' g.xml >t.xml
+define t.xml
+!touch IMAGES/a.qcow2.TRANSIENT-g
+start g
+!rm IMAGES/a.qcow2.TRANSIENT-g
+start g
+dumpxml g
+dumpxml g --inactive
+qemu-monitor-command g --hmp 'qemu-io libvirt-3-format "write -P 9 0 1M"'
+snapshot-create-as g s1
+snapshot-create-as g s1 --disk-only
+snapshot-create-as g s1 --disk-only --diskspec vda,snapshot=no --no-metadata
+blockcommit g vda --active
+blockpull g vda
+blockcopy g vda IMAGES/copy
+checkpoint-create-as g c1
+backup-begin g
+save g FOLDER/save
+managedsave g
+domblklist g
+migrate g qemu+unix:///system --live
+blockresize g vda 16M
+domblklist g
++attach-device g <controller type='scsi' model='virtio-scsi'/>
++attach-device g <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/c.qcow2'/><target dev='sda' bus='scsi'/><transient/></disk>
++attach-device g <disk type='file' device='disk'><driver type='raw'/><source file='IMAGES/d.raw'/><target dev='sdd' bus='scsi'/><transient shareBacking='yes'/></disk>
++attach-device g <disk type='file' device='disk'><driver type='raw'/><source file='IMAGES/d.raw'/><target dev='sde' bus='scsi'/><transient shareBacking='yes'/></disk>
++attach-device g <disk type='file' device='disk'><driver type='raw'/><source file='IMAGES/d.raw'/><target dev='sde' bus='scsi'/><readonly/><transient/></disk>
++attach-device g <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/d.raw'/><target dev='sde' bus='scsi'/><transient/></disk>
++attach-device g <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/nope'/><target dev='sde' bus='scsi'/><transient/></disk>
++attach-device g --config <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/e.qcow2'/><target dev='vdc' bus='virtio'/><transient shareBacking='yes'/></disk>
+dumpxml g
+!ls IMAGES
+detach-disk g sda
+!ls IMAGES
+RESTART
+dumpxml g
+!ls IMAGES
+destroy g
+!ls IMAGES
+!qemu-img info IMAGES/a.qcow2 | grep virtual
+!qemu-io -r -c 'read -P 7 0 1M' IMAGES/a.qcow2 | grep -v ops
+start g
+dumpxml g
+!sed -e 's/<name>g/<name>h/' -e "s/<uuid>1/<uuid>2/" -e '/[ab].qcow2/,/target/d' t.xml >h.xml
+define h.xml
++attach-device h --config <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/e.qcow2'/><target dev='vdc' bus='virtio'/><transient shareBacking='yes'/><boot order='1'/></disk>
++attach-device h --config <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/e.qcow2'/><target dev='vdc' bus='virtio'/><transient shareBacking='yes'/></disk>
+start h --paused
+domblklist h
+!ls IMAGES
+!kill -9 $(cat /run/libvirt/qemu/g.pid)
+UNTIL shut off | domstate g
+!ls IMAGES
+domstate g --reason
+resume h
+destroy h
+undefine h
+!ls IMAGES
+"""
+
+
 class QEMUBlockTests(SessionCase):
     """Both daemons do the same to disks, say the same of it and tell the same events."""
 
@@ -245,6 +313,10 @@ class QEMUBlockTests(SessionCase):
     def test_snapshots(self) -> None:
         """Snapshots inside and beside, with memory and without, of guests that run or do not."""
         self.compare(SNAPSHOTS)
+
+    def test_transient(self) -> None:
+        """Disks that forget, from the start and plugged in, one over a restart of the daemon, shared and not."""
+        self.compare(TRANSIENT)
 
     def test_backups(self) -> None:
         """Checkpoints, backups pushed and pulled, one of them over a restart of the daemon."""

@@ -25,7 +25,7 @@ from pyvirt.definitions.backup import (
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import DomainRef, TypedParam
-from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf
+from pyvirt.drivers.qemu.blocks.beginning import busy, capacityOf, checkLasting
 from pyvirt.drivers.qemu.blocks.bitmaps import Bitmaps, merging
 from pyvirt.drivers.qemu.blocks.chain import Image, chain, diskNamed, localPath, pathOf
 from pyvirt.drivers.qemu.blocks.chain import prepared as preparedSource
@@ -293,6 +293,7 @@ async def _begin(
                 ErrorDomain.QEMU,
             )
         disk = diskNamed(domain.definition, wish.name)
+        checkLasting(disk)
         if wish.name in guest.blockJobs:
             raise internal(f"disk '{wish.name}' has a blockjob assigned")
         busy(guest, disk)

@@ -54,6 +54,7 @@ from pyvirt.drivers.qemu.refusals import (
     internal,
     invalidArgument,
     operationInvalid,
+    operationUnsupported,
     systemFailure,
     unsupportedConfig,
 )
@@ -86,6 +87,18 @@ def diskFor(domain: Domain, path: str) -> Any:
     if disk is None:
         raise invalidArgument(f"disk '{path}' not found in domain")
     return disk
+
+
+def checkLasting(disk: Any) -> None:
+    """
+    Refuse a disk whose image ends with the run.
+
+    @raise VirtError: OPERATION_UNSUPPORTED: it does.
+    """
+    if disk.transient is not None:
+        raise operationUnsupported(
+            f"block jobs are not supported on transient disk '{disk.target.dev}'"
+        )
 
 
 def busy(guest: Guest, disk: Any) -> None:
@@ -177,6 +190,7 @@ async def pull(
     """
     guest = domain.checkActive()
     disk = diskFor(domain, path)
+    checkLasting(disk)
     busy(guest, disk)
     images = chain(disk)
     target = disk.target.dev
@@ -236,6 +250,7 @@ async def commit(
     @raise VirtError: it is not begun.
     """
     guest = domain.checkActive()
+    checkLasting(disk)
     busy(guest, disk)
     images, target = chain(disk), disk.target.dev
     if flags & c.VIR_DOMAIN_BLOCK_COMMIT_SHALLOW and base != top + 1:
@@ -356,6 +371,7 @@ async def copy(
     """
     guest = domain.checkActive()
     disk = diskFor(domain, path)
+    checkLasting(disk)
     busy(guest, disk)
     target = disk.target.dev
     if isinstance(source, FileSource) and not (source.file or "").startswith("/"):

@@ -12,6 +12,7 @@ from pyvirt.drivers.interfaces.values import BlockJobInfo, DomainRef, TypedParam
 from pyvirt.drivers.qemu.blocks.beginning import (
     MIB,
     busy,
+    checkLasting,
     checkTop,
     commit,
     copy,
@@ -196,6 +197,7 @@ class DomainBlockJobs:
                 lower = find(images, base, target, upper)
             guest = domain.checkActive()
             if images:
+                checkLasting(found)
                 busy(guest, found)
             checkTop(found, upper, bool(flags & c.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE))
             await commit(self._hypervisor, domain, found, lower, upper, speed, flags)

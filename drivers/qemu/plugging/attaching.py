@@ -5,7 +5,7 @@ no lease, and files are whose they were.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,9 @@ async def attachLive(
     if getattr(device, "source", None) is not None:
         device = encrypting(device, settings)
     checkHost(kind, device)
+    if kind == "disks":
+        # Images are looked into before anything is plugged in for the disk.
+        _detected(hypervisor, domain, guest, device, lambda: 0)
     missing = _missingController(controllers, device)
     if kind == "memories" and device.model == "virtio-mem":
         device = replaced(device, target=replaced(device.target, current=0))
@@ -133,8 +136,13 @@ async def attachLive(
             if any(name.startswith("fd:") for name in connections.numbers):
                 host = attrs.evolve(host, firstSet=await freeSet(guest))
             numbers = connections.numbers
-            steps = plugSteps(changed, kind, device, guest.capabilities, host, numbers)
-            await run(hypervisor, guest, steps, added)
+            if kind == "disks" and device.transient is not None:
+                from pyvirt.drivers.qemu.transientdisks import plugOverlaid
+
+                device = await plugOverlaid(hypervisor, domain, guest, changed, device)
+            else:
+                steps = plugSteps(changed, kind, device, guest.capabilities, host, numbers)
+                await run(hypervisor, guest, steps, added)
     except BaseException:
         await takeBack(guest, added)
         if domain.guest is guest and kind == "disks":
@@ -246,13 +254,20 @@ def numbered(hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any) ->
     if disk.source is None or disk.source.isEmpty:
         guest.takeNode()
         return disk
-    owner, groups = guest.owner or hypervisor.owner or (0, 0), domain.fdGroups
-    (found,) = chainsDetected(alone(disk), lambda: 0, owner, groups=groups).devices.disks
-    for image in chain(found):
+    for image in chain(_detected(hypervisor, domain, guest, disk, lambda: 0)):
         if image.detected:
             # libvirt numbers these twice.
             guest.takeNode()
-    (done,) = chainsDetected(alone(disk), guest.takeNode, owner, groups=groups).devices.disks
+    return _detected(hypervisor, domain, guest, disk, guest.takeNode)
+
+
+def _detected(
+    hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any, number: Callable[[], int]
+) -> Any:
+    if disk.source is None or disk.source.isEmpty:
+        return disk
+    owner, groups = guest.owner or hypervisor.owner or (0, 0), domain.fdGroups
+    (done,) = chainsDetected(alone(disk), number, owner, groups=groups).devices.disks
     return done
 
 

@@ -106,6 +106,9 @@ def plugSteps(
     @raise VirtError: it cannot be described to QEMU.
     """
     kept = definition.devices
+    if kind == "disks":
+        # What it is laid over is there by then, and the builder need not leave it out for that.
+        device = replaced(device, transient=None)
     alone = (device,) if isinstance(getattr(kept, kind), tuple) else device
     builder = Builder(
         definition=replaced(definition, devices=replaced(kept, **{kind: alone})),

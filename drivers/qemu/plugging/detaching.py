@@ -300,6 +300,8 @@ async def letGo(
     back = [each for each in guest.taken if each.path in paths]
     guest.taken = [each for each in guest.taken if each.path not in paths]
     giveBack(back, guest.owner)
+    if kind == "disks":
+        guest.dropOverlays([each.path for each in chain(device)])
 
 
 async def _release(

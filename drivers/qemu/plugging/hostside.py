@@ -61,10 +61,6 @@ def checkHost(kind: str, device: Any) -> None:
             "network cards that are devices of the host cannot be plugged into a running guest here"
         )
     if kind == "disks":
-        if device.transient is not None:
-            raise operationUnsupported(
-                "transient disks cannot be plugged into a running guest here"
-            )
         checkSource(device)
 
 

@@ -21,8 +21,9 @@ from pyvirt.locking.owners import Owners
 from pyvirt.locking.plugin import NoLocks, explain, lockManager
 from pyvirt.locking.space import AUTOCREATE, SHARED, LockSpaces
 from pyvirt.locking.tap import readConfig as readDaemonConfig
-from pyvirt.process import startTime
+from pyvirt.process import Command, Finished, startTime
 from pyvirt.testing.contracts import assertContract
+from pyvirt.testing.dryrun import DryRun
 
 GUEST = Guest("00112233-4455-6677-8899-aabbccddeeff", "web1", 1, 4242)
 
@@ -160,6 +161,32 @@ class LockSpaceTests(SynchronousTestCase):
         self.assertEqual((owners, problem.code), ([1], ErrorCode.RESOURCE_BUSY))
         again.releaseOwner(2)
 
+    def test_regained(self) -> None:
+        """What was taken back after a crash its owner may ask for once more; nobody else, and not again."""
+        self.direct.acquire(self.disk, 1, 0)
+        state = self.spaces.state()
+        self.direct.release(self.disk, 1)
+        self.spaces = LockSpaces()
+        self.assertEqual(self.spaces.restore(state, frozenset([1]), False), [])
+        direct = self.spaces.find("")
+        self.refused(ErrorCode.RESOURCE_BUSY, direct.acquire, self.disk, 2, 0)
+        self.refused(ErrorCode.RESOURCE_BUSY, direct.acquire, self.disk, 1, SHARED)
+        direct.acquire(self.disk, 1, 0)
+        self.refused(ErrorCode.RESOURCE_BUSY, direct.acquire, self.disk, 1, 0)
+        direct.release(self.disk, 1)
+        self.refused(ErrorCode.RESOURCE_BUSY, direct.release, self.disk, 1)
+
+    def test_folderGone(self) -> None:
+        """A lock space that cannot be made again costs what was held in it, and nothing else."""
+        self.direct.acquire(self.disk, 1, 0)
+        (direct,) = self.spaces.state()
+        lost = {**direct, "folder": f"{self.disk}/space"}
+        self.direct.release(self.disk, 1)
+        self.spaces = LockSpaces()
+        ((owners, problem),) = self.spaces.restore([lost, direct], frozenset([1]), False)
+        self.assertEqual((owners, problem.code), ([1], ErrorCode.SYSTEM_ERROR))
+        self.assertTrue(self.spaces.holds(1))
+
 
 class OwnerTests(TestCase):
     """Owners are watched until they end."""
@@ -241,13 +268,12 @@ class PluginTests(SynchronousTestCase):
             os.unlink(path)
 
     def test_daemonConfig(self) -> None:
-        """The lock daemon reads virtlockd's keys, and says which of them mean nothing."""
-        path = self.configure("virtlockd.conf", 'max_clients = 7\nlog_filters = "1:x"\n')
-        self.assertEqual(readDaemonConfig(path, True)[0], 7)
-        self.assertIn(":2: log_filters has no effect", readDaemonConfig(path, True)[1][0])
-        self.assertEqual(readDaemonConfig("/absent", False), (1024, []))
+        """The lock daemon reads virtlockd's keys, and no others."""
+        path = self.configure("virtlockd.conf", 'max_clients = 70\nlog_filters = "1:x"\n')
+        self.assertEqual(readDaemonConfig(path, True).maxClients, 70)
+        self.assertEqual(readDaemonConfig("/absent", False).maxClients, 1024)
         self.assertRaises(ConfigError, readDaemonConfig, "/absent", True)
-        for text in ("max_clients = 0", 'max_clients = "x"', "nonsense = 1"):
+        for text in ("max_clients = 0", 'max_clients = "x"', "nonsense = 1", "listen_tls = 0"):
             self.assertRaises(
                 ConfigError, readDaemonConfig, self.configure("virtlockd.conf", text), True
             )
@@ -265,12 +291,43 @@ class PluginTests(SynchronousTestCase):
         error = self.assertRaises(VirtError, manager.leases, disks[:2])
         self.assertEqual(error.code, ErrorCode.CONFIG_UNSUPPORTED)
         self.assertEqual(manager.leases([]), [])
+        self.assertEqual(manager.leases(disks[1:2]), [])
         named = Lockable("/leases", key="k", space="s")
         self.assertEqual(manager.leases([named]), [("/leases/s", "k", 0)])
         error = self.assertRaises(
             VirtError, manager.leases, [Lockable("/space", key="k", offset=512)]
         )
         self.assertEqual(error.code, ErrorCode.INTERNAL_ERROR)
+
+    def test_devices(self) -> None:
+        """Leases on volumes of LVM and on SCSI disks are named after what they are."""
+
+        def answer(command: Command) -> Finished:
+            path = command.argv[-1]
+            if command.argv[0] == "/sbin/lvs":
+                return (
+                    Finished(0, b"  ab-cd\n", b"") if path == "/dev/lv" else Finished(5, b"", b"")
+                )
+            return Finished(0, b"3600\n" if path == "/dev/sda" else b"", b"")
+
+        processes = DryRun(answer)
+        manager = LockdManager(
+            reactor,
+            "/socket",
+            folder="/files",
+            lvmFolder="/lvm",
+            scsiFolder="/scsi",
+            processes=processes,
+        )
+        disks = [Lockable(each) for each in ("/dev/lv", "/dev/sda", "/dev/other", "/a")]
+        disks.append(Lockable("/dev/space", key="k"))
+        names = self.successResultOf(Deferred.fromCoroutine(manager._names(disks)))
+        self.assertEqual(names, {"/dev/lv": ("/lvm", "ab-cd"), "/dev/sda": ("/scsi", "3600")})
+        self.assertEqual(len(processes.commands), 5)
+        leases = manager.leases(disks, names)
+        self.assertEqual(
+            [each[0] for each in leases], ["/lvm", "/scsi", "/files", "/files", "/dev/space"]
+        )
 
     def test_explain(self) -> None:
         """The launcher's complaint is found among other output; what only looks like one is not."""

@@ -179,12 +179,12 @@ class ImportTests(SynchronousTestCase):
         )
 
     def test_nothingImportsTheDaemon(self) -> None:
-        """Nothing imports the daemon but the twistd plugin, the public fakes and itself."""
+        """Nothing imports the daemon but the twistd plugin, the public fakes, itself and that of locks."""
+        allowed = ("pyvirt.daemon", "pyvirt.testing", "twisted.plugins.pyvirt_plugin")
+        locks = ("pyvirt.locking.administered", "pyvirt.locking.tap")
         self.forbid(
             "the daemon is imported",
-            lambda name: (
-                not isIn(name, "pyvirt.daemon", "pyvirt.testing", "twisted.plugins.pyvirt_plugin")
-            ),
+            lambda name: not isIn(name, *allowed, *locks),
             lambda name: isIn(name, "pyvirt.daemon"),
         )
 

@@ -36,7 +36,7 @@ from pyvirt.protocols.programs.admin import (
 from pyvirt.protocols.structs import AdminClient, AdminServer
 
 if TYPE_CHECKING:
-    from pyvirt.daemon.administration import Administration
+    from pyvirt.daemon.administration import Administration, IAdministered, IClient
 
 __all__ = ["AdminServerSide", "AdminSession"]
 
@@ -98,27 +98,23 @@ def _administration(session: Session) -> Administration:
     return session.server.administration
 
 
-def _server(session: Session, ref: AdminServer) -> Server:
+def _server(session: Session, ref: AdminServer) -> IAdministered:
     return _administration(session).server(ref.name)
 
 
-def _client(session: Session, ref: AdminClient) -> Session:
-    return _findClient(_server(session, ref.srv), ref.id)
-
-
-def _findClient(server: Server, number: int) -> Session:
+def _findClient(server: IAdministered, number: int) -> IClient:
     for each in server.sessions:
         if each.number == number:
             return each
     raise virtError(ErrorCode.NO_CLIENT, f"No client with matching ID '{number}'", ErrorDomain.RPC)
 
 
-def _ref(session: Session) -> AdminClient:
+def _ref(server: IAdministered, client: IClient) -> AdminClient:
     return AdminClient(
-        AdminServer(session.server.name),
-        session.number,
-        int(session.since),
-        _TRANSPORTS.get(session.identity.transport, 0),
+        AdminServer(server.name),
+        client.number,
+        int(client.since),
+        _TRANSPORTS.get(client.identity.transport, 0),
     )
 
 
@@ -177,7 +173,7 @@ def _setThreadPool(session: Session, arguments: tuple[Any, ...]) -> None:
     _told(session, "the workers", server, given)
 
 
-def _known(session: Session, ref: AdminServer) -> Server:
+def _known(session: Session, ref: AdminServer) -> IAdministered:
     """Find a server for a change, which libvirtd does with words of its own."""
     found = _administration(session).servers.get(ref.name)
     if found is None:
@@ -189,7 +185,7 @@ def _known(session: Session, ref: AdminServer) -> Server:
     return found
 
 
-def _told(session: Session, what: str, server: Server, given: Mapping[str, Any]) -> None:
+def _told(session: Session, what: str, server: IAdministered, given: Mapping[str, Any]) -> None:
     log.info(
         "{who} set {what} of server '{server}': {values}",
         who=session.peer,
@@ -208,12 +204,13 @@ def _listClients(session: Session, arguments: tuple[Any, ...]) -> ServerListClie
             f"Too many clients '{len(found)}' for limit '16384'",
             ErrorDomain.ADMIN,
         )
-    wanted = [_ref(each) for each in found] if arguments[1] else []
+    wanted = [_ref(server, each) for each in found] if arguments[1] else []
     return ServerListClientsResult(wanted, len(found))
 
 
 def _lookupClient(session: Session, arguments: tuple[Any, ...]) -> AdminClient:
-    return _ref(_findClient(_server(session, arguments[0]), arguments[1]))
+    server = _server(session, arguments[0])
+    return _ref(server, _findClient(server, arguments[1]))
 
 
 def _clientInfo(session: Session, arguments: tuple[Any, ...]) -> list[TypedParam]:
@@ -229,7 +226,7 @@ def _clientInfo(session: Session, arguments: tuple[Any, ...]) -> list[TypedParam
     return _describe(client)
 
 
-def _describe(client: Session) -> list[TypedParam]:
+def _describe(client: IClient) -> list[TypedParam]:
     who = client.identity
     found: list[tuple[str, int, Any]] = [("readonly", c.VIR_TYPED_PARAM_BOOLEAN, client.readOnly)]
 
@@ -258,8 +255,9 @@ def _signed(number: int) -> int:
 
 
 def _closeClient(session: Session, arguments: tuple[Any, ...]) -> None:
-    client = _client(session, arguments[0])
-    log.info("{who} disconnects {client}", who=session.peer, client=client.peer)
+    client = _findClient(_server(session, arguments[0].srv), arguments[0].id)
+    who, whom = session.peer, client.identity.describe()
+    log.info("{who} disconnects {client}", who=who, client=whom)
     if client is session:
         client.closeWhenAnswered()
     else:

@@ -4,18 +4,70 @@ What of a daemon can be seen and changed while it runs: its servers, its log, it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.logsetup import Log, parseFilters, parseOutputs
-from pyvirt.daemon.server import Server
+from pyvirt.daemon.server import Limits
+from pyvirt.daemon.workers import Workers
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
-__all__ = ["Administration", "AutoShutdown"]
+__all__ = ["Administration", "AutoShutdown", "IAdministered", "IClient"]
 
 log = Logger()
+
+
+class IClient(Protocol):
+    """A client of a server, as administrators see it."""
+
+    @property
+    def number(self) -> int:
+        """What tells it from others of its server."""
+
+    @property
+    def since(self) -> float:
+        """When it was accepted, in seconds since 1970."""
+
+    @property
+    def readOnly(self) -> bool:
+        """Whether it may only look."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is."""
+
+    def closeWhenAnswered(self) -> None:
+        """Take no further call of it, and let it go."""
+
+    def closeConnection(self) -> None:
+        """Let go of what it has open."""
+
+    def close(self) -> None:
+        """Close its connection."""
+
+
+class IAdministered(Protocol):
+    """
+    A server, as administrators see it.
+
+    @ivar anonymous: how many clients have not authenticated.
+    """
+
+    name: str
+    limits: Limits
+    workers: Workers
+    anonymous: int
+
+    @property
+    def sessions(self) -> Collection[IClient]:
+        """Those that are connected."""
+
+    def setLimits(self, limits: Limits) -> None:
+        """Hold clients to other limits from now on; those that are connected stay."""
 
 
 class AutoShutdown:
@@ -76,12 +128,12 @@ class Administration:
     """
 
     def __init__(self, log: Log) -> None:
-        self.servers: dict[str, Server] = {}
+        self.servers: Mapping[str, IAdministered] = {}
         self.log = log
         self.shutdown: AutoShutdown | None = None
-        self.tlsUpdater: Callable[[Server], bool] | None = None
+        self.tlsUpdater: Callable[[object], bool] | None = None
 
-    def server(self, name: str) -> Server:
+    def server(self, name: str) -> IAdministered:
         """
         Find a server.
 
@@ -111,7 +163,7 @@ class Administration:
         self.log.setOutputs(parseOutputs(text))
         log.info("log outputs are now '{outputs}'", outputs=self.log.describeOutputs())
 
-    def updateTLS(self, server: Server) -> None:
+    def updateTLS(self, server: IAdministered) -> None:
         """
         Read the certificates of a server again.
 

@@ -390,7 +390,7 @@ class DaemonService(Service):
         factory = tlsFactory(self.server, self.tls, auth=self.config.authTLS)
         self._serve(listening, factory, self.server)
 
-    def reloadTLS(self, server: Server | None = None) -> bool:
+    def reloadTLS(self, server: object = None) -> bool:
         """
         Read the certificates again, for new connections.
 

@@ -69,6 +69,11 @@ class Workers:
         high = self.maximum if maximum is None else maximum
         if low > high:
             raise virtError(ErrorCode.INVALID_ARG, "minWorkers cannot be larger than maxWorkers")
+        if bool(high) != bool(self.maximum):
+            raise virtError(
+                ErrorCode.INVALID_ARG,
+                "maxWorkers must not be switched from zero to non-zero and vice versa",
+            )
         if maximum is not None:
             self.limited = True
             self._workers = min(self._workers, maximum)

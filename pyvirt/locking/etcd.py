@@ -4,7 +4,8 @@ Leases in an etcd store, for hosts that share storage but no file system with lo
 Each guest has a lease of its own there, and a L{guard<pyvirt.locking.etcdguard>} that keeps it alive and kills the
 guest if the store is lost for too long.  Configuration, C{/etc/libvirt/qemu-etcd.conf}: C{endpoints}, a list of
 URLs; C{ttl}, seconds after which the leases of a host that is gone are free (10; at least 5); C{prefix} of all keys;
-C{timeout} of one request in seconds; C{ca}, C{certificate}, C{key}, files for https.
+C{timeout} of one request in seconds; C{ca}, C{certificate}, C{key}, files for https; C{user} and C{password_file}, where
+the store wants to know who asks.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from pyvirt.drivers.interfaces.locking import (
 )
 from pyvirt.errors import ErrorCode, ErrorDomain, OperationFailed, VirtError, virtError
 from pyvirt.locking import etcdguard, plugin
-from pyvirt.locking.etcdclient import EtcdError, Held
+from pyvirt.locking.etcdclient import EtcdError, Fresh, Held
 
 __all__ = ["EtcdManager", "factory"]
 
@@ -45,6 +46,14 @@ def _name(each: Lockable) -> str:
         return each.path
     space = f"\0{each.space}" if each.space else ""
     return f"{each.path}\0{each.key}\0{each.offset}{space}"
+
+
+#: What the guard writes down of a guest's lease.
+_KEPT = ("lease", "guest", "started", "guard", "guardStarted")
+
+
+def _failed(text: str) -> VirtError:
+    return OperationFailed(f"operation failed: {text}", domain=ErrorDomain.LOCKING)
 
 
 @implementer(ILockManager)
@@ -69,12 +78,13 @@ class EtcdManager:
         try:
             with open(self._stateFile(guest)) as file:
                 found: dict[str, Any] = json.load(file)
-                return found
         except FileNotFoundError:
-            raise OperationFailed(
-                f"operation failed: guest '{guest.name}' has no lease in the lock store",
-                domain=ErrorDomain.LOCKING,
-            ) from None
+            found = {}
+        except (OSError, ValueError) as problem:
+            raise _failed(f"cannot read '{self._stateFile(guest)}': {problem}") from None
+        if not isinstance(found, dict) or not all(type(found.get(each)) is int for each in _KEPT):
+            raise _failed(f"guest '{guest.name}' has no lease in the lock store")
+        return found
 
     def launch(self, guest: Guest, resources: Sequence[Lockable]) -> Launch:
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
@@ -101,7 +111,12 @@ class EtcdManager:
             value = json.dumps(
                 {"uuid": guest.uuid, "name": guest.name, "host": socket.gethostname()}
             )
-            self._store.acquire(self._found(guest)["lease"], _resources(resources), value)
+            lease, wanted = self._found(guest)["lease"], _resources(resources)
+            try:
+                self._store.acquire(lease, wanted, value)
+            except Fresh:
+                self._store.settle(self._options["ttl"])
+                self._store.acquire(lease, wanted, value)
 
     def release(self, guest: Guest, resources: Sequence[Lockable]) -> Deferred[None]:
         return self._do(self._release, guest, resources)
@@ -122,13 +137,16 @@ class EtcdManager:
             return
         options = {**self._options, "state": self._stateFile(guest), "found": found}
         # It leaves its parent at once.
-        subprocess.run(
-            [sys.executable, "-I", "-S", etcdguard.__file__, json.dumps(options)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-            timeout=30,
-        )
+        try:
+            subprocess.run(
+                [sys.executable, "-I", "-S", etcdguard.__file__, json.dumps(options)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=True,
+                timeout=30,
+            )
+        except (OSError, subprocess.SubprocessError) as problem:
+            raise _failed(f"cannot start the guard of '{guest.name}': {problem}") from None
 
     def _do(self, function: Any, *arguments: Any) -> Deferred[None]:
         """The store's client blocks, and so do files."""
@@ -143,10 +161,7 @@ class EtcdManager:
                     ErrorDomain.LOCKSPACE,
                 ) from None
             except EtcdError as problem:
-                raise OperationFailed(
-                    f"operation failed: cannot reach the lock store: {problem}",
-                    domain=ErrorDomain.LOCKING,
-                ) from None
+                raise _failed(f"cannot reach the lock store: {problem}") from None
 
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
 
@@ -170,6 +185,8 @@ class _Factory:
                 "ca": str,
                 "certificate": str,
                 "key": str,
+                "user": str,
+                "password_file": str,
             },
         )
         file = os.path.join(root, "etc/libvirt", f"{driver}-{self.name}.conf")

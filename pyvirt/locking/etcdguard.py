@@ -22,11 +22,11 @@ import time
 from typing import Any
 
 try:
-    from pyvirt.locking.etcdclient import EtcdClient, EtcdError, Held
+    from pyvirt.locking.etcdclient import EtcdClient, EtcdError, Fresh, Held
     from pyvirt.locking.refused import Refused
 except ImportError:  # run as a program, away from its package
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    from etcdclient import EtcdClient, EtcdError, Held  # type: ignore[import-not-found,no-redef]
+    from etcdclient import EtcdClient, EtcdError, Fresh, Held  # type: ignore[import-not-found,no-redef]
     from refused import Refused  # type: ignore[import-not-found,no-redef]
 
 #: Seconds before the end of a lease at which its guest must be gone.
@@ -42,6 +42,8 @@ def client(options: dict[str, Any]) -> Any:
         ca=options.get("ca"),
         certificate=options.get("certificate"),
         key=options.get("key"),
+        user=options.get("user"),
+        passwordFile=options.get("password_file"),
     )
 
 
@@ -76,14 +78,19 @@ def launch(options: dict[str, Any]) -> None:
 
     @raise Refused: somebody else holds one, or the store cannot be reached.
     """
-    store = client(options)
+    resources = [(name, shared) for name, shared in options["resources"]]
     try:
-        began = now()
-        lease = store.grant(options["ttl"])
-        resources = [(name, shared) for name, shared in options["resources"]]
-        if resources:
+        store = client(options)
+        while True:
+            began = now()
+            lease = store.grant(options["ttl"])
             try:
-                store.acquire(lease, resources, options["value"])
+                if resources:
+                    store.acquire(lease, resources, options["value"])
+                break
+            except Fresh:
+                _giveBack(store, lease)
+                store.settle(options["ttl"])
             except BaseException:
                 _giveBack(store, lease)
                 raise
@@ -149,12 +156,10 @@ class _Watch:
     What the guard knows of the lease.
 
     @ivar end: by L{now}, when the guest must be gone unless the store answers before.
-    @ivar lost: the store has said that the lease has ended.
     """
 
     def __init__(self, end: float) -> None:
         self.end = end
-        self.lost = False
 
 
 def now() -> float:
@@ -167,14 +172,14 @@ def _keep(store: Any, watch: _Watch, lease: int, ttl: float, wake: int) -> None:
     while True:
         asked = now()
         try:
-            watch.lost = store.keepAlive(lease) <= 0
+            left = store.keepAlive(lease)
         except Exception:  # whatever it is that answers, the lease has not been kept alive
             time.sleep(0.2)
             continue
-        if watch.lost:
+        if left <= 0:
             os.write(wake, b"x")
             return
-        watch.end = max(watch.end, asked + ttl - MARGIN)
+        watch.end = max(watch.end, asked + min(ttl, left) - MARGIN)
         time.sleep(ttl / 3)
 
 

@@ -15,7 +15,9 @@ import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -33,6 +35,7 @@ from pyvirt.protocols.programs.lock import PROGRAM
 from pyvirt.protocols.rpc import RPCServer
 from pyvirt.protocols.structs import LockOwner
 from pyvirt.protocols.xdr import XDRError
+from pyvirt.transports.listeners import Listener
 
 __all__ = ["LockServer", "LockSession", "Peer"]
 
@@ -63,6 +66,9 @@ class LockServer(Factory):
     @ivar spaces: the lock spaces.
     @ivar owners: the processes that hold leases.
     @ivar sessions: the open ones.
+    @ivar changed: called whenever a client has come or gone.
+    @ivar numbers: of clients, for administrators.
+    @ivar gates: by which clients come.
     """
 
     def __init__(
@@ -84,11 +90,37 @@ class LockServer(Factory):
         self.spaces = LockSpaces()
         self.owners = Owners(reactor, self.ownerEnded)
         self.sessions: set[LockSession] = set()
+        self.changed: Callable[[], None] = lambda: None
+        self.numbers = count(1)
+        self.gates: list[Listener] = []
+        self._full = False
 
     @property
     def room(self) -> int:
         """How many clients more are taken."""
         return max(0, self.maxClients - len(self.sessions))
+
+    def setMaximum(self, clients: int) -> None:
+        """Take so many clients from now on; those that are there stay."""
+        self.maxClients = clients
+        self._clientsChanged()
+
+    def _clientsChanged(self) -> None:
+        """Accept nobody more while there is no room."""
+        full = self.room == 0
+        if full != self._full:
+            self._full = full
+            for each in self.gates:
+                if full:
+                    each.suspend()
+                else:
+                    each.resume()
+        self.changed()
+
+    def sessionStarted(self, session: LockSession) -> None:
+        """A client is there."""
+        self.sessions.add(session)
+        self._clientsChanged()
 
     def buildProtocol(self, addr: Any) -> LockSession:
         return LockSession(self)
@@ -96,6 +128,7 @@ class LockServer(Factory):
     def sessionEnded(self, session: LockSession) -> None:
         """A client is gone."""
         self.sessions.discard(session)
+        self._clientsChanged()
         owner = session.owner
         if owner is None or owner.pid != session.peer.pid or not self.spaces.holds(owner.pid):
             return
@@ -154,16 +187,20 @@ class LockServer(Factory):
                 described = json.load(file)
         except FileNotFoundError:
             return
-        alive = [
-            int(pid)
-            for pid, started in described["owners"].items()
-            if startTime(int(pid)) == started and self.owners.watch(int(pid))
-        ]
-        for pids, problem in self.spaces.restore(described["spaces"], frozenset(alive), inherited):
+        try:
+            alive = [
+                int(pid)
+                for pid, started in described["owners"].items()
+                if startTime(int(pid)) == started and self.owners.watch(int(pid))
+            ]
+            lost = self.spaces.restore(described["spaces"], frozenset(alive), inherited)
+        except (KeyError, TypeError, AttributeError) as problem:
+            raise ValueError(f"{self.stateFile} makes no sense: {problem!r}") from None
+        for pids, why in lost:
             log.error(
                 "{pids} run without a lease that they had, it cannot be had again: {problem}",
                 pids=pids,
-                problem=problem,
+                problem=why,
             )
         self.save()
         log.info("found the leases of {count} processes again", count=len(alive))
@@ -180,6 +217,8 @@ class LockSession(RPCServer):
     @ivar peer: its process.
     @ivar owner: for whom it asks; None: it has not said.
     @ivar restricted: it may ask no more.
+    @ivar number: tells it from others.
+    @ivar since: when it came, in seconds since 1970.
     """
 
     peer = Peer(0, 0, None)
@@ -188,6 +227,8 @@ class LockSession(RPCServer):
 
     def __init__(self, server: LockServer) -> None:
         super().__init__(server.reactor)
+        self.number = next(server.numbers)
+        self.since = time.time()
         self.server = server
 
     def connectionMade(self) -> None:
@@ -197,7 +238,7 @@ class LockSession(RPCServer):
             log.warn("refusing a client of user {uid}", uid=self.peer.uid)
             self.transport.abortConnection()
             return
-        self.server.sessions.add(self)
+        self.server.sessionStarted(self)
 
     def _peer(self) -> Peer:
         handle = self.transport.getHandle()

@@ -70,6 +70,8 @@ class Resource:
 
     @ivar fd: its open file, which has the lock.
     @ivar owners: process ids of the holders, and how often each of them holds it.
+    @ivar regained: those for whom it was taken back after a crash.  They may think that they have lost it, or have let
+        it go, and ask for it once more.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Resource:
     fd: int
     flags: int
     owners: Counter[int]
+    regained: set[int] = attrs.field(factory=set)
 
     @classmethod
     def acquire(cls, name: str, path: str, flags: int, owner: int) -> Resource:
@@ -205,6 +208,9 @@ class LockSpace:
         held = self.resources.get(name)
         if held is None:
             self.resources[name] = Resource.acquire(name, self.path(name), flags, owner)
+        elif owner in held.regained and not (held.flags ^ flags) & SHARED:
+            held.regained.discard(owner)
+            held.owners[owner] = 1
         elif held.flags & flags & SHARED:
             held.owners[owner] += 1
         else:
@@ -236,6 +242,7 @@ class LockSpace:
 
     def _take(self, held: Resource, owner: int, times: int) -> None:
         held.owners[owner] -= times
+        held.regained.discard(owner)
         held.owners = +held.owners
         if not held.owners:
             del self.resources[held.name]
@@ -309,6 +316,7 @@ class LockSpaces:
                         "fd": held.fd,
                         "flags": held.flags,
                         "owners": sorted(held.owners.elements()),
+                        "regained": sorted(held.regained),
                     }
                     for held in each.resources.values()
                 ],
@@ -329,9 +337,16 @@ class LockSpaces:
         lost: list[tuple[list[int], VirtError]] = []
         for described in state:
             folder = described["folder"]
-            space = self._spaces.get(folder)
-            if space is None:
-                space = self._spaces[folder] = LockSpace(folder)
+            try:
+                self.create(folder)
+            except VirtError as problem:
+                # The others are to have theirs all the same.
+                lost += [
+                    ([owner for owner in each["owners"] if owner in alive], problem)
+                    for each in described["resources"]
+                ]
+                continue
+            space = self._spaces[folder]
             for each in described["resources"]:
                 owners = [owner for owner in each["owners"] if owner in alive]
                 name, flags = each["name"], each["flags"]
@@ -343,6 +358,7 @@ class LockSpaces:
                         fd=each["fd"],
                         flags=flags,
                         owners=Counter(owners),
+                        regained=set(each.get("regained", ())) & alive,
                     )
                     if not owners:
                         held.free()
@@ -354,6 +370,7 @@ class LockSpaces:
                         lost.append((owners, problem))
                         continue
                     held.owners = Counter(owners)
+                    held.regained = set(owners)
                 else:
                     continue
                 space.resources[name] = held

@@ -2,7 +2,7 @@
 What C{twistd pyvirt-lockd} runs: the lock daemon.
 
 It speaks libvirt's lock program on virtlockd's own socket, so libvirt's QEMU driver can use it in virtlockd's
-place.  SIGUSR1 makes it start anew, as a package's upgrade wants, without letting a lease go.  After a crash it
+place; administrators have theirs, for C{virt-admin}.  SIGUSR1 makes it start anew, as a package's upgrade wants, without letting a lease go.  After a crash it
 takes back the leases of guests that still run before it serves anybody.
 """
 
@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.threadpool import ThreadPool
 
 from pyvirt import folders
-from pyvirt.confsyntax import ConfigError, parse
+from pyvirt.daemon.config import Config, ConfigError, loadConfig
+from pyvirt.daemon.logsetup import Log
+from pyvirt.daemon.logstart import configuredLog
+from pyvirt.daemon.server import SessionFactory
 from pyvirt.errors import VirtError
+from pyvirt.locking.administered import LockAdministrators
 from pyvirt.locking.server import LockServer
 from pyvirt.pidfile import PidFile, PidFileError
 from pyvirt.systemd import adoptSockets, notify
@@ -33,11 +39,12 @@ __all__ = ["LockService", "Options", "makeService"]
 
 log = Logger()
 
-#: Set for a successor: the descriptor of the listening socket that it inherits.
+#: Set for a successor: the descriptors of the listening sockets that it inherits, with commas between.
 INHERITED = "PYVIRT_LOCKD_SOCKET"
 
-#: Keys of virtlockd.conf that belong to a log or an administration socket of virtlockd's own.
-_NOT_OURS = {
+#: The keys of virtlockd.conf.
+_KEYS = {
+    "max_clients",
     "log_level",
     "log_filters",
     "log_outputs",
@@ -79,13 +86,14 @@ class Options(usage.Options):
         root = os.path.abspath(self["root"])
         file = self["config"] or os.path.join(root, "etc/libvirt/virtlockd.conf")
         try:
-            self.maxClients, self.remarks = readConfig(file, required=bool(self["config"]))
+            self.configuration = readConfig(file, required=bool(self["config"]))
+            parent = getattr(self, "parent", None)
+            self.log, self.observer = configuredLog(self.configuration, root, parent, time.time)
         except ConfigError as problem:
             _end(problem)
         self.socket = self["socket"] or os.path.join(
             root, runFolder(os.geteuid(), os.environ).lstrip("/"), "virtlockd-sock"
         )
-        parent = getattr(self, "parent", None)
         if parent is not None and parent.get("pidfile") == "twistd.pid":
             parent["pidfile"] = ""
 
@@ -97,35 +105,23 @@ def runFolder(uid: int, environment: MutableMapping[str, str]) -> str:
     return folders.runFolder(environment)
 
 
-def readConfig(file: str, required: bool) -> tuple[int, list[str]]:
+def readConfig(file: str, required: bool) -> Config:
     """
     Read the configuration.
 
-    @return: how many clients are taken at most, and remarks on what has no effect here.
     @raise ConfigError: it is missing but required, or wrong; with its line.
     """
-    try:
-        with open(file, encoding="utf-8") as opened:
-            text = opened.read()
-    except FileNotFoundError:
-        if required:
-            raise ConfigError(file, 0, "there is no such file") from None
-        return 1024, []
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(file, 0, str(problem)) from None
-    maxClients, remarks = 1024, []
-    for entry in parse(text, file):
-        if entry.name == "max_clients":
-            if not isinstance(entry.value, int) or not 1 <= entry.value < 1 << 31:
-                raise ConfigError(file, entry.line, "max_clients is a number of at least 1")
-            maxClients = entry.value
-        elif entry.name in _NOT_OURS:
-            remarks.append(
-                f"{file}:{entry.line}: {entry.name} has no effect: twistd's options say where the log goes"
-            )
-        else:
-            raise ConfigError(file, entry.line, f"unknown key {entry.name}")
-    return maxClients, remarks
+    config = loadConfig(file, required=required)
+    for key, line in config.lines.items():
+        if key not in _KEYS:
+            raise ConfigError(file, line, f"unknown key {key}")
+    if "max_clients" not in config.lines:
+        return config.changed(maxClients=1024)
+    if not config.maxClients:
+        raise ConfigError(
+            file, config.lines["max_clients"], "max_clients is a number of at least 1"
+        )
+    return config
 
 
 def _end(problem: object) -> NoReturn:
@@ -149,12 +145,14 @@ class LockService(Service):
         reactor: Any,
         path: str,
         *,
-        maxClients: int = 1024,
+        config: Config,
+        log: Log | None = None,
         environment: MutableMapping[str, str],
         execute: Callable[[str, list[str]], Any] = os.execv,
     ) -> None:
         """
-        @param path: its UNIX socket; its pid file and state lie beside it.
+        @param path: its UNIX socket; that of administrators, its pid file and state lie beside it.
+        @param log: where messages go, for administrators to change; None: one that is not connected.
         @param execute: becomes the successor.
         """
         self.reactor = reactor
@@ -171,8 +169,10 @@ class LockService(Service):
                 reactor, self._pool, function, *arguments
             ),
             stateFile=os.path.join(folder, "pyvirt-lockd.json"),
-            maxClients=maxClients,
+            maxClients=config.maxClients,
         )
+        self.admin = LockAdministrators(reactor, self.server, config, log or Log(time.time))
+        self._queue = config.adminMaxQueuedClients
 
     def startService(self) -> None:
         """
@@ -200,20 +200,28 @@ class LockService(Service):
         log.info("ready, serving {path}", path=self.path)
 
     def _open(self, inherited: str | None) -> None:
-        import socket
-
+        admin = os.path.join(os.path.dirname(self.path), "virtlockd-admin-sock")
         if inherited is not None:
-            os.set_inheritable(int(inherited), False)
-            opened = [socket.socket(fileno=int(inherited))]
+            opened = [socket.socket(fileno=int(each)) for each in inherited.split(",")]
+            for each in opened:
+                each.set_inheritable(False)
         else:
             opened = adoptSockets(self.environment, os.getpid()) or [
-                openUNIX(self.path, mode=0o700, backlog=128)
+                openUNIX(self.path, mode=0o700, backlog=128),
+                openUNIX(admin, mode=0o700, backlog=self._queue),
             ]
         for each in opened:
             each.setblocking(False)
-            self._listeners.append(
-                Listener(self.reactor, each, self.server, self.server, path=self.path)
-            )
+            path = os.fsdecode(each.getsockname())
+            ours = path if path in (self.path, admin) else None
+            if "admin" in os.path.basename(path):
+                factory = SessionFactory(self.admin, auth="none", readOnly=False)
+                gate = Listener(self.reactor, each, factory, self.admin, path=ours)
+                self.admin.gates.append(gate)
+            else:
+                gate = Listener(self.reactor, each, self.server, self.server, path=ours)
+                self.server.gates.append(gate)
+            self._listeners.append(gate)
 
     def restart(self) -> Deferred[None]:
         """
@@ -229,9 +237,10 @@ class LockService(Service):
         for space in self.server.spaces:
             for held in space.resources.values():
                 os.set_inheritable(held.fd, True)
-        listening = self._listeners[0].fileno()
-        os.set_inheritable(listening, True)
-        self.environment[INHERITED] = str(listening)
+        listening = [each.fileno() for each in self._listeners]
+        for each in listening:
+            os.set_inheritable(each, True)
+        self.environment[INHERITED] = ",".join(map(str, listening))
         self.execute(sys.executable, sys.orig_argv)
 
     def stopService(self) -> Deferred[None] | None:
@@ -250,6 +259,7 @@ class LockService(Service):
         sessions, self.server.sessions = self.server.sessions, set()
         for session in sessions:
             session.transport.abortConnection()
+        self.admin.abortAll()
         self.server.stop()
         self._pool.stop()
         if self._pidFile is not None:
@@ -264,8 +274,14 @@ def makeService(options: Options) -> IService:
     class Main(LockService):
         """The lock daemon as the program's only purpose."""
 
+        def setServiceParent(self, parent: Any) -> None:
+            if options.observer is not None and hasattr(parent, "setComponent"):
+                options.log.begin()
+                parent.setComponent(ILogObserver, options.observer)
+            super().setServiceParent(parent)
+
         def startService(self) -> None:
-            for remark in options.remarks:
+            for remark in options.configuration.remarks:
                 log.warn("{remark}", remark=remark)
             try:
                 super().startService()
@@ -277,6 +293,10 @@ def makeService(options: Options) -> IService:
             )
 
     service: IService = Main(
-        reactor, options.socket, maxClients=options.maxClients, environment=os.environ
+        reactor,
+        options.socket,
+        config=options.configuration,
+        log=options.log,
+        environment=os.environ,
     )
     return service

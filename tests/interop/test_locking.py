@@ -27,6 +27,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 from pyvirt.drivers.interfaces.locking import Guest, Lockable
 from pyvirt.errors import ErrorCode, VirtError
 from pyvirt.locking.etcd import EtcdManager
+from pyvirt.locking.etcdclient import Fresh
 from pyvirt.locking.launcher import STATUS
 from pyvirt.locking.lockd import LockdManager
 from pyvirt.process import startTime
@@ -246,6 +247,8 @@ def scenario(path: str, folder: str) -> list[str]:
 class ComparedTests(Case):
     """Ours answers as virtlockd does."""
 
+    maxDiff = None
+
     def virtlockd(self) -> str:
         """Start virtlockd in a world of its own; return its socket."""
         program = found("virtlockd")
@@ -279,6 +282,79 @@ class ComparedTests(Case):
         expected = scenario(theirs, folders[0])
         self.assertGreater(len(expected), 90)
         self.assertEqual(scenario(self.socket, folders[1]), expected)
+
+    def test_administration(self) -> None:
+        """The same is said to administrators, and kept when the daemon starts anew."""
+        theirs = self.virtlockd()
+        daemon = self.lockd()
+        expected, ours = self.administer(theirs), self.administer(self.socket)
+        self.assertEqual(ours, expected)
+        self.assertIn("nclients_max        : 2000", ours)
+        daemon.send_signal(signal.SIGUSR1)
+        for command in ("srv-list", "client-list virtlockd"):
+            self.assertIn("Id", self.administered(self.socket, command))
+
+    def administer(self, path: str) -> str:
+        """Have virt-admin say all that it can say of a lock daemon, one client of which is there."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            return "\n".join(self.administered(path, each) for each in ADMINISTRATION)
+
+    def administered(self, path: str, command: str) -> str:
+        """Return what virt-admin prints, once what differs from run to run is out."""
+        program = found("virt-admin")
+        if program is None:
+            raise SkipTest("virt-admin is not installed (libvirt-clients)")
+        uri = f"virtlockd+unix:///system?socket={os.path.dirname(path)}/virtlockd-admin-sock"
+        done = subprocess.run(
+            [program, "-c", uri, *command.split()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DEADLINE,
+        )
+        text = re.sub(r"^ \d+( +unix +)[\d:+ -]+$", r" N\1<time>", done.stdout, flags=re.MULTILINE)
+        if command == "srv-list":  # in no order that anybody promises
+            text = "\n".join(sorted(re.sub(r"^ \d+ ", "", text, flags=re.MULTILINE).split("\n")))
+        text = re.sub(r"(process_id *: )\d+", r"\1N", text)
+        return f"{command}: {done.returncode}\n{text.replace(uri, '<uri>')}"
+
+
+#: What virt-admin is told.
+ADMINISTRATION = """
+version
+uri
+srv-list
+srv-threadpool-info virtlockd
+srv-threadpool-info admin
+srv-threadpool-set virtlockd --max-workers 10
+srv-threadpool-set virtlockd --min-workers 1
+srv-threadpool-set admin --min-workers 0 --max-workers 0
+srv-clients-info virtlockd
+srv-clients-info admin
+srv-clients-info nope
+srv-clients-set virtlockd --max-clients 2000
+srv-clients-set virtlockd --max-unauth-clients 20
+srv-clients-set virtlockd --max-unauth-clients 2001
+srv-clients-info virtlockd
+client-list virtlockd
+client-list admin
+client-info virtlockd 1
+client-info virtlockd 99
+client-disconnect virtlockd 99
+client-disconnect virtlockd 1
+client-disconnect virtlockd 1
+server-update-tls virtlockd
+server-update-tls admin
+daemon-log-filters
+daemon-log-filters 1:util
+daemon-log-filters
+daemon-log-filters 9:util
+daemon-log-outputs nonsense
+daemon-timeout --timeout 300
+daemon-timeout --timeout 0
+""".strip().splitlines()
 
 
 class GuestCase(Case):
@@ -480,8 +556,12 @@ class EtcdCase(GuestCase):
     #: Ports of endpoints that take connections and never say anything.
     silent: tuple[int, ...] = ()
 
-    def etcd(self) -> subprocess.Popen[bytes]:
-        """Start a store of our own."""
+    def etcd(self, settled: bool = True) -> subprocess.Popen[bytes]:
+        """
+        Start a store of our own.
+
+        @param settled: it leases at once; a new one waits, else.
+        """
         program = found("etcd")
         if program is None:
             raise SkipTest("etcd is not installed (etcd-server)")
@@ -508,6 +588,10 @@ class EtcdCase(GuestCase):
             return True
 
         until(answers, "the start of etcd")
+        if settled:
+            # Nobody holds what a new store has forgotten.
+            store = manager._store
+            self.assertTrue(store._try([], [store._put(store._epoch, str(store._cluster))]))
         return process
 
     def manager(self) -> EtcdManager:
@@ -585,6 +669,20 @@ class EtcdTests(EtcdCase):
         error = self.refusal(manager, await self.start(manager, 2, [Lockable("/x")]))
         self.assertIn("cannot reach the lock store", str(error))
         await self.assertFailure(manager.acquire(self.guest(1), [Lockable("/x")]), VirtError)
+
+    async def test_forgotten(self) -> None:
+        """A store that is new, or another with the same keys, leases nothing that a guest may have yet."""
+        self.etcd(settled=False)
+        manager = self.manager()
+        disk = Lockable(self.path("disk", ""))
+        began = time.monotonic()
+        guest = await self.start(manager, 1, [disk])
+        self.assertGreater(time.monotonic() - began, self.TTL - 1)
+        self.assertIsNone(guest.poll())
+        store = manager._store
+        self.assertTrue(store._try([], [store._put(store._epoch, "another")]))
+        self.assertRaises(Fresh, store.acquire, self.state(1)["lease"], [("/other", False)], "")
+        self.end(guest)
 
 
 class EtcdContractTests(LockManagerContract, EtcdCase):

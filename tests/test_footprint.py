@@ -42,8 +42,8 @@ reactor.run()
 
 _REACTOR = """
 import sys
-from pyvirt.daemon.plainreactor import plainReactor
-reactor = plainReactor()
+from pyvirt.daemon.reactors import daemonReactor
+reactor = daemonReactor(encrypted=False)
 assert "OpenSSL" not in sys.modules and "cryptography" not in sys.modules
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.ssl import optionsForClientTLS
@@ -51,7 +51,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.protocols.tls import TLSMemoryBIOFactory
 wrapped = wrapClientTLS(optionsForClientTLS("example.org"), HostnameEndpoint(reactor, "example.org", 443))
 assert IStreamClientEndpoint.providedBy(wrapped)
-assert plainReactor() is reactor
+assert daemonReactor(encrypted=True) is reactor
 print("good")
 """
 

@@ -17,10 +17,10 @@ from twisted.application.service import IService
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
-from pyvirt.daemon.config import Config, ConfigError, loadConfig
+from pyvirt.daemon.config import ConfigError, loadConfig
 from pyvirt.daemon.logstart import configuredLog
 from pyvirt.daemon.paths import Paths, defaultConfigFile
-from pyvirt.daemon.plainreactor import plainReactor
+from pyvirt.daemon.reactors import daemonReactor
 from pyvirt.daemon.testmode import testFactories
 
 __all__ = ["Options", "makeService"]
@@ -116,14 +116,6 @@ class Options(usage.Options):
             parent["pidfile"] = ""
 
 
-def _reactorFor(config: Config) -> Any:
-    if config.listenTLS or config.listenSSH:
-        from twisted.internet import reactor
-
-        return reactor
-    return plainReactor()
-
-
 def _complain(problem: object) -> None:
     """Tell the user, past the log, which has taken standard error over once it runs."""
     stream = sys.__stderr__ or sys.stderr
@@ -139,7 +131,7 @@ def _end(problem: object) -> NoReturn:
 def makeService(options: Options) -> IService:
     """Make the daemon that the options describe."""
     config, root = options.configuration, options["root"]
-    reactor = _reactorFor(config)
+    reactor = daemonReactor(encrypted=bool(config.listenTLS or config.listenSSH))
     paths = Paths.of(
         config,
         root=root,

@@ -56,6 +56,17 @@ print("good")
 """
 
 
+_GUESTS = """
+import sys
+from pyvirt.daemon.reactors import daemonReactor
+daemonReactor(encrypted=False)
+import pyvirt.drivers.qemu.ending
+import pyvirt.drivers.qemu.reconnecting
+import pyvirt.drivers.qemu.starting
+print(*sorted(sys.modules))
+"""
+
+
 def _run(script: str, *arguments: str) -> list[str]:
     environment = {
         **os.environ,
@@ -129,6 +140,14 @@ class FootprintTests(SynchronousTestCase):
         modules = set(line.split())
         self.assertIn("pyvirt.drivers.host.storage", modules)
         self.assertNotIn("pyvirt.drivers.host.networks", modules)
+
+    def test_guests(self) -> None:
+        """What starts guests, finds them again and talks to them needs no OpenSSL."""
+        (line,) = _run(_GUESTS)
+        modules = set(line.split())
+        self.assertIn("pyvirt.drivers.qemu.connecting", modules)
+        for name in ("OpenSSL", "cryptography", "twisted.internet.endpoints"):
+            self.assertNotIn(name, modules)
 
     def test_testDriver(self) -> None:
         """Who opens the default test host waits only for its domain: all else is placed when it is looked at."""

@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
+from twisted.internet.protocol import ClientCreator
 from twisted.logger import Logger
 
 from pyvirt import constants as c
@@ -51,8 +51,9 @@ def connectorFor(reactor: Any) -> Any:
         short = path
         if len(os.fsencode(path)) > 100:
             short = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
-        connecting: Deferred[Any] = connectProtocol(
-            UNIXClientEndpoint(reactor, short, timeout=10), protocol
+        # Endpoints do the same, and load OpenSSL for those that are encrypted.
+        connecting: Deferred[Any] = ClientCreator(reactor, lambda: protocol).connectUNIX(
+            short, timeout=10
         )
 
         def over(result: Any) -> Any:

@@ -45,6 +45,11 @@ class FrameReader:
         """How many bytes wait for the rest of their packet."""
         return 0 if self._pending is None else len(self._pending)
 
+    @property
+    def atBoundary(self) -> bool:
+        """Whether what comes next begins a packet."""
+        return self._pending is None and self.error is None
+
     def receive(self, data: bytes) -> list[bytes]:
         """
         Take bytes as they come; return the packets that they complete, often none.

@@ -4,8 +4,9 @@ Keepalive: is the peer still there, though it says nothing?
 Any bytes from the peer prove it.  After C{interval} seconds of silence a ping goes out; after C{count} of
 them without a sign of life the connection is given up.  Pings are answered always, by anyone.
 
-A peer that pings by itself is looked at half as often, for its pings prove as much: each look wakes a process that
-rests.  If it falls silent the first ping is left out, and it is given up no later than others.
+A peer that pings by itself is looked at seldom, for its pings prove as much: each look wakes a process that rests.
+If it falls silent the first pings are left out; two are sent, where C{count} has room for them, and it is given up no
+later than others.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Keepalive:
         self._send = send
         self._dead = dead
         self._pings = 0
-        self._late = False
+        self._skipped = 0
+        self._mayBeSkipped = max(count - 2, min(count - 1, 1), 0)
         self._lastPing = 0.0
         self._call: IDelayedCall | None = None
 
@@ -59,7 +61,7 @@ class Keepalive:
         if self._call is None:
             self.heard = self.clock.seconds()
             self._pings = 0
-            self._late = False
+            self._skipped = 0
             self._call = self.clock.callLater(self.interval, self._tick)
 
     def stop(self) -> None:
@@ -82,14 +84,14 @@ class Keepalive:
         # The clock's resolution must not turn "exactly the interval" into a wait for the next one.
         if not self._pings and silence < self.interval - 0.001:
             pinged = self.pinged is not None and now - self.pinged < self.interval
-            self._late = pinged and self.count > 1
-            # A little before its next ping but one, so as not to cross that.
-            wait = self.interval * (1.9 if self._late else 1)
+            self._skipped = self._mayBeSkipped if pinged else 0
+            # A little before the peer's own ping would come, so as not to cross that.
+            wait = self.interval * (self._skipped + 0.9 if self._skipped else 1)
             self._call = self.clock.callLater(wait - silence, self._tick)
             return
-        # The one that would have gone out, had there been a look.
-        self._pings += self._late and silence > self.interval * 1.5
-        self._late = False
+        # Those that would have gone out, had there been looks.
+        self._pings += min(self._skipped, int(silence / self.interval - 0.5))
+        self._skipped = 0
         if self._pings >= self.count:
             self._dead()
             return

@@ -149,6 +149,11 @@ class PacketProtocol(Protocol):
         self._backlog = None
         self.brokenBy("something followed the login that is not encrypted")
 
+    @property
+    def isAtRest(self) -> bool:
+        """Whether nothing waits to be handled, and what comes next begins a packet that nobody has encrypted."""
+        return self._backlog is None and self._layer is None and self.frames.atBoundary
+
     def dataReceived(self, data: bytes) -> None:
         if self._layer is not None:
             try:

@@ -106,6 +106,10 @@ class RPCPeer(PacketProtocol):
     def dataReceived(self, data: bytes) -> None:
         if self.keepalive is not None:
             self.keepalive.heard = self.clock.seconds()
+        if data == keepalive.PING and self.isAtRest:
+            # Whoever rests says nothing else, and what wakes a process that rests should be short.
+            self._pingReceived()
+            return
         super().dataReceived(data)
 
     def urgentReceived(self, packet: bytes) -> bool:
@@ -119,10 +123,13 @@ class RPCPeer(PacketProtocol):
         if type != MessageType.MESSAGE or version != 1 or procedure not in (1, 2):
             return False
         if procedure == 1:
-            if self.keepalive is not None:
-                self.keepalive.pinged = self.keepalive.heard
-            self.send(keepalive.PONG)
+            self._pingReceived()
         return True
+
+    def _pingReceived(self) -> None:
+        if self.keepalive is not None:
+            self.keepalive.pinged = self.keepalive.heard
+        self.send(keepalive.PONG)
 
     def streamPacketReceived(self, serial: int, type: int, status: int, packet: bytes) -> None:
         """Pass a packet on to its stream; one without a stream is ignored, as libvirt does."""

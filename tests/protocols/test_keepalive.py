@@ -72,9 +72,10 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual((self.sent, self.deaths), ([], [5]))
 
     def test_peerThatPings(self) -> None:
-        """A peer that pings by itself is not asked, and looked at half as often; silent, it is given up as soon."""
+        """A peer that pings by itself is not asked, and looked at seldom; silent, it is given up no later."""
         for count, sent, dead, looked in (
-            (5, [29, 34, 39, 44], [49], [5, 14, 19, 24, 29]),
+            (5, [39, 44], [49], [5, 24, 39]),
+            (3, [29, 34], [39], [5, 14, 19, 24, 29]),
             (2, [29], [34], [5, 14, 19, 24, 29]),
             (1, [9.5, 14.5, 19.5, 24.5], [29.5], [5, 9.5, 14.5, 19.5, 24.5]),
         ):
@@ -100,8 +101,9 @@ class WatchTests(SynchronousTestCase):
         watch.pinged = watch.heard = 4.0
         self.pass_(14)
         watch.heard = self.clock.seconds()
-        self.pass_(11)
-        self.assertEqual(self.sent, [13.5, 19, 24])
+        self.pass_(60)
+        # Silent since 14: the ping that would have been due at 19 is left out.
+        self.assertEqual((self.sent, self.deaths), ([23.5, 28.5, 33.5, 38.5], [43.5]))
 
     def test_stop(self) -> None:
         """Stopped, it asks and gives up no more; started again it begins anew."""
@@ -182,6 +184,19 @@ class ConnectionTests(SynchronousTestCase):
             self.client.startKeepalive(interval, 5)
             self.assertIsNone(self.client.keepalive)
             self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_alone(self) -> None:
+        """A ping that comes alone is answered at once, but not if it is in the middle of another packet."""
+        self.server.startKeepalive(5, 5)
+        self.server.dataReceived(PING)
+        self.assertEqual(bytes(self.transports[1].out), PONG)
+        assert self.server.keepalive is not None
+        self.assertEqual(self.server.keepalive.pinged, self.clock.seconds())
+        call = pack(REMOTE.number, 1, 1, 0, 1, 0, PING)
+        self.server.dataReceived(call[:28])
+        self.server.dataReceived(PING)
+        self.assertEqual(bytes(self.transports[1].out), PONG)
+        self.assertEqual(self.server.calls, [(1, 1)])
 
     def test_behindBacklog(self) -> None:
         """A ping is answered while calls are held back, and what is no ping is not."""

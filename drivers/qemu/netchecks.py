@@ -40,6 +40,13 @@ def checkPort(nic: Any) -> None:
             f"interface {mac} - multiqueue is not supported for network interfaces of type "
             f"{nic.type}"
         )
+    tap = nic.backend is not None and nic.backend.tap is not None
+    if tap and nic.type not in ("network", "bridge", "ethernet"):
+        mac = nic.mac.address if nic.mac is not None else ""
+        raise unsupportedConfig(
+            f"interface {mac} - custom tap device path is not supported for network interfaces of "
+            f"type {nic.type}"
+        )
     if nic.script is not None and nic.type not in _SCRIPTED:
         raise unsupportedConfig(f"scripts are not supported on interfaces of type {nic.type}")
 

@@ -230,6 +230,11 @@ def openVhost(definition: DomainDefinition, nic: Any, connections: Connections) 
     connections.vhost.add(nic.alias)
 
 
+def tapPath(nic: Any) -> str | None:
+    """Return the device that makes the tap of a card, if the definition names one."""
+    return nic.backend.tap if nic.backend is not None else None
+
+
 def isVirtio(nic: Any) -> bool:
     """Return whether packets of a card come with a header."""
     return (nic.model or "").startswith("virtio")
@@ -241,7 +246,7 @@ async def _bridged(
     """Make a tap device that is a port of a bridge."""
     bridge = actual.device
     name = hypervisor.tapNames.fresh(nic.target.dev if nic.target is not None else None)
-    fds = taps.createTap(name, queuesOf(nic), isVirtio(nic))
+    fds = taps.createTap(name, queuesOf(nic), isVirtio(nic), path=tapPath(nic))
     try:
         taps.setHardwareAddress(name, taps.tapAddress(nic.mac.address))
         port = replaced(nic, virtualport=actual.virtualport)
@@ -265,9 +270,12 @@ async def _ethernet(hypervisor: Hypervisor, nic: Any) -> tuple[str, list[int]]:
         try:
             return wanted, taps.openMacvtap(wanted, queuesOf(nic), isVirtio(nic))
         except FileNotFoundError:
-            return wanted, taps.createTap(wanted, queuesOf(nic), isVirtio(nic), existing=True)
+            fds = taps.createTap(
+                wanted, queuesOf(nic), isVirtio(nic), existing=True, path=tapPath(nic)
+            )
+            return wanted, fds
     name = hypervisor.tapNames.fresh(wanted)
-    fds = taps.createTap(name, queuesOf(nic), isVirtio(nic))
+    fds = taps.createTap(name, queuesOf(nic), isVirtio(nic), path=tapPath(nic))
     try:
         taps.setHardwareAddress(name, taps.tapAddress(nic.mac.address))
         taps.setOnline(name, True)

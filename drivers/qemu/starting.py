@@ -137,6 +137,7 @@ async def start(
         owner = guest.owner
         makeFolder(guest.folder, owner, 0o750)
         makeFolder(guest.channels, owner, 0o750)
+        checkShares(live)
         checkFiles(hypervisor, live)
         live, programs = await chooseGPUs(hypervisor, hostends.chooseDevices(live))
         live = await listenOnNetworks(hypervisor, live)
@@ -240,6 +241,19 @@ async def goOn(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: int
     if domain.guest is guest and domain.state == c.VIR_DOMAIN_PAUSED:
         # QEMU tells of it before it answers, unless it ran already.
         hypervisor.setState(domain, c.VIR_DOMAIN_RUNNING, reason)
+
+
+def checkShares(definition: DomainDefinition) -> None:
+    """
+    Refuse shares of caches and of the memory's speed, which are not set here.
+
+    @raise VirtError: CONFIG_UNSUPPORTED: there is one.
+    """
+    tune = definition.cputune
+    if tune is not None and (tune.cachetunes or tune.memorytunes):
+        raise unsupportedConfig(
+            "Resource control is not supported on this host", ErrorDomain.RESCTRL
+        )
 
 
 def checkFiles(hypervisor: Hypervisor, definition: DomainDefinition) -> None:

@@ -112,12 +112,15 @@ class NameGiver:
             self.last = max(self.last, int(number))
 
 
-def createTap(name: str, queues: int, header: bool, *, existing: bool = False) -> list[int]:
+def createTap(
+    name: str, queues: int, header: bool, *, existing: bool = False, path: str | None = None
+) -> list[int]:
     """
     Make a tap device and open its queues; it is gone when nobody has them open.
 
     @param header: packets come with a header for virtio.
     @param existing: it is there already, and stays.
+    @param path: what makes it instead of the kernel's usual device.
     @raise VirtError: it cannot be made, or the name is taken.
     """
     request = _request(name)
@@ -133,9 +136,10 @@ def createTap(name: str, queues: int, header: bool, *, existing: bool = False) -
     try:
         for _ in range(queues):
             try:
-                opened.append(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
+                opened.append(os.open(path or TUN, os.O_RDWR | os.O_CLOEXEC))
             except OSError as problem:
-                raise _failure(problem, f"Unable to open {TUN}, is tun module loaded?") from None
+                detail = f"Unable to open {path or TUN}, is tun module loaded?"
+                raise _failure(problem, detail) from None
             try:
                 fcntl.ioctl(opened[-1], _TUNSETIFF, request)
             except OSError as problem:

@@ -146,6 +146,11 @@ class NetworkTests(ComparedTests):
             ("limits", [nic("bridge", f"{bridge}<bandwidth>{limits}</bandwidth>")]),
             ("nonetwork", [nic("network", "<source network='nonesuch'/>")]),
             ("user", [nic("user", "<ip address='10.1.2.0' prefix='24'/>")]),
+            ("maker", [nic("bridge", bridge + "<backend tap='/dev/net/tun'/>")]),
+            ("nomaker", [nic("bridge", bridge + "<backend tap='/proc/nonesuch'/>")]),
+            ("othermaker", [nic("ethernet", "<backend tap='/dev/null'/><target dev='t7'/>")]),
+            ("usermaker", [nic("user", "<backend tap='/dev/net/tun'/><driver queues='1'/>")]),
+            ("makers", [nic("user", "<backend tap='/dev/net/tun'/><driver queues='2'/>")]),
             ("passt", [nic("user", "<backend type='passt'/>")]),
             (
                 "sockets",

@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -43,11 +43,15 @@ class IRunning(Interface):
 
 
 def startTime(pid: int) -> int | None:
-    """Return when a process started, in ticks since the machine did, or None: there is none."""
+    """
+    Return when a process started, in ticks since the machine did, or None: there is none.
+
+    @raise OSError: it cannot be looked at now, for want of descriptors, say.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
@@ -120,7 +124,10 @@ class Running:
             self._look()  # a system without pidfd
 
     def _look(self) -> None:
-        alive = self._ours.poll() is None if self._ours else startTime(self.pid) is not None
+        try:
+            alive = self._ours.poll() is None if self._ours else startTime(self.pid) is not None
+        except OSError:
+            alive = True  # as far as is known
         if alive:
             self._poll = self._reactor.callLater(0.2, self._look)
         else:
@@ -205,7 +212,16 @@ class Run:
         through; of those that it left running with them that is waited for no longer than its deadline.
     """
 
-    def __init__(self, reactor: Any, command: Command, child: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        command: Command,
+        child: subprocess.Popen[bytes],
+        pipes: Sequence[int],
+    ) -> None:
+        """
+        @param pipes: by which it says something on its two streams, of which the second may be missing; -1: goes elsewhere.
+        """
         self.answer: Deferred[Finished] = Deferred(lambda _: self._abandon())
         self._command = command
         self._running = Running(reactor, child.pid, child)
@@ -215,10 +231,8 @@ class Run:
         self._open: list[_Watcher] = []
         self._status: int | None = None
         self._timer: Any = None
-        for stream, said in zip((child.stdout, child.stderr), self._said, strict=True):
-            if stream is not None:
-                fd = os.dup(stream.fileno())
-                stream.close()
+        for fd, said in zip(pipes, self._said, strict=False):
+            if fd >= 0:
                 os.set_blocking(fd, False)
                 self._read(reactor, fd, said)
         if command.deadline is not None:

@@ -13,6 +13,7 @@ given away by C{setpriv} of util-linux, whose part of the command line shows wha
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -23,7 +24,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
@@ -89,6 +90,7 @@ class IProcesses(Interface):
 
         @param started: its L{startTime}, so that another that got its number is not taken for it; None: not known.
         @return: an L{IRunning}, or None: it is gone.
+        @raise VirtError: C{SYSTEM_ERROR}: nobody knows.
         """
 
 
@@ -105,15 +107,28 @@ class Processes:
 
     def run(self, command: Command) -> Deferred[Finished]:
         """Run a command to its end."""
-        output = subprocess.PIPE if command.sink is None else command.sink
-        errors = subprocess.STDOUT if command.merged else subprocess.PIPE
+        pipes: list[tuple[int, int]] = []
         try:
+            try:
+                # Popen would lose the first one if there is no second.
+                count = int(command.sink is None) + int(not command.merged)
+                pipes.extend(os.pipe() for _ in range(count))
+            except OSError as problem:
+                raise systemError(problem, "Unable to create pipe") from None
+            output = pipes[0][1] if command.sink is None else command.sink
+            errors = subprocess.STDOUT if command.merged else pipes[-1][1]
             child = self._spawn(command, command.wrapped(), output, errors)
         except VirtError as error:
-            failed: Deferred[Finished] = Deferred()
-            failed.errback(error)
-            return failed
-        return Run(self._reactor, command, child).answer
+            for reading, _ in pipes:
+                os.close(reading)
+            return fail(error)
+        finally:
+            for _, writing in pipes:
+                os.close(writing)
+        said = [reading for reading, _ in pipes]
+        if command.sink is not None:
+            said.insert(0, -1)
+        return Run(self._reactor, command, child, said).answer
 
     def start(self, command: Command) -> Running:
         """Start a command and leave it running."""
@@ -147,7 +162,8 @@ class Processes:
                     raise systemError(problem, detail) from None
         except VirtError:
             if command.pidFile is not None:
-                os.unlink(command.pidFile)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(command.pidFile)
             raise
         finally:
             for fd in (*(handshake or ()), *(() if locked is None else (locked,))):
@@ -156,14 +172,17 @@ class Processes:
 
     def adopt(self, pid: int, started: int | None) -> Running | None:
         """Watch a process that another life of ours left running."""
-        now = startTime(pid)
-        if now is None or (started is not None and now != started):
-            return None
-        found = Running(self._reactor, pid, None)
-        # Its number may have changed hands between the look and the grasp.
-        if not found.isRunning() or startTime(pid) != now:
-            found.forget()
-            return None
+        try:
+            now = startTime(pid)
+            if now is None or (started is not None and now != started):
+                return None
+            found = Running(self._reactor, pid, None)
+            # Its number may have changed hands between the look and the grasp.
+            if not found.isRunning() or startTime(pid) != now:
+                found.forget()
+                return None
+        except OSError as problem:
+            raise systemError(problem, f"Cannot look at process {pid}") from None
         return found
 
     def _spawn(
@@ -176,14 +195,19 @@ class Processes:
     ) -> subprocess.Popen[bytes]:
         log.debug("running {command}", command=command.shown())
         environment = command.wholeEnvironment(self._environment)
-        stdin: int = subprocess.DEVNULL
-        opened = -1
-        if command.source is not None:
-            stdin = command.source
-        elif command.input:
-            opened = stdin = _readable(command.input)
+        opened: list[int] = []
         began = time.monotonic()
         try:
+            if command.source is not None:
+                stdin = command.source
+            else:
+                stdin = _readable(command.input) if command.input else _nothing()
+                opened.append(stdin)
+            if subprocess.DEVNULL in (output, errors):
+                opened.append(_nothing())
+                output, errors = (
+                    opened[-1] if each == subprocess.DEVNULL else each for each in (output, errors)
+                )
             return subprocess.Popen(
                 argv,
                 stdin=stdin,
@@ -199,11 +223,16 @@ class Processes:
         except (OSError, ValueError, subprocess.SubprocessError) as problem:
             raise systemError(problem, f"cannot execute binary {command.argv[0]}") from None
         finally:
-            if opened >= 0:
-                os.close(opened)
+            for each in opened:
+                os.close(each)
             took = time.monotonic() - began
             if took > 0.1:
                 log.info("starting {program} took {took:.1f} s", program=command.argv[0], took=took)
+
+
+def _nothing() -> int:
+    """Return a descriptor from which nothing comes, and in which anything may vanish."""
+    return os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
 
 
 def _readable(data: bytes) -> int:
@@ -222,10 +251,14 @@ def _readable(data: bytes) -> int:
             os.close(writing)
         os.close(fd)
     fd = os.memfd_create("input", os.MFD_CLOEXEC)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-    os.lseek(fd, 0, os.SEEK_SET)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import reactor
@@ -82,6 +84,102 @@ class ProcessCase(TestCase):
         path = os.path.join(self.folder(), name)
         self.addCleanup(lambda: os.path.lexists(path) and os.unlink(path))
         return path
+
+
+class ScarceTests(ProcessCase):
+    """What a machine that is short of something refuses."""
+
+    async def starved(self, free: int, act: Callable[[], Any]) -> Any:
+        """Do something with so few descriptors free; return what comes of it, or None: it was refused."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(map(int, os.listdir("/proc/self/fd")))
+        # Numbers below the highest that are free are taken, so that the limit counts.
+        taken = []
+        while not taken or taken[-1] < highest:
+            taken.append(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC))
+        taken.append(os.dup(taken[0]))
+        limit = taken[-1] + 1 + free
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            try:
+                return act()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                for each in taken:
+                    os.close(each)
+        except VirtError as error:
+            self.assertEqual(error.code, ErrorCode.SYSTEM_ERROR)
+            return None
+
+    async def test_descriptors(self) -> None:
+        """However few descriptors there are: it runs, or is refused; nothing is left of it."""
+        # The reactor makes something for itself with the first process.
+        first = self.processes.start(Command(argv=("/bin/true",)))
+        await first.whenEnded()
+        await deferLater(reactor, 0)
+        before = len(os.listdir("/proc/self/fd"))
+        path = self.file("a.pid")
+        done = refused = 0
+        for free in range(14):
+            for data in (b"", b"x" * 10, b"x" * 100000):
+                command = shell("cat; echo bad >&2", input=data)
+                answer = await self.starved(free, lambda c=command: self.processes.run(c))  # type: ignore[misc]
+                try:
+                    finished = await answer
+                except VirtError as error:
+                    self.assertEqual(error.code, ErrorCode.SYSTEM_ERROR)
+                    refused += 1
+                else:
+                    self.assertEqual(finished, Finished(0, data, b"bad\n"))
+                    done += 1
+            for shaken in (False, True):
+                command = Command(argv=("/bin/sleep", "9"), pidFile=path, handshake=shaken)
+                running = await self.starved(free, lambda c=command: self.processes.start(c))  # type: ignore[misc]
+                if running is None:
+                    self.assertFalse(os.path.exists(path))
+                    refused += 1
+                    continue
+                running.kill(signal.SIGKILL)
+                self.assertEqual(await running.whenEnded(), -signal.SIGKILL)
+                done += 1
+            self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        self.assertGreater(done, 10)
+        self.assertGreater(refused, 10)
+        self.assertEqual(watched(), 0)
+
+    async def test_unknown(self) -> None:
+        """A process that cannot be looked at is not taken for one that has ended."""
+        running = self.processes.start(Command(argv=("/bin/sleep", "9")))
+        pid, started = running.pid, startTime(running.pid)
+        adopted = await self.starved(0, lambda: self.processes.adopt(pid, started) or self.fail())
+        self.assertIsNone(adopted)
+        with self.assertRaises(OSError):
+            await self.starved(0, lambda: startTime(pid))
+        running.kill(signal.SIGKILL)
+        await running.whenEnded()
+
+    async def test_nonsense(self) -> None:
+        """What no system can run is refused, and names what it was."""
+        for wrong in (
+            {"argv": ("/bin/true\0",)},
+            {"argv": ("/bin/true", "a\0b")},
+            {"argv": ("/bin/true", "x" * (3 << 20))},
+            {"argv": ("/bin/true", *["y" * 1000] * 20000)},
+            {"argv": ("/etc/hostname",)},
+            {"argv": ("/etc",)},
+            {"argv": ("/bin/true",), "folder": "/nope"},
+            {"argv": ("/bin/true",), "folder": "/etc/hostname"},
+            {"argv": ("/bin/true",), "folder": "/\0"},
+            {"argv": ("/bin/true",), "environment": {"A=B": "1"}},
+            {"argv": ("/bin/true",), "environment": {"A": "\0"}},
+            {"argv": ("/bin/true",), "descriptors": (1 << 20,)},
+            {"argv": ("",)},
+        ):
+            command = Command(**wrong)  # type: ignore[arg-type]
+            text = await self.refused(self.processes.run(command), ErrorCode.SYSTEM_ERROR)
+            self.assertIn("cannot execute binary", text)
+            self.assertRaises(VirtError, self.processes.start, command)
+        self.assertEqual(watched(), 0)
 
 
 class SurroundingsTests(ProcessCase):

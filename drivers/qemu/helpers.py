@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.folders import makeFolders
-from pyvirt.process import Command, startTime
+from pyvirt.process import Command, startTime, systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -81,8 +81,13 @@ def startHelper(
             opened.close()
     pid: int = running.pid
     # Its start is kept beside it, so that another process with its number is never taken for it.
-    with open(f"{helper.pidFile}.start", "w", encoding="ascii") as file:
-        file.write(str(startTime(pid) or 0))
+    try:
+        with open(f"{helper.pidFile}.start", "w", encoding="ascii") as file:
+            file.write(str(startTime(pid) or 0))
+    except OSError as problem:
+        # Nobody would find it again.
+        running.kill(signal.SIGKILL)
+        raise systemError(problem, f"cannot write file '{helper.pidFile}.start'") from None
     # That it ends is looked for when that matters; it is still our child, which must be waited for.
     running.whenEnded()
     return pid

@@ -4,7 +4,9 @@ Processes that own leases, told apart from later ones with the same number, and 
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +45,12 @@ class _Watch(FileDescriptor):
             fd, self._fd = self._fd, -1
             os.close(fd)
 
+    def ended(self) -> bool:
+        """Whether the process has ended, though nobody has been told."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return bool(poll.poll(0))
+
     def kill(self, number: int) -> None:
         signal.pidfd_send_signal(self._fd, number)
 
@@ -64,15 +72,28 @@ class Owners:
         self._watches: dict[int, _Watch] = {}
 
     def watch(self, pid: int) -> bool:
-        """Watch a process from now on; return False when it does not live."""
+        """
+        Watch a process from now on; return False when it does not live.
+
+        @raise OSError: it cannot be looked at now, for want of descriptors, say.
+        """
         started = startTime(pid)
         if pid in self.known and self.known[pid] == started:
             return True
         try:
             fd = os.pidfd_open(pid)
-        except (OSError, OverflowError):
+        except OverflowError:
             return False
-        if started is None or startTime(pid) != started:
+        except OSError as problem:
+            if problem.errno in (errno.ESRCH, errno.EINVAL):
+                return False
+            raise
+        try:
+            same = started is not None and startTime(pid) == started
+        except OSError:
+            os.close(fd)
+            raise
+        if started is None or not same:
             os.close(fd)
             return False
         self.forget(pid)
@@ -91,6 +112,11 @@ class Owners:
         watch = self._watches.pop(pid, None)
         if watch is not None:
             watch.stop()
+
+    def lives(self, pid: int, started: int | None) -> bool:
+        """Whether a process that is watched lives, and started then."""
+        watch = self._watches.get(pid)
+        return watch is not None and self.known[pid] == started and not watch.ended()
 
     def kill(self, pid: int) -> None:
         """End a process that is watched, at once and for sure that one."""

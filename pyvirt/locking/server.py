@@ -28,7 +28,7 @@ from twisted.python.failure import Failure
 from pyvirt.errors import ErrorCode, ErrorDomain, InvalidArgument, VirtError, virtError
 from pyvirt.locking.owners import Owners
 from pyvirt.locking.space import AUTOCREATE, SHARED, LockSpaces
-from pyvirt.process import startTime
+from pyvirt.process import startTime, systemError
 from pyvirt.protocols.message import PAYLOAD
 from pyvirt.protocols.procedures import Kind
 from pyvirt.protocols.programs.lock import PROGRAM
@@ -134,7 +134,7 @@ class LockServer(Factory):
             return
         if any(each.speaksFor(owner.pid) for each in self.sessions):
             return
-        if startTime(owner.pid) == session.peer.started is not None:
+        if self.owners.lives(owner.pid, session.peer.started):
             log.warn(
                 "{name} (pid {pid}) has let go of the connection that its leases hang on: killing it",
                 name=owner.name,
@@ -233,7 +233,12 @@ class LockSession(RPCServer):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.peer = self._peer()
+        try:
+            self.peer = self._peer()
+        except OSError as problem:
+            log.error("cannot tell who a client is: {problem}", problem=problem)
+            self.transport.abortConnection()
+            return
         if self.peer.uid not in (0, os.geteuid()):
             log.warn("refusing a client of user {uid}", uid=self.peer.uid)
             self.transport.abortConnection()
@@ -369,7 +374,12 @@ class LockSession(RPCServer):
     def do_acquireResource(self, path: str, name: str, flags: int) -> Deferred[Any]:
         self._check("AcquireResource", flags, SHARED | AUTOCREATE)
         owner = self._registered().pid
-        if not self.server.owners.watch(owner):
+        try:
+            lives = self.server.owners.watch(owner)
+        except OSError as problem:
+            detail = f"cannot look at lock owner process {owner}"
+            raise systemError(problem, detail, ErrorDomain.RPC) from None
+        if not lives:
             raise _refuse(f"lock owner process {owner} does not exist")
         space = self.server.spaces.find(path)
 

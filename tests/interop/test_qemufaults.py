@@ -262,6 +262,7 @@ LIVE = r"""
 start g --paused
 start h
 +attach-device g <disk type='file' device='disk'><source file='IMAGES/nope'/><target dev='vdb' bus='virtio'/></disk>
++attach-device g <disk type='file' device='disk'><source file='IMAGES/nope'/><target dev='vda' bus='virtio'/></disk>
 +attach-device g <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/nope'/><target dev='vdb' bus='virtio'/></disk>
 +attach-device g <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/empty'/><target dev='vdb' bus='virtio'/></disk>
 +attach-device g <disk type='file' device='disk'><driver type='qcow2'/><source file='IMAGES/broken.qcow2'/><target dev='vdb' bus='virtio'/></disk>

@@ -47,6 +47,7 @@ from pyvirt.drivers.qemu.plugging.fitting import (
     consoleOf,
     fitted,
     newAlias,
+    there,
     withPorts,
 )
 from pyvirt.drivers.qemu.plugging.hostside import checkHost
@@ -83,6 +84,9 @@ async def attachLive(
     checkCompatible(base, kind, device)
     checkAdded(base, kind, device)
     settings = hypervisor.config.values
+    if kind == "disks" and there(base.devices, kind, device):
+        # What is wrong with its images libvirt says first.
+        _imagesOf(hypervisor, domain, guest, await placed(hypervisor, uncached(device)))
     checkLive(base, kind, device)
     asked = getattr(device, "address", None)
     if isinstance(asked, PCIAddress) and asked.function:
@@ -243,6 +247,19 @@ async def freeSet(guest: Guest) -> int:
     reply = await guest.execute("query-fdsets")
     used = [each.get("fdset-id") for each in reply if isinstance(each, dict)]
     return max((each + 1 for each in used if type(each) is int), default=0)
+
+
+def _imagesOf(hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any) -> Any:
+    """
+    Return the images of a disk, those included that only headers name.
+
+    @raise VirtError: one that another needs is missing.
+    """
+    if disk.source is None or disk.source.isEmpty:
+        return ()
+    owner = guest.owner or hypervisor.owner or (0, 0)
+    found = chainsDetected(alone(disk), lambda: 0, owner, groups=domain.fdGroups)
+    return chain(found.devices.disks[0])
 
 
 def numbered(hypervisor: Hypervisor, domain: Domain, guest: Guest, disk: Any) -> Any:

@@ -15,6 +15,7 @@ __all__ = [
     "checkFlags",
     "exclusiveFlags",
     "failed",
+    "flagsOf",
     "internal",
     "invalidArgument",
     "notRunning",
@@ -24,6 +25,13 @@ __all__ = [
 
 def _aboutFlags(function: str, detail: str, domain: int) -> VirtError:
     return InvalidArgument(detail, domain=domain, str1=function, str2="flags", int1=0, int2=0)
+
+
+def flagsOf(error: VirtError, function: str, domain: int) -> VirtError:
+    """Return a complaint about flags as C{function} says it, and any other error as it is."""
+    if error.str2 != "flags" or not error.str1:
+        return error
+    return _aboutFlags(function, str(error).replace(error.str1, function), domain)
 
 
 def checkFlags(function: str, flags: int, allowed: int, domain: int) -> None:

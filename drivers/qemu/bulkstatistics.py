@@ -38,7 +38,9 @@ log = Logger()
 _NOWAIT = c.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
 _ENFORCE = c.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ENFORCE_STATS
 _BACKING = c.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING
-_FLAGS = LIST_FLAGS | _NOWAIT | _ENFORCE | _BACKING
+# Domains are chosen by fewer filters than they are listed by.
+_FILTERS = LIST_FLAGS & 0xFF
+_FLAGS = _FILTERS | _NOWAIT | _ENFORCE | _BACKING
 
 _INT, _UINT = c.VIR_TYPED_PARAM_INT, c.VIR_TYPED_PARAM_UINT
 _ULLONG, _STRING = c.VIR_TYPED_PARAM_ULLONG, c.VIR_TYPED_PARAM_STRING
@@ -298,7 +300,7 @@ class BulkStatistics:
             found = [domain for domain in known if domain is not None]
         else:
             found = list(domains)
-        test = domainFilter(flags & LIST_FLAGS)
+        test = domainFilter(flags & _FILTERS)
         if test is not None:
             found = [domain for domain in found if test(domain)]
         # Whoever waits for its QEMU does not keep the others waiting.

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
+from pyvirt.definitions.domain.steps import sortedDisks
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.interfaces.values import TypedParam
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["IMPACT", "READING", "Tunables", "keepConfig", "keepLive"]
+__all__ = ["IMPACT", "READING", "Tunables", "copied", "keepConfig", "keepLive"]
 
 #: Flags of changes, and those of queries.
 IMPACT = c.VIR_DOMAIN_AFFECT_LIVE | c.VIR_DOMAIN_AFFECT_CONFIG
@@ -28,13 +30,24 @@ def keepLive(hypervisor: Hypervisor, domain: Domain, change: Change) -> None:
     hypervisor.saveStatus(domain)
 
 
-def keepConfig(hypervisor: Hypervisor, domain: Domain, change: Change) -> None:
+def copied(definition: DomainDefinition) -> DomainDefinition:
+    """Write a definition and read it again, as libvirt copies one: its devices come in their order."""
+    again = parseDomain(formatDomain(definition, secure=True, inactive=True))
+    devices = replaced(again.devices, disks=sortedDisks(again.devices.disks))
+    return replaced(again, devices=devices)
+
+
+def keepConfig(
+    hypervisor: Hypervisor, domain: Domain, change: Change, onCopy: bool = False
+) -> None:
     """
     Change what a domain will be, on disk first.
 
+    @param onCopy: libvirt makes this change to a copy, in which devices come in their order.
     @raise VirtError: it cannot be written; then nothing has changed.
     """
-    definition = change(domain.persistentDefinition)
+    definition = domain.persistentDefinition
+    definition = change(copied(definition) if onCopy else definition)
     hypervisor.store.saveDefinition(definition)
     if domain.pending is not None:
         domain.pending = definition

@@ -10,9 +10,10 @@ from typing import Any
 from twisted.logger import Logger
 
 from pyvirt import constants as c
+from pyvirt.definitions.domain import DomainDefinition, formatDomain
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.validation import validate
-from pyvirt.drivers.interfaces.values import DomainRef
+from pyvirt.drivers.interfaces.values import Answer, DomainRef
 from pyvirt.drivers.metadata import checkType, metadataOf, withMetadata
 from pyvirt.drivers.qemu.changing import IMPACT, keepConfig, keepLive
 from pyvirt.drivers.qemu.domain import Domain
@@ -96,8 +97,12 @@ class DomainDefinitions:
         """Find a domain."""
         return self._domains.byUUID(uuid).ref
 
-    def domainGetXMLDesc(self, dom: DomainRef, flags: int) -> str:
-        """Write a domain's definition: what it is, or with C{VIR_DOMAIN_XML_INACTIVE} what it will be."""
+    def domainGetXMLDesc(self, dom: DomainRef, flags: int) -> Answer[str]:
+        """
+        Write a domain's definition: what it is, or with C{VIR_DOMAIN_XML_INACTIVE} what it will be.
+
+        With C{VIR_DOMAIN_XML_UPDATE_CPU} its processor is the one that it would get on this host.
+        """
         checkFlags("qemuDomainGetXMLDesc", flags, _XML_FLAGS)
         domain = self._find(dom)
         inactive = bool(flags & c.VIR_DOMAIN_XML_INACTIVE)
@@ -108,6 +113,9 @@ class DomainDefinitions:
         running = domain.guest is not None and definition is domain.definition
         if domain.guest is not None and running:
             definition = shown(definition, domain.guest.volumes)
+        # That of a running guest is it already.
+        if flags & c.VIR_DOMAIN_XML_UPDATE_CPU and (inactive or not domain.active):
+            return self._withUpdatedCPU(definition, flags)
         if flags & c.VIR_DOMAIN_XML_MIGRATABLE:
             asked = None
             if domain.guest is not None and running:
@@ -117,6 +125,14 @@ class DomainDefinitions:
         return self._hypervisor.texts.of(
             definition, id=id, secure=secure, inactive=inactive, numbered=running
         )
+
+    async def _withUpdatedCPU(self, definition: DomainDefinition, flags: int) -> str:
+        definition = await self._hypervisor.withUpdatedCPU(definition)
+        if flags & c.VIR_DOMAIN_XML_MIGRATABLE:
+            return formatMigratable(definition)
+        secure = bool(flags & c.VIR_DOMAIN_XML_SECURE)
+        inactive = bool(flags & c.VIR_DOMAIN_XML_INACTIVE)
+        return formatDomain(definition, secure=secure, inactive=inactive)
 
     def domainGetMetadata(self, dom: DomainRef, type: int, uri: str | None, flags: int) -> str:
         """Tell the title, the description, or an application's element."""

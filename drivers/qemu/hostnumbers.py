@@ -66,7 +66,7 @@ class HostNumbers(HostCapabilities):
 
     def nodeGetCPUMap(self, flags: int) -> NodeCPUMap:
         """Tell which processors there are, and which are online."""
-        checkFlags("nodeGetCPUMap", flags)
+        checkFlags("virHostCPUGetMap", flags, 0, ErrorDomain.NONE)
         online = _ranges(_read(f"{_CPUS}/online"))
         present = _ranges(_read(f"{_CPUS}/present"))
         count = (max(present) if present else 0) + 1

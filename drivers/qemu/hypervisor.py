@@ -16,9 +16,11 @@ from twisted.logger import Logger
 from zope.interface.interface import InterfaceClass
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, parseDomain
+from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
 from pyvirt.definitions.domain._cpu import CPU
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.background import Background
+from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.events import EventHub
 from pyvirt.drivers.interfaces.events import Event, EventKind
 from pyvirt.drivers.interfaces.locking import ILockManager
@@ -169,6 +171,27 @@ class Hypervisor(Background):
         """
         text = formatMigratable(definition, asked)
         return await self.completed(parseDomain(text))
+
+    async def withUpdatedCPU(self, definition: DomainDefinition) -> DomainDefinition:
+        """
+        Return a definition as it would be read again, with the processor that this host would give it.
+
+        @raise VirtError: it asks for a processor that is not known.
+        """
+        from pyvirt.drivers.qemu.capabilities.hostmodel import withHostModel
+
+        definition = await self.completed(parseDomain(formatDomain(definition, secure=True)))
+        cpu = definition.cpu
+        own = cpu.model if cpu is not None and cpu.mode == "custom" else None
+        if cpu is None or (cpu.mode != "host-model" and own is None):
+            return definition
+        updated = withHostModel(definition, await self.capabilities(definition), cpuMap())
+        found = updated.cpu
+        if found is None or found.model is None:
+            return updated
+        # Only a guest that starts must get what was found.
+        model = replaced(found.model, fallback="allow" if own is None else own.fallback)
+        return replaced(updated, cpu=replaced(found, model=model))
 
     async def completed(self, definition: DomainDefinition) -> DomainDefinition:
         """

@@ -158,7 +158,7 @@ class IOThreads(IOThreadPinning):
                 keepLive(hypervisor, domain, lambda each: _added(each, iothreadID))
                 placeIOThread(hypervisor, domain, guest, iothreadID, there[iothreadID])
             if config:
-                keepConfig(hypervisor, domain, lambda each: _added(each, iothreadID))
+                keepConfig(hypervisor, domain, lambda each: _added(each, iothreadID), onCopy=True)
 
     async def domainDelIOThread(self, dom: DomainRef, iothreadID: int, flags: int) -> None:
         """Remove a thread that no device needs."""
@@ -180,7 +180,7 @@ class IOThreads(IOThreadPinning):
                 if guest.group is not None:
                     guest.group.removeInner(alias)
             if config:
-                keepConfig(hypervisor, domain, lambda each: _removed(each, iothreadID))
+                keepConfig(hypervisor, domain, lambda each: _removed(each, iothreadID), onCopy=True)
 
     async def domainSetIOThreadParams(
         self, dom: DomainRef, iothreadID: int, params: list[TypedParam], flags: int
@@ -194,13 +194,13 @@ class IOThreads(IOThreadPinning):
         _checkTuning(given)
         async with domain.jobs.change("remoteDispatchDomainSetIOThreadParams"):
             live, config = domain.impact(flags)
-            if live:
-                thread = _known(domain.definition, iothreadID)
-                _checkPool(given, thread, live=True)
             if config:
                 stored = _known(domain.persistentDefinition, iothreadID)
                 _checkPersistent(given)
                 _checkPool(given, stored, live=False)
+            if live:
+                thread = _known(domain.definition, iothreadID)
+                _checkPool(given, thread, live=True)
             if live:
                 guest = domain.checkActive()
                 for name in _order(given, thread):
@@ -214,7 +214,9 @@ class IOThreads(IOThreadPinning):
                     )
                 keepLive(hypervisor, domain, lambda each: _pooled(each, iothreadID, given))
             if config:
-                keepConfig(hypervisor, domain, lambda each: _pooled(each, iothreadID, given))
+                keepConfig(
+                    hypervisor, domain, lambda each: _pooled(each, iothreadID, given), onCopy=True
+                )
 
 
 def _checkPersistent(given: dict[str, int]) -> None:
@@ -261,7 +263,10 @@ def _checkPool(given: dict[str, int], thread: IOThread, *, live: bool) -> None:
                 )
     least = least if least is not None else thread.threadPoolMin
     most = most if most is not None else thread.threadPoolMax
-    if least is not None and most is not None and least > most:
+    if most is None:
+        # As is kept of what nobody has said.
+        most = -1
+    if least is not None and least > most:
         raise operationInvalid(
             f"thread_pool_min ({least}) can't be greater than thread_pool_max ({most})"
         )

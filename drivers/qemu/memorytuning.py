@@ -181,12 +181,14 @@ class MemoryTuning:
                 now = None if there is None else there.mode or "strict"
                 if mode is not None and now is not None and mode != now:
                     raise operationInvalid("can't change numatune mode for running domain")
-                if nodes is not None and mode == "strict":
-                    if there is None or there.nodeset != nodes:
+                if mode == "strict":
+                    if nodes != (None if there is None else there.nodeset):
                         raise operationInvalid(
                             "can't change nodeset for strict mode for running domain"
                         )
-                elif nodes is not None:
+                    # All stays as it is.
+                    return
+                if nodes is not None:
                     if now is not None and now != "restrictive":
                         raise operationInvalid(
                             "change of nodeset for running domain requires restrictive numa mode"

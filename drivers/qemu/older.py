@@ -13,9 +13,19 @@ from pyvirt import constants as c
 from pyvirt.drivers.interfaces.older import IOlderCalls
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.memorytuning import NO_MEMORY
-from pyvirt.errors import VirtError
+from pyvirt.drivers.refusals import flagsOf
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["OlderCalls"]
+
+_OWN_FLAGS = (
+    "domainHasCurrentSnapshot",
+    "domainSnapshotListChildrenNames",
+    "domainSnapshotListNames",
+    "domainSnapshotNum",
+    "domainSnapshotNumChildren",
+)
+"""Functions that look at their flags themselves; others leave that to the newer one."""
 
 
 @implementer(IOlderCalls)
@@ -28,9 +38,16 @@ class OlderCalls:
     def adapted(self, procedure: str, arguments: Sequence[Any]) -> Sequence[Any]:
         if procedure == "domainPinVcpu":
             return [*arguments[:-1], c.VIR_DOMAIN_AFFECT_LIVE]
+        if procedure in ("domainCreateWithFiles", "domainCreateXMLWithFiles"):
+            # A guest's first process inherits descriptors, which only containers have.
+            function = f"vir{procedure[0].upper()}{procedure[1:]}"
+            raise virtError(ErrorCode.NO_SUPPORT, function, ErrorDomain.DOMAIN)
         return arguments
 
     def reword(self, procedure: str, arguments: Sequence[Any], error: VirtError) -> VirtError:
+        if procedure in _OWN_FLAGS:
+            function = f"qemu{procedure[0].upper()}{procedure[1:]}"
+            return flagsOf(error, function, ErrorDomain.QEMU)
         return error
 
     def count(self, procedure: str, error: VirtError) -> int | None:

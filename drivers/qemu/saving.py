@@ -170,8 +170,8 @@ class DomainLifecycleAndFiles(DomainDumping):
 
     async def domainRestoreFlags(self, from_: str, dxml: str | None, flags: int) -> None:
         """Start the guest that is in a file."""
-        checkFlags("qemuDomainRestoreFlags", flags, _SAVE_FLAGS | 8)
-        _exclusive("qemuDomainRestoreFlags", flags)
+        checkFlags("qemuDomainRestoreInternal", flags, _SAVE_FLAGS | 8)
+        _exclusive("qemuDomainRestoreInternal", flags)
         hypervisor = self._hypervisor
         fd = openImage(from_)
         try:
@@ -303,6 +303,7 @@ class DomainLifecycleAndFiles(DomainDumping):
         self, dom: DomainRef, dxml: str | None, flags: int
     ) -> None:
         """Change the definition of the guest that was saved."""
-        checkFlags("qemuDomainManagedSaveDefineXML", flags, _RUNNING | _PAUSED)
-        _exclusive("qemuDomainManagedSaveDefineXML", flags)
-        await self._redefine(self._managed(dom), dxml, flags)
+        path = self._managed(dom)
+        checkFlags("qemuDomainSaveImageDefineXML", flags, _RUNNING | _PAUSED)
+        _exclusive("qemuDomainSaveImageDefineXML", flags)
+        await self._redefine(path, dxml, flags)

@@ -13,14 +13,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomain
-from pyvirt.definitions.domain.steps import sortedDisks
+from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.interfaces.locking import Launch
 from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
 from pyvirt.drivers.qemu.blocks.chain import chain, localPath, pathOf
 from pyvirt.drivers.qemu.capabilities.hostmodel import requireCPU, withHostModel
+from pyvirt.drivers.qemu.changing import copied
 from pyvirt.drivers.qemu.command.building import commandLine
 from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.conf import QEMUConfig
@@ -122,10 +122,7 @@ async def start(
     finally:
         tellMissing(hypervisor, domain, left)
     if domain.persistent and domain.pending is None:
-        # Written and read again, as libvirt copies definitions: its devices come in their order.
-        pending = parseDomain(formatDomain(kept, secure=True, inactive=True))
-        devices = replaced(pending.devices, disks=sortedDisks(pending.devices.disks))
-        domain.pending = replaced(pending, devices=devices)
+        domain.pending = copied(kept)
     domain.definition = live
     findTaints(hypervisor, live, guest)
     domain.guest = guest

@@ -155,6 +155,7 @@ class DomainTuning(MemoryTuning, BlockIOTuning, InterfaceTuning):
                     lambda definition: replaced(
                         definition, cputune=replaced(definition.cputune or CPUTune(), **pending)
                     ),
+                    onCopy=True,
                 )
 
     def _setOne(

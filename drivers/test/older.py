@@ -13,6 +13,7 @@ from typing import Any
 from zope.interface import implementer
 
 from pyvirt.drivers.interfaces.older import IOlderCalls
+from pyvirt.drivers.refusals import flagsOf
 from pyvirt.drivers.test.world import World
 from pyvirt.errors import ErrorDomain, NoSuchStoragePool, OperationInvalid, VirtError, virtError
 
@@ -57,16 +58,9 @@ class OlderCalls:
                 return virtError(
                     error.code, f"storage pool '{name}' is not active", ErrorDomain.TEST
                 )
-        elif procedure in _OWN_FLAGS and error.str2 == "flags" and error.str1:
+        elif procedure in _OWN_FLAGS:
             function = f"test{procedure[0].upper()}{procedure[1:]}"
-            return type(error)(
-                str(error).replace(error.str1, function),
-                domain=ErrorDomain.TEST,
-                str1=function,
-                str2="flags",
-                int1=0,
-                int2=0,
-            )
+            return flagsOf(error, function, ErrorDomain.TEST)
         return error
 
     def adapted(self, procedure: str, arguments: Sequence[Any]) -> Sequence[Any]:

@@ -345,13 +345,13 @@ REMOTE: Final[Mapping[str, Route]] = {
     "connectListNWFilters": legacyNames("connectListAllNWFilters", 0),
     "nodeNumOfDevices": Route(
         "connectListAllNodeDevices",
-        _deviceFlags("virNodeNumOfDevices"),
+        _deviceFlags("nodeNumOfDevices"),
         lambda value, arguments: len(_devices(value, arguments)),
         lists=True,
     ),
     "nodeListDevices": Route(
         "connectListAllNodeDevices",
-        _deviceFlags("virNodeListDevices"),
+        _deviceFlags("nodeListDevices"),
         lambda value, arguments: [ref.name for ref in _devices(value, arguments)[: arguments[1]]],
         lists=True,
     ),

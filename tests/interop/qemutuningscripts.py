@@ -34,6 +34,7 @@ GUEST = """\
       <source file='FOLDER/b.img'/><target dev='vdb' bus='virtio'/>
     </disk>
     <disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>
+    <channel type='unix'><target type='virtio' name='talk.0'/></channel>
     <interface type='user'><mac address='52:54:00:00:00:01'/></interface>
     <interface type='user'>
       <mac address='52:54:00:00:00:02'/>
@@ -88,6 +89,7 @@ dumpxml g --xpath //numatune
 dumpxml g --xpath //iotune
 dumpxml g --xpath //iothreadids
 dumpxml g --xpath //perf
+dumpxml g --xpath //controller
 dumpxml g --inactive --xpath //cputune
 dumpxml g --inactive --xpath //blkiotune
 dumpxml g --inactive --xpath //memtune
@@ -121,6 +123,7 @@ blkiotune g --device-write-bytes-sec /dev/x
 blkiotune g --device-write-iops-sec /dev/x,500 --config
 blkiotune g --device-write-iops-sec /dev/x,0 --config
 blkiotune g --weight 300 --config
+numatune g --mode strict
 numatune g --mode preferred
 numatune g --mode bogus
 numatune g --mode 7
@@ -156,6 +159,8 @@ iothreadset g 1 --poll-max-ns 9223372036854775808
 iothreadset g 1 --poll-grow 2147483648
 iothreadset g 1 --poll-shrink 2147483648
 iothreadset g 1 --thread-pool-max 0
+iothreadset g 1 --thread-pool-min 6
+iothreadset g 1 --thread-pool-min 6 --config
 iothreadset g 1 --thread-pool-max 20 --config
 iothreadset g 1 --thread-pool-min 21 --config
 iothreadset g 1 --thread-pool-min 6 --config

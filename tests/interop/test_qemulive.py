@@ -20,6 +20,8 @@ PROCESSORS = [
     "<cpu mode='custom' match='exact'><model fallback='allow'>Haswell-noTSX</model>"
     "<feature policy='require' name='aes'/><feature policy='disable' name='avx'/></cpu>",
     "<cpu mode='custom' match='minimum'><model>Nehalem</model></cpu>",
+    "<cpu mode='custom' match='minimum'><model fallback='forbid'>qemu64</model><feature policy='require' name='sse2'/>"
+    "<feature policy='optional' name='aes'/><feature policy='disable' name='sse'/></cpu>",
     "<cpu mode='custom' match='strict'><model>Nehalem</model></cpu>",
     "<cpu mode='custom' check='partial'><model>Nehalem</model></cpu>",
     "<cpu mode='custom' check='partial'><model>Skylake-Server</model></cpu>",
@@ -60,7 +62,12 @@ class LiveDefinitionTests(SynchronousTestCase):
     def described(self, world: World) -> str:
         """What is said of the guest, in all ways."""
         out = []
-        for flags in ("", "--migratable", "--inactive", "--inactive --migratable", "--update-cpu"):
+        updated = (
+            "--update-cpu",
+            "--inactive --update-cpu",
+            "--inactive --update-cpu --migratable",
+        )
+        for flags in ("", "--migratable", "--inactive", "--inactive --migratable", *updated):
             outcome = world.virsh("dumpxml", "g", *flags.split())
             out.append(outcome.stdout + outcome.stderr)
         text = re.sub(r"/dev/pts/\d+", "<terminal>", "".join(out))

@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from .flagscript import SCRIPT as FLAGS
 from .qemutuningscripts import DEFINED, GUEST, RUNNING, mixture
 from .qemuworld import LibvirtWorld, PyvirtWorld, World, requireQEMU
+from .support import requireBinding
 from .testdriverpeers import Script, Transcript, WirePeer
 from .virshsessions import marked
 
@@ -148,10 +150,24 @@ class QEMUTuningTests(SynchronousTestCase):
         self.assertEqual(found, [], f"{script.__name__}\n" + "\n".join(found[:40]))
         self.assertEqual(told[1], told[0], script.__name__)
 
+    def unknownFlags(self) -> None:
+        """Every method refuses flags that nobody knows, and of those that exclude each other, in the same words."""
+
+        def called(world: World) -> list[str]:
+            command = [requireBinding(), "-c", FLAGS, "g", world.folder]
+            outcome = world.run(command)
+            self.assertEqual((outcome.stderr, outcome.status), ("", 0))
+            return outcome.stdout.replace(world.folder, "FOLDER").splitlines()
+
+        theirs, ours = self.pool.map(called, self.worlds)
+        self.assertEqual([each for each in ours if each not in theirs], [])
+        self.assertEqual(ours, theirs)
+
     def test_tuning(self) -> None:
         """
         Every command about shares, limits, pins, threads and metadata, with right and wrong values, says the same of
-        a domain that does not run and of one that does, and leaves the same definitions.
+        a domain that does not run and of one that does, and leaves the same definitions; and so do calls with flags
+        that there are not.
         """
         self.lines(DEFINED)
         for seed in range(_MIXTURES // 2):
@@ -163,6 +179,7 @@ class QEMUTuningTests(SynchronousTestCase):
         for words, status in ((("memtune", "g", "--hard-limit", "x"), 1), (("memtune", "g"), 0)):
             for world in self.worlds:
                 self.assertEqual(world.virsh(*words).status, status)
+        self.unknownFlags()
         self.lines(["destroy g", "dominfo g"])
         for world in self.worlds:
             # Nothing is left behind of a guest that is gone.

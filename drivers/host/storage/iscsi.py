@@ -29,7 +29,7 @@ from pyvirt.process import Finished, systemError
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
 
-__all__ = ["ISCSI", "targets"]
+__all__ = ["ISCSI", "checkOneHost", "targets"]
 
 log = Logger()
 
@@ -61,16 +61,25 @@ async def _run(host: Host, *words: str, failing: bool = True, **details: Any) ->
     return await run(host, _program(), *words, failing=failing, **details)
 
 
+def checkOneHost(source: PoolSource) -> None:
+    """
+    Look whether it is known who is to be asked.
+
+    @raise VirtError: it is not one host.
+    """
+    if len(source.hosts) != 1:
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED, "Expected exactly 1 host for the storage pool", _DOMAIN
+        )
+
+
 def _portal(source: PoolSource) -> str:
     """
     Return who serves a target.
 
     @raise VirtError: it is not one host, or has no name.
     """
-    if len(source.hosts) != 1:
-        raise virtError(
-            ErrorCode.CONFIG_UNSUPPORTED, "Expected exactly 1 host for the storage pool", _DOMAIN
-        )
+    checkOneHost(source)
     name, port = source.hosts[0].name, source.hosts[0].port or _PORT
     if not name:
         raise internal("missing source host", _DOMAIN)

@@ -454,12 +454,11 @@ class Pools:
         self, type: str, srcSpec: str | None, flags: int
     ) -> str:
         """Look for what pools could be made of."""
-        checkFlags("storageConnectFindStoragePoolSources", flags, 0, _DOMAIN)
-        return await sources.discovered(self._host, type, srcSpec)
+        return await sources.discovered(self._host, type, srcSpec, flags)
 
     def connectGetStoragePoolCapabilities(self, flags: int) -> str:
         """Describe what kinds of pools there can be."""
-        checkFlags("storageConnectGetCapabilities", flags, 0, _DOMAIN)
+        checkFlags("storageConnectGetStoragePoolCapabilities", flags, 0, _DOMAIN)
         return capabilities.document()
 
     def storagePoolLookupByName(self, name: str) -> StoragePoolRef:

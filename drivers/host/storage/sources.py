@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from pyvirt.definitions.kinds import escape
 from pyvirt.definitions.poolsource import parseSource
-from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.storage import TYPES
 from pyvirt.drivers.host.running import found, run
-from pyvirt.drivers.host.storage.iscsi import targets
+from pyvirt.drivers.host.storage.iscsi import checkOneHost, targets
 from pyvirt.drivers.host.storage.kinds import BACKENDS
 from pyvirt.drivers.host.storage.logical import Logical
-from pyvirt.drivers.refusals import failed, internal, invalidArgument
+from pyvirt.drivers.refusals import checkFlags, failed, internal, invalidArgument
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -24,8 +23,11 @@ __all__ = ["discovered"]
 
 _DOMAIN = ErrorDomain.STORAGE
 
+_SEARCHERS = {"iscsi": "ISCSI", "logical": "Logical", "netfs": "FileSystemNet"}
+"""What libvirt calls those that look for sources; flags are theirs to refuse."""
 
-async def discovered(host: Host, kind: str, specification: str | None) -> str:
+
+async def discovered(host: Host, kind: str, specification: str | None, flags: int) -> str:
     """
     Return what pools of a kind could be made of.
 
@@ -38,23 +40,21 @@ async def discovered(host: Host, kind: str, specification: str | None) -> str:
         raise internal(
             f"missing backend for pool type {TYPES.split().index(kind)} ({kind})", _DOMAIN
         )
+    searcher = _SEARCHERS.get(kind)
+    if searcher is None:
+        raise virtError(
+            ErrorCode.NO_SUPPORT, f"pool type '{kind}' does not support source discovery", _DOMAIN
+        )
+    checkFlags(f"virStorageBackend{searcher}FindPoolSources", flags, 0, _DOMAIN)
     if kind == "logical":
         return _groups(await Logical(host).groups())
     if kind == "iscsi":
         return await _served(host, specification)
-    if kind != "netfs":
-        raise virtError(
-            ErrorCode.NO_SUPPORT, f"pool type '{kind}' does not support source discovery", _DOMAIN
-        )
     if specification is None:
         raise invalidArgument("hostname must be specified for netfs sources", _DOMAIN)
-    root = parseTree(
-        specification, "source", label="(storage_source_specification)", domain=_DOMAIN
-    )
-    node = root.find("host")
-    name = None if node is None else node.get("name")
-    if not name:
-        raise invalidArgument("hostname must be specified for netfs sources", _DOMAIN)
+    source = parseSource("netfs", specification)
+    checkOneHost(source)
+    name = source.hosts[0].name or ""
     paths = await _exported(host, name)
     if not paths:
         raise failed(f"no storage pools were found on host '{name}'", _DOMAIN)

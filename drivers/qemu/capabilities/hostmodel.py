@@ -83,11 +83,7 @@ def withHostModel(
         **{name: CPUFeature(policy="disable", name=name) for name in found.disabled},
     }
     for each in cpu.features:
-        if cpu.mode == "host-model":
-            features[each.name or ""] = each
-        elif each.policy == "require" and each.name not in _featuresOf(table, found):
-            # No less than what is asked for, though it is more than there is.
-            features[each.name or ""] = each
+        features[each.name or ""] = each
     vendor = cpu.model.vendor_id if cpu.model is not None else None
     cpu = replaced(
         cpu,

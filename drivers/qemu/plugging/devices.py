@@ -56,10 +56,10 @@ class DomainDevices(DomainPeeking):
 
     async def domainAttachDeviceFlags(self, dom: DomainRef, xml: str, flags: int) -> None:
         """Give a domain one more device."""
-        checkFlags("qemuDomainAttachDeviceLiveAndConfig", flags, _IMPACT)
         domain = self._find(dom)
         async with domain.jobs.change("remoteDispatchDomainAttachDeviceFlags"):
             live, config = domain.impact(flags)
+            checkFlags("qemuDomainAttachDeviceLiveAndConfig", flags, _IMPACT)
             pending = None
             if config:
                 kind, device = parsed(xml)
@@ -158,10 +158,10 @@ class DomainDevices(DomainPeeking):
 
     async def domainDetachDeviceFlags(self, dom: DomainRef, xml: str, flags: int) -> None:
         """Take a device away; the running guest may hold it for longer than this takes."""
-        checkFlags("qemuDomainDetachDeviceLiveAndConfig", flags, _IMPACT)
         domain = self._find(dom)
         async with domain.jobs.change("remoteDispatchDomainDetachDeviceFlags"):
             live, config = domain.impact(flags)
+            checkFlags("qemuDomainDetachDeviceLiveAndConfig", flags, _IMPACT)
             kind, device = parsed(xml)
             device = await self._described(domain, kind, device)
             pending = None
@@ -179,10 +179,10 @@ class DomainDevices(DomainPeeking):
 
     async def domainDetachDeviceAlias(self, dom: DomainRef, alias: str, flags: int) -> None:
         """As L{domainDetachDeviceFlags}, of the device of that name."""
-        checkFlags("qemuDomainDetachDeviceAliasLiveAndConfig", flags, _IMPACT)
         domain = self._find(dom)
         async with domain.jobs.change("remoteDispatchDomainDetachDeviceAlias"):
             live, config = domain.impact(flags)
+            checkFlags("qemuDomainDetachDeviceAliasLiveAndConfig", flags, _IMPACT)
             pending = None
             if config:
                 definition = domain.persistentDefinition

@@ -5,10 +5,13 @@ Descriptors that clients give to domains, and what becomes of images that are gi
 from __future__ import annotations
 
 import os
+import resource
 from typing import Any
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import parseDomain
+from pyvirt.definitions.domain._tune import MemTune
+from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.blocks.chain import chainsDetected
 from pyvirt.drivers.qemu.command.building import commandLine
 from pyvirt.drivers.qemu.command.values import HostSettings
@@ -125,7 +128,7 @@ class CommandTests(Case):
         """Return the arguments that name descriptors, and nodes that read and write."""
         xml = DOMAIN.replace("<controller type='sata'", f"{disk}<controller type='sata'")
         definition = complete(parseDomain(xml), capabilities(), lambda count: b"\1" * count)
-        host = HostSettings(groups={"q": FDGroup(fds, writable)})
+        host = HostSettings(groups={"q": FDGroup(fds, writable)}, opensFiles=True)
         argv = commandLine(definition, capabilities(), host).argv
         return [word.replace("\0", "'") for word in argv if "set=" in word or '"/dev/fdset' in word]
 
@@ -153,6 +156,26 @@ class CommandTests(Case):
                 '"auto-read-only":true,"discard":"unmap"}',
             ],
         )
+
+    def test_numbers(self) -> None:
+        """Images have the first numbers, then files of ports, then cards, wherever each is named."""
+        found = self.line(
+            _disk("q") + "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>"
+            "<channel type='file'><source path='/c'/><target type='virtio' name='x'/></channel>"
+            "<serial type='pty'><log file='/l'/></serial><serial type='file'><source path='/s'/></serial>",
+            5,
+        )
+        self.assertEqual(
+            [word for word in found if word.startswith("set=")],
+            [
+                "set=0,fd='fd:q:0',opaque=libvirt-1-storage0",
+                "set=4,fd='vdpa-net0',opaque=net0-vdpa",
+                "set=1,fd='log-charserial0',opaque=serial0-log",
+                "set=2,fd='source-charserial1',opaque=serial1-source",
+                "set=3,fd='source-charchannel0',opaque=channel0-source",
+            ],
+        )
+        self.assertIn('{"type":"vhost-vdpa","vhostdev":"/dev/fdset/4","id":"hostnet0"}', found)
 
     def test_missing(self) -> None:
         """Without descriptors there is no command line."""
@@ -222,3 +245,30 @@ class PluggingTests(GroupCase):
         self.assertEqual(list(found), ["fd:q:0"])
         self.assertNotIn(found["fd:q:0"], (self.file, *self.domain.fdGroups["q"].fds))
         os.close(found["fd:q:0"])
+
+    def test_card(self) -> None:
+        """A vDPA device is given to QEMU as it is opened, in a set that goes with the card."""
+        # What this process could lock anyway needs no rights.
+        soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+        size = max(1, (soft if soft != resource.RLIM_INFINITY else 1 << 20) >> 10)
+        tune = replaced(self.domain.definition.memtune or MemTune(), hardLimit=size)
+        self.domain.definition = replaced(self.domain.definition, memtune=tune)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_MEMLOCK, (soft, hard))
+        before, state = _open(), self.world.state()
+        xml = (
+            "<interface type='vdpa'><mac address='52:54:00:00:00:07'/><source dev='{}'/>"
+            "<model type='virtio'/></interface>"
+        )
+        error = self.refused(xml.format("/proc/nonesuch"))
+        self.assertIn("Unable to open '/proc/nonesuch' for vdpa device", str(error))
+        self.qemu.sets = {3: ["somebody's"]}
+        self.qemu.refuse = 2
+        self.refused(xml.format("/dev/null"))
+        self.assertEqual((list(self.qemu.sets), _open()), ([3], before))
+        self.assertEqual(self.world.state(), state)
+        self.qemu.refuse = 0
+        self.successResultOf(self.world.attach(xml.format("/dev/null")))
+        self.assertEqual(self.qemu.sets[4], ["net0-vdpa"])
+        self.assertEqual(_open(), before)
+        self.successResultOf(self.world.detach(xml.format("/dev/null")))
+        self.assertEqual(list(self.qemu.sets), [3])

@@ -5,6 +5,7 @@ Forms of arguments: comma-separated options, JSON, addresses.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -56,6 +57,7 @@ class Builder:
     """
     A command line in the making.
 
+    @ivar sets: how many sets of descriptors have been given a number.
     @ivar overrides: by alias, properties of devices that the user changes: C{(name, type, value)}.
     """
 
@@ -69,6 +71,7 @@ class Builder:
     folders: list[str] = attrs.Factory(list)
     overrides: dict[str, tuple[tuple[str, str | None, str | None], ...]] = attrs.Factory(dict)
     bootIndexes: dict[tuple[str, int], int] = attrs.Factory(dict)
+    sets: int = 0
 
     @property
     def devices(self) -> Any:
@@ -84,6 +87,19 @@ class Builder:
     def arch(self) -> str | None:
         """The architecture."""
         return self.definition.os.type.arch
+
+    def newSet(self) -> int:
+        """Give a number to a set of descriptors."""
+        self.sets += 1
+        return self.host.firstSet + self.sets - 1
+
+    def apart(self, *parts: Callable[[Builder], None]) -> list[str]:
+        """Return arguments that stand at a later place."""
+        before, self.argv = self.argv, []
+        for part in parts:
+            part(self)
+        found, self.argv = self.argv, before
+        return found
 
     def add(self, *words: str) -> None:
         """Add arguments."""

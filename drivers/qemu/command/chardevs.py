@@ -110,8 +110,8 @@ def _written(b: Builder, name: str, what: str, path: str, append: bool | None) -
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOCTTY | os.O_NONBLOCK
         flags |= os.O_APPEND if append else os.O_TRUNC
         b.files.append(OpenFile(name=f"{what}-{name}", path=path, flags=flags))
-        number = place(f"{what}-{name}")
-        b.add("-add-fd", f"set={number},fd={number},opaque={name.removeprefix('char')}-{what}")
+        number, fd = b.newSet(), place(f"{what}-{name}")
+        b.add("-add-fd", f"set={number},fd={fd},opaque={name.removeprefix('char')}-{what}")
         return [f"path=/dev/fdset/{number}", "append=on"]
     found = [f"path={escaped(path)}"]
     if append is not None:

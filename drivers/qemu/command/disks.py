@@ -182,15 +182,13 @@ def _withSets(b: Builder, chains: list[list[Node]]) -> list[list[Node]]:
 
     @raise VirtError: nobody has given the descriptors.
     """
-    number = b.host.firstSet
     found: list[list[Node]] = []
     for chain in reversed(chains):
         done = []
         for node in chain:
             group = groupOf(node.source, b.host.groups)
             if group is not None:
-                node = attrs.evolve(node, fdSet=number, group=group)
-                number += 1
+                node = attrs.evolve(node, fdSet=b.newSet(), group=group)
             done.append(node)
         found.insert(0, done)
     return found

@@ -37,6 +37,10 @@ def addInterfaces(b: Builder) -> None:
         if nic.type == "vhostuser":
             _addSocket(b, nic)
         host = hostProps(b, nic)
+        if nic.type == "vdpa" and not b.host.shown:
+            number, fd = b.newSet(), place(f"vdpa-{nic.alias}")
+            b.add("-add-fd", f"set={number},fd={fd},opaque={nic.alias}-vdpa")
+            host["vhostdev"] = f"/dev/fdset/{number}"
         b.add("-netdev", jsonText(host))
         b.device(nicProps(b, nic, b.bootIndex("interfaces", number, nic)))
 
@@ -105,7 +109,7 @@ def hostProps(b: Builder, nic: Any) -> dict[str, Any]:
         if queuesOf(nic) > 1:
             found["queues"] = queuesOf(nic)
     elif kind == "vdpa":
-        found = {"type": "vhost-vdpa", "vhostdev": f"/dev/fdset/{place(f'vdpa-{nic.alias}')}"}
+        found = {"type": "vhost-vdpa", "vhostdev": ""}
     elif kind == "null":
         found = {"type": "null"}
     else:

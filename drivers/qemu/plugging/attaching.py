@@ -55,7 +55,6 @@ from pyvirt.drivers.qemu.plugging.kinds import CHARDEVS
 from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import (
     internal,
-    operationUnsupported,
 )
 from pyvirt.drivers.qemu.starting import hostSettings
 from pyvirt.drivers.qemu.volumes import placed, remember
@@ -136,17 +135,10 @@ async def attachLive(
             access(hypervisor, domain, guest, kind, device),
             _connected(hypervisor, domain, changed, kind, device) as (device, connections),
         ):
-            host = hostSettings(hypervisor, guest, None, connections.vhost, domain.fdGroups)
-            if any(name.startswith("fd:") for name in connections.numbers):
-                host = attrs.evolve(host, firstSet=await freeSet(guest))
-            numbers = connections.numbers
-            if kind == "disks" and device.transient is not None:
-                from pyvirt.drivers.qemu.transientdisks import plugOverlaid
-
-                device = await plugOverlaid(hypervisor, domain, guest, changed, device)
-            else:
-                steps = plugSteps(changed, kind, device, guest.capabilities, host, numbers)
-                await run(hypervisor, guest, steps, added)
+            with _lockable(domain, guest, kind, device):
+                device = await _plugged(
+                    hypervisor, domain, guest, changed, kind, device, connections, added
+                )
     except BaseException:
         await takeBack(guest, added)
         if domain.guest is guest and kind == "disks":
@@ -161,6 +153,35 @@ async def attachLive(
     hypervisor.saveStatus(domain)
     alias = f"mem{device.alias}" if kind == "memories" else device.alias
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, alias)
+
+
+async def _plugged(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    changed: DomainDefinition,
+    kind: str,
+    device: Any,
+    connections: Connections,
+    added: list[Step],
+) -> Any:
+    """
+    Have QEMU plug a device in that has all it needs of the host.
+
+    @param changed: the definition, with the device.
+    @param added: gets what has been done.
+    @return: the device as it is then.
+    """
+    if kind == "disks" and device.transient is not None:
+        from pyvirt.drivers.qemu.transientdisks import plugOverlaid
+
+        return await plugOverlaid(hypervisor, domain, guest, changed, device)
+    host = hostSettings(hypervisor, guest, None, connections.vhost, domain.fdGroups)
+    if any(name.startswith(("fd:", "vdpa-")) for name in connections.numbers):
+        host = attrs.evolve(host, firstSet=await freeSet(guest))
+    steps = plugSteps(changed, kind, device, guest.capabilities, host, connections.numbers)
+    await run(hypervisor, guest, steps, added)
+    return device
 
 
 def _steps(
@@ -308,9 +329,6 @@ async def _connected(
             closeAll(connections)
         return
     made = await connect(hypervisor, definition, device, connections)
-    if device.type == "vdpa":
-        closeAll(connections)
-        raise operationUnsupported("vDPA devices cannot be plugged into a running guest here")
     try:
         yield made, connections
     except BaseException:
@@ -370,7 +388,7 @@ async def access(
     """
     rules = deviceRules(guest, kind, device)
     if kind not in ("disks", *CHARDEVS):
-        with _allowed(guest, rules), _lockable(domain, guest, kind, device):
+        with _allowed(guest, rules):
             yield
         return
     alone = DomainDefinition(name=domain.name, type="qemu")

@@ -210,7 +210,7 @@ def _given(value: str, numbers: Mapping[str, int]) -> Step:
     number = int(parts["set"])
     arguments = {"fdset-id": number, "opaque": value.rpartition(",opaque=")[2]}
     undo = ("remove-fd", {"fdset-id": number})
-    return Step("add-fd", arguments, undo, fd=numbers[name])
+    return Step("add-fd", arguments, undo, fd=numbers.get(name))
 
 
 def unplugSteps(steps: list[Step]) -> list[Command]:

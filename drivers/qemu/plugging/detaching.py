@@ -258,13 +258,21 @@ async def closeBackEnds(
             raise
         except VirtError as error:
             log.debug("{name} failed: {error}", name=name, error=error)
+    names: list[str] = []
     if kind == "disks":
-        await _dropDescriptors(guest, device)
+        images = chain(device)
+        names = [each.storageName for each in images if getattr(each.source, "fdgroup", None)]
+    elif kind == "interfaces" and device.type == "vdpa":
+        names = [f"{device.alias}-vdpa"]
+    await _dropDescriptors(guest, device, names)
 
 
-async def _dropDescriptors(guest: Guest, disk: Any) -> None:
-    """Have QEMU close the descriptors that images of a disk were."""
-    names = [each.storageName for each in chain(disk) if getattr(each.source, "fdgroup", None)]
+async def _dropDescriptors(guest: Guest, device: Any, names: list[str]) -> None:
+    """
+    Have QEMU close the descriptors that it was given for a device.
+
+    @param names: what it knows them by, but for numbers at their end.
+    """
     if not names:
         return
     try:
@@ -275,7 +283,7 @@ async def _dropDescriptors(guest: Guest, disk: Any) -> None:
             if any(opaque.rstrip("0123456789") in names for opaque in said):
                 await guest.execute("remove-fd", {"fdset-id": each.get("fdset-id")})
     except VirtError as error:
-        log.debug("descriptors of {disk} are left: {error}", disk=disk.alias, error=error)
+        log.debug("descriptors of {disk} are left: {error}", disk=device.alias, error=error)
 
 
 async def letGo(

@@ -70,6 +70,30 @@ __all__ = [
 _DOMAIN = ErrorDomain.NETWORK
 
 
+#: The namespace of what the user says to the name server itself.
+DNSMASQ_NAMESPACE = "http://libvirt.org/schemas/network/dnsmasq/1.0"
+
+
+def _readOptions(node: Node) -> tuple[str, ...]:
+    """Read what the name server is told besides, of all groups that there are."""
+    found = []
+    for group in node.iterchildren(f"{{{DNSMASQ_NAMESPACE}}}options"):
+        for each in group.iterchildren(f"{{{DNSMASQ_NAMESPACE}}}option"):
+            value = each.get("value")
+            if value is None:
+                raise virtError(
+                    ErrorCode.INTERNAL_ERROR, "No dnsmasq options value specified", _DOMAIN
+                )
+            found.append(value)
+    return tuple(found)
+
+
+def _writeOptions(options: tuple[str, ...], out: list[str], indent: str) -> None:
+    out.append(f"{indent}<dnsmasq:options>\n")
+    out += [f"{indent}  <dnsmasq:option value='{escape(value)}'/>\n" for value in options]
+    out.append(f"{indent}</dnsmasq:options>\n")
+
+
 def _groupName(value: str) -> str:
     if not value:
         raise bad("Missing required name attribute in portgroup")
@@ -137,6 +161,7 @@ class NetworkDefinition:
     A network.
 
     @ivar uuid: 16 bytes, or None before one is made up.
+    @ivar options: what the name server is told besides, in its own words.
     """
 
     xmlReadOrder: ClassVar[str] = (
@@ -187,6 +212,11 @@ class NetworkDefinition:
     routes: tuple[NetworkRoute, ...] = elements(NetworkRoute, "route")
     virtualport: VirtualPort | None = element(VirtualPort)
     portgroups: tuple[PortGroup, ...] = elements(PortGroup, "portgroup")
+    options: tuple[str, ...] = special(
+        read=lambda node, kids, context: _readOptions(node),
+        write=lambda value, out, indent, context: _writeOptions(value, out, indent),
+        default=(),
+    )
 
     def settle(self, node: Node, context: Context) -> NetworkDefinition:
         """Check what belongs together, and say what is implied."""
@@ -334,4 +364,7 @@ def formatNetwork(
     writer(NetworkDefinition)(definition, out, "", "network", Context())
     if connections > 0:
         out[0] = out[0].replace("<network", f"<network connections='{connections}'", 1)
+    if definition.options:
+        named = f"<network xmlns:dnsmasq='{DNSMASQ_NAMESPACE}'"
+        out[0] = out[0].replace("<network", named, 1)
     return "".join(out)

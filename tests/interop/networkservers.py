@@ -8,6 +8,7 @@ __all__ = ["SERVERS"]
 
 _ID = "11111111-2222-3333-4444-5555555556"
 _FOUR = "<range start='10.61.0.2' end='10.61.0.9'/>"
+_OPTIONS = "xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'"
 _SIX = "<range start='2001:db8:61::100' end='2001:db8:61::1ff'/>"
 
 #: Networks that a name server is started for.
@@ -24,7 +25,25 @@ _STARTED = (
     "<mtu size='67'/><ip address='10.61.0.1' prefix='24'/>",
     "<ip address='10.61.0.1' prefix='24'/>"
     "<route address='192.168.150.0' prefix='24' gateway='10.61.0.2'/>",
+    "<forward mode='nat'/><ip address='10.61.0.1' prefix='24'/><ip address='10.62.0.1' prefix='24'/>"
+    f"<d:options {_OPTIONS}><d:option value='local-ttl=5'/><d:x/></d:options>"
+    f"<d:options {_OPTIONS}><d:option value='no-ping'/></d:options>",
+    f"<ip address='10.61.0.1' prefix='24'/><d:options {_OPTIONS}><d:option/></d:options>",
+    f"<forward mode='bridge'/><dns/><d:options {_OPTIONS}><d:option value='kept'/></d:options>",
 )
+_OPENED = """
+<opened.xml <network><name>opened</name><forward mode='open'/><bridge name='vbo' stp='off' delay='1'/><ip address='10.61.0.1' prefix='24'/></network>
+net-create FOLDER/opened.xml
+!cat /sys/class/net/vbo/bridge/stp_state /sys/class/net/vbo/bridge/forward_delay
+net-destroy opened
+<auto.xml <network><name>auto</name><uuid>11111111-2222-3333-4444-555555556fff</uuid><ip address='10.61.0.1' prefix='24'/></network>
+net-define FOLDER/auto.xml
+net-start auto
+net-define FOLDER/auto.xml
+!virsh net-dumpxml auto --inactive | grep bridge
+net-destroy auto
+net-undefine auto
+"""
 
 #: Networks with two faults each.
 _REFUSED = (
@@ -47,7 +66,8 @@ def _started(number: int, inner: str) -> str:
         f"<{name}.xml <network><name>{name}</name><uuid>{_ID}{number:02x}</uuid>"
         f"<bridge name='vbs{number}'/><mac address='52:54:00:11:33:{number:02x}'/>{inner}</network>\n"
         f"net-define FOLDER/{name}.xml\nnet-start {name}\nnet-dumpxml {name}\n"
-        f"!cat /var/lib/libvirt/dnsmasq/{name}.*; true\nnet-destroy {name}\nnet-undefine {name}\n"
+        f"!cat /var/lib/libvirt/dnsmasq/{name}.*; true\n"
+        f"!iptables-save | grep -e '-A LIBVIRT'; true\nnet-destroy {name}\nnet-undefine {name}\n"
     )
 
 
@@ -112,6 +132,7 @@ net-destroy l1
 SERVERS = (
     "".join(_started(number, inner) for number, inner in enumerate(_STARTED))
     + "".join(_refused(number, inner) for number, inner in enumerate(_REFUSED))
+    + _OPENED.lstrip()
     + _LENT.lstrip()
     + "".join(
         f"!echo '{text}' > /var/lib/libvirt/dnsmasq/vbl1.status\nnet-dhcp-leases l1\n"

@@ -132,6 +132,8 @@ def configuration(definition: NetworkDefinition, bridge: str, pidFile: str, base
         out.append("enable-ra")
     else:
         out += [f"dhcp-range={networkOf(ip).ip},ra-only" for ip in six]
+    # What the administrator says to it is passed on as it is.
+    out += definition.options
     return _HEADING.format(definition.name) + "\n".join(out) + "\n"
 
 

@@ -32,11 +32,16 @@ _CHAINS = (
 )
 
 
+def ruled(definition: NetworkDefinition) -> bool:
+    """Whether a network has rules at all, and chains are made for them."""
+    return modeOf(definition) != "open"
+
+
 def rules(definition: NetworkDefinition, bridge: str, version: int) -> list[Rule]:
     """Return the rules of a network for IPv4 or IPv6, in the order in which they are to be."""
     mode = modeOf(definition)
     ips = [ip for ip in definition.ips if versionOf(ip) == version]
-    if mode == "open" or (version == 6 and not ips and not definition.ipv6):
+    if not ruled(definition) or (version == 6 and not ips and not definition.ipv6):
         return []
     refuse = "icmp-port-unreachable" if version == 4 else "icmp6-port-unreachable"
     out: list[Rule] = []
@@ -49,7 +54,8 @@ def rules(definition: NetworkDefinition, bridge: str, version: int) -> list[Rule
                 f"-o {bridge} -p udp -m udp --dport 68 -j CHECKSUM --checksum-fill",
             )
         )
-    for ip in ips if mode in ("nat", "route") else ():
+    # As libvirtd puts each before those that are there, the last address comes first.
+    for ip in reversed(ips) if mode in ("nat", "route") else ():
         out += _forwarding(definition, bridge, str(networkOf(ip).network), version)
     out += [
         ("filter", "LIBVIRT_FWI", f"-o {bridge} -j REJECT --reject-with {refuse}"),

@@ -298,9 +298,6 @@ class Networks:
                         yield each.bridge.name
 
     def _freeBridge(self, pattern: str, name: str) -> str:
-        known = self._names.get(name)
-        if known is not None and known.bridge and pattern == "virbr%d":
-            return known.bridge
         taken = set(self._bridges(name))
         for number in range(257):
             found = pattern.replace("%d", str(number), 1)

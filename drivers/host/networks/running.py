@@ -183,7 +183,7 @@ class Runner:
         begins()
         try:
             await self._bridge(network)
-            for version in (4, 6):
+            for version in (4, 6) if firewall.ruled(network.definition) else ():
                 wanted = firewall.rules(network.definition, bridge, version)
                 await firewall.add(self._host, version, wanted)
             await self.serve(network)
@@ -255,8 +255,10 @@ class Runner:
         bridge = definition.bridge
         assert bridge is not None
         mac = f" address {definition.mac}" if definition.mac else ""
-        delay = min(max((bridge.delay or 0) * 100, 200), 3000)
+        delay = (bridge.delay or 0) * 100
         stp = 0 if bridge.stp == "off" else 1
+        if stp:
+            delay = min(max(delay, 200), 3000)
         await self._batch(
             [f"link add name {name}{mac} type bridge forward_delay {delay} stp_state {stp}"]
         )

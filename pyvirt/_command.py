@@ -136,7 +136,7 @@ def commandError(command: Command, finished: Finished, domain: int = ErrorDomain
         how = f"fatal signal {-finished.status}"
     else:
         how = f"exit status {finished.status}"
-    said = finished.errors.decode(errors="replace").strip()
+    said = finished.errors.decode(errors="replace")
     return virtError(
         ErrorCode.INTERNAL_ERROR,
         f"Child process ({' '.join(command.argv)}) unexpected {how}"

@@ -340,7 +340,7 @@ class EndTests(ProcessCase):
         )
         self.assertEqual(
             message,
-            "internal error: Child process (/bin/sh -c echo why >&2; exit 3) unexpected exit status 3: why",
+            "internal error: Child process (/bin/sh -c echo why >&2; exit 3) unexpected exit status 3: why\n",
         )
         message = await self.refused(
             self.processes.run(shell("kill -9 $$")), ErrorCode.INTERNAL_ERROR

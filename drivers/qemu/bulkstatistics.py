@@ -8,6 +8,7 @@ at the same time, and not at all of one that is busy when the caller does not wa
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -169,7 +170,12 @@ def _inUse(
         capacity = facts.capacity(alias)
         if capacity:
             yield TypedParam(f"{head}.capacity", _ULLONG, capacity)
-        yield TypedParam(f"{head}.physical", _ULLONG, facts.actual(alias))
+        physical = facts.actual(alias)
+        if not physical and path:
+            # QEMU does not tell what takes no room.
+            with suppress(VirtError):
+                physical = fileSizes(path).physical
+        yield TypedParam(f"{head}.physical", _ULLONG, physical)
     yield from _threshold(head, image, facts)
 
 

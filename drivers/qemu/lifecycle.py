@@ -257,6 +257,8 @@ class DomainLifecycle(Messages):
         """Ask the guest to end: through its agent where it has one, else by its power button."""
         checkFlags("qemuDomainShutdownFlags", flags, _SHUTDOWN_FLAGS)
         domain = self._find(dom)
+        if flags == _SHUTDOWN_FLAGS and not domain.active:
+            return  # as if the agent had not answered because the guest was just ending
         if domain.state != c.VIR_DOMAIN_RUNNING:
             raise operationInvalid("domain is not running")
         useAgent, force = self._ways(
@@ -267,7 +269,10 @@ class DomainLifecycle(Messages):
             c.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
         )
         again = domain.definition.onPoweroff == "restart"
-        if useAgent and await self._askAgent(domain, "reboot" if again else "powerdown", force):
+        if useAgent and (
+            await self._askAgent(domain, "reboot" if again else "powerdown", force)
+            or not domain.active
+        ):
             return
         async with domain.jobs.change("remoteDispatchDomainShutdownFlags"):
             guest = domain.checkActive()

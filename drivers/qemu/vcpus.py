@@ -16,8 +16,12 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.placement import placeVcpu
 from pyvirt.drivers.qemu.plugging.detaching import waitGone
-from pyvirt.drivers.qemu.refusals import failed, invalidArgument, unsupportedConfig
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.drivers.qemu.refusals import (
+    failed,
+    invalidArgument,
+    operationUnsupported,
+    unsupportedConfig,
+)
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -204,19 +208,17 @@ async def plugSet(
     vcpus = {one.id or 0: one for one in each(domain.definition)}
     _checkThere(vcpus, numbers, "live")
     for number in sorted(numbers):
-        one = vcpus[number]
-        if one.enabled == state:
+        if vcpus[number].enabled == state:
             raise invalidArgument(f"vcpu '{number}' is already in requested state")
-        if not state and not one.hotpluggable:
-            raise virtError(
-                ErrorCode.OPERATION_UNSUPPORTED,
-                f"vcpu '{number}' can't be unplugged",
-                ErrorDomain.QEMU,
-            )
-    if state:
-        await _plug(hypervisor, domain, guest, numbers)
-    else:
-        for number in sorted(numbers, reverse=True):
+    if len(numbers) > 1:
+        # Each is a device of its own.
+        raise operationUnsupported("only one hotpluggable entity can be selected")
+    for number in numbers:
+        if state:
+            await _plug(hypervisor, domain, guest, numbers)
+        elif not vcpus[number].hotpluggable:
+            raise operationUnsupported(f"vcpu '{number}' can't be unplugged")
+        else:
             await _unplug(hypervisor, domain, guest, number)
 
 

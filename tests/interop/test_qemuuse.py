@@ -95,6 +95,13 @@ start listed --paused
 dumpxml listed --xpath //vcpu
 {_WHERE.format("listed")}
 setvcpu listed 4 --enable
+setvcpu listed 0,2 --disable
+setvcpu listed 0,2 --enable
+setvcpu listed 1,3 --enable
+setvcpu listed 1,2 --disable
+shutdown counted --mode acpi,agent
+shutdown counted
+shutdown listed --mode acpi,agent
 setvcpus listed 9 --live --config
 setvcpus listed 0 --live
 dumpxml listed --xpath //vcpu
@@ -218,7 +225,8 @@ def line(name, flags=0, owner=connection):
 for name in ("serial2", "parallel0", "console1", "channel0", "nope", ""):
     line(name)
 one = line(None)
-print(os.path.getsize(lock), re.fullmatch(r" *\d+\n", open(lock).read()) is not None)
+with open(lock) as file:
+    print(os.path.getsize(lock), re.fullmatch(r" *\d+\n", file.read()) is not None)
 for name, flags in (("serial0", 0), ("console0", 0), (None, 2), ("serial1", 0), (None, 4)):
     line(name, flags)
 two = line("serial0", 1)

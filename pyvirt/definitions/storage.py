@@ -399,6 +399,7 @@ class VolumeTarget:
 
     @ivar timestamps: when it was read, written, changed and made, in nanoseconds since 1970; found out, never read
         from a document.
+    @ivar nocow: whether the file system is to write it in place; read, and never written.
     """
 
     path: str | None = element(FILLED)
@@ -417,6 +418,9 @@ class VolumeTarget:
         write=lambda value, out, indent, context: out.append(
             f"{indent}<clusterSize unit='B'>{value}</clusterSize>\n"
         ),
+    )
+    nocow: bool = special(
+        tags="nocow", read=lambda node, kids, context: "nocow" in kids, default=False
     )
     features: VolumeFeatures | None = element(VolumeFeatures)
 

@@ -116,6 +116,59 @@ vol-create-as p1 v2.qcow2 1M --format qcow2
 vol-create-as p1 v3.qcow2 2M --format qcow2 --backing-vol v2.qcow2 --backing-vol-format qcow2
 vol-create-as p1 v4.raw 5M --allocation 0
 vol-create-as p1 v5.raw 5M --allocation 2M
+<size0.xml <volume><name>size0</name><capacity>1</capacity><allocation>50000</allocation><target><format type='raw'/></target></volume>
+vol-create p1 FOLDER/size0.xml
+vol-info size0 p1 --bytes
+vol-delete size0 p1
+<size1.xml <volume><name>size1</name><capacity>0</capacity><allocation>5000</allocation><target><format type='raw'/></target></volume>
+vol-create p1 FOLDER/size1.xml
+vol-info size1 p1 --bytes
+vol-delete size1 p1
+<size2.xml <volume><name>size2</name><capacity>0</capacity><allocation>0</allocation><target><format type='qcow2'/></target></volume>
+vol-create p1 FOLDER/size2.xml
+vol-info size2 p1 --bytes
+vol-delete size2 p1
+<size3.xml <volume><name>size3</name><capacity>5</capacity><allocation>0</allocation><target><format type='vmdk'/><clusterSize>65536</clusterSize></target></volume>
+vol-create p1 FOLDER/size3.xml
+vol-info size3 p1 --bytes
+<size4.xml <volume><name>size4</name><capacity>5</capacity><allocation>0</allocation><target><format type='qcow2'/><compat>0.10</compat><features><extended_l2/></features></target></volume>
+vol-create p1 FOLDER/size4.xml
+vol-info size4 p1 --bytes
+<size5.xml <volume><name>size5</name><capacity>5</capacity><allocation>0</allocation><target><format type='raw'/><nocow/></target></volume>
+vol-create p1 FOLDER/size5.xml
+vol-info size5 p1 --bytes
+vol-create p1 FOLDER/size0.xml --validate
+!touch /var/lib/libvirt/pool1/there
+vol-create-as p1 there 5
+!rm /var/lib/libvirt/pool1/there
+vol-create-as p1 size9 1048576 --allocation 1048576
+vol-resize size9 100 --pool p1 --shrink
+vol-info size9 p1 --bytes
+vol-resize size9 0 --pool p1 --allocate --shrink
+vol-info size9 p1 --bytes
+vol-resize size9 524288 --pool p1 --shrink --allocate
+vol-info size9 p1 --bytes
+vol-resize size9 524288 --pool p1 --allocate
+vol-info size9 p1 --bytes
+vol-resize size9 1048576 --pool p1 --allocate
+vol-info size9 p1 --bytes
+vol-resize size9 1M --pool p1 --delta --shrink
+vol-info size9 p1 --bytes
+vol-delete size9 p1
+vol-create-as p1 size9 1048576 --allocation 0
+vol-resize size9 100 --pool p1 --shrink
+vol-info size9 p1 --bytes
+vol-resize size9 0 --pool p1 --allocate --shrink
+vol-info size9 p1 --bytes
+vol-resize size9 524288 --pool p1 --shrink --allocate
+vol-info size9 p1 --bytes
+vol-resize size9 524288 --pool p1 --allocate
+vol-info size9 p1 --bytes
+vol-resize size9 1048576 --pool p1 --allocate
+vol-info size9 p1 --bytes
+vol-resize size9 1M --pool p1 --delta --shrink
+vol-info size9 p1 --bytes
+vol-delete size9 p1
 vol-create-as p1 v6 5M --format vmdk
 vol-create-as p1 v7 5M --format qcow2 --prealloc-metadata
 vol-create-as p1 v8 5M --format nonsense

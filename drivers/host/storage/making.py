@@ -135,11 +135,15 @@ def _makePlain(definition: VolumeDefinition, source: str | None, reflink: bool) 
     except OSError as problem:
         raise systemError(problem, f"Failed to create file '{path}'", _DOMAIN) from None
     try:
+        if definition.target.nocow:
+            problem = OSError(errno.ENOSYS, "")
+            detail = f"unable to control COW flag on '{path}', not btrfs"
+            raise systemError(problem, detail, ErrorDomain.NONE)
         _step(lambda: os.ftruncate(fd, capacity), f"cannot extend file '{path}'")
         if allocation and not reflink:
             detail = f"cannot allocate {allocation} bytes in file '{path}'"
-            _step(lambda: os.posix_fallocate(fd, 0, min(allocation, capacity) or 1), detail)
-            _step(lambda: os.ftruncate(fd, capacity), f"cannot extend file '{path}'")
+            # What is more than the capacity makes the file longer, as with libvirtd.
+            _step(lambda: os.posix_fallocate(fd, 0, allocation), detail)
         if source is not None:
             _step(
                 lambda: _copy(source, fd, capacity, allocation < capacity, reflink),
@@ -275,17 +279,19 @@ def _options(definition: VolumeDefinition, format: str, flags: int, secret: str)
         found.append(f"preallocation={'falloc' if whole else 'metadata'}")
     if format == "qcow2":
         found.append(f"compat={target.compat or '0.10'}")
-        if target.clusterSize:
-            found.append(f"cluster_size={target.clusterSize}")
-        if target.features is not None:
-            if target.features.lazyRefcounts:
-                if target.compat == "0.10":
-                    raise _unsupported(
-                        f"lazy_refcounts not supported with compat level {target.compat}"
-                    )
-                found.append("lazy_refcounts")
-            if target.features.extendedL2:
-                found.append("extended_l2=on")
+    if target.clusterSize:
+        found.append(f"cluster_size={target.clusterSize}")
+    if format == "qcow2" and target.features is not None:
+        if target.features.lazyRefcounts:
+            if target.compat == "0.10":
+                raise _unsupported(
+                    f"lazy_refcounts not supported with compat level {target.compat}"
+                )
+            found.append("lazy_refcounts")
+        if target.features.extendedL2:
+            if target.compat == "0.10":
+                raise _unsupported(f"'extended_l2' not supported with compat level {target.compat}")
+            found.append("extended_l2=on")
     return found
 
 
@@ -425,7 +431,8 @@ def _resizePlain(path: str, capacity: int, allocation: int, allocate: bool) -> N
     except OSError as problem:
         raise systemError(problem, f"Unable to open '{path}'", _DOMAIN) from None
     try:
-        if allocate and capacity > allocation:
+        if allocate and (capacity > allocation or not capacity):
+            # To take no bytes from the beginning on is refused by the system, as with libvirtd.
             detail = f"Failed to pre-allocate space for file '{path}'"
             _step(lambda: os.posix_fallocate(fd, allocation, capacity - allocation), detail)
         detail = f"Failed to truncate file '{path}'"

@@ -141,7 +141,7 @@ def examined(path: str, name: str) -> Found | None:
 
 
 def _capacity(header: ImageHeader, data: bytes, size: int) -> int:
-    if header.capacity is not None:
+    if header.capacity:
         # As the wire carries it, whatever a header says.
         return min(header.capacity, (1 << 64) - 1)
     return max(size - luksOffset(data), 0)

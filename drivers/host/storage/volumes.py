@@ -142,8 +142,7 @@ class Storage(Pools):
         checkFlags("storageVolCreateXML", flags, _MAKING, _DOMAIN)
         found = self.identified(pool)
         found.checkActive()
-        if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
-            validate("volume", xml)
+        self._checkValid(xml, flags)
         backend = self._backend(found)
         definition = parseVolume(xml, capacityOptional=True, formats=backend.formats)
         if not definition.capacity and not backend.files:
@@ -151,6 +150,14 @@ class Storage(Pools):
         if definition.name in found.volumes:
             raise virtError(ErrorCode.STORAGE_VOL_EXIST, f"'{definition.name}'", _DOMAIN)
         return await self._make(found, definition, flags, None)
+
+    @staticmethod
+    def _checkValid(xml: str, flags: int) -> None:
+        """Validate a document if that is asked for; as with libvirtd, those that are valid are refused afterwards."""
+        if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
+            validate("volume", xml)
+            known = ~c.VIR_STORAGE_VOL_CREATE_VALIDATE
+            checkFlags("virStorageVolDefParseXML", flags, known, ErrorDomain.STORAGE)
 
     async def storageVolCreateXMLFrom(
         self, pool: StoragePoolRef, xml: str, clonevol: StorageVolRef, flags: int
@@ -163,8 +170,7 @@ class Storage(Pools):
         found.checkActive()
         origin.checkActive()
         source = origin.volume(clonevol.name)
-        if flags & c.VIR_STORAGE_VOL_CREATE_VALIDATE:
-            validate("volume", xml)
+        self._checkValid(xml, flags)
         definition = parseVolume(xml, capacityOptional=True, formats=self._backend(found).formats)
         if definition.name in found.volumes:
             raise internal(f"storage volume name '{definition.name}' already in use.", _DOMAIN)
@@ -191,7 +197,7 @@ class Storage(Pools):
             raise invalid(f"volume name '{name}' cannot contain '/'", _DOMAIN)
         path = f"{pool.path}/{name}"
         if name in (".", "..") or os.path.lexists(path):
-            raise failed(f"volume target path '{path}' already exists", _DOMAIN)
+            raise invalid(f"volume target path '{path}' already exists", _DOMAIN)
         target = replaced(definition.target, path=path, format=definition.target.format or "raw")
         definition = replaced(definition, key=path, target=target)
         kind = "dir" if target.format == "dir" else "file"
@@ -325,7 +331,7 @@ class Storage(Pools):
         wanted = capacity
         if flags & delta:
             wanted = size - min(size, capacity) if flags & shrink else size + capacity
-        if wanted < taken and not flags & shrink:
+        if wanted < taken:
             raise invalidArgument("can't shrink capacity below existing allocation", _DOMAIN)
         if wanted < size and not flags & shrink:
             raise invalidArgument(

@@ -136,9 +136,8 @@ def _makePlain(definition: VolumeDefinition, source: str | None, reflink: bool) 
         raise systemError(problem, f"Failed to create file '{path}'", _DOMAIN) from None
     try:
         if definition.target.nocow:
-            problem = OSError(errno.ENOSYS, "")
             detail = f"unable to control COW flag on '{path}', not btrfs"
-            raise systemError(problem, detail, ErrorDomain.NONE)
+            raise systemError(OSError(errno.ENOSYS, ""), detail, ErrorDomain.NONE)
         _step(lambda: os.ftruncate(fd, capacity), f"cannot extend file '{path}'")
         if allocation and not reflink:
             detail = f"cannot allocate {allocation} bytes in file '{path}'"

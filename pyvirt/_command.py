@@ -35,7 +35,8 @@ class Command:
     @ivar merged: what it says on both streams comes as one, in the order in which it is said.
     @ivar descriptors: of ours that it gets, under their own numbers.
     @ivar user, group: numbers; None: ours.  C{groups}: further ones.
-    @ivar dropCapabilities: take all capabilities away, even from root.
+    @ivar dropCapabilities: take all capabilities away, even from root, but for C{keptCapabilities}, which any user
+        keeps: names such as C{sys_rawio}.
     @ivar noNewPrivileges: it and what it runs can never gain rights.
     @ivar limits: C{prlimit}'s options, such as C{("--nofile=8192",)}.
     @ivar umask: of its files; None: ours.
@@ -66,6 +67,7 @@ class Command:
     group: int | None = None
     groups: tuple[int, ...] = ()
     dropCapabilities: bool = False
+    keptCapabilities: tuple[str, ...] = ()
     noNewPrivileges: bool = False
     limits: tuple[str, ...] = ()
     umask: int | None = None
@@ -94,7 +96,10 @@ class Command:
         elif self.user is not None or self.group is not None:
             options.append("--clear-groups")
         if self.dropCapabilities:
-            options += ["--inh-caps=-all", "--bounding-set=-all"]
+            kept = "".join(f",+{name}" for name in self.keptCapabilities)
+            options += [f"--inh-caps=-all{kept}", f"--bounding-set=-all{kept}"]
+            if kept:
+                options.append(f"--ambient-caps=-all{kept}")
         if self.noNewPrivileges:
             options.append("--no-new-privs")
         if options:

@@ -245,6 +245,13 @@ class SurroundingsTests(ProcessCase):
         text = await self.said(look, dropCapabilities=True)
         self.assertIn("Uid:\t0\t", text)
         self.assertIn("CapEff:\t0000000000000000", text)
+        # CAP_SYS_RAWIO is number 17.
+        text = await self.said(
+            look, user=1234, group=1235, dropCapabilities=True, keptCapabilities=("sys_rawio",)
+        )
+        self.assertIn("Uid:\t1234\t", text)
+        for kind in ("Eff", "Bnd"):
+            self.assertIn(f"Cap{kind}:\t{1 << 17:016x}", text)
         text = await self.said(look, group=5)
         self.assertRegex(text, r"Uid:\t0\t0\t0\t0\nGid:\t5\t5\t5\t5\nGroups:\t *\n")
 

@@ -397,6 +397,7 @@ async def spawn(
             group=group or None,
             groups=supplementary(user, group) if user else (),
             dropCapabilities=hypervisor.privileged and dropsCapabilities(config, user),
+            keptCapabilities=("sys_rawio",) if _rawIO(live) else (),
             limits=tuple(limits),
             umask=0o002,
             pidFile=hypervisor.layout.pid(domain.name),
@@ -428,6 +429,12 @@ def dropsCapabilities(config: QEMUConfig, user: int) -> bool:
     """
     cleared = bool(config["clear_emulator_capabilities"])
     return cleared and (user != 0 or "clear_emulator_capabilities" in config.lines)
+
+
+def _rawIO(definition: DomainDefinition) -> bool:
+    """Return whether a guest may send commands to devices of the host that only who has that right may send."""
+    devices: Any = definition.devices
+    return any(each.rawio for each in (*devices.disks, *devices.hostdevs))
 
 
 def supplementary(user: int, group: int) -> tuple[int, ...]:

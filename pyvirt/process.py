@@ -43,6 +43,8 @@ __all__ = [
     "systemError",
 ]
 
+#: Characters of a command that a log gets.
+_SHOWN = 16384
 log = Logger()
 
 #: What becomes the command once it can read from a descriptor, and ends if nobody can write there any more.  No shell: the
@@ -193,7 +195,7 @@ class Processes:
         errors: int,
         given: tuple[int, ...] = (),
     ) -> subprocess.Popen[bytes]:
-        log.debug("running {command}", command=command.shown())
+        log.debug("running {command}", command=command.shown()[:_SHOWN])
         environment = command.wholeEnvironment(self._environment)
         opened: list[int] = []
         began = time.monotonic()

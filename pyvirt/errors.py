@@ -9,6 +9,8 @@ own; any other code is a plain L{VirtError} that keeps its number.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any, ClassVar
 
 from pyvirt.errorcodes import MESSAGES, ErrorCode, ErrorDomain
@@ -29,6 +31,7 @@ __all__ = [
     "RPCError",
     "VirtError",
     "argumentError",
+    "shortage",
     "virtError",
 ]
 
@@ -294,6 +297,23 @@ def virtError(
     extra.setdefault("str1", form)
     extra.setdefault("str2", detail)
     return cls(form.replace("%s", detail), code=code, domain=domain, **extra)
+
+
+#: What the system refuses when there is too little of something, which is no fault of whoever asked for it.
+_SHORTAGES = (
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO),
+)
+
+
+def shortage(problem: BaseException | None) -> VirtError | None:
+    """Make the error of what the system refused for want of something, None: it was something else."""
+    if not isinstance(problem, OSError) or problem.errno not in _SHORTAGES:
+        return None
+    text = os.strerror(problem.errno)
+    if problem.filename is not None:
+        text = f"Failed to open file '{problem.filename}': {text}"
+    return virtError(ErrorCode.SYSTEM_ERROR, text, int1=problem.errno)
 
 
 def argumentError(function: str, argument: str, problem: str, domain: int) -> VirtError:

@@ -4,6 +4,7 @@ Tests for L{pyvirt.routes}: that every procedure has one outcome, and what a rou
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.interface import InterfaceClass, Method
 
 from pyvirt.drivers.interfaces.values import DomainInfo, DomainRef
-from pyvirt.errors import NotSupported, OperationDenied, VirtError, virtError
+from pyvirt.errors import ErrorCode, NotSupported, OperationDenied, VirtError, virtError
 from pyvirt.protocols.procedures import Kind, Procedure
 from pyvirt.protocols.programs.lxc import PROGRAM as LXC
 from pyvirt.protocols.programs.qemu import PROGRAM as QEMU
@@ -150,6 +151,25 @@ class RouterTests(SynchronousTestCase):
 
         answer = router(domainGetInfo=info).call(REMOTE.byName["domainGetInfo"], (DOMAIN,))
         self.assertEqual(1, self.successResultOf(answer).state)
+
+    def test_shortage(self) -> None:
+        """
+        What the system refuses for want of something is told as that, and no fault of the driver.
+        """
+        problem = OSError(errno.EMFILE, "Too many open files", "/a")
+
+        def now(dom: DomainRef) -> DomainInfo:
+            raise problem
+
+        async def later(dom: DomainRef) -> DomainInfo:
+            raise problem
+
+        procedure = REMOTE.byName["domainGetInfo"]
+        error = self.assertRaises(VirtError, router(domainGetInfo=now).call, procedure, (DOMAIN,))
+        self.assertEqual("Failed to open file '/a': Too many open files", str(error))
+        answer = router(domainGetInfo=later).call(procedure, (DOMAIN,))
+        self.assertEqual(ErrorCode.SYSTEM_ERROR, self.failureResultOf(answer, VirtError).value.code)
+        self.assertEqual([], self.flushLoggedErrors())
 
     def test_notSupported(self) -> None:
         """

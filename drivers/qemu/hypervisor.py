@@ -46,7 +46,7 @@ from pyvirt.drivers.qemu.texts import Texts
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.hooks import Hooks
 from pyvirt.locking.plugin import NoLocks
-from pyvirt.process import IProcesses, startTime
+from pyvirt.process import IProcesses, startTime, systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.arriving import Arrival
@@ -280,11 +280,15 @@ class Hypervisor(Background):
         if guest is None or not guest.pid:
             return
         long = domain.jobs.long
+        try:
+            started = startTime(guest.pid) or 0
+        except OSError as problem:
+            raise systemError(problem, f"Cannot look at process {guest.pid}") from None
         status = Status(
             state=stateWord(domain.state),
             reason=reasonWord(domain.state, domain.reason),
             pid=guest.pid,
-            started=startTime(guest.pid) or 0,
+            started=started,
             id=domain.id,
             monitor=os.path.join(guest.folder, "monitor.sock"),
             folder=guest.folder,

@@ -25,7 +25,7 @@ from pyvirt.daemon.identity import Identity
 from pyvirt.daemon.subscriptions import Subscriptions
 from pyvirt.drivers.interfaces.driver import IClientWatch, IConnection
 from pyvirt.drivers.interfaces.faults import BrokenReply, interceptorOf
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, shortage, virtError
 from pyvirt.protocols.message import (
     LENGTH_MAX,
     PAYLOAD,
@@ -599,11 +599,15 @@ class Session(RPCServer):
         )
 
     def _driverFailed(self, program: Program, call: Call, serial: int, failure: Failure) -> None:
-        log.failure("{call} failed unexpectedly", failure, call=call.procedure)
-        self.server.counters.crashed += 1
-        error = virtError(
-            ErrorCode.INTERNAL_ERROR,
-            "the driver failed unexpectedly, the daemon's log tells how",
-            ErrorDomain.RPC,
-        )
+        error = shortage(failure.value)
+        if error is not None:
+            log.error("{call}: {error}", call=call.procedure, error=error)
+        else:
+            log.failure("{call} failed unexpectedly", failure, call=call.procedure)
+            self.server.counters.crashed += 1
+            error = virtError(
+                ErrorCode.INTERNAL_ERROR,
+                "the driver failed unexpectedly, the daemon's log tells how",
+                ErrorDomain.RPC,
+            )
         self.replyError(program.number, program.version, call.procedure.number, serial, error)

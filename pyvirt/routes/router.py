@@ -8,6 +8,7 @@ driver that answers at once costs little more than its own time.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from types import CoroutineType
 from typing import Any
@@ -19,7 +20,7 @@ from twisted.python.failure import Failure
 from pyvirt.drivers.interfaces.driver import IConnection
 from pyvirt.drivers.interfaces.faults import interceptorOf
 from pyvirt.drivers.interfaces.older import IOlderCalls
-from pyvirt.errors import ErrorCode, InvalidArgument, VirtError, virtError
+from pyvirt.errors import ErrorCode, InvalidArgument, VirtError, shortage, virtError
 from pyvirt.protocols.procedures import Kind, Procedure
 from pyvirt.routes.checks import Check, checker
 from pyvirt.routes.family import domainOf, function
@@ -315,12 +316,20 @@ def _later(
 def _failed(failure: Failure, name: str) -> Any:
     if isinstance(failure.value, VirtError | CancelledError):
         return failure
+    error = shortage(failure.value)
+    if error is not None:
+        _log.error("{procedure}: {error}", procedure=name, error=error)
+        raise error
     _log.failure("A driver failed in {procedure}", failure, procedure=name)
     raise virtError(ErrorCode.INTERNAL_ERROR, f"the driver failed in {name}")
 
 
 def _escaped(name: str) -> VirtError:
     """Log what is being handled, and make the error that callers are told instead."""
+    error = shortage(sys.exc_info()[1])
+    if error is not None:
+        _log.error("{procedure}: {error}", procedure=name, error=error)
+        return error
     _log.failure("A driver failed in {procedure}", procedure=name)
     return virtError(ErrorCode.INTERNAL_ERROR, f"the driver failed in {name}")
 

@@ -13,6 +13,8 @@ from typing import Any
 import attrs
 from lxml import etree
 
+from pyvirt.definitions.values import definition
+
 __all__ = ["CPUMap", "Model", "readMap"]
 
 #: By leaf (and register or MSR), the bits that are set.
@@ -21,7 +23,7 @@ Bits = dict[tuple[Any, ...], int]
 _REGISTERS = ("eax", "ebx", "ecx", "edx")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Model:
     """
     A model of processor.

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
-
+from pyvirt.definitions.values import definition
 from pyvirt.drivers.cpus.cpumap import Bits, CPUMap, Model
 
 __all__ = ["Decoded", "decode"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Decoded:
     """
     A processor as a model with differences.

@@ -8,14 +8,13 @@ import os
 from collections.abc import Mapping
 from functools import partial
 
-import attrs
-
+from pyvirt.definitions.values import definition
 from pyvirt.folders import configFolder, runFolder, under
 
 __all__ = ["HostLayout"]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostLayout:
     """
     Folders.

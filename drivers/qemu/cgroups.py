@@ -22,6 +22,7 @@ from collections.abc import Mapping
 import attrs
 from twisted.logger import Logger
 
+from pyvirt.definitions.values import definition
 from pyvirt.drivers.qemu.bpf import canFilter
 from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.errors import ErrorDomain
@@ -73,7 +74,7 @@ def _escaped(part: str) -> str:
 _FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM)
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Cgroups:
     """
     What is mounted on this host.

@@ -11,14 +11,13 @@ import fnmatch
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import attrs
-
 from pyvirt.definitions.domain._features import SMM, Features
 from pyvirt.definitions.domain._nvram import NVRAM
 from pyvirt.definitions.domain._os import Loader
 from pyvirt.definitions.domain._source import FileSource
 from pyvirt.definitions.domain._top import DomainDefinition
 from pyvirt.definitions.schema import replaced
+from pyvirt.definitions.values import definition
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["FOLDERS", "Descriptor", "chooseFirmware", "ordered", "readDescriptor"]
@@ -27,7 +26,7 @@ __all__ = ["FOLDERS", "Descriptor", "chooseFirmware", "ordered", "readDescriptor
 FOLDERS = ("/usr/share/qemu/firmware", "/etc/qemu/firmware")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Descriptor:
     """
     A firmware.

@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from pyvirt.definitions.values import definition
 from pyvirt.drivers.qemu.guestlogs import GuestLog
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.folders import makeFolders
@@ -33,7 +34,7 @@ log = Logger()
 _GRACE, _APPEARING, _STEP = 5.0, 30.0, 0.02
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Helper:
     """
     A process that serves a guest.

@@ -8,8 +8,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 
-import attrs
-
+from pyvirt.definitions.values import definition
 from pyvirt.folders import cacheFolder, configFolder, makeFolders, runFolder, under
 
 __all__ = ["Layout", "shortName"]
@@ -23,7 +22,7 @@ def shortName(id: int, name: str) -> str:
     return f"domain-{id}-{name[:20]}"
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Layout:
     """
     The driver's folders.

@@ -24,6 +24,7 @@ from pyvirt.definitions.networkport import (
 )
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID, parseUUID
+from pyvirt.definitions.values import definition
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.drivers.qemu.refusals import internal, operationInvalid, unsupportedConfig
 from pyvirt.drivers.traffic import bandwidthParams
@@ -45,7 +46,7 @@ __all__ = [
 log = Logger()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Actual:
     """
     What a card is connected to.

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import attrs
 from lxml import etree
 from twisted.logger import Logger
 
@@ -19,6 +18,7 @@ from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomai
 from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.kinds import escape
 from pyvirt.definitions.schema import Context, reader, replaced, writer
+from pyvirt.definitions.values import definition
 from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.filestore import banner, writeWhole
 from pyvirt.drivers.qemu.labels import parsed
@@ -34,7 +34,7 @@ __all__ = ["Status", "Store", "writeWhole"]
 log = Logger()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Status:
     """
     What is known of a running guest.

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-import attrs
-
 from pyvirt.daemon.config import Config
+from pyvirt.definitions.values import definition
 from pyvirt.folders import configFolder, dataFolder, runFolder, under
 
 __all__ = ["Paths", "defaultConfigFile"]
@@ -24,7 +23,7 @@ def defaultConfigFile(root: str, session: bool, environment: Mapping[str, str]) 
     return under(root, os.path.join(folder, "libvirtd.conf"))
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Paths:
     """
     The daemon's files.

@@ -130,6 +130,9 @@ def _end(problem: object) -> NoReturn:
 
 def makeService(options: Options) -> IService:
     """Make the daemon that the options describe."""
+    # What is loaded and defined stays for long.  Looking through all of it for garbage stalls every client, and while
+    # it is loaded there is none.
+    gc.set_threshold(20000, 20, 100)
     config, root = options.configuration, options["root"]
     reactor = daemonReactor(encrypted=bool(config.listenTLS or config.listenSSH))
     paths = Paths.of(
@@ -158,8 +161,6 @@ def makeService(options: Options) -> IService:
             super().setServiceParent(parent)
 
         def startService(self) -> None:
-            # What is defined stays for long, and looking through all of it for garbage stalls every client.
-            gc.set_threshold(20000, 20, 100)
             reactor.callWhenRunning(_reloadOnHangup, self)
             try:
                 super().startService()

@@ -149,7 +149,7 @@ def _firstInit(self: Any, **given: Any) -> None:
 
 
 def _compileInit(cls: Any) -> Any:
-    space: dict[str, Any] = {}
+    space: dict[str, Any] = {"N": attrs.NOTHING}
     parameters = ["self"]
     lines = []
     for each in getattr(cls, _FIELDS):
@@ -158,10 +158,16 @@ def _compileInit(cls: Any) -> Any:
             parameters.append("*")
         if each.default is attrs.NOTHING:
             parameters.append(each.name)
+            value = each.name
+        elif isinstance(each.default, attrs.Factory):  # type: ignore[arg-type]
+            space[f"D_{each.name}"] = each.default.factory
+            parameters.append(f"{each.name}=N")
+            value = f"D_{each.name}() if {each.name} is N else {each.name}"
         else:
             space[f"D_{each.name}"] = each.default
             parameters.append(f"{each.name}=D_{each.name}")
-        lines.append(f" S_{each.name}(self, {each.name})")
+            value = each.name
+        lines.append(f" S_{each.name}(self, {value})")
     source = f"def __init__({', '.join(parameters)}):\n" + ("\n".join(lines) or " pass")
     exec(compile(source, f"<constructor of {cls.__name__}>", "exec"), space)
     return space["__init__"]

@@ -30,6 +30,13 @@ class Place(Point):
     z: tuple[int, ...] = ()
 
 
+@definition
+class Notes:
+    """A default that is made anew for each."""
+
+    lines: dict[str, int] = attrs.Factory(dict)
+
+
 class ValueTests(SynchronousTestCase):
     """What L{definition} makes of a class."""
 
@@ -42,6 +49,13 @@ class ValueTests(SynchronousTestCase):
             for cls in (Point, Place):
                 self.assertRaises(TypeError, cls, **wrong)
         self.assertRaises(TypeError, Point, 1)
+
+    def test_madeDefault(self) -> None:
+        """A default may be made for each that is not given one."""
+        first, second = Notes(), Notes()
+        self.assertEqual((first.lines, first), ({}, second))
+        self.assertIsNot(first.lines, second.lines)
+        self.assertEqual(Notes(lines={"a": 1}).lines, {"a": 1})
 
     def test_frozen(self) -> None:
         """Nothing of it can be set, added or taken away, not even after its class has been replaced in copies."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import attrs
-
 from pyvirt.definitions.kinds import escape
+from pyvirt.definitions.values import definition
 from pyvirt.drivers.cpus.cpumap import CPUMap
 from pyvirt.drivers.cpus.decoding import Decoded, decode
 from pyvirt.drivers.qemu.capabilities.binary import BinaryCapabilities
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostProcessor:
     """A processor of the host and where it sits."""
 
@@ -37,7 +36,7 @@ class HostProcessor:
     siblings: frozenset[int] = frozenset()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostCell:
     """
     A NUMA cell of the host.
@@ -54,7 +53,7 @@ class HostCell:
     processors: tuple[HostProcessor, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CacheBank:
     """A cache that processors share; C{size} in KiB."""
 
@@ -65,7 +64,7 @@ class CacheBank:
     cpus: str
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class HostFacts:
     """
     What the host is.

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 
+from pyvirt.definitions.values import definition
 from pyvirt.drivers.qemu.fdgroups import Groups
 
 __all__ = ["CommandLine", "HostSettings", "OpenFile", "Secret", "place"]
@@ -26,7 +27,7 @@ def place(name: str) -> str:
 _PLACE = re.compile("\0([^\0]*)\0")
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class OpenFile:
     """
     A file that is opened for the guest before it starts, so that it needs no right to open it itself.
@@ -44,7 +45,7 @@ class OpenFile:
     listens: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Secret:
     """
     Something secret that a guest needs.
@@ -66,7 +67,7 @@ class Secret:
     encoded: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class CommandLine:
     """
     How a guest is started.

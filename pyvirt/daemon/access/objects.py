@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import attrs
-
+from pyvirt.definitions.values import definition
 from pyvirt.drivers.interfaces import values
 
 __all__ = ["PERMISSIONS", "Target", "driverName", "targetOf"]
@@ -38,7 +37,7 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
 """Every kind of object, and what may be permitted on it."""
 
 
-@attrs.frozen(kw_only=True)
+@definition
 class Target:
     """
     What somebody wants to do something to.

@@ -58,6 +58,11 @@ class CPUMap:
     vendors: dict[str, str] = attrs.Factory(dict)
     models: dict[str, Model] = attrs.Factory(dict)
     unmigratable: set[str] = attrs.Factory(set)
+    _places: dict[tuple[Any, ...], list[tuple[int, str, int]]] = attrs.field(
+        factory=dict, init=False, eq=False
+    )
+    _ofModels: dict[str, Bits] = attrs.field(factory=dict, init=False, eq=False)
+    _spellings: dict[str, str] = attrs.field(factory=dict, init=False, eq=False)
 
     def known(self, name: str) -> str | None:
         """Return what a feature is called here, or None for one that nobody knows."""
@@ -73,13 +78,43 @@ class CPUMap:
                 found[leaf] = found.get(leaf, 0) | bits
         return found
 
+    def bitsOfModel(self, name: str) -> Bits:
+        """Return the bits of a model's features, for looking at only."""
+        found = self._ofModels.get(name)
+        if found is None:
+            found = self._ofModels[name] = self.bitsOf(self.models[name].features)
+        return found
+
     def featuresIn(self, bits: Bits) -> list[str]:
         """Return the features all of whose bits are there, in the order of the tables."""
-        return [
-            name
-            for name, own in self.features.items()
-            if own and all(bits.get(leaf, 0) & mask == mask for leaf, mask in own.items())
+        places = self._places
+        if not places:
+            # Most features are one bit, and most questions are about few leaves.
+            for number, (name, own) in enumerate(self.features.items()):
+                for leaf, mask in own.items():
+                    places.setdefault(leaf, []).append((number, name, mask))
+                    break
+        found = [
+            (number, name)
+            for leaf, there in bits.items()
+            for number, name, mask in places.get(leaf, ())
+            if there & mask == mask and self._areIn(name, bits)
         ]
+        return [name for _, name in sorted(found)]
+
+    def _areIn(self, name: str, bits: Bits) -> bool:
+        own = self.features[name]
+        return len(own) == 1 or all(bits.get(leaf, 0) & mask == mask for leaf, mask in own.items())
+
+    def spelled(self, name: str) -> str | None:
+        """Return the feature with the same letters and digits, for Linux joins the parts of a name otherwise."""
+        if not self._spellings:
+            self._spellings.update((_joined(each), each) for each in self.features)
+        return self._spellings.get(_joined(name))
+
+
+def _joined(name: str) -> str:
+    return "".join(filter(str.isalnum, name))
 
 
 def readMap(read: Callable[[str], bytes | None], arch: str = "x86") -> CPUMap:

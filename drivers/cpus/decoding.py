@@ -120,7 +120,7 @@ def decode(
 def _candidate(
     table: CPUMap, model: Model, bits: Bits, vendor: str | None, blockers: Iterable[str]
 ) -> Decoded:
-    own = table.bitsOf(model.features)
+    own = table.bitsOfModel(model.name)
     blocked = [name for each in blockers if (name := table.known(each)) is not None]
     missing = _without(own, bits)
     extra = _without(bits, own)

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import uuid
+from collections.abc import Sequence
 
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu.capabilities.hostdoc import (
@@ -22,7 +23,7 @@ from pyvirt.drivers.qemu.capabilities.hostdoc import (
 from pyvirt.drivers.qemu.cpuid import answers
 from pyvirt.drivers.qemu.firmware import FOLDERS, Descriptor, ordered, readDescriptor
 
-__all__ = ["firmwares", "hostFacts", "physicalBits"]
+__all__ = ["firmwares", "hostFacts", "hostTopology", "physicalBits"]
 
 _SYSTEM = "/sys/devices/system"
 
@@ -83,8 +84,32 @@ def _processor(number: int) -> HostProcessor:
     )
 
 
+def _nodes() -> list[int]:
+    return sorted(_set(_text(f"{_SYSTEM}/node/online")))
+
+
+def _processors(node: int) -> tuple[HostProcessor, ...]:
+    numbers = _set(_text(f"{_SYSTEM}/node/node{node}/cpulist"))
+    return tuple(_processor(each) for each in sorted(numbers))
+
+
+def _topology(cells: Sequence[Sequence[HostProcessor]]) -> tuple[int, int, int, int]:
+    processors = [each for cell in cells for each in cell]
+    sockets = len({each.socket for each in processors}) or 1
+    dies = len({(each.socket, each.die) for each in processors}) // sockets or 1
+    cores = len({(each.socket, each.die, each.core) for each in processors}) // sockets // dies or 1
+    threads = max((len(each.siblings) for each in processors), default=1)
+    # Where sockets differ from cell to cell, libvirt tells those of one cell.
+    return sockets // max(len(cells), 1) or 1, dies, cores, threads
+
+
+def hostTopology() -> tuple[int, int, int, int]:
+    """Read how many sockets of a cell, dies of a socket, cores of a die and threads of a core the host has."""
+    return _topology([_processors(each) for each in _nodes()])
+
+
 def _cells(sizes: tuple[int, ...]) -> tuple[HostCell, ...]:
-    nodes = sorted(_set(_text(f"{_SYSTEM}/node/online")))
+    nodes = _nodes()
     found = []
     for node in nodes:
         base = f"{_SYSTEM}/node/node{node}"
@@ -105,9 +130,7 @@ def _cells(sizes: tuple[int, ...]) -> tuple[HostCell, ...]:
                 memory=memory,
                 pages=((sizes[0], (memory - huge) // sizes[0]), *pages),
                 distances=tuple(zip(nodes, map(int, distances), strict=False)),
-                processors=tuple(
-                    _processor(each) for each in sorted(_set(_text(f"{base}/cpulist")))
-                ),
+                processors=_processors(node),
             )
         )
     return tuple(found)
@@ -118,12 +141,14 @@ def _caches() -> tuple[CacheBank, ...]:
     found: dict[tuple[int, int, str], CacheBank] = {}
     for path in glob.glob(f"{_SYSTEM}/cpu/cpu[0-9]*/cache/index*"):
         level = _number(f"{path}/level")
+        if level < 3:
+            continue
         kind = {"Unified": "both", "Data": "data", "Instruction": "code"}.get(
             _text(f"{path}/type") or ""
         )
         size = _text(f"{path}/size") or ""
         cpus = _text(f"{path}/shared_cpu_list") or ""
-        if level < 3 or kind is None or not size.endswith("K"):
+        if kind is None or not size.endswith("K"):
             continue
         identity = _number(f"{path}/id")
         found[(level, identity, kind)] = CacheBank(
@@ -185,11 +210,6 @@ def hostFacts(security: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]
     )
     sizes = (page, *huge)
     cells = _cells(sizes)
-    processors = [each for cell in cells for each in cell.processors]
-    sockets = len({each.socket for each in processors}) or 1
-    dies = len({(each.socket, each.die) for each in processors}) // sockets or 1
-    cores = len({(each.socket, each.die, each.core) for each in processors}) // sockets // dies or 1
-    threads = max((len(each.siblings) for each in processors), default=1)
     states = (_text("/sys/power/state") or "").split()
     disk = _text("/sys/power/disk") or ""
     suspend = []
@@ -209,8 +229,7 @@ def hostFacts(security: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]
         ),
         features=frozenset(info.get("flags", "").split()) | _asked(),
         microcode=int(microcode, 0) if microcode.startswith("0x") else None,
-        # Where sockets differ from cell to cell, libvirt tells those of one cell.
-        topology=(sockets // max(len(cells), 1) or 1, dies, cores, threads),
+        topology=_topology([each.processors for each in cells]),
         physicalBits=_bits(info),
         pageSizes=sizes,
         suspend=tuple(suspend),

@@ -5,12 +5,13 @@ The host's processors and memory, in numbers, as the system tells them in /proc 
 from __future__ import annotations
 
 import os
+import platform
 import re
 
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.values import NodeCPUMap, NodeCPUStat, NodeInfo, NodeMemoryStat
 from pyvirt.drivers.qemu.hostcapabilities import HostCapabilities
-from pyvirt.drivers.qemu.hostfacts import hostFacts
+from pyvirt.drivers.qemu.hostfacts import hostTopology
 from pyvirt.drivers.qemu.refusals import checkFlags, internal
 from pyvirt.errors import ErrorDomain, InvalidArgument
 
@@ -52,8 +53,7 @@ class HostNumbers(HostCapabilities):
 
     def nodeGetInfo(self) -> NodeInfo:
         """Describe processors and memory."""
-        facts = hostFacts(())
-        sockets, dies, cores, threads = facts.topology
+        sockets, dies, cores, threads = hostTopology()
         online = self.nodeGetCPUMap(0).online
         nodes = max(1, len(self._cells()))
         if nodes * sockets * dies * cores * threads != online:
@@ -61,7 +61,7 @@ class HostNumbers(HostCapabilities):
             nodes, sockets, dies, cores, threads = 1, 1, 1, online, 1
         total = self._total("MemTotal")
         return NodeInfo(
-            facts.arch, total, online, _frequency(), nodes, sockets, dies * cores, threads
+            platform.machine(), total, online, _frequency(), nodes, sockets, dies * cores, threads
         )
 
     def nodeGetCPUMap(self, flags: int) -> NodeCPUMap:

@@ -95,10 +95,6 @@ class HostFacts:
     security: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = ()
 
 
-def _joined(name: str) -> str:
-    return "".join(char for char in name if char.isalnum())
-
-
 #: Features that Linux does not name, and by which of those that it does they show.
 _IMPLIED = (
     ("osxsave", frozenset({"xsave"})),
@@ -109,9 +105,7 @@ _IMPLIED = (
 
 def decodeHost(table: CPUMap, facts: HostFacts) -> Decoded | None:
     """Return the model of the host's processor."""
-    # Linux joins the parts of a name otherwise than the tables do.
-    plain = {_joined(name): name for name in table.features}
-    found = {table.known(each) or plain.get(_joined(each)) for each in facts.features}
+    found = {table.known(each) or table.spelled(each) for each in facts.features}
     names = [name for name in found if name is not None]
     if not names:
         return None

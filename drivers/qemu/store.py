@@ -82,6 +82,8 @@ class Store:
         self.layout = layout
         # By name, what was written last: what says the same again is not.
         self._written: dict[str, int] = {}
+        # And what that says of the domain itself, which stays the same when only its state changes.
+        self._said: dict[str, tuple[DomainDefinition, int, str]] = {}
 
     # Definitions
 
@@ -200,8 +202,7 @@ class Store:
                 f"  <owner path='{escape(file.path)}' user='{user}' group='{group}'{more}/>\n"
             )
         out += [f"  <overlay path='{escape(path)}'/>\n" for path in status.overlays]
-        xml = formatDomain(status.definition, id=status.id, secure=True, status=True)
-        out += [f"  {line}\n" for line in xml.splitlines()]
+        out.append(self._domainOf(name, status))
         out.append("</domstatus>\n")
         path, data = self.layout.status(name), (banner("edit", name) + "".join(out)).encode()
         if self._written.get(name) == hash(data) and os.path.exists(path):
@@ -210,9 +211,18 @@ class Store:
         writeWhole(path, data)
         self._written[name] = hash(data)
 
+    def _domainOf(self, name: str, status: Status) -> str:
+        definition, id, text = self._said.get(name, (None, 0, ""))
+        if definition is not status.definition or id != status.id:
+            xml = formatDomain(status.definition, id=status.id, secure=True, status=True)
+            text = "".join(f"  {line}\n" for line in xml.splitlines())
+            self._said[name] = status.definition, status.id, text
+        return text
+
     def removeStatus(self, name: str) -> None:
         """Forget a guest that runs no more."""
         self._written.pop(name, None)
+        self._said.pop(name, None)
         self._remove(self.layout.status(name))
         self._remove(self.layout.pid(name))
 

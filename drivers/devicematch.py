@@ -16,7 +16,7 @@ from pyvirt.definitions.domain._chardev import CharSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["findDevice", "findInterface"]
+__all__ = ["findDevice", "findInterface", "sameHostDevice"]
 
 #: What the place of a device in a machine is told by; it does not matter for what the device is.
 _PLACE = frozenset(("alias", "address", "acpiIndex", "boot", "rom"))
@@ -118,6 +118,8 @@ def _hostText(device: Any) -> str:
     if device.type == "scsi" and source.scsi is not None:
         scsi = source.scsi
         return f"host scsi device {source.adapter}:{scsi.bus}:{scsi.target}.{scsi.unit}"
+    if device.type == "mdev":
+        return f"mediated device '{source.uuid}'"
     return "device"
 
 
@@ -165,6 +167,20 @@ def _cid(vsock: Any) -> int | None:
     return address
 
 
+def sameHostDevice(wanted: Any, there: Any) -> bool:
+    """Whether two devices of the host are one: told by what says which, not by what was found out since."""
+    if (wanted.mode, wanted.type) != (there.mode, there.type):
+        return False
+    one, other = wanted.source, there.source
+    if wanted.type == "usb":
+        if one.bus or one.device:
+            return bool((one.bus, one.device) == (other.bus, other.device))
+        return bool((one.vendor, one.product) == (other.vendor, other.product))
+    if wanted.type == "pci":
+        return bool(one.pci == other.pci)
+    return bool(one == attrs.evolve(other, node=one.node, path=one.path))
+
+
 _SAME: dict[str, Callable[[Any, Any], bool]] = {
     "disks": _byTarget,
     "filesystems": lambda wanted, there: wanted.target == there.target,
@@ -176,7 +192,7 @@ _SAME: dict[str, Callable[[Any, Any], bool]] = {
         (wanted.type, wanted.bus, wanted.source) == (there.type, there.bus, there.source)
     ),
     "leases": lambda wanted, there: (wanted.key, wanted.lockspace) == (there.key, there.lockspace),
-    "hostdevs": lambda wanted, there: (wanted.type, wanted.source) == (there.type, there.source),
+    "hostdevs": sameHostDevice,
     "vsock": lambda wanted, there: (wanted.model, _cid(wanted)) == (there.model, _cid(there)),
     "serials": _samePort,
     "parallels": _samePort,

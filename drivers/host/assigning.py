@@ -1,5 +1,5 @@
 """
-PCI devices for guests: taken from the host's drivers for C{vfio-pci}, given back, and reset.
+PCI devices for guests, as the administrator sees them: which drivers there are for them; and who keeps them on this host.
 """
 
 from __future__ import annotations
@@ -7,18 +7,30 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pyvirt.drivers.host.running import found, run
-from pyvirt.drivers.refusals import internal
+from pyvirt.drivers.assigned.keeper import AssignedDevices
+from pyvirt.drivers.assigned.netconfig import FunctionKeeper
+from pyvirt.drivers.assigned.pci import PCIBus
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
-from pyvirt.process import systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.host.host import Host
 
-__all__ = ["checkDriver", "detach", "reattach", "reset"]
+__all__ = ["HostAssignedDevices", "checkDriver"]
 
-_PCI = "/sys/bus/pci"
-_STUB = "vfio-pci"
+
+class HostAssignedDevices(AssignedDevices):
+    """The devices of this host that guests have, or that are kept for them."""
+
+    def __init__(self, host: Host) -> None:
+        bus = PCIBus()
+        folder = os.path.join(host.layout.run, "hostdevmgr")
+        os.makedirs(folder, exist_ok=True)
+        super().__init__(
+            processes=host.processes,
+            thread=host.thread,
+            functions=FunctionKeeper(bus, folder),
+            bus=bus,
+        )
 
 
 def checkDriver(name: str | None) -> None:
@@ -46,64 +58,3 @@ def checkDriver(name: str | None) -> None:
             "VFIO device assignment is currently not supported on this system",
             ErrorDomain.QEMU,
         )
-
-
-def _driver(address: str) -> str | None:
-    try:
-        return os.path.basename(os.readlink(f"{_PCI}/devices/{address}/driver"))
-    except OSError:
-        return None
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        with open(path, "w") as file:
-            file.write(text)
-    except OSError as problem:
-        raise systemError(problem, f"Failed to write to '{path}'", ErrorDomain.NONE) from None
-
-
-def _move(address: str, driver: str) -> None:
-    """Have another driver take a device, empty: the one that is meant for it."""
-    _write(f"{_PCI}/devices/{address}/driver_override", f"{driver}\n")
-    if _driver(address) is not None:
-        _write(f"{_PCI}/devices/{address}/driver/unbind", address)
-    _write(f"{_PCI}/drivers_probe", address)
-
-
-async def detach(host: Host, address: str) -> None:
-    """
-    Take a device from its driver.
-
-    @raise VirtError: it does not let go of it.
-    """
-    if _driver(address) == _STUB:
-        return
-    if not os.path.isdir(f"{_PCI}/drivers/{_STUB}"):
-        await run(host, found("/sbin/modprobe", "/usr/sbin/modprobe"), _STUB)
-    await host.thread(_move, address, _STUB)
-
-
-async def reattach(host: Host, address: str) -> None:
-    """
-    Give a device back to its driver; one that was not taken stays where it is.
-
-    @raise VirtError: it cannot be given back.
-    """
-    if _driver(address) == _STUB:
-        await host.thread(_move, address, "")
-
-
-async def reset(host: Host, address: str) -> None:
-    """
-    Reset a device.
-
-    @raise VirtError: it cannot be reset.
-    """
-    path = f"{_PCI}/devices/{address}/reset"
-    if not os.path.exists(path):
-        raise internal(
-            f"Unable to reset PCI device {address}: no FLR, PM reset or bus reset available",
-            ErrorDomain.NONE,
-        )
-    await host.thread(_write, path, "1")

@@ -20,7 +20,7 @@ from pyvirt.drivers.interfaces.events import (
     IStoragePoolEvents,
 )
 from pyvirt.drivers.interfaces.hostinterfaces import IHostInterfaces
-from pyvirt.drivers.interfaces.inside import ISecretValues
+from pyvirt.drivers.interfaces.inside import IAssignedDevices, ISecretValues
 from pyvirt.drivers.interfaces.networks import INetworks
 from pyvirt.drivers.interfaces.nodedevices import INodeDevices
 from pyvirt.drivers.interfaces.nwfilters import INWFilters
@@ -50,6 +50,7 @@ COMPONENTS: dict[InterfaceClass, Callable[[], Any]] = {
     INodeDeviceEvents: _EVENTS,
     INodeDevices: _later("nodedevices", "NodeDevices"),
     INWFilters: _later("nwfilters", "NWFilters"),
+    IAssignedDevices: _later("assigning", "HostAssignedDevices"),
 }
 
 #: The contracts on a connection of each driver alone, by the scheme of its URI; in the order in which they start.

@@ -5,7 +5,7 @@ Devices of the host: looking at them, hearing of them as they come and go, and t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -34,12 +34,14 @@ from pyvirt.drivers.host.sysfs import Devices
 from pyvirt.drivers.host.sysfsfiles import safe
 from pyvirt.drivers.host.uevents import DeviceWatcher
 from pyvirt.drivers.interfaces.events import EventKind
+from pyvirt.drivers.interfaces.inside import IAssignedDevices
 from pyvirt.drivers.interfaces.values import NodeDeviceRef
 from pyvirt.drivers.refusals import checkFlags
 from pyvirt.drivers.refusals import operationInvalid as invalid
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
+    from pyvirt.drivers.assigned.keeper import AssignedDevices
     from pyvirt.drivers.host.host import Host
 
 __all__ = ["NodeDevices"]
@@ -350,12 +352,15 @@ class NodeDevices:
         checkFlags("qemuNodeDeviceDetachFlags", flags, 0, ErrorDomain.QEMU)
         await self._named(name)
         assigning.checkDriver(driverName)
-        await assigning.detach(self._host, await self._address(name))
+        await self._assigned().detach(await self._address(name))
 
     async def nodeDeviceReAttach(self, name: str) -> None:
         """Give a PCI device back to its driver."""
-        await assigning.reattach(self._host, await self._address(name))
+        await self._assigned().reattach(await self._address(name))
 
     async def nodeDeviceReset(self, name: str) -> None:
         """Reset a PCI device."""
-        await assigning.reset(self._host, await self._address(name))
+        await self._assigned().reset(await self._address(name))
+
+    def _assigned(self) -> AssignedDevices:
+        return cast("AssignedDevices", self._host.component(IAssignedDevices))

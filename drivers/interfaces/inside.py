@@ -25,6 +25,10 @@ class ISecretValues(Interface):
         """
 
 
+class IAssignedDevices(Interface):
+    """Keeps the devices of the host that guests have: L{pyvirt.drivers.assigned.keeper.AssignedDevices}."""
+
+
 class ICompanionDriver(Interface):
     """A factory whose driver works beside those of hypervisors: its operations are on their connections too."""
 

@@ -4,6 +4,7 @@ What QEMU calls the devices of a guest: names that follow from kind and place, u
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pyvirt.definitions.domain._address import DIMMAddress, DriveAddress
@@ -11,15 +12,14 @@ from pyvirt.definitions.domain._top import Devices, DomainDefinition
 from pyvirt.definitions.domain.steps import diskIndex
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.machine import hasBuiltinIDE, hasPCIeRoot, isQ35
+from pyvirt.drivers.qemu.passed import isPassed
 
-__all__ = ["withAliases"]
+__all__ = ["cardsNamedAnew", "withAliases"]
 
 #: Kinds of devices whose names are the kind's with the number of the device.
 _NUMBERED = {
     "filesystems": "fs",
-    "interfaces": "net",
     "sounds": "sound",
-    "hostdevs": "hostdev",
     "redirdevs": "redir",
     "videos": "video",
     "inputs": "input",
@@ -63,6 +63,7 @@ def withAliases(definition: DomainDefinition) -> DomainDefinition:
         changes[group] = tuple(
             _named(each, f"{prefix}{number}") for number, each in enumerate(getattr(devices, group))
         )
+    changes["interfaces"], changes["hostdevs"] = _cards(devices)
     changes["consoles"] = _consoles(devices, changes["serials"])
     changes["memories"] = _memories(devices)
     if devices.memballoon is not None and devices.memballoon.model != "none":
@@ -72,6 +73,37 @@ def withAliases(definition: DomainDefinition) -> DomainDefinition:
     if devices.iommu is not None:
         changes["iommu"] = _named(devices.iommu, "iommu0")
     return replaced(definition, devices=replaced(devices, **changes))
+
+
+def _cards(devices: Devices) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Name network cards and devices of the host; cards that are such devices are numbered with those."""
+    cards, passed = [], 0
+    for nic in devices.interfaces:
+        if isPassed(nic):
+            cards.append(_named(nic, f"hostdev{passed}"))
+            passed += 1
+        else:
+            cards.append(_named(nic, f"net{len(cards) - passed}"))
+    others = (
+        _named(each, f"hostdev{passed + number}") for number, each in enumerate(devices.hostdevs)
+    )
+    return tuple(cards), tuple(others)
+
+
+def cardsNamedAnew(definition: DomainDefinition) -> DomainDefinition:
+    """Return a definition whose network cards and devices of the host have names by what the cards turned out to be."""
+    devices = definition.devices
+    changes = {
+        group: tuple(
+            replaced(each, alias=None) if _MADE_UP.fullmatch(each.alias or "") else each
+            for each in getattr(devices, group)
+        )
+        for group in ("interfaces", "hostdevs")
+    }
+    return withAliases(replaced(definition, devices=replaced(devices, **changes)))
+
+
+_MADE_UP = re.compile("(net|hostdev)[0-9]+")
 
 
 def _named(device: Any, alias: str) -> Any:

@@ -11,7 +11,9 @@ from typing import Any
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._source import NVMeSource
+from pyvirt.drivers.assigned.pci import pciName
 from pyvirt.drivers.qemu.blocks.chain import Image, below, chain
+from pyvirt.drivers.qemu.passed import passedDevices
 
 __all__ = ["BOTH", "READ", "Rules", "imageRules", "join", "ruleOf", "rulesOf"]
 
@@ -30,7 +32,7 @@ def imageRules(image: Any, access: str) -> Rules:
     path = getattr(source, "dev", None) or getattr(source, "file", None)
     rules = ruleOf(path, access)
     if isinstance(source, NVMeSource):
-        rules |= _vfio(f"/sys/bus/pci/devices/{_pciName(source.address)}")
+        rules |= _vfio(f"/sys/bus/pci/devices/{pciName(source.address)}")
     reservations = getattr(source, "reservations", None)
     if reservations is not None and getattr(reservations, "managed", None):
         rules |= ruleOf("/dev/mapper/control", BOTH)
@@ -61,9 +63,8 @@ def rulesOf(definition: DomainDefinition) -> Rules:
             join(found, imageRules(mirror, BOTH))
             for image in below(disk.mirror.backingStore):
                 join(found, imageRules(image, READ))
-    for device in devices.hostdevs:
-        if device.mode == "subsystem":
-            join(found, _hostDevice(device))
+    for passed in passedDevices(definition):
+        join(found, _hostDevice(passed.device))
     for memory in devices.memories:
         source = memory.source
         if memory.model in ("nvdimm", "virtio-pmem") and source is not None:
@@ -102,7 +103,7 @@ def _hostDevice(device: Any) -> Rules:
         if source.bus and source.device:
             return ruleOf(f"/dev/bus/usb/{source.bus:03}/{source.device:03}", BOTH)
     elif device.type == "pci":
-        return _vfio(f"/sys/bus/pci/devices/{_pciName(source.pci)}")
+        return _vfio(f"/sys/bus/pci/devices/{pciName(source.pci)}")
     elif device.type == "mdev":
         return _vfio(f"/sys/bus/mdev/devices/{source.uuid}")
     elif device.type == "scsi_host":
@@ -118,10 +119,6 @@ def _hostDevice(device: Any) -> Rules:
         access = READ if device.readonly else BOTH
         return ruleOf(f"/dev/{names[0]}", access) if names else {}
     return {}
-
-
-def _pciName(pci: Any) -> str:
-    return f"{pci.domain or 0:04x}:{pci.bus or 0:02x}:{pci.slot or 0:02x}.{pci.function or 0:x}"
 
 
 def _vfio(device: str) -> Rules:

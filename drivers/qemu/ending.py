@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.drivers.qemu.assigning import giveDevicesBack
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import removeFolder, removeSockets
 from pyvirt.drivers.qemu.guest import Guest
@@ -139,12 +140,13 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
         hypervisor.keepDefinition(domain)
     releasePorts(hypervisor, guest)
     await ended(hypervisor, domain, "stopped", live)
-    await disconnectAll(hypervisor, live)
     await endServers(hypervisor, live, guest)
     if not domain.persistent:
         removeState(hypervisor, live)
     giveAllBack(guest, live, moved=reason == c.VIR_DOMAIN_SHUTOFF_MIGRATED)
     guest.dropOverlays(guest.overlays)
+    await giveDevicesBack(hypervisor, live, guest)
+    await disconnectAll(hypervisor, live)
     removeSockets(live)
     closeEvents(guest)
     if guest.group is not None:

@@ -84,6 +84,7 @@ class Guest:
     @ivar recipient: whom its files are given to; None: they stay whose they are.
     @ivar taken: files that are given back when it is gone.
     @ivar overlays: files that what its transient disks write goes to, removed when it is gone.
+    @ivar unbound: PCI devices that were taken from their drivers.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Guest:
         self.taken: list[Taken] = []
         self.overlays: list[str] = []
         self.quietResets = 0
+        self.unbound: set[str] = set()
         self.group: GuestGroup | None = None
         self.access: DeviceAccess | None = None
         self.lockedBefore: int | None = None

@@ -15,20 +15,24 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._vsock import CID
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure, unsupportedConfig
-from pyvirt.drivers.qemu.usbaddresses import isUSBInterface
 from pyvirt.drivers.qemu.virtiofs import chooseShares
 from pyvirt.errors import ErrorDomain, VirtError
 
 __all__ = [
     "checkAccess",
+    "checkSCSIHosts",
     "checkShown",
-    "checkVFIO",
     "chooseDevices",
     "chooseDisplays",
+    "findUSB",
+    "hasNode",
+    "hasVFIO",
     "hostNodes",
     "hugePageMounts",
+    "openSCSIHosts",
     "openVsock",
     "renderNode",
+    "scsiNode",
     "usbDevice",
 ]
 
@@ -45,22 +49,12 @@ def chooseDevices(definition: DomainDefinition) -> DomainDefinition:
     @raise VirtError: something is not there.
     """
     devices = definition.devices
-    hosted = tuple(_hostDevice(each) for each in devices.hostdevs)
-    for nic in devices.interfaces:
-        if isUSBInterface(nic):
-            _usb(nic)
-        elif nic.type == "hostdev":
-            checkVFIO()
-        if nic.type == "hostdev":
-            raise unsupportedConfig("network cards that are devices of the host are not supported")
     for tpm in devices.tpms:
         if tpm.backend.type == "passthrough":
             _checkTPM(tpm.backend.device or "/dev/tpm0")
     graphics = tuple(_display(each) for each in devices.graphics)
     _checkFiles(devices)
-    return chooseShares(
-        replaced(definition, devices=replaced(devices, hostdevs=hosted, graphics=graphics))
-    )
+    return chooseShares(replaced(definition, devices=replaced(devices, graphics=graphics)))
 
 
 def chooseDisplays(definition: DomainDefinition) -> DomainDefinition:
@@ -83,8 +77,10 @@ def checkShown(definition: DomainDefinition) -> None:
         if tpm.backend.type == "passthrough":
             _checkTPM(tpm.backend.device or "/dev/tpm0")
     for host in definition.devices.hostdevs:
-        if host.mode == "subsystem" and host.type in ("scsi", "scsi_host"):
-            _hostDevice(host)
+        if host.mode == "subsystem" and host.type == "scsi" and host.source.protocol != "iscsi":
+            scsiNode(host.source)
+        elif host.mode == "subsystem" and host.type == "scsi_host":
+            checkSCSIHosts()
 
 
 # Files of devices
@@ -206,55 +202,71 @@ def _display(graphics: Any) -> Any:
 # Devices of the host
 
 
-def _hostDevice(device: Any) -> Any:
-    if device.mode != "subsystem":
-        return device
-    source = device.source
-    if device.type == "pci":
-        checkVFIO()
-    elif device.type == "usb":
-        return _usb(device)
-    elif device.type == "scsi" and source.protocol != "iscsi":
-        _checkSCSI(source)
-    elif device.type == "scsi_host" and not os.path.exists("/dev/vhost-scsi"):
+def checkSCSIHosts() -> None:
+    """
+    Look whether the kernel serves SCSI hosts.
+
+    @raise VirtError: it does not.
+    """
+    if not os.path.exists("/dev/vhost-scsi"):
         raise unsupportedConfig(
             "vhost-scsi device file '/dev/vhost-scsi' cannot be found", ErrorDomain.NONE
         )
-    elif device.type == "mdev" and not hasVFIO():
-        raise unsupportedConfig("Mediated host device assignment requires VFIO support")
-    return device
+
+
+def openSCSIHosts(definition: DomainDefinition) -> dict[str, int]:
+    """
+    Open the kernel's end of each SCSI host of a guest.
+
+    @return: the descriptors by their places on the command line.
+    @raise VirtError: one cannot be opened; then none is.
+    """
+    found: dict[str, int] = {}
+    for device in definition.devices.hostdevs:
+        if device.mode != "subsystem" or device.type != "scsi_host":
+            continue
+        try:
+            found[f"vhost-{device.alias}"] = os.open("/dev/vhost-scsi", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as problem:
+            for fd in found.values():
+                os.close(fd)
+            raise systemFailure(
+                problem, "Failed to open /dev/vhost-scsi", ErrorDomain.NONE
+            ) from None
+    return found
+
+
+def hasNode() -> bool:
+    """Return whether the kernel has VFIO."""
+    return os.path.exists("/dev/vfio/vfio")
 
 
 def hasVFIO() -> bool:
-    """Return whether the host can hand devices over to guests."""
+    """Return whether the host can hand PCI devices over to guests."""
     try:
         groups = os.listdir("/sys/kernel/iommu_groups")
     except OSError:
         return False
-    return bool(groups) and os.path.exists("/dev/vfio/vfio")
+    return bool(groups) and hasNode()
 
 
-def checkVFIO() -> None:
+def scsiNode(source: Any) -> str:
     """
-    Look whether the host can hand PCI devices over to guests.
+    Return the generic device of a SCSI device.
 
-    @raise VirtError: it cannot.
+    @raise VirtError: there is none.
     """
-    if not hasVFIO():
-        raise unsupportedConfig("host doesn't support passthrough of host PCI devices")
-
-
-def _checkSCSI(source: Any) -> None:
     host = (source.adapter or "").removeprefix("scsi_host")
     address = source.scsi
     where = f"{host}:{address.bus or 0}:{address.target or 0}:{address.unit or 0}"
     folder = f"/sys/bus/scsi/devices/{where}/scsi_generic"
     try:
-        os.listdir(folder)
+        names = sorted(os.listdir(folder))
     except OSError as problem:
         raise systemFailure(
             problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
         ) from None
+    return f"/dev/{names[0]}" if names else "/dev/sg"
 
 
 def usbDevice(source: Any, folder: str = "/sys/bus/usb/devices") -> tuple[int, int] | None:
@@ -298,8 +310,9 @@ def usbDevice(source: Any, folder: str = "/sys/bus/usb/devices") -> tuple[int, i
         found.append(place)
     if len(found) > 1:
         raise failed(
-            f"multiple USB devices for {source.vendor:x}:{source.product:x}, "
-            "use <address> to specify one"
+            f"Multiple USB devices for {source.vendor:x}:{source.product or 0:x}, "
+            "use <address> to specify one",
+            ErrorDomain.NONE,
         )
     return found[0] if found else None
 
@@ -309,25 +322,22 @@ def _read(path: str) -> str:
         return file.read(64).strip()
 
 
-def _usb(device: Any) -> Any:
-    source = device.source.pci if device.type == "hostdev" else device.source
+def findUSB(source: Any, *, optional: bool = False) -> tuple[int, int] | None:
+    """
+    Find a USB device that a guest is to have.
+
+    @param source: says which.
+    @param optional: the guest can do without.
+    @return: bus and device; None: it is not there.
+    @raise VirtError: it must be there and is not, or there are several.
+    """
     found = usbDevice(source)
-    if found is None:
-        if source.vendor is not None and (source.bus or source.device):
-            raise internal(
-                f"Did not find USB device {source.vendor:04x}:{source.product or 0:04x} "
-                f"bus:{source.bus} device:{source.device}",
-                ErrorDomain.NONE,
-            )
-        if source.vendor is not None:
-            raise internal(
-                f"Did not find USB device {source.vendor:04x}:{source.product or 0:04x}",
-                ErrorDomain.NONE,
-            )
-        raise internal(
-            f"Did not find USB device bus:{source.bus} device:{source.device}", ErrorDomain.NONE
-        )
-    return replaced(device, source=replaced(source, bus=found[0], device=found[1]))
+    if found is not None or optional:
+        return found
+    named = f"{source.vendor:04x}:{source.product or 0:04x}" if source.vendor is not None else ""
+    where = f"bus:{source.bus} device:{source.device}" if source.bus or source.device else ""
+    said = " ".join(filter(None, (named, where)))
+    raise internal(f"Did not find USB device {said}", ErrorDomain.NONE)
 
 
 # Sockets between host and guest

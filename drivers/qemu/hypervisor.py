@@ -303,6 +303,8 @@ class Hypervisor(Background):
             peer="" if long is None else long.peer,
             taken=tuple(guest.taken),
             overlays=tuple(guest.overlays),
+            unbound=tuple(sorted(guest.unbound)),
+            lockedBefore=guest.lockedBefore,
             lastNode=guest.lastNode,
             volumes=tuple(guest.volumes.items()),
             blockJobs=tuple(each.attributes() for each in guest.blockJobs.values()),

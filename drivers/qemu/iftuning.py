@@ -20,6 +20,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.networking import isDirect
 from pyvirt.drivers.qemu.networkports import promise
+from pyvirt.drivers.qemu.passed import isPassed
 from pyvirt.drivers.qemu.refusals import checkFlags, unsupportedConfig
 from pyvirt.drivers.traffic import (
     BANDWIDTH,
@@ -73,10 +74,10 @@ class InterfaceTuning:
             if running is not None:
                 wanted.append(running)
             for interface in wanted:
-                if interface.type not in _SHAPED:
+                kind = "hostdev" if isPassed(interface) else interface.type
+                if kind not in _SHAPED:
                     raise unsupportedConfig(
-                        f"setting bandwidth on interfaces of type '{interface.type}' "
-                        "is not implemented yet"
+                        f"setting bandwidth on interfaces of type '{kind}' is not implemented yet"
                     )
             if running is not None:
                 bandwidth = bandwidthOf(running.bandwidth, given)

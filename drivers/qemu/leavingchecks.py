@@ -121,11 +121,6 @@ async def checkLeaving(domain: Domain) -> None:
         raise operationInvalid("domain has active block job")
     if any(disk.transient is not None for disk in domain.definition.devices.disks):
         raise operationInvalid("migration with transient disk is not supported")
-    for device in domain.definition.devices.hostdevs:
-        if device.mode == "subsystem":
-            raise operationInvalid(
-                f"cannot migrate a domain with <hostdev mode='subsystem' type='{device.type}'>"
-            )
 
 
 async def checkMovable(

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import resource
-from typing import Any
 
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._source import NVMeSource
-from pyvirt.drivers.qemu.blocks.chain import chain
 from pyvirt.drivers.qemu.cgrouplimits import UNLIMITED
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.passed import nvmeSources, passedDevices, usesVFIO
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
 from pyvirt.errors import ErrorDomain
 
@@ -31,22 +29,11 @@ def lockLimit(definition: DomainDefinition) -> int | None:
         return hard << 10
     if definition.memoryBacking is not None and definition.memoryBacking.locked:
         return UNLIMITED
-    devices: Any = definition.devices
-    ways = sum(each.type == "vdpa" for each in devices.interfaces)
-    handed = sum(
-        each.mode == "subsystem" and each.type in ("pci", "mdev") and _isVFIO(each)
-        for each in devices.hostdevs
-    ) + sum(each.type == "hostdev" for each in devices.interfaces)
-    served = any(
-        isinstance(image.source, NVMeSource) for disk in devices.disks for image in chain(disk)
-    )
+    ways = sum(nic.type == "vdpa" for nic in definition.devices.interfaces)
+    handed = sum(map(usesVFIO, passedDevices(definition))) + len(nvmeSources(definition))
     # Behind a unit that translates addresses each device has a view of its own.
-    ways += handed + served if devices.iommu is not None else bool(handed or served)
+    ways += handed if definition.devices.iommu is not None else bool(handed)
     return (int(definition.memory.amount) * ways + _MORE) << 10 if ways else None
-
-
-def _isVFIO(device: Any) -> bool:
-    return device.type == "pci" or getattr(device, "model", None) == "vfio-pci"
 
 
 def checkLockLimit(definition: DomainDefinition, guest: Guest) -> None:

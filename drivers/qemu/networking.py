@@ -22,12 +22,13 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._net import NetTarget
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu import openvswitch, taps
+from pyvirt.drivers.qemu.aliases import cardsNamedAnew
 from pyvirt.drivers.qemu.bridging import plugTap
 from pyvirt.drivers.qemu.command.nets import isTap, queuesOf
-from pyvirt.drivers.qemu.hostends import checkVFIO
 from pyvirt.drivers.qemu.netchecks import checkDirect, checkPort
 from pyvirt.drivers.qemu.netfilters import bindFilter, unbindFilter
 from pyvirt.drivers.qemu.networkports import Actual, findActual, releasePort
+from pyvirt.drivers.qemu.passed import isPassed
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.store import writeWhole
 from pyvirt.drivers.traffic import limitTraffic, plainQueue, unlimited
@@ -45,6 +46,8 @@ __all__ = [
     "connectAll",
     "disconnect",
     "disconnectAll",
+    "plug",
+    "plugAll",
     "reserveNames",
     "switchDirect",
 ]
@@ -79,53 +82,55 @@ def closeAll(connections: Connections) -> None:
         os.close(fd)
 
 
+def _became(domain: Domain, number: int, made: Any) -> None:
+    """One card of a guest is another now."""
+    devices = domain.definition.devices
+    interfaces = list(devices.interfaces)
+    interfaces[number] = made
+    devices = replaced(devices, interfaces=tuple(interfaces))
+    domain.definition = replaced(domain.definition, devices=devices)
+
+
+async def plugAll(hypervisor: Hypervisor, domain: Domain) -> list[Actual | None]:
+    """
+    Get every card of a guest its port of a network; C{domain.definition} tells at any time which there are.
+
+    @return: what each is connected to.
+    @raise VirtError: one cannot be had.  The caller takes the others back.
+    """
+    found: list[Actual | None] = []
+    for number, nic in enumerate(domain.definition.devices.interfaces):
+        plugged, actual = await plug(hypervisor, domain.definition, nic)
+        if plugged is not nic:
+            _became(domain, number, plugged)
+        found.append(actual)
+    if any(actual is not None and actual.type == "hostdev" for actual in found):
+        domain.definition = cardsNamedAnew(domain.definition)
+    return found
+
+
 async def connectAll(
-    hypervisor: Hypervisor, domain: Domain, connections: Connections
+    hypervisor: Hypervisor,
+    domain: Domain,
+    plugged: list[Actual | None],
+    connections: Connections,
 ) -> DomainDefinition:
     """
     Make the host's end of every card of a guest; C{domain.definition} tells at any time what there is.
 
-    All get their ports of networks before anything is made.
-
+    @param plugged: what each is connected to.
     @return: the definition with the names of devices.
     @raise VirtError: one cannot be made.  The caller takes the others back.
     """
-
-    def became(number: int, made: Any) -> None:
-        devices = domain.definition.devices
-        interfaces = list(devices.interfaces)
-        interfaces[number] = made
-        devices = replaced(devices, interfaces=tuple(interfaces))
-        domain.definition = replaced(domain.definition, devices=devices)
-
-    found: list[tuple[Any, Actual | None]] = []
-    for number, nic in enumerate(domain.definition.devices.interfaces):
-        plugged, actual = await _plug(hypervisor, domain.definition, nic)
-        if plugged is not nic:
-            became(number, plugged)
-        found.append((plugged, actual))
-    for number, (nic, actual) in enumerate(found):
-        made = await _connect(hypervisor, domain.definition, nic, actual, connections)
+    for number, actual in enumerate(plugged):
+        nic = domain.definition.devices.interfaces[number]
+        made = await connect(hypervisor, domain.definition, nic, actual, connections)
         if made is not nic:
-            became(number, made)
+            _became(domain, number, made)
     return domain.definition
 
 
-async def connect(
-    hypervisor: Hypervisor, definition: DomainDefinition, nic: Any, connections: Connections
-) -> Any:
-    """
-    Make the host's end of one card.
-
-    @param definition: of the running guest.
-    @return: the card with the name of its device.
-    @raise VirtError: it cannot be made; nothing is left of it.
-    """
-    plugged, actual = await _plug(hypervisor, definition, nic)
-    return await _connect(hypervisor, definition, plugged, actual, connections)
-
-
-async def _plug(
+async def plug(
     hypervisor: Hypervisor, definition: DomainDefinition, nic: Any
 ) -> tuple[Any, Actual | None]:
     """
@@ -142,13 +147,21 @@ async def _plug(
     return nic, actual
 
 
-async def _connect(
+async def connect(
     hypervisor: Hypervisor,
     definition: DomainDefinition,
     nic: Any,
     actual: Actual | None,
     connections: Connections,
 ) -> Any:
+    """
+    Make the host's end of one card.
+
+    @param definition: of the running guest.
+    @param actual: what it is connected to.
+    @return: the card with the name of its device.
+    @raise VirtError: it cannot be made; nothing is left of it.
+    """
     if nic.type == "vdpa":
         path = nic.source.dev or ""
         try:
@@ -156,16 +169,11 @@ async def _connect(
         except OSError as problem:
             raise systemFailure(problem, f"Unable to open '{path}' for vdpa device") from None
         return nic
-    if actual is None:
+    if actual is None or isPassed(nic):
         return nic
     made = nic
     fds: list[int] = []
     try:
-        if actual.type == "hostdev":
-            checkVFIO()
-            raise unsupportedConfig(
-                f"network '{nic.source.network}' gives guests devices of the host"
-            )
         if actual.type == "direct":
             checkDirect(nic, actual)
             name, fds = await _macvtap(hypervisor, nic, actual)

@@ -106,7 +106,12 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
         }
         kept = {field: getattr(nic, field) for field in changes}
         actual = None if plug is None else plug.type
-        changes["defined"] = NetDefined(actual=actual, **kept)
+        handed = plug is not None and plug.type == "hostdev-pci"
+        changes["defined"] = NetDefined(
+            actual="hostdev" if handed else actual,
+            managed=plug.managed if plug is not None and handed else None,
+            **kept,
+        )
         if plug is not None and plug.type in ("network", "bridge"):
             return Actual(
                 type="bridge",
@@ -125,7 +130,8 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
             )
         if plug is not None and plug.driver == "kvm":
             raise unsupportedConfig("host doesn't support legacy PCI passthrough")
-        return Actual(type="hostdev", source=source, changes=changes)
+        device = None if plug is None else plug.address
+        return Actual(type="hostdev", source=replaced(source, pci=device), changes=changes)
     except BaseException:
         await _delete(networks, ref)
         raise
@@ -221,6 +227,9 @@ async def reclaimPort(hypervisor: Hypervisor, definition: DomainDefinition, nic:
         plug = Plug(type=kind or "network", bridge=source.bridge)
     elif source.dev is not None:
         plug = Plug(type="direct", dev=source.dev, mode=source.mode)
+    elif source.pci is not None:
+        managed = nic.defined is not None and nic.defined.managed
+        plug = Plug(type="hostdev-pci", managed=bool(managed), address=source.pci)
     else:
         return nic
     port = _portOf(hypervisor, definition, nic, plug)

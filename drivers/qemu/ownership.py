@@ -23,6 +23,7 @@ from pyvirt.errors import ErrorDomain, VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.guest import Guest
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
+    from pyvirt.drivers.qemu.passed import Passed
 
 __all__ = [
     "Taken",
@@ -31,11 +32,13 @@ __all__ = [
     "disown",
     "giveAllBack",
     "giveBack",
+    "giveNodesBack",
     "giveSomeBack",
     "letFileGo",
     "moveOwner",
     "ownedFiles",
     "recipient",
+    "takeNodes",
     "takeOver",
 ]
 
@@ -153,6 +156,29 @@ def takeOver(
     """
     for path, back, label in ownedFiles(definition):
         _take(path, label or owner, back, remembers, taken)
+
+
+def takeNodes(hypervisor: Hypervisor, guest: Guest, passed: Iterable[Passed]) -> None:
+    """
+    Give a guest the files by which it gets at devices of the host.
+
+    @raise VirtError: one is not there, or cannot be given.
+    """
+    from pyvirt.drivers.qemu.assigning import nodesOf
+
+    known = {each.path for each in guest.taken}
+    for path, remembers in nodesOf(hypervisor, passed):
+        if guest.recipient is None or path in known:
+            continue
+        known.add(path)
+        remembers = remembers and bool(hypervisor.config["remember_owner"])
+        _take(path, guest.recipient, True, remembers, guest.taken)
+
+
+def giveNodesBack(guest: Guest, paths: Iterable[str]) -> None:
+    """Give files back by which a guest got at devices of the host that it has no more."""
+    gone = set(paths)
+    giveBack(_pop(guest, lambda each: each.path in gone), guest.owner)
 
 
 def claimFile(hypervisor: Hypervisor, guest: Guest, path: str) -> None:

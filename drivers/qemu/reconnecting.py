@@ -14,7 +14,9 @@ from twisted.logger import Logger
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.filestore import firstSinceBoot
+from pyvirt.drivers.interfaces.inside import IAssignedDevices
 from pyvirt.drivers.qemu import ending, happenings, locks
+from pyvirt.drivers.qemu.assigning import adoptDevices
 from pyvirt.drivers.qemu.blocks.jobs import BlockJob, refreshJobs
 from pyvirt.drivers.qemu.blocks.recognizing import recognize
 from pyvirt.drivers.qemu.bridging import plugAgain
@@ -107,6 +109,8 @@ def _added(hypervisor: Hypervisor, definition: DomainDefinition) -> Domain:
 async def findAgain(hypervisor: Hypervisor) -> None:
     """Find the guests that an earlier life of the daemon left running, and what happened meanwhile."""
     waiting = []
+    # Who keeps devices of the host is there before anybody wants one.
+    hypervisor.companion(IAssignedDevices)
     if hypervisor.privileged:
         endUnclaimed(hypervisor.layout.lib, hypervisor.store.statusNames())
     for name, status in list(hypervisor.store.statuses()):
@@ -158,6 +162,8 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     guest.thresholds = True
     guest.taken = completed(status.taken, definition)
     guest.overlays = list(status.overlays)
+    guest.unbound = set(status.unbound)
+    guest.lockedBefore = status.lockedBefore
     guest.owner = ownerOf(definition, hypervisor.owner)
     guest.recipient = recipient(hypervisor, guest, definition)
     guest.volumes = dict(status.volumes)
@@ -168,6 +174,7 @@ async def _reconnect(hypervisor: Hypervisor, domain: Domain, status: Status) -> 
     domain.definition = definition
     domain.guest = guest
     adoptGroup(hypervisor, domain, guest)
+    adoptDevices(hypervisor, definition, guest)
     openEvents(definition, guest, quietly=True)
     hypervisor.domains.identify(domain, status.id)
     _setState(domain, status)

@@ -18,6 +18,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.interfaces.locking import Launch
 from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
+from pyvirt.drivers.qemu.assigning import takeDevices
 from pyvirt.drivers.qemu.blocks.chain import chain, localPath, pathOf
 from pyvirt.drivers.qemu.capabilities.hostmodel import requireCPU, withHostModel
 from pyvirt.drivers.qemu.changing import copied
@@ -38,7 +39,8 @@ from pyvirt.drivers.qemu.labels import labelled, ownerOf
 from pyvirt.drivers.qemu.live import prepareLive, releasePorts
 from pyvirt.drivers.qemu.lockedmemory import checkLockLimit, lockLimit
 from pyvirt.drivers.qemu.networkports import listenOnNetworks
-from pyvirt.drivers.qemu.ownership import recipient, takeOver
+from pyvirt.drivers.qemu.ownership import recipient, takeNodes, takeOver
+from pyvirt.drivers.qemu.passed import passedDevices
 from pyvirt.drivers.qemu.perfevents import openEvents
 from pyvirt.drivers.qemu.placement import enterGroup, entering, makeGroup, placeThreads
 from pyvirt.drivers.qemu.qmp import MonitorLost
@@ -143,11 +145,15 @@ async def start(
         makeVariables(live, descriptors, owner, reset=resetVariables)
         if live.os.loader is not None and live.os.loader.path:
             hostends.checkAccess(live.os.loader.path)
+        plugged = await networking.plugAll(hypervisor, domain)
+        live = await takeDevices(hypervisor, domain.definition, guest, boots=boots)
+        domain.definition = live
         makeOutputs(live)
         guest.recipient = recipient(hypervisor, guest, live)
         if guest.recipient is not None:
             remembers = bool(hypervisor.config["remember_owner"])
             takeOver(live, guest.recipient, remembers, guest.taken)
+        takeNodes(hypervisor, guest, passedDevices(live))
         guestLog = GuestLog(layout.log(domain.name), hypervisor.logs.limits)
         hypervisor.logs.follow(guestLog.path)
         # A guest that comes from another host gets its leases when it has come.
@@ -156,6 +162,7 @@ async def start(
         try:
             domain.definition, vsock = hostends.openVsock(live)
             connections.numbers.update(vsock)
+            connections.numbers.update(hostends.openSCSIHosts(live))
             connections.numbers.update(duplicates(domain.fdGroups, live))
             connections.numbers |= await serving.startServers(
                 hypervisor,
@@ -165,7 +172,7 @@ async def start(
                 programs,
                 incoming=incoming is not None or incomingURI is not None,
             )
-            live = await networking.connectAll(hypervisor, domain, connections)
+            live = await networking.connectAll(hypervisor, domain, plugged, connections)
             unplaced = replaced(live, resource=base.resource)
             await announce(hypervisor, domain, "start", unplaced)
             checkLockLimit(domain.definition, guest)

@@ -24,7 +24,8 @@ from pyvirt.drivers.qemu.bulkstatistics import BulkStatistics
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.memoryfacts import memoryStatistics
-from pyvirt.drivers.qemu.netfacts import interfaceCounters
+from pyvirt.drivers.qemu.netfacts import interfaceCounters, passedCounters
+from pyvirt.drivers.qemu.passed import hostDevice, isPassed
 from pyvirt.drivers.qemu.perfevents import PerfEvents
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
@@ -161,6 +162,8 @@ class DomainStatistics(PerfEvents, BulkStatistics):
             mac = interface.mac.address if interface.mac is not None else None
             if device not in (name, mac):
                 continue
+            if isPassed(interface) and hostDevice(interface).type == "pci":
+                return passedCounters(self._hypervisor, interface)
             if name is None:
                 raise internal("Interface name not provided", ErrorDomain.NONE)
             return interfaceCounters(name)

@@ -44,6 +44,8 @@ class Status:
     @ivar definition: what it runs as.
     @ivar askedCPU: the processor that it was started with, if it has become another.
     @ivar volumes: disks that are volumes of pools, by what the guest calls them.
+    @ivar unbound: PCI devices that were taken from their drivers.
+    @ivar lockedBefore: how many bytes it could lock before it got what needs more, None: it did not.
     @ivar fakeReboot: it is to start again when it has shut down.
     @ivar job: what it is busy with; of a migration also how far that is (C{phase}), what it was asked with
         (C{flags}), and where the destination's daemon is (C{peer}), if this one leads.
@@ -67,6 +69,8 @@ class Status:
     peer: str
     taken: tuple[Taken, ...]
     overlays: tuple[str, ...]
+    unbound: tuple[str, ...]
+    lockedBefore: int | None
     lastNode: int
     volumes: tuple[tuple[str, Volume], ...]
     blockJobs: tuple[Mapping[str, str], ...]
@@ -192,6 +196,9 @@ class Store:
             out.append("  </blockjobs>\n")
         if status.backup is not None:
             out.append(f"  <backup>{escape(status.backup)}</backup>\n")
+        out += [f"  <unbound device='{escape(each)}'/>\n" for each in status.unbound]
+        if status.lockedBefore is not None:
+            out.append(f"  <originalMemlock>{status.lockedBefore}</originalMemlock>\n")
         if status.askedCPU is not None:
             writer(CPU)(status.askedCPU, out, "  ", "cpu", Context())
         for file in status.taken:
@@ -316,6 +323,8 @@ def readStatus(text: str) -> Status:
             for each in tree.iterfind("owner")
         ),
         overlays=tuple(each.get("path", "") for each in tree.iterfind("overlay")),
+        lockedBefore=int(said) if (said := tree.findtext("originalMemlock")) else None,
+        unbound=tuple(each.get("device", "") for each in tree.iterfind("unbound")),
         lastNode=int(node.get("index", "0")) if (node := tree.find("nodename")) is not None else 0,
         volumes=tuple(
             (

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from tests.interop.hostsessions import HostSessions
 from tests.interop.networkpools import FUNCTIONS, POOLED
 from tests.interop.networkservers import SERVERS
-from tests.interop.qemuworld import PyvirtWorld, requireQEMU
+from tests.interop.passing import EMULATOR, KERNEL, MACHINE, PASSED
+from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, requireQEMU
 from tests.interop.reloadsession import RELOADED
 from tests.interop.support import found
 
@@ -675,12 +676,31 @@ class NetworkTests(HostSessions):
         self.compare(PORTS + POOLED)
 
 
+class _LibvirtWorld(LibvirtWorld):
+    """One whose udev takes files for the system's."""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "SYSTEMD_DEVICE_VERIFY_SYSFS": "0"}
+
+
 class DeviceTests(HostSessions):
-    """Interfaces and devices of the host, and network filters."""
+    """Interfaces and devices of the host, network filters, and devices that guests get."""
+
+    kinds = (_LibvirtWorld, PyvirtWorld)
+
+    def squeezed(self, line: str, text: str) -> str:
+        """Take out which process could not lock memory."""
+        text = re.sub(r"of process \d+ to", "of process N to", text)
+        return re.sub(r"vhostfd\W+\w+", "vhostfd", text)
 
     def test_session(self) -> None:
-        """What the host has is described alike; filters are kept, and refused where they make no sense."""
-        self.compare(DEVICES)
+        """What the host has is described alike; guests get it alike; filters are kept, and refused where they make no sense."""
+        for world in self.worlds:
+            world.write("machine.py", MACHINE)
+            world.write("kernel.py", KERNEL)
+            emulator = world.write("emulator", EMULATOR.replace("FOLDER", world.folder))
+            os.chmod(emulator, 0o755)
+        self.compare(DEVICES + PASSED)
 
 
 class ReloadTests(HostSessions):

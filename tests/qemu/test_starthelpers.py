@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pyvirt.definitions.domain import parseDomain
-from pyvirt.drivers.qemu import hostends, openvswitch, tpms, virtiofs
+from pyvirt.drivers.qemu import openvswitch, tpms, virtiofs
 from pyvirt.drivers.qemu.command.values import CommandLine, place
 from pyvirt.drivers.qemu.gpuservers import featuresOf
 from pyvirt.drivers.qemu.helpers import isListening
@@ -241,18 +241,6 @@ class HostTests(SynchronousTestCase):
         self.assertEqual(usbDevice(source(other + "<address bus='1' device='3'/>"), top), None)
         error = self.assertRaises(VirtError, usbDevice, source(other), f"{top}/nowhere")
         self.assertIn("cannot open directory", str(error))
-
-    def test_cards(self) -> None:
-        """No guest starts without a network card that it has: those that are the host's devices are refused."""
-        self.patch(hostends, "hasVFIO", lambda: True)
-        self.patch(hostends, "usbDevice", lambda source: (1, 7))
-        for source in ("type='pci' domain='0' bus='7' slot='0'", "type='usb' bus='1' device='7'"):
-            definition = parseDomain(
-                "<domain type='qemu'><name>g</name><memory>1024</memory><os><type>hvm</type></os><devices>"
-                f"<interface type='hostdev'><source><address {source}/></source></interface></devices></domain>"
-            )
-            error = self.assertRaises(VirtError, hostends.chooseDevices, definition)
-            self.assertIn("cards that are devices of the host are not supported", str(error))
 
     def test_renderNode(self) -> None:
         """

@@ -9,11 +9,13 @@ from typing import Any
 from pyvirt.definitions.domain._address import DriveAddress
 from pyvirt.definitions.domain._source import NetworkSource
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.assigned.pci import pciName
 from pyvirt.drivers.qemu.command.arguments import Builder, jsonText
 from pyvirt.drivers.qemu.command.disks import numbered
 from pyvirt.drivers.qemu.command.nets import romProps
 from pyvirt.drivers.qemu.command.secretobjects import addSecret
 from pyvirt.drivers.qemu.command.values import Secret, place
+from pyvirt.drivers.qemu.passed import passedDevices
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = ["addHostDevices", "hostDeviceProps"]
@@ -22,10 +24,9 @@ __all__ = ["addHostDevices", "hostDeviceProps"]
 def addHostDevices(b: Builder) -> None:
     """Add every device of the host."""
     nodes = sum(map(len, numbered(b.devices.disks)))
-    for number, device in enumerate(b.devices.hostdevs):
-        if device.mode != "subsystem":
-            continue
-        boot = b.bootIndex("hostdevs", number, device)
+    for passed in passedDevices(b.definition):
+        device = passed.device
+        boot = b.bootIndex(passed.kind, passed.place, device)
         if device.type == "scsi":
             # Their nodes are counted on from those of disks.
             nodes += 1
@@ -53,7 +54,7 @@ def hostDeviceProps(b: Builder, device: Any, boot: int | None) -> dict[str, Any]
             )
         values = {
             "driver": "vfio-pci",
-            "host": f"{pci.domain or 0:04x}:{pci.bus or 0:02x}:{pci.slot or 0:02x}.{pci.function or 0:x}",
+            "host": pciName(pci),
             "id": device.alias,
         }
         if boot is not None:
@@ -62,17 +63,16 @@ def hostDeviceProps(b: Builder, device: Any, boot: int | None) -> dict[str, Any]
             values["failover_pair_id"] = device.teaming.persistent
         return values | b.address(device) | romProps(device)
     if device.type == "usb":
-        if not (source.bus and source.device):
+        if not (source.bus and source.device) and not source.missing:
             raise virtError(
                 ErrorCode.INTERNAL_ERROR,
                 "USB host device is missing bus/device information",
                 ErrorDomain.QEMU,
             )
-        values = {
-            "driver": "usb-host",
-            "hostdevice": f"/dev/bus/usb/{source.bus:03}/{source.device:03}",
-            "id": device.alias,
-        }
+        values = {"driver": "usb-host"}
+        if not source.missing:
+            values["hostdevice"] = f"/dev/bus/usb/{source.bus:03}/{source.device:03}"
+        values["id"] = device.alias
         if boot is not None:
             values["bootindex"] = boot
         if source.guestReset is not None:
@@ -110,7 +110,7 @@ def hostDeviceProps(b: Builder, device: Any, boot: int | None) -> dict[str, Any]
 def _addSCSI(b: Builder, device: Any, number: int, boot: int | None) -> None:
     """Add a SCSI device: its node, and its place on a controller."""
     source = device.source
-    name = f"libvirt-{number if b.host.shown else device.alias}-backend"
+    name = f"libvirt-{number if source.node is None else source.node}-backend"
     if source.protocol == "iscsi":
         from pyvirt.drivers.qemu.command.blockdevs import sourceProps
 
@@ -132,7 +132,7 @@ def _addSCSI(b: Builder, device: Any, number: int, boot: int | None) -> None:
             )
         props = sourceProps(network, secrets)
     else:
-        props = {"driver": "host_device", "filename": place(f"sg-{device.alias}")}
+        props = {"driver": "host_device", "filename": source.path or place(f"sg-{device.alias}")}
     props |= {"node-name": name, "read-only": device.readonly}
     b.add("-blockdev", jsonText(props))
     address = device.address

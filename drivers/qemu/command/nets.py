@@ -11,6 +11,9 @@ from typing import Any
 
 from pyvirt.drivers.qemu.command.arguments import Builder, escaped, jsonText
 from pyvirt.drivers.qemu.command.values import place
+from pyvirt.drivers.qemu.passed import isPassed
+from pyvirt.drivers.qemu.refusals import internal
+from pyvirt.errors import ErrorDomain
 
 __all__ = ["addInterfaces", "hostProps", "isTap", "nicProps"]
 
@@ -32,7 +35,10 @@ def isTap(nic: Any) -> bool:
 def addInterfaces(b: Builder) -> None:
     """Add every network card."""
     for number, nic in enumerate(b.devices.interfaces):
-        if nic.type == "hostdev":
+        if isPassed(nic):
+            if b.host.shown and nic.hostDriver is None:
+                raise internal("argument key 'driver' must not have null value", ErrorDomain.NONE)
+            # They come with the devices of the host.
             continue
         if nic.type == "vhostuser":
             _addSocket(b, nic)
@@ -202,6 +208,7 @@ def nicProps(b: Builder, nic: Any, boot: int | None) -> dict[str, Any]:
             values["rss"] = driver.rss
         if driver.rss_hash_report is not None:
             values["hash"] = driver.rss_hash_report
+    if virtio and not b.host.shown:
         if nic.mtu is not None:
             values["host_mtu"] = nic.mtu
         if nic.teaming is not None and nic.teaming.type == "persistent":

@@ -20,6 +20,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import withDevice
 from pyvirt.drivers.devicekinds import everyDevice
 from pyvirt.drivers.qemu import locks
+from pyvirt.drivers.qemu.assigning import giveDevicesBack, nodesOf, takeDevices
 from pyvirt.drivers.qemu.blocks.chain import chain, chainsDetected
 from pyvirt.drivers.qemu.command.afterwards import afterwards
 from pyvirt.drivers.qemu.command.nets import isTap
@@ -28,6 +29,7 @@ from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.fdgroups import duplicates
 from pyvirt.drivers.qemu.files import makeOutputs
 from pyvirt.drivers.qemu.guest import Guest
+from pyvirt.drivers.qemu.hostends import openSCSIHosts
 from pyvirt.drivers.qemu.live import (
     channelPlaced,
     encrypting,
@@ -36,8 +38,22 @@ from pyvirt.drivers.qemu.live import (
     uncached,
 )
 from pyvirt.drivers.qemu.lockedmemory import moveLockLimit
-from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect
-from pyvirt.drivers.qemu.ownership import Taken, giveSomeBack, takeOver
+from pyvirt.drivers.qemu.networking import Connections, closeAll, connect, disconnect, plug
+from pyvirt.drivers.qemu.networkports import Actual, releasePort
+from pyvirt.drivers.qemu.ownership import (
+    Taken,
+    giveNodesBack,
+    giveSomeBack,
+    takeNodes,
+    takeOver,
+)
+from pyvirt.drivers.qemu.passed import (
+    Passed,
+    hostDevice,
+    isPassed,
+    nvmeSources,
+    passedDevices,
+)
 from pyvirt.drivers.qemu.plugging.commands import Step, plugSteps
 from pyvirt.drivers.qemu.plugging.doing import run, takeBack
 from pyvirt.drivers.qemu.plugging.fitting import (
@@ -63,7 +79,17 @@ from pyvirt.errors import ErrorDomain, VirtError
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
 
-__all__ = ["access", "alone", "attachLive", "deviceRules", "freeSet", "numbered", "placeOf"]
+__all__ = [
+    "access",
+    "alone",
+    "attachLive",
+    "deviceRules",
+    "freeSet",
+    "handed",
+    "letNodesGo",
+    "numbered",
+    "placeOf",
+]
 
 log = Logger()
 
@@ -82,7 +108,6 @@ async def attachLive(
     base = domain.definition
     checkCompatible(base, kind, device)
     checkAdded(base, kind, device)
-    settings = hypervisor.config.values
     if kind == "disks" and there(base.devices, kind, device):
         # What is wrong with its images libvirt says first.
         _imagesOf(hypervisor, domain, guest, await placed(hypervisor, uncached(device)))
@@ -101,6 +126,31 @@ async def attachLive(
         asked = uncached(device)
         device = await placed(hypervisor, asked)
         remember(guest, asked, device)
+    actual = None
+    if kind == "interfaces":
+        device, actual = await plug(hypervisor, base, device)
+    try:
+        await _attach(hypervisor, domain, guest, kind, device, actual)
+    except BaseException:
+        if kind == "interfaces":
+            await releasePort(hypervisor, device)
+        raise
+
+
+async def _attach(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    kind: str,
+    device: Any,
+    actual: Actual | None,
+) -> None:
+    """
+    Plug in what has its port of a network, and the volumes that it is.
+
+    @raise VirtError: it cannot be; all is as it was.
+    """
+    base, settings = domain.definition, hypervisor.config.values
     changed, place = fitted(base, kind, device, guest.capabilities, hypervisor.random)
     if kind == "consoles":
         changed = withPorts(changed, base.devices.consoles, device, place)
@@ -121,7 +171,16 @@ async def attachLive(
     if kind == "memories" and device.model == "virtio-mem":
         device = replaced(device, target=replaced(device.target, current=0))
     added: list[Step] = []
+    passed, images = handed(kind, place, device)
+    taken, took = passed, False
     try:
+        if passed or images:
+            changed = withDevice(changed, kind, place, device)
+            changed = await takeDevices(hypervisor, changed, guest, passed, nvmes=images)
+            took = True
+        if passed:
+            device = getattr(changed.devices, kind)[place]
+            taken = handed(kind, place, device)[0]
         for each in controllers if missing is None else ():
             steps = _steps(hypervisor, guest, changed, "controllers", each)
             await run(hypervisor, guest, steps, added)
@@ -133,7 +192,7 @@ async def attachLive(
         changed = withDevice(changed, kind, place, device)
         async with (
             access(hypervisor, domain, guest, kind, device),
-            _connected(hypervisor, domain, changed, kind, device) as (device, connections),
+            _connected(hypervisor, domain, changed, kind, device, actual) as (device, connections),
         ):
             with _lockable(domain, guest, kind, device):
                 device = await _plugged(
@@ -141,6 +200,8 @@ async def attachLive(
                 )
     except BaseException:
         await takeBack(guest, added)
+        if took and domain.guest is guest:
+            await giveDevicesBack(hypervisor, changed, guest, taken, nvmes=images)
         if domain.guest is guest and kind == "disks":
             # Numbers of images that were taken are not given again.
             hypervisor.saveStatus(domain)
@@ -182,6 +243,17 @@ async def _plugged(
     steps = plugSteps(changed, kind, device, guest.capabilities, host, connections.numbers)
     await run(hypervisor, guest, steps, added)
     return device
+
+
+def handed(kind: str, place: int, device: Any) -> tuple[list[Passed], list[Any]]:
+    """Return what there is of the host in a device: a device that is handed over, NVMe namespaces that disks are."""
+    if kind == "disks":
+        return [], nvmeSources(alone(device))
+    if kind == "hostdevs" and device.mode == "subsystem":
+        return [Passed(kind, place, device, None)], []
+    if kind == "interfaces" and isPassed(device):
+        return [Passed(kind, place, hostDevice(device), device)], []
+    return [], []
 
 
 def _steps(
@@ -311,7 +383,12 @@ def _detected(
 
 @asynccontextmanager
 async def _connected(
-    hypervisor: Hypervisor, domain: Domain, definition: DomainDefinition, kind: str, device: Any
+    hypervisor: Hypervisor,
+    domain: Domain,
+    definition: DomainDefinition,
+    kind: str,
+    device: Any,
+    actual: Actual | None,
 ) -> AsyncIterator[tuple[Any, Connections]]:
     """
     Make the host's end of a network card, as it is when a guest starts; it is taken back if what follows fails. Get the
@@ -324,11 +401,15 @@ async def _connected(
         try:
             if kind == "disks":
                 connections.numbers.update(duplicates(domain.fdGroups, alone(device)))
+            elif kind == "hostdevs":
+                devices = replaced(definition.devices, hostdevs=(device,))
+                single = replaced(definition, devices=devices)
+                connections.numbers.update(openSCSIHosts(single))
             yield device, connections
         finally:
             closeAll(connections)
         return
-    made = await connect(hypervisor, definition, device, connections)
+    made = await connect(hypervisor, definition, device, actual, connections)
     try:
         yield made, connections
     except BaseException:
@@ -337,6 +418,17 @@ async def _connected(
         raise
     finally:
         closeAll(connections)
+
+
+def letNodesGo(hypervisor: Hypervisor, domain: Domain, guest: Guest, passed: list[Passed]) -> None:
+    """Give the files of devices back that nothing else of the guest is in the group of."""
+    try:
+        gone = {path for path, _ in nodesOf(hypervisor, passed)}
+        kept = {path for path, _ in nodesOf(hypervisor, passedDevices(domain.definition))}
+    except VirtError as error:
+        log.debug("{error}", error=error)
+        return
+    giveNodesBack(guest, gone - kept)
 
 
 def deviceRules(guest: Guest, kind: str, device: Any) -> Rules:
@@ -388,8 +480,14 @@ async def access(
     """
     rules = deviceRules(guest, kind, device)
     if kind not in ("disks", *CHARDEVS):
-        with _allowed(guest, rules):
-            yield
+        passed = handed(kind, 0, device)[0]
+        try:
+            takeNodes(hypervisor, guest, passed)
+            with _allowed(guest, rules):
+                yield
+        except BaseException:
+            letNodesGo(hypervisor, domain, guest, passed)
+            raise
         return
     alone = DomainDefinition(name=domain.name, type="qemu")
     alone = replaced(alone, devices=replaced(alone.devices, **{kind: (device,)}))

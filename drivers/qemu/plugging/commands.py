@@ -31,6 +31,7 @@ from pyvirt.drivers.qemu.command.hostdevs import addHostDevices
 from pyvirt.drivers.qemu.command.nets import addInterfaces
 from pyvirt.drivers.qemu.command.secretobjects import SecretObjects
 from pyvirt.drivers.qemu.command.values import HostSettings, OpenFile, Secret
+from pyvirt.drivers.qemu.passed import hostDevice, isPassed
 from pyvirt.drivers.qemu.refusals import failed, unsupportedConfig
 
 if TYPE_CHECKING:
@@ -105,10 +106,14 @@ def plugSteps(
     @param numbers: descriptors that are open already, by name.
     @raise VirtError: it cannot be described to QEMU.
     """
+    if kind == "interfaces" and isPassed(device):
+        kind, device = "hostdevs", hostDevice(device)
     kept = definition.devices
     if kind == "disks":
         # What it is laid over is there by then, and the builder need not leave it out for that.
         device = replaced(device, transient=None)
+    if kind == "hostdevs":
+        kept = replaced(kept, interfaces=())
     alone = (device,) if isinstance(getattr(kept, kind), tuple) else device
     builder = Builder(
         definition=replaced(definition, devices=replaced(kept, **{kind: alone})),

@@ -16,8 +16,9 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import withDevice
 from pyvirt.drivers.devicekinds import label
-from pyvirt.drivers.devicematch import findDevice
+from pyvirt.drivers.devicematch import findDevice, sameHostDevice
 from pyvirt.drivers.qemu import locks
+from pyvirt.drivers.qemu.assigning import giveDevicesBack
 from pyvirt.drivers.qemu.blocks.beginning import busy
 from pyvirt.drivers.qemu.blocks.chain import chain
 from pyvirt.drivers.qemu.command.nets import isTap
@@ -28,7 +29,13 @@ from pyvirt.drivers.qemu.happenings import handles
 from pyvirt.drivers.qemu.lockedmemory import moveLockLimit
 from pyvirt.drivers.qemu.networking import disconnect
 from pyvirt.drivers.qemu.ownership import giveBack, ownedFiles
-from pyvirt.drivers.qemu.plugging.attaching import deviceRules, placeOf
+from pyvirt.drivers.qemu.passed import passedDevices
+from pyvirt.drivers.qemu.plugging.attaching import (
+    deviceRules,
+    handed,
+    letNodesGo,
+    placeOf,
+)
 from pyvirt.drivers.qemu.plugging.commands import Anything, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.kinds import BUSES, CHARDEVS, LIVE
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorEvent, MonitorLost
@@ -93,7 +100,10 @@ async def detachLive(
         raise operationUnsupported(f"'{wanted.type}' controller cannot be hot unplugged.")
     definition = domain.definition
     place, device = 0, wanted
-    if not known:
+    card = None if known or kind != "hostdevs" else _cardOf(definition, wanted)
+    if card is not None:
+        kind, (place, device) = "interfaces", card
+    elif not known:
         place, device = findDevice(
             definition.devices, kind, wanted, True, ErrorDomain.QEMU, strict=True
         )
@@ -109,6 +119,14 @@ async def detachLive(
         await _ask(hypervisor, domain, guest, device.alias)
         return
     await _askAway(hypervisor, domain, guest, device.alias)
+
+
+def _cardOf(definition: DomainDefinition, wanted: Any) -> tuple[int, Any] | None:
+    """Find the network card that is a device of the host."""
+    for each in passedDevices(definition):
+        if each.card is not None and sameHostDevice(wanted, each.device):
+            return each.place, each.card
+    return None
 
 
 def _checkFree(definition: DomainDefinition, guest: Guest, kind: str, device: Any) -> None:
@@ -211,6 +229,10 @@ async def removed(hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: s
     domain.definition = _without(domain.definition, kind, place, device)
     domain.updated = True
     await letGo(hypervisor, domain, guest, kind, device)
+    passed, images = handed(kind, place, device)
+    if passed or images:
+        letNodesGo(hypervisor, domain, guest, passed)
+        await giveDevicesBack(hypervisor, domain.definition, guest, passed, nvmes=images)
     if kind == "interfaces" and isTap(device):
         await disconnect(hypervisor, device)
     hypervisor.saveStatus(domain)

@@ -23,6 +23,7 @@ from pyvirt.drivers.qemu.aliases import controllerAlias, diskAlias
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.defaults import checkPorts
 from pyvirt.drivers.qemu.netchecks import checkPort
+from pyvirt.drivers.qemu.passed import isPassed
 from pyvirt.drivers.qemu.plugging.kinds import CHARDEVS, CONFIG, LIVE
 from pyvirt.drivers.qemu.refusals import (
     failed,
@@ -270,7 +271,8 @@ def checkLive(definition: DomainDefinition, kind: str, device: Any) -> None:
             )
     elif kind == "vsock" and devices.vsock is not None:
         raise operationInvalid("the domain already has a vsock device")
-    elif kind == "hostdevs" and there(devices, kind, device):
+    elif kind == "hostdevs" and device.source.protocol == "iscsi" and there(devices, kind, device):
+        # Who has others is looked up on the host.
         raise operationInvalid(f"target {device.type} device already exists")
     elif kind == "leases" and there(devices, kind, device):
         raise _leased(device)
@@ -394,7 +396,9 @@ def newAlias(definition: DomainDefinition, kind: str, device: Any) -> str:
     if kind == "controllers":
         kinds = definition.os.type
         return controllerAlias(device, kinds.machine or "", kinds.arch)
-    prefix = KINDS[kind][1]
+    prefix, alike = KINDS[kind][1], {kind}
+    if kind == "hostdevs" or (kind == "interfaces" and isPassed(device)):
+        prefix, alike = "hostdev", {"hostdevs", "interfaces"}
     if kind == "memories":
         if device.model in ("dimm", "nvdimm"):
             return f"{device.model}{device.address.slot}"
@@ -403,7 +407,7 @@ def newAlias(definition: DomainDefinition, kind: str, device: Any) -> str:
         )
     highest = -1
     for other, _, each in everyDevice(definition):
-        if other != kind:
+        if other not in alike:
             continue
         name = getattr(each, "alias", None) or ""
         if kind == "consoles" and name.startswith("serial"):

@@ -9,13 +9,11 @@ import os
 from typing import Any
 
 from pyvirt.drivers.qemu.blocks.chain import LAYERED, chain
-from pyvirt.drivers.qemu.hostends import checkAccess, hasVFIO
+from pyvirt.drivers.qemu.hostends import checkAccess
 from pyvirt.drivers.qemu.plugging.kinds import CHARDEVS
 from pyvirt.drivers.qemu.refusals import (
     internal,
-    operationUnsupported,
     systemFailure,
-    unsupportedConfig,
 )
 from pyvirt.errors import ErrorDomain
 
@@ -43,8 +41,6 @@ def checkHost(kind: str, device: Any) -> None:
             )
     if path is not None:
         checkAccess(path)
-    if kind == "hostdevs":
-        _checkHostDevice(device)
     if kind in CHARDEVS:
         source = device.source
         client = source.type == "unix" and source.mode == "connect"
@@ -55,11 +51,6 @@ def checkHost(kind: str, device: Any) -> None:
                 raise systemFailure(
                     problem, f"unable to stat: {source.path}", ErrorDomain.SECURITY
                 ) from None
-    if kind == "interfaces" and device.type == "hostdev":
-        _checkPassthrough("pci")
-        raise operationUnsupported(
-            "network cards that are devices of the host cannot be plugged into a running guest here"
-        )
     if kind == "disks":
         checkSource(device)
 
@@ -83,42 +74,3 @@ def checkSource(disk: Any) -> None:
                 return
             detail = f"Cannot access storage file '{path}'"
             raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
-
-
-def _checkHostDevice(device: Any) -> None:
-    source = device.source
-    if device.type in ("pci", "mdev"):
-        _checkPassthrough(device.type)
-    elif device.type == "scsi_host":
-        checkAccess(f"/sys/kernel/config/target/vhost//{source.wwpn}")
-    elif device.type == "usb":
-        _checkUSB(source)
-    elif device.type == "scsi" and source.scsi is not None:
-        scsi = source.scsi
-        host = (source.adapter or "").removeprefix("scsi_host")
-        folder = f"/sys/bus/scsi/devices/{host}:{scsi.bus}:{scsi.target}:{scsi.unit}/scsi_generic"
-        try:
-            os.listdir(folder)
-        except OSError as problem:
-            raise systemFailure(
-                problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
-            ) from None
-
-
-def _checkPassthrough(kind: str) -> None:
-    if not hasVFIO():
-        raise unsupportedConfig(
-            "host doesn't support passthrough of host PCI devices"
-            if kind == "pci"
-            else "Mediated host device assignment requires VFIO support"
-        )
-
-
-def _checkUSB(source: Any) -> None:
-    folder = "/sys/bus/usb/devices"
-    try:
-        os.listdir(folder)
-    except OSError as problem:
-        raise systemFailure(
-            problem, f"cannot open directory '{folder}'", ErrorDomain.NONE
-        ) from None

@@ -10,11 +10,13 @@ from pyvirt.definitions.domain._net import withBandwidth
 from pyvirt.definitions.netbits import Bandwidth
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import checkInterface, withDevice
+from pyvirt.drivers.devicematch import findInterface
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.netfilters import bindFilter, unbindFilter
 from pyvirt.drivers.qemu.networking import isDirect
 from pyvirt.drivers.qemu.networkports import promise
+from pyvirt.drivers.qemu.passed import isPassed
 from pyvirt.drivers.qemu.refusals import operationUnsupported
 from pyvirt.drivers.traffic import limitTraffic, plainQueue, unlimited
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -35,6 +37,7 @@ async def updateInterface(
     @raise VirtError: it cannot become that; it stays as it was.
     """
     random = hypervisor.random
+    _checkChangeable(domain, device)
     place, old = checkInterface(domain.definition, device, random, ErrorDomain.QEMU)
     if device.type != old.type or (device.tune is not None and device.tune != old.tune):
         raise operationUnsupported(f"unable to change config on '{device.type}' network type")
@@ -46,6 +49,17 @@ async def updateInterface(
     if device.linkState != old.linkState:
         await guest.execute("set_link", {"name": old.alias, "up": device.linkState != "down"})
         _became(domain, place, linkState=device.linkState)
+
+
+def _checkChangeable(domain: Domain, device: Any) -> None:
+    """
+    Refuse to change a card that is a device of the host.
+
+    @raise VirtError: OPERATION_UNSUPPORTED.
+    """
+    interfaces: Any = domain.definition.devices.interfaces
+    if isPassed(interfaces[findInterface(interfaces, device)]):
+        raise operationUnsupported("cannot change config of 'hostdev' network interface type")
 
 
 def _became(domain: Domain, place: int, **changes: Any) -> Any:

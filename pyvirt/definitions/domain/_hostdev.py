@@ -56,8 +56,17 @@ class SCSIAddress:
 
 @definition
 class HostSource:
-    """Which device of the host; what counts depends on the mode and the type."""
+    """
+    Which device of the host; what counts depends on the mode and the type.
 
+    @ivar missing: a running guest has begun without it.
+    @ivar node, path: of a SCSI device of a running guest, the number of its node and its file: only a driver's own
+        status has them.
+    """
+
+    missing: bool = False
+    node: int | None = None
+    path: str | None = None
     startupPolicy: str | None = None
     guestReset: str | None = None
     writeFiltering: bool | None = None
@@ -147,6 +156,8 @@ def readHostSource(mode: str, kind: str, node: Node, context: Context) -> HostSo
             function=pci.function or 0,
         )
     elif kind == "scsi":
+        if context.status and (node.get("node") or "").isdigit():
+            values.update(node=int(node.get("node")), path=node.get("path"))
         protocol = node.get("protocol")
         if protocol is not None:
             protocol = choice(
@@ -217,6 +228,12 @@ def writeHostSource(value: HostSource, out: list[str], indent: str, context: Con
     body: list[str] = []
     if value.startupPolicy is not None:
         head += f" startupPolicy='{value.startupPolicy}'"
+    if value.missing and not context.inactive:
+        head += " missing='yes'"
+    if value.node is not None and context.status:
+        head += f" node='{value.node}'"
+        if value.path is not None:
+            head += f" path='{escape(value.path)}'"
     if value.guestReset is not None:
         head += f" guestReset='{value.guestReset}'"
     if value.writeFiltering is not None:

@@ -138,7 +138,8 @@ def _readDevice(node: Node, kids: dict[str, list[Node]], context: Context) -> An
     from pyvirt.definitions.domain._address import Address
     from pyvirt.definitions.domain._hostdev import readHostSource
 
-    if node.getparent().get("type") != "hostdev":
+    parent = node.getparent().get("type")
+    if parent != "hostdev" and not (parent == "network" and context.status):
         return None
     found = kids.get("address")
     if deviceKind(node) == "usb":
@@ -184,9 +185,11 @@ class NetDefined:
     What was defined of an interface where its network has set something else: only a driver's own status has it.
 
     @ivar actual: what the network makes of it: the type that a running interface says.
+    @ivar managed: whether the host takes the device of a network from its driver.
     """
 
     actual: str | None = attribute()
+    managed: bool | None = attribute(YES)
     trustGuestRxFilters: bool | None = attribute(BOOLEAN)
     portIsolated: bool | None = attribute(BOOLEAN)
     vlan: Vlan | None = element(Vlan)
@@ -618,9 +621,19 @@ class Interface(RomDevice):
                 vlan=defined.vlan,
                 virtualport=defined.virtualport,
                 bandwidth=defined.bandwidth,
+                source=value.source and replaced(value.source, pci=None),
             )
         elif defined is not None and not context.status:
             value = replaced(value, type=defined.actual or value.type)
+            if value.type == "hostdev" and value.source is not None:
+                value = replaced(
+                    value,
+                    managed=defined.managed,
+                    hostDriver=HostDriver(name="vfio"),
+                    driver=None,
+                    model=None,
+                    source=NetSource(pci=value.source.pci),
+                )
         plainWriter(Interface)(value, out, indent, tag, context)
 
     def settle(self, node: Node, context: Context) -> Interface:
@@ -645,11 +658,11 @@ class Interface(RomDevice):
         if source is not None:
             counts = _COUNTS[kind]
             if kind == "network" and not context.inactive:
-                counts += ("portid", "bridge", "dev", "mode")
+                counts += ("portid", "bridge", "dev", "mode", "pci")
             source = NetSource(**{name: getattr(source, name) for name in counts})
             if kind == "direct" and source.mode is None:
                 source = replaced(source, mode="vepa")
-            if kind == "hostdev" and isinstance(source.pci, PCIAddress):
+            if isinstance(source.pci, PCIAddress):
                 source = replaced(source, pci=filled(source.pci))
             if source.switchid is not None:
                 raw = parseUUID(source.switchid)

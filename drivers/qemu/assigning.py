@@ -231,6 +231,8 @@ class _Taker:
             self._found(passed, replaced(device, source=source))
             return
         path = scsiNode(source)
+        for part in ("vendor", "model"):
+            _word(f"/sys/bus/scsi/devices/{scsiName(source)}/{part}")
         name, shared = scsiName(device.source), bool(device.shareable)
         for other in self._keeper.holders("scsi", name).values():
             if not (shared and other):

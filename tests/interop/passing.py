@@ -88,6 +88,8 @@ os.makedirs("/sys/bus/usb")
 os.symlink(F + "/usb", "/sys/bus/usb/devices")
 for unit in range(2):
     os.makedirs(f"/sys/bus/scsi/devices/2:0:0:{unit}/scsi_generic/sg{unit}")
+    os.makedirs(f"/sys/bus/scsi/devices/2:0:0:{unit}/block/sd{unit}")
+    for key in ("vendor", "model"): put(f"/sys/bus/scsi/devices/2:0:0:{unit}/{key}", "one\n")
     node(f"/dev/sg{unit}", 1, 7)
 """
 
@@ -193,7 +195,6 @@ def _lines() -> Iterator[str]:
             _pci("0a") + _pci("0d"),
             _pci("09") + _pci("09.1"),
             _pci("0a").replace("</hostdev>", "<driver name='kvm'/></hostdev>"),
-            _pci("0a").replace("</hostdev>", "<driver name='xen'/></hostdev>"),
             _CARD,
             _pci("0a") + _usb("<vendor id='0x1'/><product id='0x2'/>"),
         )

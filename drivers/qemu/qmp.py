@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pyvirt.drivers.qemu.jsonlines import LineReader, Nonsense, encode
+from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.errors import ErrorCode, ErrorDomain, InternalError, VirtError, virtError
 
 __all__ = ["CommandFailed", "MonitorEvent", "MonitorLost", "QMPProtocol"]
@@ -292,7 +293,14 @@ class QMPProtocol(Protocol):
                     ErrorDomain.QEMU,
                 )
             )
-        call = _Call(id, command, encode(message), [os.dup(fd) for fd in fds])
+        given: list[int] = []
+        try:
+            given.extend(os.dup(fd) for fd in fds)
+        except OSError as problem:
+            for fd in given:
+                os.close(fd)
+            return _failed(systemFailure(problem, "Unable to duplicate descriptor"))
+        call = _Call(id, command, encode(message), given)
         call.raw = raw
         answer = call.answer
         assert answer is not None

@@ -7,7 +7,7 @@ The steps follow libvirt's order, because the first thing wrong decides the erro
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition, steps
@@ -42,6 +42,7 @@ def complete(
     *,
     nvramFolder: str = NVRAM_FOLDER,
     security: str = "none",
+    handing: Collection[str] = (),
 ) -> DomainDefinition:
     """
     Fill in what a definition leaves open: defaults of the machine, controllers, addresses.
@@ -49,6 +50,7 @@ def complete(
     @param random: the source of UUIDs and hardware addresses.
     @param nvramFolder: where variables of firmwares are kept for guests that name no place.
     @param security: the model of security of the host.
+    @param handing: networks that give guests devices of the host.
     @raise VirtError: it asks for what cannot be.
     """
     if definition.bootloader is not None or definition.bootloaderArgs is not None:
@@ -68,7 +70,7 @@ def complete(
     checkHotplug(definition)
     checkTSEG(definition)
     definition = _cells(definition)
-    definition = completeDevices(definition, capabilities, random)
+    definition = completeDevices(definition, capabilities, random, handing)
     steps.checkInit(definition)
     definition = _fromCells(definition)
     definition = replaced(definition, **steps.memory(definition))

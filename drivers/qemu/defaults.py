@@ -4,7 +4,7 @@ What a device is where its definition does not say: models, buses, chips, amount
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import steps
@@ -50,11 +50,13 @@ def completeDevices(
     definition: DomainDefinition,
     capabilities: BinaryCapabilities,
     random: Callable[[int], bytes],
+    handing: Collection[str] = (),
 ) -> DomainDefinition:
     """
     Complete each kind of device by itself.
 
     @param random: the source of hardware addresses.
+    @param handing: networks that give guests devices of the host: cards there are of no make.
     @raise VirtError: a device cannot be.
     """
     devices = definition.devices
@@ -67,7 +69,7 @@ def completeDevices(
         _controller(each, definition, capabilities) for each in devices.controllers
     )
     changes["interfaces"] = tuple(
-        _interface(nic, definition, capabilities, random) for nic in devices.interfaces
+        _interface(nic, definition, capabilities, random, handing) for nic in devices.interfaces
     )
     changes["serials"], changes["consoles"] = _ports(definition)
     changes["parallels"] = steps.numbered(devices.parallels)
@@ -191,12 +193,14 @@ def _interface(
     definition: DomainDefinition,
     capabilities: BinaryCapabilities,
     random: Callable[[int], bytes],
+    handing: Collection[str],
 ) -> Interface:
     """Give a network card its address and its chip."""
     changes: dict[str, Any] = {}
     if nic.mac is None or nic.mac.address is None:
         changes["mac"] = replaced(nic.mac or MAC(), address=steps.randomMAC(random))
-    if nic.model is None and nic.type != "hostdev":
+    network = nic.source.network if nic.type == "network" and nic.source is not None else None
+    if nic.model is None and nic.type != "hostdev" and network not in handing:
         changes["model"] = "virtio" if nic.type == "vdpa" else _netModel(definition, capabilities)
     if nic.virtualport is not None:
         changes["virtualport"] = steps.virtualPort(nic.virtualport, random)

@@ -201,11 +201,17 @@ class Hypervisor(Background):
         """
         from pyvirt.drivers.qemu.complete import complete
 
+        handing: frozenset[str] = frozenset()
+        if any(nic.type == "network" for nic in definition.devices.interfaces):
+            from pyvirt.drivers.qemu.networkports import handingNetworks
+
+            handing = await handingNetworks(self, definition)
         return complete(
             definition,
             await self.capabilities(definition),
             self.random,
             nvramFolder=os.path.join(self.layout.lib, "nvram"),
+            handing=handing,
         )
 
     async def capabilities(self, definition: DomainDefinition) -> BinaryCapabilities:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Actual",
     "findActual",
+    "handingNetworks",
     "listenOnNetworks",
     "promise",
     "reclaimPort",
@@ -151,6 +152,26 @@ async def _find(hypervisor: Hypervisor, name: str) -> tuple[Any, Any]:
             ErrorCode.NO_NETWORK, f"no network with matching name '{name}'", ErrorDomain.NETWORK
         )
     return networks, await settled(networks.networkLookupByName(name))
+
+
+async def handingNetworks(hypervisor: Hypervisor, definition: DomainDefinition) -> frozenset[str]:
+    """Return the networks of cards without a make that give guests devices of the host."""
+    names = {
+        nic.source.network or ""
+        for nic in definition.devices.interfaces
+        if nic.type == "network" and nic.model is None and nic.source is not None
+    }
+    found = set()
+    for name in names:
+        try:
+            networks, network = await _find(hypervisor, name)
+            text = await settled(networks.networkGetXMLDesc(network, 0))
+            forward = parseNetwork(text).forward
+        except VirtError:
+            continue
+        if forward is not None and forward.mode == "hostdev":
+            found.add(name)
+    return frozenset(found)
 
 
 async def listenOnNetworks(

@@ -89,6 +89,9 @@ def needsOf(group: str, device: Any, express: bool) -> Connect:
     if group == "interfaces":
         if device.type == "hostdev":
             return none if isUSBInterface(device) else pcie
+        if device.type == "network" and device.model is None:
+            # Its network gives guests devices of the host.
+            return pcie
         if device.model == "usb-net":
             return none
         if device.model == "e1000e":

@@ -12,8 +12,10 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicematch import sameHostDevice
 from pyvirt.drivers.qemu.aliases import cardsNamedAnew, withAliases
 from pyvirt.drivers.qemu.cgrouplimits import UNLIMITED
+from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.lockedmemory import lockLimit
 from pyvirt.drivers.qemu.passed import passedDevices
+from tests.qemu.observations import capabilities
 
 MIB = 1 << 20
 PCI = (
@@ -79,6 +81,15 @@ class PassedTests(SynchronousTestCase):
         defined = formatDomain(definition, inactive=True)
         self.assertIn("<source network='n'", defined)
         self.assertNotIn("<address", defined)
+
+    def test_noMake(self) -> None:
+        """A card whose network gives guests devices of the host is of no make, and is plugged in as such a device."""
+        definition = guest(NETWORK)
+        (plain,) = complete(definition, capabilities()).devices.interfaces
+        (handed,) = complete(definition, capabilities(), handing=("n",)).devices.interfaces
+        self.assertEqual((plain.model, handed.model), ("rtl8139", None))
+        # Behind a port of its own, not on the bus of old cards.
+        self.assertEqual((plain.address.slot, handed.address.slot), (1, 0))
 
     def test_locked(self) -> None:
         """What guests may lock: their memory once, or for each device where an IOMMU is between."""

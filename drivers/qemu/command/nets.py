@@ -35,9 +35,10 @@ def isTap(nic: Any) -> bool:
 def addInterfaces(b: Builder) -> None:
     """Add every network card."""
     for number, nic in enumerate(b.devices.interfaces):
-        if isPassed(nic):
-            if b.host.shown and nic.hostDriver is None:
-                raise internal("argument key 'driver' must not have null value", ErrorDomain.NONE)
+        if b.host.shown and nic.model is None:
+            # Shown are plain taps, but of what the guest does not see as a card of some make.
+            raise internal("argument key 'driver' must not have null value", ErrorDomain.NONE)
+        if isPassed(nic) and not b.host.shown:
             # They come with the devices of the host.
             continue
         if nic.type == "vhostuser":

@@ -177,9 +177,9 @@ class DomainDefinitions:
         known = self._domains.check(definition)
         hypervisor.store.saveDefinition(definition)
         domain = known if known is not None else self._domains.add(definition)
-        added = not domain.persistent
+        added = not domain.persistent and domain.lastDefined is None
         if domain.active:
-            domain.pending = definition
+            domain.pending, domain.lastDefined = definition, None
         else:
             domain.definition = definition
         domain.persistent = True

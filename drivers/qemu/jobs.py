@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.errors import ErrorCode, VirtError, virtError
 
 __all__ = ["Jobs", "LongJob"]
 
@@ -102,6 +102,10 @@ class Jobs:
             self.holder = None
             self._next()
 
+    def besides(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Hold the domain for a change of how it moves: while that is under way, but not while it is backed up."""
+        return self.change(what, within=self.long is None or not self.long.open, alone=True)
+
     @asynccontextmanager
     async def longer(
         self, what: str, operation: int, *, wait: float = WAIT
@@ -158,7 +162,7 @@ class Jobs:
         others = len(self._waiting) + (self.holder is not None) + (self.long is not None)
         if self._most and others >= self._most:
             detail = "cannot acquire state change lock due to max_queued limit"
-            raise virtError(ErrorCode.OPERATION_FAILED, detail, ErrorDomain.QEMU)
+            raise virtError(ErrorCode.OPERATION_FAILED, detail)
         turn = _Turn(what, within, Deferred(), alone)
         self._waiting.append(turn)
         timer = self._clock.callLater(wait, self._late, turn)
@@ -197,4 +201,4 @@ class Jobs:
         detail = "cannot acquire state change lock"
         if holder is not None:
             detail += f" (held by monitor={holder})"
-        return virtError(ErrorCode.OPERATION_TIMEOUT, detail, ErrorDomain.QEMU)
+        return virtError(ErrorCode.OPERATION_TIMEOUT, detail)

@@ -187,8 +187,14 @@ def inPartition(definition: DomainDefinition) -> DomainDefinition:
 
 
 def named(definition: DomainDefinition) -> DomainDefinition:
-    """Give every device the name that QEMU calls it by."""
-    return withAliases(definition)
+    """Give every device of a guest that is found again the name that QEMU calls it by."""
+    definition = withAliases(definition)
+    # Of buses that are not there libvirt reads no name either.
+    controllers = tuple(
+        replaced(each, alias=None) if (each.type, each.model) == ("usb", "none") else each
+        for each in definition.devices.controllers
+    )
+    return replaced(definition, devices=replaced(definition.devices, controllers=controllers))
 
 
 # Ports of displays

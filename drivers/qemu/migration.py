@@ -35,7 +35,7 @@ class DomainMigration(Leaving, Arriving):
         """Say how long a guest may stand still."""
         checkFlags("qemuDomainMigrateSetMaxDowntime", flags)
         domain, guest = self._hypervisor.domains.running(dom)
-        async with domain.jobs.change("remoteDispatchDomainMigrateSetMaxDowntime", within=True):
+        async with domain.jobs.besides("remoteDispatchDomainMigrateSetMaxDowntime"):
             await guest.execute("migrate-set-parameters", {"downtime-limit": downtime})
             guest.migration = attrs.evolve(guest.migration, downtime=downtime)
 
@@ -59,7 +59,7 @@ class DomainMigration(Leaving, Arriving):
             return
         guest = domain.checkActive()
         name = "max-postcopy-bandwidth" if flags else "max-bandwidth"
-        async with domain.jobs.change("remoteDispatchDomainMigrateSetMaxSpeed", within=True):
+        async with domain.jobs.besides("remoteDispatchDomainMigrateSetMaxSpeed"):
             await guest.execute("migrate-set-parameters", {name: bandwidth << 20})
             if flags:
                 guest.migration = attrs.evolve(guest.migration, postcopySpeed=bandwidth)
@@ -80,9 +80,7 @@ class DomainMigration(Leaving, Arriving):
         domain, guest = self._hypervisor.domains.running(dom)
         if cacheSize >= 1 << 63:  # QEMU says of all others what is wrong with them
             raise invalidArgument(f"compression cache of {cacheSize} bytes")
-        async with domain.jobs.change(
-            "remoteDispatchDomainMigrateSetCompressionCache", within=True
-        ):
+        async with domain.jobs.besides("remoteDispatchDomainMigrateSetCompressionCache"):
             await guest.execute("migrate-set-parameters", {"xbzrle-cache-size": cacheSize})
             guest.migration = attrs.evolve(guest.migration, cache=cacheSize)
 
@@ -90,8 +88,8 @@ class DomainMigration(Leaving, Arriving):
         """Let the guest run where it goes now, and fetch the rest of its memory from here."""
         checkFlags("qemuDomainMigrateStartPostCopy", flags)
         domain, guest = self._hypervisor.domains.running(dom)
-        self._checkPostCopy(domain)
-        async with domain.jobs.change("remoteDispatchDomainMigrateStartPostCopy", within=True):
+        async with domain.jobs.besides("remoteDispatchDomainMigrateStartPostCopy"):
+            self._checkPostCopy(domain)
             await guest.execute("migrate-start-postcopy")
 
     def _checkPostCopy(self, domain: Domain) -> None:

@@ -189,6 +189,8 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
                     "active qemu domains require external disk snapshots; "
                     f"disk {name} requested internal"
                 )
+            if not domain.active:
+                _checkInactive(disk.source, "internal")
             form = disk.driver.type if disk.driver is not None else None
             if form not in _KEEPING:
                 raise unsupportedConfig(
@@ -208,9 +210,9 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
                     f"external snapshot format for disk {name} is unsupported: {form}"
                 )
             if not domain.active:
-                _checkInactive(disk.source)
-                _checkInactive(wish.source)
-            if domain.active and disk.shareable and not disk.readonly:
+                _checkInactive(disk.source, "external")
+                _checkInactive(wish.source, "external")
+            if disk.shareable and not disk.readonly:
                 # Of what is laid over others only one guest may write.
                 raise unsupportedConfig(
                     f"shared access for disk '{name}' requires use of supported storage format"
@@ -235,10 +237,11 @@ def _checkDisks(domain: Domain, snapshot: Snapshot, flags: int) -> None:
     snapshot.change(disks=tuple(done))
 
 
-def _checkInactive(source: Any) -> None:
+def _checkInactive(source: Any, place: str) -> None:
     """
     Refuse images of guests that do not run which are neither files nor devices of this host.
 
+    @param place: C{internal} or C{external}, where the snapshot is to be.
     @raise VirtError: it is such a one.
     """
     if source is None or isinstance(source, (FileSource, BlockSource)):
@@ -246,7 +249,7 @@ def _checkInactive(source: Any) -> None:
     protocol = getattr(source, "protocol", None)
     using = f" using '{protocol}' protocol" if protocol is not None else ""
     raise internal(
-        f"external inactive snapshots are not supported on '{source.sourceType}' disks{using}"
+        f"{place} inactive snapshots are not supported on '{source.sourceType}' disks{using}"
     )
 
 
@@ -269,7 +272,10 @@ def _checkTarget(wish: SnapshotDisk, reuse: bool) -> None:
     except OSError as problem:
         raise systemFailure(problem, f"unable to stat for disk {wish.name}: {path}") from None
     kind = stat.S_IFMT(found.st_mode)
-    if isinstance(wish.source, FileSource) and kind not in (stat.S_IFREG, stat.S_IFBLK):
+    allowed = (
+        (stat.S_IFREG, stat.S_IFBLK) if isinstance(wish.source, FileSource) else (stat.S_IFBLK,)
+    )
+    if kind not in allowed:
         raise unsupportedConfig(
             f"mismatch between configured type for snapshot disk '{wish.name}' and the type of "
             f"existing file '{path}'"

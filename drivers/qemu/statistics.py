@@ -35,7 +35,7 @@ from pyvirt.drivers.qemu.refusals import (
     systemFailure,
 )
 from pyvirt.drivers.qemu.usedtimes import timesByCPU, usedTimes
-from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 __all__ = ["DomainStatistics"]
 
@@ -123,14 +123,21 @@ class DomainStatistics(PerfEvents, BulkStatistics):
             facts = await BlockFacts.ask(guest)
             alias = disk.alias or ""
             actual = facts.actual(alias)
-            # Of files the file system knows better.
-            local = isinstance(disk.source, FileSource)
-            allocation = actual if local else facts.highest(alias) or actual
-            physical = fileSizes(source).physical if source else actual
-            return BlockInfo(allocation, facts.capacity(alias) or 0, physical)
+            highest, top = facts.highest(alias), chain(disk)[0]
+            if highest and (top.format == "raw" or not isinstance(top.source, FileSource)):
+                return BlockInfo(highest, facts.capacity(alias) or 0, actual)
+            # How far a guest has written into a format says nothing: the file system knows better.
+            try:
+                physical = fileSizes(source).physical if source else actual
+            except VirtError:
+                physical = actual
+            return BlockInfo(actual, facts.capacity(alias) or 0, physical)
         if not source:
             protocol = getattr(disk.source, "protocol", None) or disk.type
-            raise internal(f"missing storage backend for network files using {protocol} protocol")
+            raise internal(
+                f"missing storage backend for network files using {protocol} protocol",
+                ErrorDomain.STORAGE,
+            )
         sizes = fileSizes(source)
         return BlockInfo(
             sizes.allocation, _capacity(chain(disk)[0], sizes.physical), sizes.physical

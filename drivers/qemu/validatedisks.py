@@ -14,7 +14,7 @@ from pyvirt.definitions.kinds import unsupported
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["checkDisk", "checkPlace", "checkSource", "knowsThread", "sharesMemory"]
+__all__ = ["checkDisk", "checkFormat", "checkPlace", "checkSource", "knowsThread", "sharesMemory"]
 
 #: The largest limit of throughput that QEMU takes.
 _MOST = 1000000000000000
@@ -96,7 +96,7 @@ def checkDisk(disk: Any, definition: DomainDefinition) -> None:
     if disk.type == "vhostuser" and not sharesMemory(definition):
         raise refuse("'vhostuser' requires shared memory")
     form = driver.type if driver is not None else None
-    _format(form, disk)
+    checkFormat(form, disk.type, readOnly=disk.readonly)
     if source is not None:
         checkSource(source, form, disk.encryption or source.encryption)
 
@@ -231,13 +231,18 @@ def checkPlace(kind: str, device: Any, definition: DomainDefinition) -> None:
             raise refuse("target must be 0 for controller fdc")
 
 
-def _format(form: str | None, disk: Any) -> None:
-    kind = disk.type
+def checkFormat(form: str | None, kind: str, *, readOnly: bool = False) -> None:
+    """
+    Refuse a format that QEMU does not have, or not in such a place.
+
+    @param kind: the type of the source.
+    @raise VirtError: it is such.
+    """
     if form == "fat" and kind != "dir":
         raise refuse("storage format 'fat' is supported only with 'dir' storage type")
     if kind == "dir" and form != "fat":
         raise refuse("storage type 'dir' requires use of storage format 'fat'")
-    if kind == "dir" and not disk.readonly:
+    if kind == "dir" and not readOnly:
         raise refuse("virtual FAT storage can't be accessed in read-write mode")
     if form == "iso":
         raise refuse("storage format 'iso' is not directly supported by QEMU, use 'raw' instead")

@@ -11,7 +11,13 @@ from typing import Any, ClassVar
 
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._disk import FORMATS
-from pyvirt.definitions.domain._source import DiskSource, FileSource, readSource, writeSource
+from pyvirt.definitions.domain._source import (
+    SOURCES,
+    DiskSource,
+    FileSource,
+    readSource,
+    writeSource,
+)
 from pyvirt.definitions.kinds import BOOLEAN, FILLED, UINT_NZ, choice, custom, xmlError
 from pyvirt.definitions.reader import Node, parseDocument
 from pyvirt.definitions.schema import (
@@ -192,7 +198,10 @@ def aligned(backup: BackupDefinition, domain: DomainDefinition, suffix: str) -> 
         if not there:
             raise _refused(f"disk '{name}' has no media")
         changes: dict[str, Any] = {"format": wish.format or "qcow2"}
-        if wish.store is None or wish.store.isEmpty:
+        if name in given and (wish.store is None or wish.store.isEmpty):
+            # Names are made up only where nothing is said of the disk.
+            changes["store"] = SOURCES[wish.type or "file"]()
+        elif wish.store is None or wish.store.isEmpty:
             path = getattr(disk.source, "file", None)
             if not path:
                 raise _refused(f"refusing to generate file name for disk '{name}'")

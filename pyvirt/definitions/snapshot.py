@@ -228,11 +228,25 @@ def _asDomain(node: Node) -> str:
 
 
 def _readCookie(node: Node) -> str:
-    text = etree.tostring(node, encoding="unicode", with_tail=False)
-    return "".join(
-        f"{line[4:] if line.startswith('    ') else line.strip()}\n"
-        for line in text.splitlines()[1:-1]
-    )
+    """Return what is inside, written as it was: the reader keeps no blanks."""
+    out: list[str] = []
+    for child in node.iterchildren(tag=etree.Element):
+        _write(child, out, "")
+    return "".join(out)
+
+
+def _write(node: Node, out: list[str], indent: str) -> None:
+    given = "".join(f" {name}='{escape(value)}'" for name, value in node.attrib.items())
+    inner = [*node.iterchildren(tag=etree.Element)]
+    if inner:
+        out.append(f"{indent}<{node.tag}{given}>\n")
+        for child in inner:
+            _write(child, out, indent + "  ")
+        out.append(f"{indent}</{node.tag}>\n")
+    elif node.text:
+        out.append(f"{indent}<{node.tag}{given}>{escape(node.text)}</{node.tag}>\n")
+    else:
+        out.append(f"{indent}<{node.tag}{given}/>\n")
 
 
 def _readMemory(root: Node, redefine: bool, offline: bool) -> SnapshotMemory | None:

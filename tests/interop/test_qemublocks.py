@@ -69,6 +69,14 @@ blockcopy g vda --xml FOLDER/block.xml --transient-job --wait
 blockcopy g vda --xml FOLDER/qed.xml --transient-job --wait
 <dir.xml <disk type='dir'><source dir='/tmp'/></disk>
 blockcopy g vda --xml FOLDER/dir.xml --transient-job --wait
+<none.xml <disk><source/></disk>
+blockcopy g vda --xml FOLDER/none.xml --transient-job --wait
+<bochs.xml <disk><driver type='bochs'/><source file='IMAGES/no.bochs'/></disk>
+blockcopy g vda --xml FOLDER/bochs.xml --transient-job --wait
+<over.xml <disk><driver type='vdi'/><source file='IMAGES/over.vdi'/><backingStore type='file'><format type='qcow2'/><source file='IMAGES/b.qcow2'/></backingStore></disk>
+blockcopy g vda --xml FOLDER/over.xml --transient-job --wait
+blockcopy g vda --xml FOLDER/over.xml --transient-job --wait --shallow
+domblkthreshold g IMAGES/a.qcow2[7] 1000
 blockcopy g vda IMAGES/copy3.raw --transient-job --wait --finish --format raw
 blockcopy g vda IMAGES/copy3.raw --transient-job --wait --finish --reuse-external --format qcow2
 dumpxml g
@@ -119,6 +127,7 @@ dumpxml g
 RESTART
 snapshot-list g --tree
 snapshot-current g --name
+snapshot-dumpxml g i2
 start g
 snapshot-create-as g off3 --disk-only --halt --no-metadata --diskspec vdb,snapshot=no
 domstate g --reason
@@ -188,6 +197,10 @@ checkpoint-delete g c5 --metadata
 !ls IMAGES
 <b7.xml <domainbackup><disks><disk name='vda' type='file'><driver type='qed'/><target file='IMAGES/no.qed'><encryption format='luks'><secret type='passphrase' usage='/no'/></encryption></target></disk></disks></domainbackup>
 backup-begin g FOLDER/b7.xml
+<b10.xml <domainbackup><disks><disk name='vda' incremental='nope' type='file'><target file='IMAGES/no'><encryption format='luks'><secret type='passphrase' usage='/no'/></encryption></target></disk></disks></domainbackup>
+backup-begin g FOLDER/b10.xml
+<b11.xml <domainbackup mode='pull'><server transport='unix' socket='/run/libvirt/nbd.sock'/><disks><disk name='vda'/></disks></domainbackup>
+backup-begin g FOLDER/b11.xml
 <b9.xml <domainbackup mode='pull'><server name='localhost' port='10809' tls='yes'/></domainbackup>
 backup-begin g FOLDER/b9.xml
 checkpoint-create-as g k1

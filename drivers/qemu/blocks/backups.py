@@ -36,7 +36,7 @@ from pyvirt.drivers.qemu.blocks.jobs import (
     forgetJob,
     tellJob,
 )
-from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, dropImages
+from pyvirt.drivers.qemu.blocks.nodes import NewImage, addImage, askSecrets, dropImages
 from pyvirt.drivers.qemu.certificates import addCertificates, removeCertificates
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.guest import Guest
@@ -48,7 +48,7 @@ from pyvirt.drivers.qemu.refusals import (
     systemFailure,
     unsupportedConfig,
 )
-from pyvirt.drivers.qemu.validatedisks import checkSource
+from pyvirt.drivers.qemu.validatedisks import checkFormat, checkSource
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
 if TYPE_CHECKING:
@@ -264,6 +264,51 @@ def _checkStore(disk: BackupDisk, reuse: bool) -> None:
             pass
 
 
+async def _checkDisk(
+    hypervisor: Hypervisor,
+    domain: Domain,
+    guest: Guest,
+    backup: Backup,
+    wish: BackupDisk,
+    known: Bitmaps,
+    checkpoint: Any,
+) -> None:
+    """
+    Look whether a disk can be backed up as it is wished, before anything is made for any of them.
+
+    @param checkpoint: what is made together with the backup, or None.
+    @raise VirtError: it cannot.
+    """
+    disk = diskNamed(domain.definition, wish.name)
+    store = backup.image(wish.name)
+    assert store is not None
+    checkFormat(wish.format, store.source.sourceType)
+    checkSource(store.source, wish.format, store.source.encryption)
+    if not store.source.isEmpty:
+        await askSecrets(hypervisor, guest, store)
+    since = wish.incremental
+    if since is not None:
+        begins = checkpoint is not None and checkpoint.name == since
+        if not begins and domain.checkpoints.get(since) is None:
+            raise virtError(
+                ErrorCode.NO_DOMAIN_CHECKPOINT,
+                f"Checkpoint '{since}' for incremental backup of disk '{wish.name}' not found",
+                ErrorDomain.QEMU,
+            )
+        if not known.sources(chain(disk), since):
+            raise virtError(
+                ErrorCode.CHECKPOINT_INCONSISTENT,
+                f"missing or broken bitmap '{since}' for disk '{wish.name}'",
+                ErrorDomain.QEMU,
+            )
+    checkLasting(disk)
+    if wish.name in guest.blockJobs:
+        raise internal(f"disk '{wish.name}' has a blockjob assigned")
+    busy(guest, disk)
+    if store.source.isEmpty:
+        raise internal("argument key 'filename' must not have null value", ErrorDomain.NONE)
+
+
 async def _begin(
     hypervisor: Hypervisor,
     domain: Domain,
@@ -285,28 +330,7 @@ async def _begin(
     for wish in chosen:
         backup.indexes[wish.name] = guest.takeNode()
     for wish in chosen:
-        if wish.incremental is not None and domain.checkpoints.get(wish.incremental) is None:
-            raise virtError(
-                ErrorCode.NO_DOMAIN_CHECKPOINT,
-                f"Checkpoint '{wish.incremental}' for incremental backup of disk "
-                f"'{wish.name}' not found",
-                ErrorDomain.QEMU,
-            )
-        disk = diskNamed(domain.definition, wish.name)
-        checkLasting(disk)
-        if wish.name in guest.blockJobs:
-            raise internal(f"disk '{wish.name}' has a blockjob assigned")
-        busy(guest, disk)
-        if wish.incremental is not None and not known.sources(chain(disk), wish.incremental):
-            raise virtError(
-                ErrorCode.CHECKPOINT_INCONSISTENT,
-                f"missing or broken bitmap '{wish.incremental}' for disk '{wish.name}'",
-                ErrorDomain.QEMU,
-            )
-    for wish in chosen:
-        if wish.store is not None:
-            checkSource(wish.store, wish.format, wish.store.encryption)
-        _checkStore(wish, reuse)
+        await _checkDisk(hypervisor, domain, guest, backup, wish, known, checkpoint)
     made: list[NewImage] = []
     opened: list[Image] = []
     jobs: list[BlockJob] = []
@@ -320,6 +344,7 @@ async def _begin(
             top = images[0]
             store = backup.image(wish.name)
             assert store is not None
+            _checkStore(wish, reuse)
             over = top if backup.pull or wish.incremental is not None else None
             if store.format not in ("qcow2", "qed"):
                 if backup.pull:

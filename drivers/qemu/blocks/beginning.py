@@ -7,33 +7,37 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn
 
 import attrs
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain._disk import FORMATS, Mirror
+from pyvirt.definitions.domain._disk import FORMATS, BackingStore, Mirror
 from pyvirt.definitions.domain._source import (
-    SOURCES,
+    SOURCE_TYPES,
     BlockSource,
     DirSource,
     FileSource,
     VolumeSource,
     readSource,
 )
-from pyvirt.definitions.kinds import xmlError
+from pyvirt.definitions.kinds import choice
 from pyvirt.definitions.reader import parseTree
 from pyvirt.definitions.schema import Context, replaced
 from pyvirt.drivers.qemu import locks
 from pyvirt.drivers.qemu.blocks.chain import (
     Image,
+    below,
     chain,
     detectBelow,
     diskNamed,
+    ends,
     find,
     headerOf,
     localPath,
+    opened,
     pathOf,
     prepared,
     relativeName,
@@ -58,7 +62,7 @@ from pyvirt.drivers.qemu.refusals import (
     systemFailure,
     unsupportedConfig,
 )
-from pyvirt.drivers.qemu.validatedisks import checkSource
+from pyvirt.drivers.qemu.validatedisks import checkFormat, checkSource
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 __all__ = [
@@ -228,9 +232,8 @@ def checkTop(disk: Any, top: int, active: bool) -> None:
     if top != 0 and active:
         raise invalidArgument(f"active commit requested but '{images[top].path}' is not active")
     if top + 1 >= len(images):
-        raise invalidArgument(
-            f"top '{images[top].path}' in chain for '{images[0].path}' has no backing file"
-        )
+        upper, first = (images[place].path or "(null)" for place in (top, 0))
+        raise invalidArgument(f"top '{upper}' in chain for '{first}' has no backing file")
 
 
 async def commit(
@@ -361,29 +364,37 @@ async def copy(
     speed: int = 0,
     granularity: int = 0,
     buffer: int = 0,
+    given: BackingStore | None = None,
 ) -> None:
     """
     Have a disk copied while it is written; the caller holds the domain.
 
     @param source: where to; C{format} of the copy, None: that of the disk, or of what is there.
+    @param given: what the copy is laid over, None: what the disk is, or what its header says.
     @param flags: C{VIR_DOMAIN_BLOCK_COPY_*}.
     @raise VirtError: it is not begun; nothing is left behind.
     """
+    if isinstance(source, (FileSource, BlockSource)) and not pathOf(source).startswith("/"):
+        raise invalidArgument("absolute path must be used as block copy target")
     guest = domain.checkActive()
     disk = diskFor(domain, path)
     checkLasting(disk)
     busy(guest, disk)
     target = disk.target.dev
-    if isinstance(source, FileSource) and not (source.file or "").startswith("/"):
-        raise invalidArgument("absolute path must be used as block copy target")
     if domain.persistent and not flags & c.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB:
         raise operationInvalid("domain is not transient")
     images = chain(disk)
     reuse = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)
     shallow = bool(flags & c.VIR_DOMAIN_BLOCK_COPY_SHALLOW) and len(images) > 1
+    if given is not None and given.source is not None and not shallow:
+        raise invalidArgument(
+            "backingStore of mirror without VIR_DOMAIN_BLOCK_COPY_SHALLOW doesn't make sense"
+        )
     _checkTarget(disk, source, reuse)
     if not images:
         await _copyNothing(hypervisor, guest, Image(source, format or "raw"), reuse)
+    if shallow and format == "raw":
+        raise unsupportedConfig(f"shallow copy of disk '{target}' into a raw file is not possible")
     if format is None:
         format = images[0].format
         if reuse and localPath(source) is None:
@@ -393,13 +404,14 @@ async def copy(
                 format = headerOf(source, "auto").format
             except OSError:
                 format = images[0].format
-    if shallow and format == "raw":
-        raise unsupportedConfig(f"shallow copy of disk '{target}' into a raw file is not possible")
+    if disk.shareable and format != "raw":
+        raise operationUnsupported(
+            "can't pivot a shared disk to a storage volume not supporting sharing"
+        )
     source = prepared(source)
-    checkSource(source, format, source.encryption)
     mirror = Image(source, format)
     made = NewImage(hypervisor, guest, mirror, "failed to create copy target")
-    below = images[1] if shallow else None
+    inherits = shallow and not reuse and given is None
     lower: list[Image] = []
     added: list[Image] = []
     lease = partial(locks.take, hypervisor, domain, guest, disk, source)
@@ -408,15 +420,22 @@ async def copy(
         kind="copy",
         disk=target,
         # What is there already may be laid over something else.
-        shallow=shallow and not reuse,
+        shallow=inherits,
     )
     try:
+        if not reuse:
+            made.claim()
+        made.image = mirror = attrs.evolve(mirror, index=guest.takeNode())
+        lower = [attrs.evolve(each, index=guest.takeNode()) for each in below(given)]
+        _checkThere(lower)
+        checkFormat(format, source.sourceType)
+        checkSource(source, format, source.encryption)
         if reuse:
             await lease()
-            found = [mirror]
-            if shallow:
+            if shallow and given is None:
+                found = [mirror]
                 detectBelow(found, hypervisor.owner or (0, 0))
-            mirror, *lower = [attrs.evolve(each, index=guest.takeNode()) for each in found]
+                lower = [attrs.evolve(each, index=guest.takeNode()) for each in found[1:]]
             # What it is laid over is opened when the guest goes over to it.
             await addImage(hypervisor, guest, mirror, disk, readOnly=False, last=True)
             added.append(mirror)
@@ -424,11 +443,10 @@ async def copy(
             await made.make(
                 disk,
                 await capacityOf(guest, images[0]),
-                over=below,
-                below=None if below is None else below.formatName,
+                over=images[1] if inherits else next(iter(lower), None),
+                below=images[1].formatName if inherits else None,
                 lease=lease,
             )
-        if not reuse:
             mirror = made.image
         arguments: dict[str, Any] = {
             "job-id": job.name,
@@ -444,13 +462,16 @@ async def copy(
             arguments["buf-size"] = buffer
         if flags & c.VIR_DOMAIN_BLOCK_COPY_SYNCHRONOUS_WRITES:
             arguments["copy-mode"] = "write-blocking"
-        shown = Mirror(
+        shown = None if inherits or (shallow and format == "raw") else stores(lower)
+        if given is not None and not ends(given):
+            shown = opened(shown)
+        mirrored = Mirror(
             source=replaced(source, index=mirror.index),
             format=format,
             job="copy",
-            backingStore=None if job.shallow else stores(lower),
+            backingStore=shown,
         )
-        domain.definition = withDisk(domain.definition, replaced(disk, mirror=shown))
+        domain.definition = withDisk(domain.definition, replaced(disk, mirror=mirrored))
         await start(hypervisor, guest, job, "blockdev-mirror", arguments)
     except BaseException:
         domain.definition = withDisk(domain.definition, disk)
@@ -462,25 +483,38 @@ async def copy(
         raise
 
 
-def destination(xml: str) -> tuple[Any, str | None]:
+def _checkThere(images: Sequence[Image]) -> None:
     """
-    Read where a copy goes: a C{<disk>} of which nothing but source and format matter.
+    Look whether images are there that a copy is to be laid over.
 
-    @return: the source, and the format or None.
+    @raise VirtError: one is not.
+    """
+    for image in images:
+        path = localPath(image.source)
+        if path is not None:
+            try:
+                os.stat(path)
+            except OSError as problem:
+                detail = f"unable to stat: {path}"
+                raise systemFailure(problem, detail, ErrorDomain.SECURITY) from None
+
+
+def destination(xml: str) -> tuple[Any, str | None, BackingStore | None]:
+    """
+    Read where a copy goes: a C{<disk>} of which nothing but source, format and what it is laid over matter.
+
+    @return: the source, the format or None, and what it is laid over or None.
     @raise VirtError: it is none.
     """
     root = parseTree(xml, "disk", label="(disk_definition)", domain=ErrorDomain.DOMAIN)
-    kind = root.get("type") or "file"
-    place, driver = root.find("source"), root.find("driver")
-    if kind not in SOURCES:
-        raise xmlError(f"unknown disk type '{kind}'")
-    if place is None:
-        raise invalidArgument("missing source of the destination")
-    source = readSource(kind, place, Context())
+    kind: str = choice(SOURCE_TYPES).read(root.get("type") or "file", root, "type")
+    place, driver, over = (root.find(each) for each in ("source", "driver", "backingStore"))
     form = None if driver is None else driver.get("type")
     if form is not None and form not in FORMATS.split():
-        raise xmlError(f"unknown driver format value '{form}'")
-    path = pathOf(source)
-    if isinstance(source, FileSource) and not path.startswith("/"):
-        raise invalidArgument("absolute path must be used as block copy target")
-    return source, form
+        raise unsupportedConfig(f"unknown driver format value '{form}'", ErrorDomain.DOMAIN)
+    context = Context(inactive=True)
+    source = None if place is None else readSource(kind, place, context)
+    store = None if over is None else BackingStore.readElement(over, context)
+    if source is None or source.isEmpty:
+        raise virtError(ErrorCode.NO_SOURCE, None, ErrorDomain.DOMAIN)
+    return source, form, store

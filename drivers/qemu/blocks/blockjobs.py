@@ -104,7 +104,8 @@ class DomainBlockJobs:
                 await pull(self._hypervisor, domain, path, base, speed, relative)
             return
         if flags & c.VIR_DOMAIN_BLOCK_REBASE_RELATIVE:
-            raise invalidArgument("flag VIR_DOMAIN_BLOCK_REBASE_RELATIVE is valid only with pull")
+            detail = "Relative backing during copy not supported yet"
+            raise virtError(ErrorCode.ARGUMENT_UNSUPPORTED, detail, ErrorDomain.QEMU)
         where = base or ""
         source: Any = FileSource(file=where)
         if flags & c.VIR_DOMAIN_BLOCK_REBASE_COPY_DEV:
@@ -149,7 +150,7 @@ class DomainBlockJobs:
                 f"bandwidth must be less than {(1 << 63) - 1}",
                 ErrorDomain.QEMU,
             )
-        source, form = destination(destxml)
+        source, form, store = destination(destxml)
         async with domain.jobs.change("remoteDispatchDomainBlockCopy"):
             await copy(
                 self._hypervisor,
@@ -161,6 +162,7 @@ class DomainBlockJobs:
                 speed=speed,
                 granularity=granularity,
                 buffer=values.get(c.VIR_DOMAIN_BLOCK_COPY_BUF_SIZE, 0),
+                given=store,
             )
 
     async def domainBlockCommit(
@@ -192,7 +194,9 @@ class DomainBlockJobs:
             if base is None:
                 lower = upper + 1 if flags & shallow else len(images) - 1
                 if lower <= upper and not flags & shallow:
-                    raise invalidArgument(f"could not find base image in chain for '{target}'")
+                    raise invalidArgument(
+                        f"could not find base image in chain for '{target}'", ErrorDomain.STORAGE
+                    )
             else:
                 lower = find(images, base, target, upper)
             guest = domain.checkActive()
@@ -252,9 +256,11 @@ class DomainBlockJobs:
         async with domain.jobs.change("remoteDispatchDomainSetBlockThreshold"):
             guest = domain.checkActive()
             target, number = split(dev)
+            missing = target
             for disk in disksOf(domain.definition):
                 if disk.target.dev != target:
                     continue
+                missing = dev
                 for image in chain(disk):
                     if number is None or image.index == number:
                         guest.thresholds = True
@@ -263,7 +269,7 @@ class DomainBlockJobs:
                             {"node-name": image.storageName, "write-threshold": threshold},
                         )
                         return
-            raise invalidArgument(f"failed to find disk '{dev}'")
+            raise invalidArgument(f"failed to find disk '{missing}'")
 
 
 async def endJob(

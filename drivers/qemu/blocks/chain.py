@@ -43,6 +43,7 @@ __all__ = [
     "chainsDetected",
     "diskNamed",
     "disksOf",
+    "ends",
     "find",
     "goingOn",
     "headerOf",
@@ -166,12 +167,17 @@ def withChain(disk: Any, images: Sequence[Image]) -> Any:
 
 def goingOn(disk: Any, images: Sequence[Image]) -> Any:
     """As L{withChain}, of a running guest: where nobody knows what its last image is laid over, nobody does then."""
-    done, store = withChain(disk, images), disk.backingStore
-    while store is not None and store.source is not None:
-        store = store.backingStore
-    if store is None and chain(disk)[-1].index == images[-1].index:
+    done = withChain(disk, images)
+    if not ends(disk.backingStore) and chain(disk)[-1].index == images[-1].index:
         done = replaced(done, backingStore=opened(done.backingStore))
     return done
+
+
+def ends(store: BackingStore | None) -> bool:
+    """Whether it is said that there is nothing below the last image that is named."""
+    while store is not None and store.source is not None:
+        store = store.backingStore
+    return store is not None
 
 
 def stores(images: Sequence[Image]) -> BackingStore:
@@ -247,7 +253,7 @@ def find(images: Sequence[Image], name: str, target: str, above: int | None = No
         detail = f"could not find backing store index '{number}' in chain for '{target}'"
         raise invalidArgument(detail, ErrorDomain.STORAGE)
     if above is not None:
-        upper = images[above].path if images else "<null>"
+        upper = (images[above].path if images else "") or "<null>"
         detail = f"could not find image '{name}' beneath '{upper}' in chain for '{target}'"
     else:
         detail = f"could not find image '{name}' in chain for '{target}'"

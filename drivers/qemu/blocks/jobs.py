@@ -24,6 +24,7 @@ from pyvirt.drivers.qemu.blocks.chain import (
     below,
     chain,
     diskNamed,
+    ends,
     goingOn,
     localPath,
     opened,
@@ -341,8 +342,12 @@ def after(disk: Any, job: BlockJob, status: int) -> tuple[Any, list[Image]]:
                 copied += below(mirror.backingStore)
         if mirror is None or status != COMPLETED or job.state != "pivoting":
             return disk, copied
-        kept = images[1:] if job.shallow else []
-        return goingOn(disk, [*copied, *kept]), images[:1] if job.shallow else images
+        if job.shallow:
+            return goingOn(disk, [*copied, *images[1:]]), images[:1]
+        done = withChain(disk, copied)
+        if not ends(mirror.backingStore):
+            done = replaced(done, backingStore=opened(done.backingStore))
+        return done, images
     if status != COMPLETED:
         return disk, []
     if job.kind == "pull":
@@ -385,7 +390,7 @@ def persisted(
     """
     Put what a job has made of a disk into what the domain will be, if it would be the same disk there.
 
-    That nothing lies below the last image is said of a copy; else as far as it was said of that image before.
+    That nothing lies below the last image is said of a copy as far as it is known; else as far as it was said of that image before.
 
     @param kind: what kind of job it was.
     @param base: the number of the image that was written into, or that was left below.
@@ -412,7 +417,7 @@ def persisted(
     changed = withChain(mine, images)
     # Where all was pulled the end that a chain has is that of its last image.
     last = chain(mine)[-1].path if kind == "pull" and len(images) == 1 else images[-1].path
-    if kind != "copy" and not _terminated(mine, last):
+    if not (ends(after.backingStore) if kind == "copy" else _terminated(mine, last)):
         changed = replaced(changed, backingStore=opened(changed.backingStore))
     return withDisk(pending, changed)
 

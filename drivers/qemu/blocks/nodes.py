@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from pyvirt.drivers.qemu.blocks.backingstrings import backingString
-from pyvirt.drivers.qemu.blocks.chain import LAYERED, Image, localPath
+from pyvirt.drivers.qemu.blocks.chain import Image, localPath
 from pyvirt.drivers.qemu.command.blockdevs import Node, Options
 from pyvirt.drivers.qemu.command.disks import optionsOf
 from pyvirt.drivers.qemu.command.values import HostSettings
@@ -22,8 +22,8 @@ from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.ownership import claimFile, letFileGo
 from pyvirt.drivers.qemu.plugging.commands import Step, imageSteps
 from pyvirt.drivers.qemu.plugging.doing import run, takeBack
-from pyvirt.drivers.qemu.refusals import failed, systemFailure
-from pyvirt.errors import ErrorDomain
+from pyvirt.drivers.qemu.refusals import failed, operationUnsupported, systemFailure
+from pyvirt.drivers.qemu.secretvalues import secretPlaces
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.hypervisor import Hypervisor
@@ -32,6 +32,7 @@ __all__ = [
     "NewImage",
     "addChain",
     "addImage",
+    "askSecrets",
     "createImage",
     "dropImages",
     "removeImages",
@@ -40,6 +41,17 @@ __all__ = [
 
 log = Logger()
 
+#: Formats that QEMU makes images of, and what it calls them.
+_MADE = {
+    "qcow": "qcow",
+    "qcow2": "qcow2",
+    "qed": "qed",
+    "vmdk": "vmdk",
+    "vdi": "vdi",
+    "vhd": "vhdx",
+    "vpc": "vpc",
+    "ploop": "parallels",
+}
 #: Images that are made like those below them have clusters of this size where nothing says another.
 CLUSTER = 65536
 
@@ -86,6 +98,16 @@ def _steps(
     options = Options() if disk is None else optionsOf(disk)
     host = HostSettings(settings=hypervisor.config.values)
     return imageSteps(node, below, options, guest.capabilities, host)
+
+
+async def askSecrets(hypervisor: Hypervisor, guest: Guest, image: Image) -> None:
+    """
+    Ask for the secrets that it takes to open an image.
+
+    @raise VirtError: one is not there.
+    """
+    for step in _steps(hypervisor, guest, image.node(False), None, None):
+        await secretPlaces(hypervisor, guest, step.secrets)
 
 
 async def addChain(
@@ -211,7 +233,7 @@ class NewImage:
         except OSError as problem:
             self.forget()
             detail = self._complaint or f"failed to create image file '{path}'"
-            raise systemFailure(problem, detail, ErrorDomain.STORAGE) from None
+            raise systemFailure(problem, detail) from None
 
     async def make(
         self,
@@ -252,13 +274,13 @@ class NewImage:
             steps = _steps(
                 hypervisor, guest, image.node(False, last and below is None), below, disk
             )
-            if not reuse and image.format not in LAYERED:
+            if not reuse and image.format == "raw":
                 path = getattr(image.source, "file", None)
                 if path:
                     create = {"driver": "file", "filename": path, "size": size}
                     await _run(guest, f"create-{image.storageName}", create)
             await run(hypervisor, guest, steps[:-1], self._open)
-            if not reuse and (image.format in LAYERED or image.encrypted):
+            if not reuse and (image.format != "raw" or image.encrypted):
                 options = creation(image, size, over, steps[-1].arguments)
                 await _run(guest, f"create-{image.formatName}", options)
             await run(hypervisor, guest, steps[-1:], self._open)
@@ -295,7 +317,8 @@ def creation(
     @param opened: what C{blockdev-add} will be told of its format, for what is secret.
     @raise VirtError: QEMU does not make images of that format in a running guest.
     """
-    options: dict[str, Any] = {"driver": image.format, "file": image.storageName, "size": size}
+    driver = _MADE.get(image.format)
+    options: dict[str, Any] = {"driver": driver, "file": image.storageName, "size": size}
     if image.encrypted and image.format == "raw":
         options["driver"] = "luks"
         return options | {"key-secret": opened["key-secret"], **_cipher(image)}
@@ -304,8 +327,8 @@ def creation(
         options["encrypt"] = {**opened["encrypt"], **_cipher(image)}
     if image.format == "qcow2":
         options["cluster-size"] = CLUSTER
-    elif image.format not in ("qed", "qcow", "vmdk", "vdi"):
-        raise failed(f"cannot create an image of format '{image.format}'")
+    elif driver is None:
+        raise operationUnsupported(f"can't create storage format '{image.format}'")
     if over is not None:
         options["backing-file"] = backingString(over.source)
         if image.format in ("qcow2", "qed", "qcow"):

@@ -16,7 +16,7 @@ from pyvirt.definitions.domain._chardev import CharSource
 from pyvirt.definitions.schema import replaced
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
-__all__ = ["findDevice", "findInterface", "sameHostDevice"]
+__all__ = ["findDevice", "findInterface", "sameEnds", "sameHostDevice"]
 
 #: What the place of a device in a machine is told by; it does not matter for what the device is.
 _PLACE = frozenset(("alias", "address", "acpiIndex", "boot", "rom"))
@@ -201,8 +201,10 @@ _SAME: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _sameEnds(wanted: Any, there: Any) -> bool:
+def sameEnds(wanted: Any, there: Any) -> bool:
     """Whether two character devices have the same ends, in the guest and on the host."""
+    if wanted.target.port is None and there.target.port is not None:
+        return False
     if not _samePort(attrs.evolve(wanted, source=there.source), there):
         return False
     one, other = wanted.source, there.source
@@ -212,10 +214,10 @@ def _sameEnds(wanted: Any, there: Any) -> bool:
 
 
 _STRICT: dict[str, Callable[[Any, Any], bool]] = {
-    "serials": _sameEnds,
-    "parallels": _sameEnds,
-    "consoles": _sameEnds,
-    "channels": _sameEnds,
+    "serials": sameEnds,
+    "parallels": sameEnds,
+    "consoles": sameEnds,
+    "channels": sameEnds,
     "watchdogs": lambda wanted, there: (
         (wanted.model, wanted.action, wanted.address) == (there.model, there.action, there.address)
     ),

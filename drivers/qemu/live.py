@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._address import DIMMAddress
+from pyvirt.definitions.domain._address import DIMMAddress, VirtioSerialAddress
 from pyvirt.definitions.domain._display import Listen
 from pyvirt.definitions.domain._os import Resource
 from pyvirt.definitions.schema import replaced
@@ -141,7 +141,12 @@ def channelPlaced(channel: Any, guest: Guest) -> Any:
     source = channel.source
     if source.type != "unix" or source.path is not None:
         return channel
-    name = channel.target.name or channel.alias or "channel"
+    name = channel.target.name
+    if name is None:
+        place = channel.address
+        if not isinstance(place, VirtioSerialAddress):
+            place = VirtioSerialAddress()
+        name = f"vioser-{place.controller:02}-{place.bus:02}-{place.port:02}.sock"
     path = os.path.join(guest.channels, name.replace("/", "_"))
     return replaced(channel, source=replaced(source, path=path, mode="bind"))
 

@@ -204,6 +204,15 @@ PORTS = """
 +attach-device g <channel type='pipe'><source path='/tmp/nopipe'/><target type='virtio' name='d'/></channel>
 +attach-device g <channel type='dev'><source path='/dev/nope'/><target type='virtio' name='d'/></channel>
 +attach-device g <channel type='null'><target type='virtio' name='e'/><alias name='ua-chan'/></channel>
++attach-device g <channel type='null'><target type='virtio' name='e'/></channel>
++attach-device g <channel type='unix'><target type='virtio'/></channel>
++attach-device g <channel type='unix'><target type='virtio'/></channel>
++detach-device g <channel type='unix'><target type='virtio'/></channel>
++attach-device g --config <channel type='pty'><target type='virtio' name='p'/></channel>
++attach-device g --config <channel type='null'><target type='virtio' name='p'/></channel>
++attach-device g --config <channel type='pty'><target type='virtio' name='p'/><address type='virtio-serial' port='9'/></channel>
++detach-device g --config <channel type='pty'><target type='virtio' name='p'/></channel>
++detach-device g --config <channel type='null'><target type='virtio' name='p'/></channel>
 +attach-device g <channel type='unix'><source mode='connect' path='/tmp/nosock'/><target type='virtio' name='f'/></channel>
 +attach-device g <channel type='stdio'><target type='virtio' name='g'/></channel>
 +attach-device g <channel type='vc'><target type='virtio' name='g'/></channel>
@@ -411,6 +420,14 @@ ALONE = """
 +attach-device g <interface type='internal'><mac address='52:54:00:00:00:07'/><source name='x'/><vlan><tag id='5'/></vlan></interface>
 +attach-device g --config <console type='pty'><target type='virtio' port='7'/></console>
 +attach-device g --config <console type='pty'><target type='virtio'/></console>
++attach-device g --config <console type='null'><target type='virtio' port='1'/></console>
++attach-device g --config <console type='null'><target type='virtio' port='7'/></console>
++attach-device g --config <serial type='null'><target type='usb-serial' port='5'/></serial>
++attach-device g --config <serial type='file'><source path='/tmp/f'/><target type='usb-serial' port='5'/></serial>
++attach-device g --config <serial type='null'><target type='usb-serial' port='5'/></serial>
++detach-device g --config <serial type='null'><target type='usb-serial'/></serial>
++detach-device g --config <serial type='null'><target type='usb-serial' port='5'/></serial>
++detach-device g --config <console type='null'><target type='virtio'/></console>
 dumpxml g --inactive
 +attach-device g <console type='pty'><target type='virtio' port='3'/></console>
 +attach-device g <console type='pty'><target type='virtio'/></console>

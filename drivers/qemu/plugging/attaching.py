@@ -111,7 +111,9 @@ async def attachLive(
     if kind == "disks" and there(base.devices, kind, device):
         # What is wrong with its images libvirt says first.
         _imagesOf(hypervisor, domain, guest, await placed(hypervisor, uncached(device)))
-    checkLive(base, kind, device)
+    # Its socket is named before it has an address, as libvirt does.
+    socket = channelPlaced(device, guest).source if kind == "channels" else None
+    checkLive(base, kind, device if socket is None else replaced(device, source=socket))
     asked = getattr(device, "address", None)
     if isinstance(asked, PCIAddress) and asked.function:
         raise internal(
@@ -153,14 +155,15 @@ async def _attach(
     base, settings = domain.definition, hypervisor.config.values
     changed, place = fitted(base, kind, device, guest.capabilities, hypervisor.random)
     if kind == "consoles":
-        changed = withPorts(changed, base.devices.consoles, device, place)
+        had = [each.target.port for each in base.devices.consoles]
+        changed = withPorts(changed, had, device, place)
     changed, controllers = _needed(base, changed, kind)
     kept = getattr(changed.devices, kind)
     device = kept[place] if isinstance(kept, tuple) else kept
     if device.alias is None:
         device = replaced(device, alias=newAlias(changed, kind, device))
-    if kind == "channels":
-        device = channelPlaced(device, guest)
+    if socket is not None:
+        device = replaced(device, source=socket)
     if getattr(device, "source", None) is not None:
         device = encrypting(device, settings)
     checkHost(kind, device)

@@ -98,7 +98,8 @@ class DomainDevices(DomainPeeking):
             raise
         checkStored(definition, kind, device)
         if kind == "consoles":
-            changed = withPorts(changed, changed.devices.consoles[:place], device, place)
+            # Of a stored definition they are counted anew.
+            changed = withPorts(changed, range(place), device, place)
         if kind == "serials" and not definition.devices.serials and not changed.devices.consoles:
             # Whatever port came first.
             consoles = (consoleOf(changed.devices.serials[0]),)

@@ -6,7 +6,7 @@ What an existing domain allows is refused in libvirt's words, which differ betwe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyvirt.definitions.domain import DomainDefinition, steps
@@ -17,7 +17,7 @@ from pyvirt.definitions.kinds import xmlError
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.devicechanges import withDevice
 from pyvirt.drivers.devicekinds import KINDS, everyDevice, label
-from pyvirt.drivers.devicematch import findDevice
+from pyvirt.drivers.devicematch import findDevice, sameEnds
 from pyvirt.drivers.qemu.addresses import isPlaced
 from pyvirt.drivers.qemu.aliases import controllerAlias, diskAlias
 from pyvirt.drivers.qemu.complete import complete
@@ -174,7 +174,7 @@ def checkStored(definition: DomainDefinition, kind: str, device: Any) -> None:
     if kind == "controllers" and device.index is not None and there(devices, kind, device):
         raise operationInvalid(f"controller index='{device.index}' already exists")
     if kind in CHARDEVS:
-        _checkPort(devices, kind, device)
+        _checkEnds(devices, kind, device, stored=True)
         if kind == "serials":
             checkPorts((device,))
         if _isSerial(kind, device):
@@ -241,7 +241,7 @@ def checkLive(definition: DomainDefinition, kind: str, device: Any) -> None:
     elif kind in CHARDEVS:
         if device.source.type == "nmdm":
             raise unsupportedConfig("unsupported chardev 'nmdm'")
-        _checkPort(devices, kind, device)
+        _checkEnds(devices, kind, device)
         if _isSerial(kind, device):
             raise unsupportedConfig("unsupported console target type serial")
         if kind == "consoles" and device.target.type not in ("virtio", "sclp", "sclplm"):
@@ -303,19 +303,12 @@ def _checkDrive(devices: Any, device: Any) -> None:
             )
 
 
-def _checkPort(devices: Any, kind: str, device: Any) -> None:
-    """Refuse a character device that is there already."""
-    for each in getattr(devices, kind):
-        one, other = device.target, each.target
-        if kind == "channels":
-            same = (
-                one.type == "guestfwd"
-                and other.type == "guestfwd"
-                and (one.address, one.port) == (other.address, other.port)
-            )
-        else:
-            same = one.port is not None and one.port == other.port and one.type == other.type
-        if same:
+def _checkEnds(devices: Any, kind: str, device: Any, stored: bool = False) -> None:
+    """Refuse a character device that is there already; consoles of what is stored count from 0."""
+    for number, each in enumerate(getattr(devices, kind)):
+        if kind == "consoles" and stored:
+            each = replaced(each, target=replaced(each.target, port=number))
+        if sameEnds(device, each):
             raise operationInvalid("chardev already exists", ErrorDomain.QEMU)
 
 
@@ -358,15 +351,15 @@ def fitted(
 
 
 def withPorts(
-    definition: DomainDefinition, kept: tuple[Any, ...], device: Any, place: int
+    definition: DomainDefinition, kept: Sequence[int | None], device: Any, place: int
 ) -> DomainDefinition:
     """
     Let consoles have the numbers that they had or ask for; others get the next one.
 
-    @param kept: those that were there with their numbers.
+    @param kept: the numbers of those that were there.
     @param device: the new one as it was asked for, which is now at C{place}.
     """
-    ports = [each.target.port for each in kept]
+    ports = list(kept)
     port = device.target.port
     if port is None:
         port = 1 + max((each for each in ports if each is not None), default=-1)

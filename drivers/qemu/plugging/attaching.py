@@ -111,9 +111,7 @@ async def attachLive(
     if kind == "disks" and there(base.devices, kind, device):
         # What is wrong with its images libvirt says first.
         _imagesOf(hypervisor, domain, guest, await placed(hypervisor, uncached(device)))
-    # Its socket is named before it has an address, as libvirt does.
-    socket = channelPlaced(device, guest).source if kind == "channels" else None
-    checkLive(base, kind, device if socket is None else replaced(device, source=socket))
+    checkLive(base, kind, channelPlaced(device, guest) if kind == "channels" else device)
     asked = getattr(device, "address", None)
     if isinstance(asked, PCIAddress) and asked.function:
         raise internal(
@@ -153,6 +151,8 @@ async def _attach(
     @raise VirtError: it cannot be; all is as it was.
     """
     base, settings = domain.definition, hypervisor.config.values
+    # Its socket is named before it has an address, as libvirt does.
+    socket = channelPlaced(device, guest).source if kind == "channels" else None
     changed, place = fitted(base, kind, device, guest.capabilities, hypervisor.random)
     if kind == "consoles":
         had = [each.target.port for each in base.devices.consoles]

@@ -36,7 +36,7 @@ def lockLimit(definition: DomainDefinition) -> int | None:
     return (int(definition.memory.amount) * ways + _MORE) << 10 if ways else None
 
 
-def checkLockLimit(definition: DomainDefinition, guest: Guest) -> None:
+def checkLockLimit(definition: DomainDefinition) -> None:
     """
     See to it that a guest can be started with its limit.
 
@@ -56,7 +56,6 @@ def checkLockLimit(definition: DomainDefinition, guest: Guest) -> None:
                 f"process {os.getpid()} to {size}: Operation not permitted"
             ) from None
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (soft, hard))
-    guest.lockedBefore = soft
 
 
 def setLockLimit(pid: int, size: int) -> tuple[int, int]:
@@ -66,8 +65,9 @@ def setLockLimit(pid: int, size: int) -> tuple[int, int]:
     @return: what the limits were.
     @raise VirtError: the system does not allow that.
     """
+    limit = resource.RLIM_INFINITY if size == UNLIMITED else size
     try:
-        return resource.prlimit(pid, resource.RLIMIT_MEMLOCK, (size, size))
+        return resource.prlimit(pid, resource.RLIMIT_MEMLOCK, (limit, limit))
     except OSError as problem:
         detail = f"cannot limit locked memory of process {pid} to {size}"
         raise systemFailure(problem, detail, ErrorDomain.NONE) from None

@@ -21,6 +21,7 @@ from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
 from pyvirt.drivers.qemu.assigning import takeDevices
 from pyvirt.drivers.qemu.blocks.chain import chain, localPath, pathOf
 from pyvirt.drivers.qemu.capabilities.hostmodel import requireCPU, withHostModel
+from pyvirt.drivers.qemu.cgrouplimits import UNLIMITED
 from pyvirt.drivers.qemu.changing import copied
 from pyvirt.drivers.qemu.command.building import commandLine
 from pyvirt.drivers.qemu.command.values import HostSettings
@@ -175,7 +176,7 @@ async def start(
             live = await networking.connectAll(hypervisor, domain, plugged, connections)
             unplaced = replaced(live, resource=base.resource)
             await announce(hypervisor, domain, "start", unplaced)
-            checkLockLimit(domain.definition, guest)
+            checkLockLimit(domain.definition)
             makeGroup(hypervisor, domain, guest)
             serving.placeServers(hypervisor, domain.definition, guest)
             live = domain.definition
@@ -383,7 +384,7 @@ async def spawn(
         limits.append(f"--core={core or 0}")
         locked = lockLimit(live)
         if locked is not None:
-            limits.append(f"--memlock={locked}")
+            limits.append(f"--memlock={'unlimited' if locked == UNLIMITED else locked}")
         descriptors = [monitor.fileno(), *opened, *connections.numbers.values()]
         if incoming is not None:
             descriptors.append(incoming)

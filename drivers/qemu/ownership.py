@@ -40,6 +40,7 @@ __all__ = [
     "recipient",
     "takeNodes",
     "takeOver",
+    "untake",
 ]
 
 log = Logger()
@@ -252,7 +253,7 @@ def giveAllBack(
     @param moved: it goes on on another host, which goes on using what both see.
 
     What its disks know of others that use them is forgotten then, as with libvirtd: nobody else writes to them, so it is
-    left from guests that nobody has seen end.
+    left from guests that nobody has seen end.  Unlike there, they go back to those whose they were.
     """
     if moved:
         _pop(guest, lambda each: isShared(each.path))
@@ -261,11 +262,32 @@ def giveAllBack(
         for each in guest.taken
         if each.remembered and not guest.starting and not guest.leaving
     }
+    given = {each.path: each.given or guest.owner for each in guest.taken}
     giveBack(guest.taken, guest.owner)
     for disk in definition.devices.disks if disks else ():
         path = localPath(disk.source) if disk.source is not None else None
         if path in disks:
-            forget(path)
+            shared = disk.shareable or disk.readonly
+            _giveForgotten(path, None if shared else given[path])
+
+
+def _giveForgotten(path: str, given: Owner | None) -> None:
+    """
+    Let a file forget who uses it.
+
+    @param given: who has got it, and has it no more; None: others may use it.
+    """
+    try:
+        recalled = recall(path)
+        while recalled is not None and recalled.left:
+            recalled = recall(path)
+        if recalled is not None and recalled.owner is not None and given is not None:
+            found = os.stat(path)
+            if (found.st_uid, found.st_gid) == given:
+                os.chown(path, *recalled.owner)
+    except (OSError, VirtError) as problem:
+        log.warn("{path} cannot be given back: {problem}", path=path, problem=problem)
+    forget(path)
 
 
 def _pop(guest: Guest, wanted: Callable[[Taken], bool]) -> list[Taken]:
@@ -280,6 +302,12 @@ def _popOne(guest: Guest, path: str | None) -> Taken | None:
         if guest.taken[place].path == path:
             return guest.taken.pop(place)
     return None
+
+
+def untake(guest: Guest, some: Iterable[Taken]) -> None:
+    """Note that a guest has some files once less; whose they are is as it was."""
+    for each in some:
+        _popOne(guest, each.path)
 
 
 def letFileGo(guest: Guest, path: str | None) -> None:

@@ -231,7 +231,7 @@ class OwnershipTests(FileCase):
         self.assertEqual((self.owner(lower), self.known(lower)), (OURS, {}))
 
     def test_left(self) -> None:
-        """What is left of guests whose end nobody saw is forgotten with the next one that writes to a disk."""
+        """What is left of guests whose end nobody saw is forgotten with the next one, and goes back to whose it was."""
         path = self.made("a")
         remember(path, (5, 6))
         guest = PluggedGuest(self.folder, "<domain type='qemu'><name>g</name><memory>1024</memory>"
@@ -241,6 +241,7 @@ class OwnershipTests(FileCase):
         takeOver(definition, self.GUEST, True, guest.taken)
         giveAllBack(guest, definition)
         self.assertEqual(self.known(path), {})
+        self.assertEqual(self.owner(path), (5, 6))
 
     def test_moved(self) -> None:
         """A guest that goes on elsewhere keeps what is seen from there."""

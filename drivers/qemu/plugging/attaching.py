@@ -46,6 +46,7 @@ from pyvirt.drivers.qemu.ownership import (
     giveSomeBack,
     takeNodes,
     takeOver,
+    untake,
 )
 from pyvirt.drivers.qemu.passed import (
     Passed,
@@ -496,18 +497,24 @@ async def access(
     alone = replaced(alone, devices=replaced(alone.devices, **{kind: (device,)}))
     leased = await locks.acquireMore(hypervisor, domain, guest, alone)
     taken: list[Taken] = []
+    known: list[Taken] = []
     try:
         makeOutputs(alone)
         if guest.recipient is not None:
             takeOver(alone, guest.recipient, bool(hypervisor.config["remember_owner"]), taken)
+        if taken:
+            # Whoever finds the guest again, should we end now, gives them back with the rest.
+            known = taken
+            guest.taken += known
+            hypervisor.saveStatus(domain)
         with _allowed(guest, rules):
             yield
     except BaseException:
+        untake(guest, known)
         giveSomeBack(guest, taken)
         if leased:
             await locks.releaseSome(hypervisor, domain, guest, alone)
         raise
-    guest.taken += taken
 
 
 # What follows

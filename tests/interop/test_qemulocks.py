@@ -145,10 +145,7 @@ class LeaseTests(LeaseCase):
 
     def lostManager(self, world: World) -> None:
         """A guest that was paused does not go on without the lock manager, and does once that is there again."""
-        # What was started is the way into the world; the daemon is its child.
-        with open(f"/proc/{self.lockd.pid}/task/{self.lockd.pid}/children") as file:
-            os.kill(int(file.read()), signal.SIGKILL)
-        self.lockd.wait()
+        self.killLockd()
         self.done(world, "suspend", "one")
         outcome = world.virsh("resume", "one")
         self.assertIn("Failed to connect socket to '/run/libvirt/virtlockd-sock'", outcome.stderr)
@@ -157,14 +154,33 @@ class LeaseTests(LeaseCase):
         self.assertTrue(self.leased(world, "copy.img"))
         self.done(world, "destroy", "one")
 
+    def killLockd(self) -> None:
+        """End the lock daemon at once."""
+        # What was started is the way into the world; the daemon is its child.
+        with open(f"/proc/{self.lockd.pid}/task/{self.lockd.pid}/children") as file:
+            os.kill(int(file.read()), signal.SIGKILL)
+        self.lockd.wait()
+
     def test_libvirts(self) -> None:
-        """Libvirt's QEMU driver uses our lock daemon in virtlockd's place, whenever the guest's CPUs run."""
+        """
+        Libvirt's QEMU driver uses our lock daemon in virtlockd's place, whenever the guest's CPUs run; what it could not
+        let go, because the lock daemon was gone, it has again.
+        """
         world = self.world(LibvirtWorld)
         for command, leased in (
             ("start", True),
             ("suspend", False),
             ("resume", True),
+            ("kill", False),
+            ("suspend", False),
+            ("start again", True),
+            ("resume", True),
             ("destroy", False),
         ):
-            self.done(world, command, "one")
+            if command == "kill":
+                self.killLockd()
+            elif command == "start again":
+                self.startLockd(world)
+            else:
+                self.done(world, command, "one")
             self.assertEqual(self.leased(world), leased, command)

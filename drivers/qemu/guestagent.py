@@ -33,6 +33,7 @@ from pyvirt.drivers.qemu.guestinfo import (
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.jsontexts import readJSON
 from pyvirt.drivers.qemu.machine import isX86
+from pyvirt.drivers.qemu.networkports import leased
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     internal,
@@ -204,7 +205,11 @@ class DomainGuestAgent(GuestInfo):
             ErrorCode.NO_HOSTNAME, f"no hostname found for domain {dom.name}", ErrorDomain.QEMU
         )
         if flags & lease:
-            self._running(dom)
+            domain, _ = self._running(dom)
+            for _, leases in await leased(self._hypervisor, domain.definition):
+                for each in leases:
+                    if each.hostname is not None:
+                        return each.hostname
             raise noName
         domain, _ = self._running(dom)
         agentOf(domain)
@@ -319,9 +324,16 @@ class DomainGuestAgent(GuestInfo):
     ) -> list[DomainInterface]:
         """List the guest's interfaces."""
         checkFlags("qemuDomainInterfaceAddresses", flags)
-        self._running(dom)
+        domain, _ = self._running(dom)
         if source == c.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE:
-            return []
+            return [
+                DomainInterface(
+                    nic.target.dev,
+                    nic.mac.address,
+                    [DomainIPAddr(each.type, each.ipaddr, each.prefix) for each in leases],
+                )
+                for nic, leases in await leased(self._hypervisor, domain.definition)
+            ]
         if source == c.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP:
             return self._neighbours(dom)
         if source != c.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT:

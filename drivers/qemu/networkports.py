@@ -26,6 +26,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import formatUUID, parseUUID
 from pyvirt.definitions.values import definition
 from pyvirt.drivers.interfaces.networks import INetworks
+from pyvirt.drivers.interfaces.values import NetworkDHCPLease
 from pyvirt.drivers.qemu.refusals import internal, operationInvalid, unsupportedConfig
 from pyvirt.drivers.traffic import bandwidthParams
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -37,6 +38,7 @@ __all__ = [
     "Actual",
     "findActual",
     "handingNetworks",
+    "leased",
     "listenOnNetworks",
     "promise",
     "reclaimPort",
@@ -307,3 +309,22 @@ async def _delete(networks: Any, ref: Any) -> None:
         await settled(networks.networkPortDelete(ref, 0))
     except VirtError as error:
         log.warn("a port of a network is left: {error}", error=error)
+
+
+async def leased(
+    hypervisor: Hypervisor, definition: DomainDefinition
+) -> list[tuple[Any, list[NetworkDHCPLease]]]:
+    """
+    Return the cards of a guest that networks have lent addresses to, with these.
+
+    @raise VirtError: a network is not there, or what it has lent makes no sense.
+    """
+    found = []
+    for nic in definition.devices.interfaces:
+        if nic.type != "network" or nic.source is None or nic.mac is None:
+            continue
+        networks, network = await _find(hypervisor, nic.source.network or "")
+        leases = await settled(networks.networkGetDHCPLeases(network, nic.mac.address, 0))
+        if leases:
+            found.append((nic, leases))
+    return found

@@ -100,7 +100,7 @@ class LeaseTests(SynchronousTestCase):
         )
         self.tell("add", "52:54:00:00:00:02", "10.0.0.6", LEASE_EXPIRES="10")
         self.tell("old", "52:54:00:00:00:03", "10.0.0.7")
-        six = {"IAID": "56", "LEASE_EXPIRES": "3000", "CLIENT_ID": "00:03", "SERVER_DUID": "00:01"}
+        six = {"IAID": "56", "LEASE_EXPIRES": "3000", "SERVER_DUID": "00:01"}
         self.tell("add", "00:03", "2001:db8::5", "six", MAC="52:54:00:00:00:09", **six)
         self.tell("add", "00:04", "2001:db8::6", **six)
         found = leases(self.path, _PLAIN, "b", 1000)

@@ -74,7 +74,7 @@ def _lease(
         "ip-address": address,
         "mac-address": mac,
         "hostname": name or environment.get("DNSMASQ_OLD_HOSTNAME"),
-        "client-id": environment.get("DNSMASQ_CLIENT_ID"),
+        "client-id": device if iaid else environment.get("DNSMASQ_CLIENT_ID"),
         "server-duid": environment.get("DNSMASQ_SERVER_DUID") if iaid else None,
     }
     return {**{key: value for key, value in said.items() if value}, "expiry-time": expiry}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import re
 import shlex
 import signal
 import sys
@@ -27,9 +28,9 @@ from pyvirt.drivers.host.networks.network import (
     networkOf,
     versionOf,
 )
-from pyvirt.drivers.host.running import found, run
+from pyvirt.drivers.host.running import commandFailed, found, run
 from pyvirt.drivers.refusals import internal
-from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.folders import makeFolders
 from pyvirt.process import startTime, systemError
 
@@ -125,6 +126,17 @@ def _hostRoutes() -> Iterator[tuple[tuple[int, int], str]]:
                 int.from_bytes(bytes.fromhex(word), "little") for word in (words[1], words[7])
             )
             yield (goal & mask, mask), words[0]
+
+
+def _unaddressed(address: str, bridge: str) -> VirtError:
+    """Make the error of an address that a bridge does not get."""
+    interface = ipaddress.ip_interface(address)
+    broad = f" bcast {interface.network.broadcast_address}" if interface.version == 4 else ""
+    return virtError(
+        ErrorCode.SYSTEM_ERROR,
+        f"Failed to add IP address {address}{broad} to {bridge}",
+        ErrorDomain.NONE,
+    )
 
 
 class Runner:
@@ -296,7 +308,16 @@ class Runner:
 
     async def _batch(self, lines: list[str]) -> None:
         text = "".join(f"{line}\n" for line in lines).encode()
-        await run(self._host, _ip(), "-batch", "-", input=text, deadline=60.0)
+        argv = (_ip(), "-batch", "-")
+        done = await run(self._host, *argv, input=text, deadline=60.0, failing=False)
+        if done.status:
+            # Which of the lines it was is the last that is said.
+            failed = re.search(rb"Command failed -:(\d+)\s*\Z", done.errors)
+            line = lines[int(failed[1]) - 1 : int(failed[1])] if failed else []
+            words = line[0].split() if line else []
+            if words[:2] == ["address", "add"]:
+                raise _unaddressed(words[2], words[-1])
+            raise commandFailed(argv, done)
 
     # Name servers
 

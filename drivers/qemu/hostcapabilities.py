@@ -209,7 +209,7 @@ class HostCapabilities:
 
         if arch not in ARCHITECTURES:
             raise virtError(
-                ErrorCode.INVALID_ARG, f"cannot find architecture {arch}", ErrorDomain.NONE
+                ErrorCode.INVALID_ARG, f"cannot find architecture {arch}", ErrorDomain.QEMU
             )
         return modelNames(arch)
 

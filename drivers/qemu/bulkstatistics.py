@@ -208,7 +208,7 @@ def _sizes(head: str, image: Image, path: str) -> Params:
         return
     for name, size in (
         ("allocation", sizes.allocation),
-        ("capacity", sizes.physical if capacity is None else capacity),
+        ("capacity", capacity or sizes.physical),
         ("physical", sizes.physical),
     ):
         if size:

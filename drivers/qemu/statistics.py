@@ -260,4 +260,4 @@ def _capacity(image: Image, physical: int) -> int:
     if image.format == "raw":
         return max(physical - (luksOffset(data) if image.encrypted else 0), 0)
     capacity = readHeader(data, image.format).capacity
-    return physical if capacity is None else capacity
+    return capacity or physical

@@ -23,9 +23,6 @@ __all__ = ["plugAgain", "plugTap"]
 
 log = Logger()
 
-#: What the kernel says a port of Open vSwitch belongs to, whichever switch that is.
-_SWITCHES = "ovs-system"
-
 
 async def plugTap(
     hypervisor: Hypervisor, definition: DomainDefinition, nic: Any, bridge: str, name: str
@@ -76,15 +73,16 @@ async def plugAgain(hypervisor: Hypervisor, definition: DomainDefinition) -> Dom
 async def _move(
     hypervisor: Hypervisor, definition: DomainDefinition, nic: Any, bridge: str, name: str
 ) -> None:
+    if openvswitch.isSwitched(nic):
+        # It is asked to see to all of it, as switches may have lost what they knew.
+        await openvswitch.addPort(
+            hypervisor.processes, definition, bridge, name, nic, nic.virtualport
+        )
+        return
     master = taps.masterOf(name)
-    switched = master == _SWITCHES
-    if switched:
-        master = await openvswitch.switchOf(hypervisor.processes, name)
     if master == bridge:
         return
-    if switched:
-        await openvswitch.removePort(hypervisor.processes, name)
-    elif master is not None:
+    if master is not None:
         taps.removePort(master, name)
     log.info("{name} is connected to {bridge} again", name=name, bridge=bridge)
     await plugTap(hypervisor, definition, nic, bridge, name)

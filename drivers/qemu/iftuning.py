@@ -22,14 +22,8 @@ from pyvirt.drivers.qemu.networking import isDirect
 from pyvirt.drivers.qemu.networkports import promise
 from pyvirt.drivers.qemu.passed import isPassed
 from pyvirt.drivers.qemu.refusals import checkFlags, unsupportedConfig
-from pyvirt.drivers.traffic import (
-    BANDWIDTH,
-    bandwidthOf,
-    bandwidthParams,
-    limitTraffic,
-    plainQueue,
-    unlimited,
-)
+from pyvirt.drivers.qemu.shaping import reshape
+from pyvirt.drivers.traffic import BANDWIDTH, bandwidthOf, bandwidthParams
 from pyvirt.params import validateParams
 
 __all__ = ["InterfaceTuning"]
@@ -84,12 +78,14 @@ class InterfaceTuning:
                 await promise(hypervisor, running, bandwidth)
                 name = running.target.dev if running.target is not None else None
                 if name and os.path.exists(f"/sys/class/net/{name}"):
-                    if bandwidth.inbound is None and bandwidth.outbound is None:
-                        await unlimited(hypervisor.processes, name)
-                        await plainQueue(hypervisor.processes, name)
-                    else:
-                        swapped = isDirect(running)
-                        await limitTraffic(hypervisor.processes, name, bandwidth, swapped=swapped)
+                    await reshape(
+                        hypervisor.processes,
+                        domain.definition,
+                        running,
+                        name,
+                        bandwidth,
+                        swapped=isDirect(running),
+                    )
                 keepLive(hypervisor, domain, lambda each: _with(each, device, given))
             if config:
                 keepConfig(hypervisor, domain, lambda each: _with(each, device, given))

@@ -30,8 +30,9 @@ from pyvirt.drivers.qemu.netfilters import bindFilter, unbindFilter
 from pyvirt.drivers.qemu.networkports import Actual, findActual, releasePort
 from pyvirt.drivers.qemu.passed import isPassed
 from pyvirt.drivers.qemu.refusals import internal, systemFailure, unsupportedConfig
+from pyvirt.drivers.qemu.shaping import shape, unshape
 from pyvirt.drivers.qemu.store import writeWhole
-from pyvirt.drivers.traffic import limitTraffic, plainQueue, unlimited
+from pyvirt.drivers.traffic import plainQueue
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 from pyvirt.process import Command, Finished
 
@@ -134,9 +135,10 @@ async def plug(
     hypervisor: Hypervisor, definition: DomainDefinition, nic: Any
 ) -> tuple[Any, Actual | None]:
     """
-    Find what a card is connected to, if that needs anything of the host.
+    Find what a card is connected to, if that needs anything of the host; a network gets a port for it.
 
     @return: the card as the network has it; and what it is connected to.
+    @raise VirtError: as of L{findActual}, or the card is not for that.
     """
     checkPort(nic)
     if not isTap(nic):
@@ -186,13 +188,13 @@ async def connect(
         connections.keep(f"tap-{nic.alias}", fds)
         fds = []
         await bindFilter(hypervisor, definition, made)
-        await _tune(hypervisor, nic, actual, name)
+        await _tune(hypervisor, definition, made, actual, name)
         openVhost(definition, nic, connections)
     except BaseException:
         for fd in fds:
             os.close(fd)
         # Its device is going, limits and all.
-        await disconnect(hypervisor, replaced(made, bandwidth=None))
+        await disconnect(hypervisor, definition, replaced(made, bandwidth=None))
         raise
     return made
 
@@ -434,7 +436,9 @@ def restoreAddress(hypervisor: Hypervisor, device: str) -> None:
         log.warn("{device} keeps another's address: {problem}", device=device, problem=problem)
 
 
-async def _tune(hypervisor: Hypervisor, nic: Any, actual: Actual, name: str) -> None:
+async def _tune(
+    hypervisor: Hypervisor, definition: DomainDefinition, nic: Any, actual: Actual, name: str
+) -> None:
     """Set what can be set of every device."""
     if nic.mtu is not None and actual.type != "bridge" and isManaged(nic):
         taps.setMTU(name, nic.mtu)
@@ -445,7 +449,7 @@ async def _tune(hypervisor: Hypervisor, nic: Any, actual: Actual, name: str) -> 
     limits = nic.bandwidth
     if limits is not None:
         swapped = actual.type == "direct"
-        await limitTraffic(hypervisor.processes, name, limits, swapped=swapped)
+        await shape(hypervisor.processes, definition, nic, name, limits, swapped=swapped)
 
 
 # Taking back
@@ -455,10 +459,10 @@ async def disconnectAll(hypervisor: Hypervisor, definition: DomainDefinition) ->
     """Take back what was made for the cards of a guest that is gone; that something cannot be is logged."""
     for nic in definition.devices.interfaces:
         if isTap(nic):
-            await disconnect(hypervisor, nic)
+            await disconnect(hypervisor, definition, nic)
 
 
-async def disconnect(hypervisor: Hypervisor, nic: Any) -> None:
+async def disconnect(hypervisor: Hypervisor, definition: DomainDefinition, nic: Any) -> None:
     """Take back what was made for a card that nobody uses any more."""
     name = nic.target.dev if nic.target is not None else None
     source = nic.source
@@ -471,10 +475,9 @@ async def disconnect(hypervisor: Hypervisor, nic: Any) -> None:
             if name is not None and nic.downscript is not None:
                 await runScript(hypervisor, nic.downscript, name)
         else:
-            port = nic.virtualport
             if name is not None and nic.bandwidth is not None:
-                await unlimited(hypervisor.processes, name)
-            if name is not None and port is not None and port.type == "openvswitch":
+                await unshape(hypervisor.processes, definition, nic, name)
+            if name is not None and openvswitch.isSwitched(nic):
                 await openvswitch.removePort(hypervisor.processes, name)
     except VirtError as error:
         log.warn("{name}: {error}", name=name, error=error)

@@ -293,19 +293,18 @@ def masterOf(name: str) -> str | None:
         return None
 
 
-def isolatePort(bridge: str, name: str) -> None:
+def isolatePort(bridge: str, name: str, isolated: bool = True) -> None:
     """
-    Keep a port of a bridge from talking to other such ports.
+    Keep a port of a bridge from talking to other such ports, or let it.
 
     @raise VirtError: it cannot be.
     """
     try:
         with open(f"/sys/class/net/{name}/brport/isolated", "w", encoding="ascii") as file:
-            file.write("1")
+            file.write(f"{isolated:d}")
     except OSError as problem:
-        raise _failure(
-            problem, f"Unable to set bridge {bridge} port {name} isolated to 1"
-        ) from None
+        detail = f"Unable to set bridge {bridge} port {name} isolated to {isolated:d}"
+        raise _failure(problem, detail) from None
 
 
 def setCoalesce(name: str, frames: int) -> None:

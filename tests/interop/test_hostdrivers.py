@@ -17,6 +17,7 @@ from tests.interop.passing import EMULATOR, KERNEL, MACHINE, PASSED
 from tests.interop.qemuworld import LibvirtWorld, PyvirtWorld, requireQEMU
 from tests.interop.reloadsession import RELOADED
 from tests.interop.support import found
+from tests.interop.switchsession import SCRIPT, SWITCHED
 
 _ID = "11111111-2222-3333-4444-55555555555"
 
@@ -717,6 +718,35 @@ class ReloadTests(HostSessions):
     def test_session(self) -> None:
         """A hangup has each driver read what is new and changed, and start what is marked; what was removed stays."""
         self.compare(RELOADED)
+
+
+class SwitchTests(HostSessions):
+    """Cards of guests that are plugged into Open vSwitch, in place of which there is a script."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for world in self.worlds:
+            folder = f"{world.folder}/bin"
+            os.mkdir(folder)
+            path = world.write("bin/ovs-vsctl", SCRIPT.replace("FOLDER", world.folder))
+            os.chmod(path, 0o755)
+            mounted = world.run(["mount", "--bind", folder, "/usr/local/bin"])
+            self.assertEqual(mounted.status, 0, mounted.stderr)
+
+    def squeezed(self, line: str, text: str) -> str:
+        """
+        Take out what identifies a card that nobody named, and that limits are taken from ports of guests that end, which
+        libvirtd leaves in the switch's tables for ever.
+        """
+        call = "ovs-vsctl --timeout=5"
+        found = f"{call} --no-heading --columns=_uuid find \\w+ .*\n"
+        freed = f"({found}){{2}}{call} set Interface (\\w+) ingress_policing_rate=0 ingress_policing_burst=0\n"
+        text = re.sub(rf"{freed}(?={call} -- --if-exists del-port \2\n)", "", text)
+        return re.sub(r"""(?<=ceid=["']|e-id=["']|rtid=["'])(?!9999)[0-9a-f-]{36}""", "ID", text)
+
+    def test_session(self) -> None:
+        """Switches hear the same of cards that come, are found again, get limits and go."""
+        self.compare(SWITCHED)
 
 
 class GuestTests(SynchronousTestCase):

@@ -154,7 +154,8 @@ class Runner:
 
     def stillRuns(self, network: Network) -> bool:
         """Whether a network that an earlier life started is still there."""
-        if modeOf(network.definition) not in HOSTED:
+        mode = modeOf(network.definition)
+        if mode not in HOSTED and not (mode == "bridge" and network.bridge):
             return True
         return bool(network.bridge) and os.path.isdir(f"/sys/class/net/{network.bridge}")
 

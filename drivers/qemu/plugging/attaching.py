@@ -418,7 +418,7 @@ async def _connected(
         yield made, connections
     except BaseException:
         if isTap(made):
-            await disconnect(hypervisor, made)
+            await disconnect(hypervisor, domain.definition, made)
         raise
     finally:
         closeAll(connections)

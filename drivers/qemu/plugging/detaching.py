@@ -234,7 +234,7 @@ async def removed(hypervisor: Hypervisor, domain: Domain, guest: Guest, alias: s
         letNodesGo(hypervisor, domain, guest, passed)
         await giveDevicesBack(hypervisor, domain.definition, guest, passed, nvmes=images)
     if kind == "interfaces" and isTap(device):
-        await disconnect(hypervisor, device)
+        await disconnect(hypervisor, domain.definition, device)
     hypervisor.saveStatus(domain)
     hypervisor.tellDomain(domain, c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, alias)
 

@@ -14,6 +14,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.drivers.qemu.command.values import OpenFile
 from pyvirt.drivers.qemu.refusals import systemFailure
 from pyvirt.folders import makeFolders
 
@@ -21,6 +22,7 @@ __all__ = [
     "listenAt",
     "makeFolder",
     "makeOutputs",
+    "openFile",
     "portEnds",
     "removeFolder",
     "removeSockets",
@@ -103,6 +105,21 @@ def makeOutputs(definition: DomainDefinition) -> None:
                 os.close(os.open(source.path, flags, 0o600))
             except OSError:
                 continue
+
+
+def openFile(file: OpenFile) -> int:
+    """
+    Open a file for a guest, and return the descriptor.
+
+    @raise VirtError: it cannot be opened.
+    """
+    try:
+        fd = os.open(file.path, file.flags | os.O_CLOEXEC, file.mode)
+    except OSError as problem:
+        raise systemFailure(problem, f"Unable to open file: {file.path}") from None
+    if file.flags & os.O_NONBLOCK:
+        os.set_blocking(fd, True)  # only we do not wait for who reads a pipe
+    return fd
 
 
 def removeSockets(definition: DomainDefinition) -> None:

@@ -29,7 +29,7 @@ from pyvirt.drivers.qemu.conf import QEMUConfig
 from pyvirt.drivers.qemu.connecting import connectMonitor, learn
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.fdgroups import Groups, duplicates
-from pyvirt.drivers.qemu.files import listenAt, makeFolder, makeOutputs
+from pyvirt.drivers.qemu.files import listenAt, makeFolder, makeOutputs, openFile
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.gpuservers import chooseGPUs
 from pyvirt.drivers.qemu.guest import Guest
@@ -345,7 +345,8 @@ async def spawn(
     numbers: dict[str, int] = dict(connections.numbers)
     source = "defer" if incoming is not None else incomingURI
     settings = hostSettings(hypervisor, guest, source, connections.vhost, domain.fdGroups)
-    settings = attrs.evolve(settings, opensFiles=hypervisor.privileged)
+    opens = hypervisor.privileged
+    settings = attrs.evolve(settings, opensFiles=opens, opensSockets=opens)
     line = commandLine(live, guest.capabilities, settings, hypervisor.clock.seconds())
     secrets = await secretPlaces(hypervisor, guest, line.secrets)
     monitor = listenAt(os.path.join(guest.folder, "monitor.sock"), guest.owner)
@@ -359,12 +360,7 @@ async def spawn(
                 opened.append(fd)
                 numbers[each.name] = fd
                 continue
-            try:
-                fd = os.open(each.path, each.flags | os.O_CLOEXEC, each.mode)
-            except OSError as problem:
-                raise systemFailure(problem, f"Unable to open file: {each.path}") from None
-            if each.flags & os.O_NONBLOCK:
-                os.set_blocking(fd, True)  # only we do not wait for who reads a pipe
+            fd = openFile(each)
             opened.append(fd)
             numbers[each.name] = fd
         try:

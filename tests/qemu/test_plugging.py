@@ -401,6 +401,46 @@ class VolumeTests(Case):
         return self.successResultOf(Deferred.fromCoroutine(withVolumes(hypervisor, asked, **how)))
 
 
+class OutputTests(Case):
+    """Files that ports write to."""
+
+    def test_given(self) -> None:
+        """
+        QEMU gets a file of a port, and of its log, opened, for it may lie where QEMU may not come; its sets of descriptors go
+        with the port, and none is left of what does not succeed.
+        """
+        path, log = (os.path.join(self.folder, name) for name in ("out", "log"))
+        xml = (
+            f"<channel type='file'><source path='{path}'/><log file='{log}' append='on'/>"
+            "<target type='virtio' name='one'/></channel>"
+        )
+        self.qemu.sets = {3: ["somebody's"]}
+        for number in range(1, 20):
+            self.qemu.refuse = number
+            outcome: list[Any] = []
+            self.world.attach(xml).addBoth(outcome.append)
+            if outcome == [None]:
+                break
+            self.assertEqual(self.qemu.sets, {3: ["somebody's"]})
+        self.assertGreater(number, 4)
+        self.qemu.refuse = None
+        self.assertEqual(
+            self.qemu.sets,
+            {3: ["somebody's"], 4: ["channel0-source"], 5: ["channel0-log"]},
+        )
+        backend = self.qemu.given["charchannel0"]["backend"]["data"]
+        self.assertEqual((backend["out"], backend["logfile"]), ("/dev/fdset/4", "/dev/fdset/5"))
+        self.successResultOf(self.world.detach(xml))
+        self.assertEqual(self.qemu.sets, {3: ["somebody's"]})
+
+    def test_missing(self) -> None:
+        """A file that cannot be made is told of before QEMU hears of anything."""
+        xml = "<channel type='file'><source path='{}/no/where'/><target type='virtio' name='a'/></channel>"
+        error = self.failureResultOf(self.world.attach(xml.format(self.folder)), VirtError).value
+        self.assertEqual(error.code, ErrorCode.SYSTEM_ERROR)
+        self.assertEqual(self.qemu.kept["chardevs"], set())
+
+
 class MediaTests(Case):
     """Media of drives."""
 

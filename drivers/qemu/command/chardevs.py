@@ -70,7 +70,7 @@ def addSource(
             parts.append(f"tls-creds={tls}")
     elif kind == "unix":
         end = f"path={escaped(where or '')}"
-        if b.host.opensFiles and source.mode == "bind" and where:
+        if b.host.opensSockets and source.mode == "bind" and where:
             # It may lie where whom the guest runs as may make none.
             opened = OpenFile(name=f"socket-{name}", path=where, flags=0, listens=True)
             b.files.append(opened)

@@ -107,7 +107,7 @@ class HostSettings:
     @ivar incoming: what C{-incoming} gets; None: the guest boots.
     @ivar shown: the command line is for people to read: sockets are named by their paths.
     @ivar freezeCPU: start with the CPUs stopped (C{-S}), as is always done unless the command line is only shown.
-    @ivar opensFiles: what ports write to, and sockets that they listen on, are opened before the guest starts.
+    @ivar opensFiles: what ports write to is opened for the guest; C{opensSockets}: so are sockets that they listen on.
     @ivar sandbox: whether QEMU's own sandbox is on.
     @ivar vhost: aliases of the cards whose packets the host's kernel moves; None: of those that ask, or may.
     @ivar groups: by name, descriptors that are given as images.
@@ -124,6 +124,7 @@ class HostSettings:
     shown: bool = False
     freezeCPU: bool = True
     opensFiles: bool = False
+    opensSockets: bool = False
     sandbox: bool = True
     vhost: frozenset[str] | None = None
     groups: Groups = attrs.Factory(dict)

@@ -242,8 +242,9 @@ async def _plugged(
 
         return await plugOverlaid(hypervisor, domain, guest, changed, device)
     host = hostSettings(hypervisor, guest, None, connections.vhost, domain.fdGroups)
-    if any(name.startswith(("fd:", "vdpa-")) for name in connections.numbers):
-        host = attrs.evolve(host, firstSet=await freeSet(guest))
+    opens = hypervisor.privileged and kind in CHARDEVS
+    if opens or any(name.startswith(("fd:", "vdpa-")) for name in connections.numbers):
+        host = attrs.evolve(host, opensFiles=opens, firstSet=await freeSet(guest))
     steps = plugSteps(changed, kind, device, guest.capabilities, host, connections.numbers)
     await run(hypervisor, guest, steps, added)
     return device

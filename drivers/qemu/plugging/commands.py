@@ -154,8 +154,13 @@ def _stepsOf(builder: Builder, numbers: Mapping[str, int]) -> list[Step]:
     files = {each.name: each for each in builder.files}
     words = iter(builder.argv)
     found: list[Step] = []
+    sets: dict[str, int] = {}
     for option in words:
-        found += _steps(option, next(words), files, numbers, builder.secrets)
+        value = next(words)
+        if option == "-add-fd":
+            found.append(_given(value, files, numbers, sets, builder.host.firstSet))
+        else:
+            found += _steps(option, value, files, numbers, sets, builder.secrets)
     return found
 
 
@@ -164,15 +169,22 @@ def _steps(
     value: str,
     files: Mapping[str, OpenFile],
     numbers: Mapping[str, int],
+    sets: Mapping[str, int],
     secrets: list[Secret],
 ) -> list[Step]:
-    """Return what an argument is on the monitor, with the files that it names before it."""
+    """
+    Return what an argument is on the monitor, with the files that it names before it.
+
+    @param sets: numbers of sets of descriptors that have names.
+    """
     found = []
 
     def opened(match: re.Match[str]) -> str:
         name = match[1]
         if name.startswith("secret:"):
             return name
+        if name in sets:
+            return str(sets[name])
         if name not in files and name not in numbers:
             raise unsupportedConfig(f"there is nothing to pass as '{name}' to this guest")
         undo = ("closefd", {"fdname": name})
@@ -180,8 +192,6 @@ def _steps(
         found.append(Step("getfd", {"fdname": name}, undo, file, fd))
         return name
 
-    if option == "-add-fd":
-        return [_given(value, numbers)]
     value = _PLACE.sub(opened, value)
     if option == "-device":
         made = json.loads(value)
@@ -208,14 +218,26 @@ def _steps(
     return found
 
 
-def _given(value: str, numbers: Mapping[str, int]) -> Step:
-    """Return what gives QEMU a descriptor that is an image, or part of one."""
+def _given(
+    value: str,
+    files: Mapping[str, OpenFile],
+    numbers: Mapping[str, int],
+    sets: dict[str, int],
+    first: int,
+) -> Step:
+    """
+    Return what gives QEMU a descriptor that is an image, or part of one, or what a port writes to.
+
+    @param sets: gets the number of a set that has a name.
+    @param first: the first number that is free.
+    """
     parts = dict(part.partition("=")[::2] for part in value.split(",opaque=")[0].split(",", 1))
-    name = parts["fd"].strip("\0")
-    number = int(parts["set"])
+    name, where = parts["fd"].strip("\0"), parts["set"]
+    number = sets.setdefault(name, first + len(sets)) if where.startswith("\0") else int(where)
     arguments = {"fdset-id": number, "opaque": value.rpartition(",opaque=")[2]}
     undo = ("remove-fd", {"fdset-id": number})
-    return Step("add-fd", arguments, undo, fd=numbers.get(name))
+    file = files.get(name)
+    return Step("add-fd", arguments, undo, file, None if file is not None else numbers.get(name))
 
 
 def unplugSteps(steps: list[Step]) -> list[Command]:

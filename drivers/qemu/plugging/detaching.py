@@ -286,6 +286,8 @@ async def closeBackEnds(
         names = [each.storageName for each in images if getattr(each.source, "fdgroup", None)]
     elif kind == "interfaces" and device.type == "vdpa":
         names = [f"{device.alias}-vdpa"]
+    elif kind in CHARDEVS:
+        names = [f"{device.alias}-{what}" for what in ("source", "log")]
     await _dropDescriptors(guest, device, names)
 
 

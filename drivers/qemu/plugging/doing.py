@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
+from pyvirt.drivers.qemu.files import openFile
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.plugging.commands import Step
-from pyvirt.drivers.qemu.refusals import systemFailure, unsupportedConfig
+from pyvirt.drivers.qemu.refusals import unsupportedConfig
 from pyvirt.drivers.qemu.secretvalues import secretPlaces
 from pyvirt.errors import VirtError
 
@@ -50,11 +51,11 @@ async def run(hypervisor: Hypervisor, guest: Guest, steps: list[Step], done: lis
 
 def _open(file: Any) -> int:
     try:
-        return os.open(file.path, file.flags | os.O_CLOEXEC, file.mode)
-    except OSError as problem:
+        return openFile(file)
+    except VirtError:
         if file.path == "/dev/vhost-vsock":
             raise unsupportedConfig("unable to open vhost-vsock device") from None
-        raise systemFailure(problem, f"Unable to open file: {file.path}") from None
+        raise
 
 
 async def takeBack(guest: Guest, done: list[Step]) -> None:

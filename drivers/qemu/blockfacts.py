@@ -36,7 +36,7 @@ def fileSizes(path: str) -> FileSizes:
     try:
         found = os.stat(path)
         if not os.path.isfile(path):
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
             try:
                 size = os.lseek(fd, 0, os.SEEK_END)
             finally:

@@ -13,6 +13,7 @@ from pyvirt import constants as c
 from pyvirt.drivers.interfaces.streams import IStreamDuplex, IStreamSource
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.files import openWritten
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
@@ -153,7 +154,7 @@ class DomainConsoles:
                     arguments["format"] = "png"
                 await guest.execute("screendump", arguments)
                 # QEMU may have written it anew: what is there under the name counts.
-                picture = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                picture = openWritten(path)
             except OSError as problem:
                 raise systemFailure(problem, "unable to open stream") from None
             finally:

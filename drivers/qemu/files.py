@@ -4,6 +4,7 @@ Files that guests need: their private folders, sockets, and what their ports wri
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -23,6 +24,7 @@ __all__ = [
     "makeFolder",
     "makeOutputs",
     "openFile",
+    "openWritten",
     "portEnds",
     "removeFolder",
     "removeSockets",
@@ -119,6 +121,19 @@ def openFile(file: OpenFile) -> int:
         raise systemFailure(problem, f"Unable to open file: {file.path}") from None
     if file.flags & os.O_NONBLOCK:
         os.set_blocking(fd, True)  # only we do not wait for who reads a pipe
+    return fd
+
+
+def openWritten(path: str) -> int:
+    """
+    Open a file that QEMU has written for us in a folder where it may put whatever it likes, and return the descriptor.
+
+    @raise OSError: it cannot be opened, or is no plain file.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     return fd
 
 

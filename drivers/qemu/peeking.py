@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import Any
+
+from twisted.internet.threads import deferToThreadPool
 
 from pyvirt import constants as c
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.qemu.blocks.chain import chain, diskNamed, localPath
 from pyvirt.drivers.qemu.blocks.resizing import DomainBlockResize
+from pyvirt.drivers.qemu.files import openWritten
 from pyvirt.drivers.qemu.refusals import (
     checkFlags,
     invalidArgument,
@@ -19,6 +23,24 @@ from pyvirt.drivers.qemu.refusals import (
 )
 
 __all__ = ["DomainPeeking"]
+
+
+def _read(path: str, size: int, offset: int) -> bytes:
+    """
+    In a thread, for disks may be slow: read from a file or a device.
+
+    @raise VirtError: it cannot be read.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as problem:
+        raise systemFailure(problem, f"Failed to open file '{path}'") from None
+    try:
+        return os.pread(fd, size, offset)
+    except OSError as problem:
+        raise systemFailure(problem, f"Failed to read file '{path}'") from None
+    finally:
+        os.close(fd)
 
 
 class DomainPeeking(DomainBlockResize):
@@ -42,7 +64,7 @@ class DomainPeeking(DomainBlockResize):
                     os.fchown(fd, *self._hypervisor.owner)
                 await guest.execute(command, {"val": offset, "size": size, "filename": path})
                 # QEMU may have written it anew: what is there under the name counts.
-                written = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                written = openWritten(path)
                 with open(written, "rb") as file:
                     found = file.read(size)
             except OSError as problem:
@@ -77,16 +99,10 @@ class DomainPeeking(DomainBlockResize):
         place = localPath(images[0].source)
         if place is None:
             raise operationUnsupported("peeking is only supported for disks of this host")
-        try:
-            fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        except OSError as problem:
-            raise systemFailure(problem, f"Failed to open file '{place}'") from None
-        try:
-            found = os.pread(fd, size, offset)
-        except OSError as problem:
-            raise systemFailure(problem, f"Failed to read file '{place}'") from None
-        finally:
-            os.close(fd)
+        reactor: Any = self._hypervisor.clock
+        found = await deferToThreadPool(
+            reactor, reactor.getThreadPool(), _read, place, size, offset
+        )
         if len(found) != size:
             raise invalidArgument(
                 f"'{path}' starting from {offset} has only {len(found)} bytes available"

@@ -195,8 +195,12 @@ def openImage(path: str, *, write: bool = False) -> int:
 
     @raise VirtError: it cannot be opened.
     """
+    # A pipe is none, and nobody waits for who writes to it.
+    flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
-        return os.open(path, (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC)
+        fd = os.open(path, flags)
+        os.set_blocking(fd, True)
+        return fd
     except OSError as problem:
         raise systemFailure(problem, f"Failed to open file '{path}'") from None
 

@@ -17,7 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.drivers.interfaces.checkpoints import IDomainCheckpoints
 from pyvirt.drivers.interfaces.snapshots import IDomainSnapshots
+from pyvirt.drivers.qemu.blockfacts import fileSizes
 from pyvirt.drivers.qemu.conf import QEMUConfig
+from pyvirt.drivers.qemu.files import openWritten
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.memorystream import readMemory
@@ -170,6 +172,24 @@ class HostileFileTests(SynchronousTestCase):
                         self.assertLessEqual(len(found.xml), len(whole))
                     finally:
                         os.close(fd)
+
+    def test_pipes(self) -> None:
+        """Where there is a pipe to which nobody writes, or something else that is no file, nobody waits."""
+        os.makedirs(self.folder)
+        pipe, link, file = (f"{self.folder}/{name}" for name in ("pipe", "link", "file"))
+        os.mkfifo(pipe)
+        os.symlink(file, link)
+        with open(file, "w") as made:
+            made.write("x")
+        fd = openImage(pipe)
+        self.addCleanup(os.close, fd)
+        self.assertRaises(VirtError, readImage, fd)
+        for path in (pipe, link, self.folder):
+            self.assertRaises(OSError, openWritten, path)
+        found = openWritten(file)
+        self.addCleanup(os.close, found)
+        self.assertEqual(os.read(found, 2), b"x")
+        self.assertRaises(VirtError, fileSizes, pipe)
 
     def test_kinds(self) -> None:
         """Hosts of the other kind write numbers the other way round; a way of compressing need not be known to read on."""

@@ -384,10 +384,9 @@ def _port(hypervisor: Hypervisor, domain: Domain, guest: Guest, event: MonitorEv
 
     alias, open_ = str(event.data.get("id", "")), bool(event.data.get("open"))
     definition, changed, isAgent = setChannelState(domain.definition, alias, open_)
-    if not changed:
-        return
-    domain.definition = definition
-    hypervisor.saveStatus(domain)
+    if changed:
+        domain.definition = definition
+        hypervisor.saveStatus(domain)
     if isAgent:
         state = 1 if open_ else 2
         reason = c.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL

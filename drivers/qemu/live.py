@@ -444,9 +444,12 @@ def setChannelState(
     word = "connected" if connected else "disconnected"
     channels = list(definition.devices.channels)
     for number, channel in enumerate(channels):
-        if channel.alias == alias and channel.target.state != word:
-            channels[number] = replaced(channel, target=replaced(channel.target, state=word))
-            devices = replaced(definition.devices, channels=tuple(channels))
-            isAgent = channel.target.name == "org.qemu.guest_agent.0"
-            return replaced(definition, devices=devices), True, isAgent
+        if channel.alias != alias:
+            continue
+        isAgent = channel.target.name == "org.qemu.guest_agent.0"
+        if channel.target.state == word:
+            return definition, False, isAgent
+        channels[number] = replaced(channel, target=replaced(channel.target, state=word))
+        devices = replaced(definition.devices, channels=tuple(channels))
+        return replaced(definition, devices=devices), True, isAgent
     return definition, False, False

@@ -15,6 +15,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 import pyvirt.drivers.qemu as driver
+from pyvirt import constants as c
+from pyvirt.drivers.interfaces.events import EventKind
 from pyvirt.drivers.qemu.happenings import ELSEWHERE
 from tests.qemu.scriptedqemu import PluggedGuest
 
@@ -117,3 +119,15 @@ class AgentTests(SynchronousTestCase):
         )
         second.connectionLost()
         self.assertIs(self.plugged.guest.agent, first)
+
+    def test_told(self) -> None:
+        """Whatever was known, clients hear each time that QEMU tells of the agent's channel, as after a guest was restored."""
+        told: list[tuple[Any, ...]] = []
+        number = c.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE
+        self.plugged.hypervisor.hub.subscribe(
+            EventKind.DOMAIN, number, None, lambda event: told.append(event.details)
+        )
+        for opened in (False, False, True, True):
+            self.port(opened)
+        reason = c.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL
+        self.assertEqual(told, [(state, reason) for state in (2, 2, 1, 1)])

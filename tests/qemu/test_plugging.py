@@ -433,6 +433,15 @@ class OutputTests(Case):
         self.successResultOf(self.world.detach(xml))
         self.assertEqual(self.qemu.sets, {3: ["somebody's"]})
 
+    def test_twin(self) -> None:
+        """A channel is refused whose like is there, before QEMU hears of it."""
+        self.successResultOf(self.world.attach(CHANNEL))
+        self.qemu.said.clear()
+        error = self.failureResultOf(self.world.attach(CHANNEL), VirtError).value
+        self.assertEqual(
+            (str(error).split(": ")[-1], self.qemu.said), ("chardev already exists", [])
+        )
+
     def test_missing(self) -> None:
         """A file that cannot be made is told of before QEMU hears of anything."""
         xml = "<channel type='file'><source path='{}/no/where'/><target type='virtio' name='a'/></channel>"

@@ -242,7 +242,7 @@ async def _plugged(
 
         return await plugOverlaid(hypervisor, domain, guest, changed, device)
     host = hostSettings(hypervisor, guest, None, connections.vhost, domain.fdGroups)
-    opens = hypervisor.privileged and kind in CHARDEVS
+    opens = hypervisor.privileged and kind in CHARDEVS and _writes(device)
     if opens or any(name.startswith(("fd:", "vdpa-")) for name in connections.numbers):
         host = attrs.evolve(host, opensFiles=opens, firstSet=await freeSet(guest))
     steps = plugSteps(changed, kind, device, guest.capabilities, host, connections.numbers)
@@ -340,10 +340,16 @@ def alone(disk: Any) -> DomainDefinition:
     return replaced(definition, devices=replaced(definition.devices, disks=(disk,)))
 
 
+def _writes(port: Any) -> bool:
+    """Whether a port writes to a file."""
+    return port.source.type == "file" or port.source.log is not None
+
+
 async def freeSet(guest: Guest) -> int:
     """Return the first number that is free for a set of descriptors in a running guest."""
     reply = await guest.execute("query-fdsets")
-    used = [each.get("fdset-id") for each in reply if isinstance(each, dict)]
+    sets = reply if isinstance(reply, list) else ()
+    used = [each.get("fdset-id") for each in sets if isinstance(each, dict)]
     return max((each + 1 for each in used if type(each) is int), default=0)
 
 

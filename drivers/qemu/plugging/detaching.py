@@ -287,7 +287,10 @@ async def closeBackEnds(
     elif kind == "interfaces" and device.type == "vdpa":
         names = [f"{device.alias}-vdpa"]
     elif kind in CHARDEVS:
-        names = [f"{device.alias}-{what}" for what in ("source", "log")]
+        if device.source.type == "file":
+            names.append(f"{device.alias}-source")
+        if device.source.log is not None:
+            names.append(f"{device.alias}-log")
     await _dropDescriptors(guest, device, names)
 
 

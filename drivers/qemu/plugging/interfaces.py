@@ -19,6 +19,7 @@ from pyvirt.drivers.qemu.netfilters import bindFilter, unbindFilter
 from pyvirt.drivers.qemu.networking import isDirect, plug
 from pyvirt.drivers.qemu.networkports import Actual, promise, releasePort
 from pyvirt.drivers.qemu.passed import isPassed
+from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.refusals import failed, operationUnsupported
 from pyvirt.drivers.qemu.shaping import reshape
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -45,6 +46,8 @@ async def updateInterface(
     new, actual = await plug(hypervisor, domain.definition, replaced(device, mac=old.mac))
     unused = new
     try:
+        if domain.guest is not guest:
+            raise MonitorLost()
         if _mustReconnect(old, new, actual) or (
             device.tune is not None and device.tune != old.tune
         ):

@@ -259,8 +259,7 @@ async def _bridged(
     fds = taps.createTap(name, queuesOf(nic), isVirtio(nic), path=tapPath(nic))
     try:
         taps.setHardwareAddress(name, taps.tapAddress(nic.mac.address))
-        port = replaced(nic, virtualport=actual.virtualport)
-        await plugTap(hypervisor, definition, port, bridge, name)
+        await plugTap(hypervisor, definition, nic, bridge, name)
         taps.setOnline(name, True)
     except BaseException:
         for fd in fds:

@@ -42,6 +42,7 @@ from pyvirt.drivers.qemu.migrationdata import (
     freePort,
     given,
     readAddress,
+    withPort,
 )
 from pyvirt.drivers.qemu.migrationparams import remembered, reset, tuningOf
 from pyvirt.drivers.qemu.migrationtls import Encryption, checkForced, receiveEncrypted
@@ -163,7 +164,7 @@ class Arriving:
         if address.port:
             return Address(host=listen, port=address.port), None, None
         port = freePort(listen, ports, taken)
-        return Address(host=listen, port=port), f"{uri}:{port}", port
+        return Address(host=listen, port=port), withPort(uri, port), port
 
     async def domainMigratePrepare3Params(
         self, params: list[TypedParam], cookieIn: bytes, flags: int
@@ -591,6 +592,9 @@ class Arriving:
         """Define the domain here."""
         hypervisor, domain = self._hypervisor, arrival.domain
         definition = arrival.sent if arrival.guest is None else domain.persistentDefinition
+        if arrival.guest is not None and domain.pending is None:
+            # Nothing of it that only a running guest has.
+            definition = await hypervisor.copied(definition)
         if arrival.guest is not None and cookie is not None and cookie.persistent is not None:
             # Whatever else it says that the domain is to be, it is this one.
             definition = await hypervisor.parse(cookie.persistent)

@@ -334,8 +334,10 @@ class Leaving(Following):
             wanted = asked.get(c.VIR_MIGRATE_PARAM_PERSIST_XML)
             if wanted is not None:
                 persistent = formatMigratable(await hypervisor.parse(wanted), None)
-            elif domain.persistent:
-                persistent = formatMigratable(domain.persistentDefinition, None)
+            elif domain.persistent or domain.lastDefined is not None:
+                # What it would have been goes with one that was undefined, too.
+                kept = domain.lastDefined or domain.persistentDefinition
+                persistent = formatMigratable(kept, None)
         try:
             await send(hypervisor, leaver, asked, cookie, where)
         except BaseException:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.domain import Domain
+from pyvirt.drivers.qemu.migrationdata import FASTEST_FOLLOWING
 from pyvirt.drivers.qemu.migrationparams import tuningOf
 from pyvirt.drivers.qemu.migrationtls import checkForced
 from pyvirt.drivers.qemu.refusals import (
@@ -18,7 +19,7 @@ from pyvirt.drivers.qemu.refusals import (
     unsupportedArgument,
 )
 from pyvirt.drivers.qemu.sharedfiles import isShared
-from pyvirt.drivers.qemu.storagecopy import COPIES, checkChosen, chosen
+from pyvirt.drivers.qemu.storagecopy import COPIES, checkChosen, checkDisksAddress, chosen
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
 
 if TYPE_CHECKING:
@@ -72,11 +73,30 @@ def checkTogether(
             "VIR_MIGRATE_NON_SHARED_SYNCHRONOUS_WRITES is supported only with "
             "VIR_MIGRATE_NON_SHARED_DISK or VIR_MIGRATE_NON_SHARED_INC"
         )
-    if flags & COPIES and not 0 <= (asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT) or 0) <= 65535:
+    # What the other daemon is told it refuses itself, after what is wrong with the guest here.
+    leads = flags & c.VIR_MIGRATE_PEER2PEER and not destination
+    if (
+        flags & COPIES
+        and not leads
+        and not 0 <= (asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT) or 0) <= 65535
+    ):
         raise invalidArgument("nbd port must be in range 0-65535")
     if asked.get(c.VIR_MIGRATE_PARAM_DISKS_URI) and asked.get(c.VIR_MIGRATE_PARAM_DISKS_PORT):
         raise invalidArgument(
             "Both port and URI requested for disk migration while being mutually exclusive"
+        )
+    if flags & c.VIR_MIGRATE_POSTCOPY_RESUME and not flags & c.VIR_MIGRATE_POSTCOPY:
+        raise unsupportedArgument(
+            "resuming failed post-copy migration requires post-copy to be enabled"
+        )
+    if leads and flags & COPIES:
+        checkDisksAddress(asked, asked.get(c.VIR_MIGRATE_PARAM_URI))
+    following = c.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY
+    if not destination and asked.get(following, 0) > FASTEST_FOLLOWING:
+        raise virtError(
+            ErrorCode.OVERFLOW,
+            f"migration parameter '{following}' must be less than {FASTEST_FOLLOWING + 1}",
+            ErrorDomain.QEMU,
         )
     if destination is not None:
         tuningOf(flags, asked, destination=destination)
@@ -131,11 +151,9 @@ async def checkMovable(
 
     @raise VirtError: this one has.
     """
-    snapshots, checkpoints = len(list(domain.snapshots)), len(list(domain.checkpoints))
+    snapshots = len(list(domain.snapshots))
     if snapshots:
         raise operationInvalid(f"cannot migrate domain with {snapshots} snapshots")
-    if checkpoints:
-        raise operationInvalid(f"cannot migrate domain with {checkpoints} checkpoints")
     if domain.active and not flags & c.VIR_MIGRATE_OFFLINE:
         await checkLeaving(domain)
     if not flags & (c.VIR_MIGRATE_UNSAFE | c.VIR_MIGRATE_OFFLINE):

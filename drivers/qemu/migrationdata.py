@@ -34,6 +34,7 @@ __all__ = [
     "given",
     "hostUUID",
     "readAddress",
+    "withPort",
 ]
 
 #: MiB a second beyond which a number of bytes does not fit.
@@ -94,7 +95,8 @@ _KNOWN = {
     c.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS: _INT,
 }
 _MULTIPLE = (c.VIR_MIGRATE_PARAM_MIGRATE_DISKS, c.VIR_MIGRATE_PARAM_COMPRESSION)
-_HOST = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\[\]:/?#\s]+)(?::(\d{1,5}))?")
+_SERVER = re.compile(r"[^/?#]*")
+_HOST = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\[\]:/?#\s]+)(?::(\d{1,10}))?")
 
 
 def checkMigration(function: str, flags: int) -> None:
@@ -150,7 +152,8 @@ class Address(NamedTuple):
     """
     Where memory is sent to.
 
-    @ivar path: of a UNIX socket; None: C{host} and C{port} of TCP, port None: any.
+    @ivar path: of a UNIX socket; None: C{host} and C{port} of TCP, port None: any; of one that is too large the
+        system takes the last 16 bits.
     """
 
     path: str | None = None
@@ -173,13 +176,16 @@ def readAddress(uri: str) -> Address:
     if not colon:
         raise invalidArgument(f"missing scheme in migration URI: {uri}")
     if scheme == "unix":
-        path = rest.removeprefix("//")
-        if not path.startswith("/") or "\0" in path:
+        path = rest
+        if rest.startswith("//"):
+            # What stands where a host is named elsewhere says nothing.
+            path = "".join(rest[2:].partition("/")[1:])
+        if not path or "\0" in path:
             raise invalidArgument(f"malformed migration URI: {uri}")
         return Address(path=path)
     # What has no slashes where a host is named is only understood of TCP.
     whole = uri if scheme != "tcp" or rest.startswith("//") else f"tcp://{rest}"
-    server = whole.partition("://")[2].partition("/")[0]
+    server = _SERVER.match(whole.partition("://")[2])[0].rpartition("@")[2]  # type: ignore[index]
     if scheme in ("tcp", "rdma") and not server:
         raise invalidArgument(f"missing host in migration URI: {uri}")
     if scheme == "rdma":
@@ -190,9 +196,18 @@ def readAddress(uri: str) -> Address:
     port = None if match is None or match[2] is None else int(match[2])
     if match is None:
         raise internal(f"Unable to parse URI {whole}", ErrorDomain.URI)
-    if port is not None and port > 65535:
+    if port is not None and port > 0x7FFFFFFF:
         raise invalidArgument(f"invalid port in migration URI: {uri}")
     return Address(host=match[1], port=port)
+
+
+def withPort(uri: str, port: int) -> str:
+    """Say in a URI without a port where memory is to be sent to; at the end where nothing shows where its host ends."""
+    scheme, slashes, rest = uri.partition("://")
+    if not slashes:
+        return f"{uri}:{port}"
+    server = _SERVER.match(rest)[0]  # type: ignore[index]
+    return f"{scheme}://{server.removesuffix(':0').removesuffix(':')}:{port}{rest[len(server) :]}"
 
 
 def freePort(host: str, ports: range, taken: set[int]) -> int:

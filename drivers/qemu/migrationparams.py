@@ -103,6 +103,21 @@ def methodsOf(flags: int, asked: dict[str, Any]) -> list[str]:
     return methods
 
 
+def _checkTuned(
+    asked: dict[str, Any], on: set[str], capabilities: tuple[str, ...], destination: bool
+) -> None:
+    """
+    Look whether some of what is tuned is on.
+
+    @raise VirtError: it is not.
+    """
+    for name, (_, capability, both) in _TUNED.items():
+        if capability not in capabilities or (destination and not both):
+            continue
+        if name in asked and capability not in on:
+            raise invalidArgument(_TURN_ON[capability])
+
+
 def tuningOf(flags: int, asked: dict[str, Any], *, destination: bool) -> Tuning:
     """
     Say how QEMU is to migrate.
@@ -112,14 +127,11 @@ def tuningOf(flags: int, asked: dict[str, Any], *, destination: bool) -> Tuning:
     """
     on = {"events"}
     on.update(name for name, flag in _FLAGS.items() if flags & flag)
+    _checkTuned(asked, on, ("auto-converge", "multifd"), destination)
     on.update(_METHODS[method] for method in methodsOf(flags, asked))
     if flags & c.VIR_MIGRATE_ZEROCOPY and not flags & c.VIR_MIGRATE_PARALLEL:
         raise operationInvalid("zero-copy is only available for parallel migration")
-    for name, (_, capability, both) in _TUNED.items():
-        if destination and not both:
-            continue
-        if name in asked and capability is not None and capability not in on:
-            raise invalidArgument(_TURN_ON[capability])
+    _checkTuned(asked, on, ("compress", "xbzrle"), destination)
     on.add("late-block-activate" if destination else "pause-before-switchover")
     if destination:
         on -= {"auto-converge", "zero-copy-send"}
@@ -128,6 +140,9 @@ def tuningOf(flags: int, asked: dict[str, Any], *, destination: bool) -> Tuning:
         for name, (key, _, both) in _TUNED.items()
         if name in asked and (both or not destination)
     }
+    following = c.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY
+    if following in asked and not destination:
+        parameters["max-postcopy-bandwidth"] = asked[following] << 20
     return Tuning(on, parameters)
 
 

@@ -240,20 +240,18 @@ def connected(address: Address) -> int:
                 raise
         else:
             opened = socket.create_connection(
-                (address.host.strip("[]"), address.port or 0), timeout=_CONNECTING
+                (address.host.strip("[]"), (address.port or 0) & 0xFFFF), timeout=_CONNECTING
             )
     except socket.gaierror as problem:
         raise systemFailureOf(
             f"Unable to resolve address '{address.host}' service '{address.port}': {problem.strerror}"
         ) from None
-    except (OSError, OverflowError) as problem:
+    except OSError as problem:
         detail = (
             f"Failed to connect socket to '{address.path}'"
             if address.path is not None
             else f"unable to connect to server at '{address.host.strip('[]')}:{address.port}'"
         )
-        if isinstance(problem, OverflowError):
-            raise systemFailureOf(f"{detail}: {problem}") from None
         raise systemFailure(problem, detail, ErrorDomain.RPC) from None
     opened.setblocking(True)
     return opened.detach()

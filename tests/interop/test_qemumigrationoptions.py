@@ -28,6 +28,12 @@ _CASES = (
     "migrate guest DST --live --persistent --undefinesource MEM",
     "migrate guest DST --live MEM --dname neu --persistent --persistent-xml FOLDER/more.xml;"
     " @dumpxml neu --inactive; @dumpxml neu --inactive --migratable; @dumpxml neu",
+    f"migrate guest DST --live --migrateuri tcp:{ADDRESSES[1]}:65536;"
+    " migrate guest DST --live --postcopy-bandwidth 17592186044416;"
+    " migrate guest DST --live --postcopy-resume;"
+    " migrate guest DST --live --p2p --compressed --comp-methods zstd --parallel-connections 2;"
+    f" undefine guest; migrate guest DST --live --persistent --migrateuri tcp://{ADDRESSES[1]}/path;"
+    " @dumpxml guest --inactive",
     "migrate guest DST --live MEM --compressed; domjobinfo guest --completed",
     "migrate guest DST --live MEM --compressed --comp-methods mt --comp-mt-level 30;"
     " migrate guest DST --live MEM --comp-mt-level 3;"

@@ -20,6 +20,7 @@ from pyvirt.drivers.qemu.migrationdata import (
     given,
     hostUUID,
     readAddress,
+    withPort,
 )
 from pyvirt.errors import ErrorCode, VirtError
 
@@ -78,10 +79,25 @@ class AddressTests(SynchronousTestCase):
             ("tcp:[::1]:1", Address(host="[::1]", port=1)),
             ("unix:///a/b", Address(path="/a/b")),
             ("unix:/a/b", Address(path="/a/b")),
+            ("unix:a", Address(path="a")),
+            ("unix://a/b", Address(path="/b")),
+            ("tcp:host:65536", Address(host="host", port=65536)),
+            ("tcp://somebody@host:1/path?a=b#c", Address(host="host", port=1)),
         ):
             self.assertEqual(readAddress(uri), address)
         self.assertEqual(readAddress("unix:///a").qemu, "unix:/a")
         self.assertEqual(readAddress("tcp:[::1]:1").qemu, "tcp:[::1]:1")
+
+    def test_port(self) -> None:
+        """A port that was chosen stands where the host ends, if that can be seen."""
+        for uri, expected in (
+            ("tcp:host", "tcp:host:7"),
+            ("tcp:host:0", "tcp:host:0:7"),
+            ("tcp://host", "tcp://host:7"),
+            ("tcp://[::1]/", "tcp://[::1]:7/"),
+            ("tcp://host:0/path?a=b", "tcp://host:7/path?a=b"),
+        ):
+            self.assertEqual(withPort(uri, 7), expected)
 
     def test_refused(self) -> None:
         """Anything else is an error that names it; above all what QEMU would run as a program."""
@@ -89,10 +105,11 @@ class AddressTests(SynchronousTestCase):
             "",
             "host",
             "tcp:",
-            "tcp:host:65536",
+            "tcp:host:4294967297",
             "tcp:host:1,to=5",
             "tcp:host:-1",
-            "unix:a",
+            "unix:",
+            "unix://a",
             "unix:///a\0b",
             "exec:rm -rf /",
             "fd:3",

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import stat
@@ -24,8 +25,8 @@ from pyvirt.drivers.qemu.capabilities import PROBES, BinaryCapabilities, readCap
 from pyvirt.drivers.qemu.qmp import CommandFailed, MonitorLost, QMPProtocol
 from pyvirt.drivers.qemu.refusals import internal, systemFailure
 from pyvirt.drivers.qemu.store import writeWhole
-from pyvirt.errors import VirtError
-from pyvirt.process import Command, IProcesses
+from pyvirt.errors import ErrorDomain, VirtError
+from pyvirt.process import Command, IProcesses, IRunning
 
 __all__ = ["Binaries", "emulatorFor"]
 
@@ -33,6 +34,8 @@ log = Logger()
 
 #: Changes when what is kept does.
 FORMAT = 1
+#: Seconds that a binary which has hung up gets to end.
+_PATIENCE = 5.0
 _SUFFIXES = {"i686": "i386", "armv7l": "arm", "armv6l": "arm", "ppc64le": "ppc64"}
 
 
@@ -46,13 +49,15 @@ def emulatorFor(arch: str) -> str:
 class Binaries:
     """The binaries of this machine, and what is known of them."""
 
-    def __init__(self, reactor: Any, processes: IProcesses, folder: str) -> None:
+    def __init__(self, reactor: Any, processes: IProcesses, folder: str, lib: str) -> None:
         """
         @param folder: where answers are kept.
+        @param lib: where libvirt would talk to a binary that it asks.
         """
         self._reactor = reactor
         self._processes = processes
         self._folder = folder
+        self._lib = lib
         self._known: dict[str, tuple[tuple[int, ...], BinaryCapabilities]] = {}
         self._asking: dict[str, list[Deferred[BinaryCapabilities]]] = {}
 
@@ -139,6 +144,20 @@ class Binaries:
         except VirtError as problem:
             log.warn("{problem}", problem=problem)
 
+    async def _endedWell(self, running: IRunning) -> bool:
+        """Whether a process that does not talk any more was content with that; one that stays was not."""
+        ended = running.whenEnded().addTimeout(_PATIENCE, self._reactor)
+        try:
+            return await ended == 0
+        except TimeoutError:
+            return False
+
+    def _noNumber(self) -> VirtError:
+        """Make the error of a binary that goes away, and has not left its number for those who look for it then."""
+        path = os.path.join(self._lib, f"qmp-{secrets.token_hex(3).upper()}", "qmp.pid")
+        problem = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return systemFailure(problem, f"Failed to read pidfile {path}", ErrorDomain.QEMU)
+
     async def _ask(self, binary: str) -> dict[str, Any]:
         log.info("asking {binary} what it can do", binary=binary)
         ours, theirs = socket.socketpair()
@@ -186,6 +205,8 @@ class Binaries:
             lost = isinstance(error, MonitorLost) and not error.nonsense
             if lost and protocol.version == (0, 0, 0):
                 # It is no QEMU, or one that cannot even start.
+                if await self._endedWell(running):
+                    raise self._noNumber() from None
                 raise internal(
                     f"Failed to start QEMU binary {binary} for probing: {detail}"
                 ) from None

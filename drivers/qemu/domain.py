@@ -14,6 +14,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.uuids import formatUUID
 from pyvirt.drivers.interfaces.values import DomainRef
 from pyvirt.drivers.moments import Moments
+from pyvirt.drivers.qemu.advice import withAdvice
 from pyvirt.drivers.qemu.guest import Guest
 from pyvirt.drivers.qemu.jobs import Jobs
 from pyvirt.drivers.qemu.refusals import (
@@ -162,6 +163,10 @@ class Domain:
         )
         live, _ = self.impact(flags)
         return self.definition if live else self.persistentDefinition
+
+    def onePlaced(self, flags: int) -> DomainDefinition:
+        """As L{one}, with what the host was advised where it leaves its place to the host."""
+        return withAdvice(self.one(flags), self.guest.advice if self.guest is not None else None)
 
     def identify(self, id: int) -> None:
         """Give it a number, or take it away with -1."""

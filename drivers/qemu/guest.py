@@ -20,6 +20,7 @@ from pyvirt.drivers.qemu.together import allOf
 
 if TYPE_CHECKING:
     from pyvirt.drivers.interfaces.locking import Lockable
+    from pyvirt.drivers.qemu.advice import Advice
     from pyvirt.drivers.qemu.agent import AgentProtocol
     from pyvirt.drivers.qemu.blocks.backups import Backup
     from pyvirt.drivers.qemu.blocks.jobs import BlockJob
@@ -130,6 +131,7 @@ class Guest:
         self.group: GuestGroup | None = None
         self.access: DeviceAccess | None = None
         self.lockedBefore: int | None = None
+        self.advice: Advice | None = None
         self.perf: dict[str, int] = {}
         self.volumes: dict[str, Volume] = {}
         self.lastNode = 0

@@ -106,7 +106,7 @@ class Hypervisor(Background):
         self.store = Store(layout)
         self.domains = DomainTable(reactor, config["max_queued"])
         self.hooks = Hooks(processes, layout.hooks) if hooks is None else hooks
-        self.binaries = Binaries(reactor, processes, layout.capabilities)
+        self.binaries = Binaries(reactor, processes, layout.capabilities, layout.lib)
         self.owner = (config.user, config.group) if privileged else None
         self.leaving: dict[bytes, Leaver] = {}
         self.arriving: dict[str, Arrival] = {}
@@ -312,6 +312,7 @@ class Hypervisor(Background):
             unbound=tuple(sorted(guest.unbound)),
             lockedBefore=guest.lockedBefore,
             lastNode=guest.lastNode,
+            advice=guest.advice,
             volumes=tuple(guest.volumes.items()),
             blockJobs=tuple(each.attributes() for each in guest.blockJobs.values()),
             backup=None if guest.backup is None else guest.backup.written(),

@@ -115,7 +115,7 @@ class IOThreadListing:
 
         checkFlags("qemuDomainGetIOThreadInfo", flags, IMPACT)
         domain: Domain = self._find(dom)
-        definition = domain.one(flags)
+        definition = domain.onePlaced(flags)
         live, _ = domain.impact(flags)
         found = []
         if live:

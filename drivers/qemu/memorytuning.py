@@ -137,7 +137,7 @@ class MemoryTuning:
     def domainGetNumaParameters(self, dom: DomainRef, flags: int) -> list[TypedParam]:
         """Tell which nodes memory comes from, and how strictly."""
         checkFlags("qemuDomainGetNumaParameters", flags, READING)
-        definition = self._find(dom).one(flags)
+        definition = self._find(dom).onePlaced(flags)
         memory = definition.numatune.memory if definition.numatune is not None else None
         mode = _MODES.index(memory.mode) if memory is not None and memory.mode in _MODES else 0
         nodes = "" if memory is None or memory.nodeset is None else formatSet(memory.nodeset)

@@ -22,6 +22,7 @@ from pyvirt.drivers.qemu.hostfacts import firmwares
 from pyvirt.drivers.qemu.hypervisor import Hypervisor
 from pyvirt.drivers.qemu.layout import shortName
 from pyvirt.drivers.qemu.live import encryptingAll
+from pyvirt.drivers.qemu.networking import tryScript
 from pyvirt.drivers.qemu.networkports import listenOnNetworks
 from pyvirt.drivers.qemu.refusals import internal, invalidArgument
 from pyvirt.drivers.qemu.secretvalues import secretValue
@@ -93,6 +94,9 @@ async def nativeFormat(hypervisor: Hypervisor, form: str, xml: str) -> str:
     settings = shownSettings(hypervisor, definition)
     definition = encryptingAll(definition, hypervisor.config.values)
     line: CommandLine = commandLine(definition, capabilities, settings, time.time())
+    for nic in definition.devices.interfaces:
+        if nic.script is not None and nic.type != "hostdev":
+            await tryScript(hypervisor, nic)
     hostends.checkShown(definition)
     for secret in line.secrets:
         if secret.value is None:

@@ -19,7 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from pyvirt.definitions.domain import DomainDefinition
-from pyvirt.definitions.domain._net import NetTarget
+from pyvirt.definitions.domain._net import Interface, NetTarget
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.qemu import openvswitch, taps
 from pyvirt.drivers.qemu.aliases import cardsNamedAnew
@@ -298,6 +298,18 @@ async def _ethernet(hypervisor: Hypervisor, nic: Any) -> tuple[str, list[int]]:
             os.close(fd)
         raise
     return name, fds
+
+
+async def tryScript(hypervisor: Hypervisor, nic: Any) -> None:
+    """
+    Have a card's script connect a device that is not kept: a command line that is only shown has it done, as libvirtd's.
+
+    @raise VirtError: there can be no such device, or the script failed.
+    """
+    shown = Interface(type="ethernet", mac=nic.mac, model=nic.model, script=nic.script)
+    _, fds = await _ethernet(hypervisor, shown)
+    for fd in fds:
+        os.close(fd)
 
 
 def addressCommands(name: str, ips: Iterable[Any], routes: Iterable[Any]) -> list[tuple[str, ...]]:

@@ -19,6 +19,7 @@ from pyvirt.definitions.domain._tune import MemTune
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.units import formatSet
 from pyvirt.drivers.qemu import cgrouplimits as limits
+from pyvirt.drivers.qemu.advice import withAdvice
 from pyvirt.drivers.qemu.cgroups import GuestGroup, groupName
 from pyvirt.drivers.qemu.deviceaccess import DeviceAccess
 from pyvirt.drivers.qemu.devicefilters import filterOf
@@ -259,7 +260,7 @@ async def placeThreads(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> 
 
     @raise VirtError: the host has no means for what the definition asks for.
     """
-    definition = domain.definition
+    definition = withAdvice(domain.definition, guest.advice)
     tune = definition.cputune
     _placeEmulator(hypervisor, domain, guest)
     threads = await ioThreads(guest) if ioThreadIds(definition) else {}
@@ -366,7 +367,7 @@ def _place(
     quota: int | None,
     sched: Any,
 ) -> None:
-    definition = domain.definition
+    definition = withAdvice(domain.definition, guest.advice)
     group = guest.group
     wanted = cpus or definition.vcpu.cpuset
     if (period or quota) and not _controllers(hypervisor, group, "cpu"):

@@ -317,6 +317,7 @@ async def _welcome(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None
 def _restoreJobs(hypervisor: Hypervisor, domain: Domain, guest: Guest, status: Status) -> None:
     """Remember what QEMU was doing to disks."""
     guest.lastNode = status.lastNode
+    guest.advice = status.advice
     for each in status.blockJobs:
         try:
             job = BlockJob.read(each)

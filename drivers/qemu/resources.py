@@ -112,7 +112,7 @@ class DomainResources(Pinning, IOThreadListing):
     def domainGetVcpuPinInfo(self, dom: DomainRef, flags: int) -> list[bytes]:
         """Tell where each processor may run."""
         checkFlags("qemuDomainGetVcpuPinInfo", flags, _LIVE | _CONFIG)
-        definition = self._find(dom).one(flags)
+        definition = self._find(dom).onePlaced(flags)
         everywhere = definition.vcpu.cpuset or set(range(os.cpu_count() or 1))
         pins = {}
         tune = definition.cputune
@@ -123,7 +123,7 @@ class DomainResources(Pinning, IOThreadListing):
     def domainGetEmulatorPinInfo(self, dom: DomainRef, flags: int) -> bytes:
         """Tell where all but the processors may run."""
         checkFlags("qemuDomainGetEmulatorPinInfo", flags, _LIVE | _CONFIG)
-        definition = self._find(dom).one(flags)
+        definition = self._find(dom).onePlaced(flags)
         tune = definition.cputune
         pin = getattr(tune, "emulatorpin", None) if tune is not None else None
         everywhere = definition.vcpu.cpuset or set(range(os.cpu_count() or 1))

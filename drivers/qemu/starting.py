@@ -18,6 +18,7 @@ from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.interfaces.locking import Launch
 from pyvirt.drivers.qemu import ending, hostends, locks, networking, serving
+from pyvirt.drivers.qemu.advice import adviceFor, withAdvice
 from pyvirt.drivers.qemu.assigning import takeDevices
 from pyvirt.drivers.qemu.blocks.chain import chain, localPath, pathOf
 from pyvirt.drivers.qemu.capabilities.hostmodel import requireCPU, withHostModel
@@ -112,6 +113,7 @@ async def start(
             nvramFolder=os.path.join(layout.lib, "nvram"),
         )
         requireCPU(cpuMap(), capabilities, base.cpu)
+        guest.advice = await adviceFor(hypervisor.processes, base)
         guest.owner = ownerOf(base, hypervisor.owner)
         live = labelled(
             prepareLive(hypervisor, base, guest, boots=boots, left=left, groups=domain.fdGroups),
@@ -347,7 +349,8 @@ async def spawn(
     settings = hostSettings(hypervisor, guest, source, connections.vhost, domain.fdGroups)
     opens = hypervisor.privileged
     settings = attrs.evolve(settings, opensFiles=opens, opensSockets=opens)
-    line = commandLine(live, guest.capabilities, settings, hypervisor.clock.seconds())
+    placed = withAdvice(live, guest.advice)
+    line = commandLine(placed, guest.capabilities, settings, hypervisor.clock.seconds())
     secrets = await secretPlaces(hypervisor, guest, line.secrets)
     monitor = listenAt(os.path.join(guest.folder, "monitor.sock"), guest.owner)
     try:

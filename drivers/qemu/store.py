@@ -18,9 +18,11 @@ from pyvirt.definitions.domain import DomainDefinition, formatDomain, parseDomai
 from pyvirt.definitions.domain._cpu import CPU
 from pyvirt.definitions.kinds import escape
 from pyvirt.definitions.schema import Context, reader, replaced, writer
+from pyvirt.definitions.units import formatSet
 from pyvirt.definitions.values import definition
 from pyvirt.drivers.devicekinds import KINDS
 from pyvirt.drivers.filestore import banner, writeWhole
+from pyvirt.drivers.qemu.advice import Advice, readAdvice
 from pyvirt.drivers.qemu.labels import parsed
 from pyvirt.drivers.qemu.layout import Layout
 from pyvirt.drivers.qemu.ownership import Taken
@@ -72,6 +74,7 @@ class Status:
     unbound: tuple[str, ...]
     lockedBefore: int | None
     lastNode: int
+    advice: Advice | None
     volumes: tuple[tuple[str, Volume], ...]
     blockJobs: tuple[Mapping[str, str], ...]
     backup: str | None
@@ -182,6 +185,9 @@ class Store:
         out.append(f"  <agentTimeout>{status.agentTimeout}</agentTimeout>\n")
         out.append(f"  <startTime>{status.started}</startTime>\n")
         out.append(f"  <nodename index='{status.lastNode}'/>\n")
+        if status.advice is not None:
+            nodes, cpus = map(formatSet, status.advice)
+            out.append(f"  <numad nodeset='{nodes}' cpuset='{cpus}'/>\n")
         for target, (where, pool, volume, mode) in status.volumes:
             more = f" mode='{escape(mode)}'" if mode is not None else ""
             out.append(
@@ -326,6 +332,9 @@ def readStatus(text: str) -> Status:
         lockedBefore=int(said) if (said := tree.findtext("originalMemlock")) else None,
         unbound=tuple(each.get("device", "") for each in tree.iterfind("unbound")),
         lastNode=int(node.get("index", "0")) if (node := tree.find("nodename")) is not None else 0,
+        advice=None
+        if (numad := tree.find("numad")) is None
+        else readAdvice(numad.get("nodeset", ""), numad.get("cpuset", "")),
         volumes=tuple(
             (
                 str(each.get("target", "")),

@@ -76,10 +76,7 @@ def _advice(b: Builder) -> None:
     """Where the host is to place a guest it is asked when the guest starts, not for what is only shown."""
     tune = b.definition.numatune
     memory = tune.memory if tune is not None else None
-    asked = b.definition.vcpu.placement == "auto" or (
-        memory is not None and memory.placement == "auto"
-    )
-    if b.host.shown and asked:
+    if b.host.shown and memory is not None and memory.placement == "auto":
         raise virtError(
             ErrorCode.INTERNAL_ERROR,
             "Advice from numad is needed in case of automatic numa placement",

@@ -35,6 +35,8 @@ _COUNTED = ((1 << 63) - 1) // mmap.PAGESIZE * mmap.PAGESIZE >> 10
 #: The longest and shortest time of a period or of a share of it, in microseconds.
 _LEAST, _MOST = 1000, (1 << 64) // 1000
 _LONGEST_PERIOD = 1000000
+#: The longest time that can be written, which is all of a period.
+_ALL = (1 << 64) - 1 >> 20
 
 #: Limits of memory: libvirt's word, the file of version 1, that of version 2.
 MEMORY_LIMITS = {
@@ -73,20 +75,20 @@ def setCPUShares(group: GuestGroup, shares: int) -> int:
     @return: what it is now.
     @raise VirtError: the kernel knows no such weight.
     """
-    if group.isUnified("cpu"):
-        _range("shares", shares, 1, 10000)
-        group.write("cpu", "cpu.weight", shares)
-    else:
-        _range("shares", shares, 2, 262144)
-        group.write("cpu", "cpu.shares", shares)
+    # Version 2 knows no more than 10000; that is for the kernel to say.
+    _range("shares", shares, 2, 262144)
+    group.write("cpu", "cpu.weight" if group.isUnified("cpu") else "cpu.shares", shares)
     return cpuShares(group)
 
 
 def bandwidth(group: GuestGroup, inner: str = "") -> tuple[int, int]:
-    """Return the period and what may be used of each, in microseconds; -1 for all."""
+    """
+    Return the period and what may be used of each, in microseconds; for all, -1, or what libvirt calls all under
+    version 2.
+    """
     if group.isUnified("cpu"):
         quota, _, period = group.read("cpu", "cpu.max", inner).partition(" ")
-        return _number(period), -1 if quota == "max" else _number(quota)
+        return _number(period), _ALL if quota == "max" else _number(quota)
     return (
         _number(group.read("cpu", "cpu.cfs_period_us", inner)),
         int(group.read("cpu", "cpu.cfs_quota_us", inner)),
@@ -107,9 +109,8 @@ def setBandwidth(group: GuestGroup, period: int, quota: int, inner: str = "") ->
     if group.isUnified("cpu"):
         _checkQuota(quota)
         share = quota or before[1]
-        group.write(
-            "cpu", "cpu.max", f"{'max' if share < 0 else share} {period or before[0]}", inner
-        )
+        word = "max" if share < 0 or share == _ALL else share
+        group.write("cpu", "cpu.max", f"{word} {period or before[0]}", inner)
         return
     if period:
         group.write("cpu", "cpu.cfs_period_us", period, inner)
@@ -157,8 +158,6 @@ def memoryLimit(group: GuestGroup, name: str) -> int:
     if text == "max":
         return UNLIMITED
     kib = _number(text) >> 10
-    if name == "swap_hard_limit" and group.isUnified("memory"):
-        kib += memoryLimit(group, "hard_limit")
     return UNLIMITED if kib >= _COUNTED else kib
 
 
@@ -182,15 +181,7 @@ def setMemoryLimit(group: GuestGroup, name: str, kib: int) -> None:
     if kib == UNLIMITED:
         group.write("memory", new, "max")
         return
-    if name == "swap_hard_limit":
-        # Version 2 counts what is swapped apart from what is not.
-        hard = memoryLimit(group, "hard_limit")
-        if hard > kib:
-            raise invalidArgument(
-                f"memory swap_hard_limit '{kib}' must be greater than hard_limit '{hard}'",
-                ErrorDomain.CGROUP,
-            )
-        kib -= hard
+    # That version 2 counts what is swapped apart is not heeded, as it is not by libvirt.
     group.write("memory", new, kib << 10)
 
 

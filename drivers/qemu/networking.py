@@ -347,7 +347,7 @@ async def runScript(hypervisor: Hypervisor, path: str, name: str) -> None:
             raise
         # As the process would say that is to become it.
         status = 126 if error.int1 == errno.EACCES else 127
-        finished = Finished(status, b"", f"libvirt:  error : {error}".encode())
+        finished = Finished(status, b"", f"libvirt:  error : {error}\n".encode())
     if finished.status == 0:
         return
     words = " ".join(
@@ -358,7 +358,7 @@ async def runScript(hypervisor: Hypervisor, path: str, name: str) -> None:
         if finished.status < 0
         else f"exit status {finished.status}"
     )
-    said = finished.errors.decode(errors="replace").strip()
+    said = finished.errors.decode(errors="replace")
     raise internal(
         f"Child process ({words} {path} {name}) unexpected {how}" + (f": {said}" if said else ""),
         ErrorDomain.NONE,

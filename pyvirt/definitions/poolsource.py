@@ -177,8 +177,6 @@ class PoolSource:
             for name in ("hosts", "devices", "dir", "adapter", "name", "initiator")
             if name not in _PARTS.get(kind, ())
         }
-        if self.protocol is not None and self.format not in (None, "auto", "nfs"):
-            raise refused(f"storage pool protocol ver unsupported for pool type '{self.format}'")
         known = FORMATS.get(kind)
         if known is None:
             return replaced(self, format=None, **dropped)
@@ -187,6 +185,12 @@ class PoolSource:
             raise virtError(
                 ErrorCode.CONFIG_UNSUPPORTED, f"unknown pool format type {self.format}", _DOMAIN
             )
+        if self.protocol is not None:
+            # Formats of all kinds of pools are told by their numbers, and called what those are of netfs.
+            number = words.split().index(self.format or default)
+            if number > 1:
+                word = ("auto", "nfs", "glusterfs", "cifs")[number] if number < 4 else "(null)"
+                raise refused(f"storage pool protocol ver unsupported for pool type '{word}'")
         return replaced(self, format=self.format or default, **dropped)
 
 

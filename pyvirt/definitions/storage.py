@@ -166,6 +166,7 @@ class PoolDefinition:
     A storage pool.
 
     @ivar uuid: 16 bytes, or None before one is made up.
+    @ivar mountOptions: of its file system, besides those that all have.
     """
 
     xmlReadOrder: ClassVar[str] = "type source name nameCheck uuid features placed"
@@ -194,6 +195,9 @@ class PoolDefinition:
     source: PoolSource = element(PoolSource, default=PoolSource())
     target: PoolTarget | None = element(PoolTarget)
     refresh: Refresh | None = element(Refresh)
+    mountOptions: tuple[str, ...] = special(
+        write=lambda value, out, indent, context: _writeOptions(value, out, indent), default=()
+    )
 
     def settle(self, node: Node, context: Context) -> PoolDefinition:
         """Check what the type needs, and say where volumes are found."""
@@ -250,14 +254,38 @@ def cleanPath(path: str) -> str:
     return (lead or "/") + "/".join(parts)
 
 
-def parsePool(xml: str) -> PoolDefinition:
+FS_NAMESPACE = "http://libvirt.org/schemas/storagepool/fs/1.0"
+
+
+def _readOptions(node: Node) -> tuple[str, ...]:
+    """Read what a file system is mounted with besides, of all groups that there are."""
+    found = []
+    for group in node.iterchildren(f"{{{FS_NAMESPACE}}}mount_opts"):
+        for each in group.iterchildren(f"{{{FS_NAMESPACE}}}option"):
+            name = each.get("name")
+            if name is None:
+                raise bad("no fs mount option name specified")
+            found.append(name)
+    return tuple(found)
+
+
+def _writeOptions(options: tuple[str, ...], out: list[str], indent: str) -> None:
+    out.append(f"{indent}<fs:mount_opts>\n")
+    out += [f"{indent}  <fs:option name='{escape(name)}'/>\n" for name in options]
+    out.append(f"{indent}</fs:mount_opts>\n")
+
+
+def parsePool(xml: str, *, mounted: bool = False) -> PoolDefinition:
     """
     Parse a definition of a pool.
 
+    @param mounted: by a driver that heeds options of file systems; else they are ignored.
     @raise VirtError: as libvirt says it.
     """
     node = parseDocument("pool", xml)
     found: PoolDefinition = reader(PoolDefinition)(node, Context())
+    if mounted and found.type in ("fs", "netfs"):
+        return replaced(found, mountOptions=_readOptions(node))
     return found
 
 
@@ -295,6 +323,9 @@ def formatPool(
     sizes = (("capacity", capacity), ("allocation", allocation), ("available", available))
     out: list[str] = []
     writer(PoolDefinition)(replaced(definition, sizes=sizes), out, "", "pool", Context())
+    if definition.mountOptions:
+        head = f"<pool type='{definition.type}'"
+        out[0] = out[0].replace(head, f"{head} xmlns:fs='{FS_NAMESPACE}'", 1)
     return "".join(out)
 
 

@@ -45,6 +45,26 @@ net-destroy auto
 net-undefine auto
 """
 
+_DNSMASQ = "<d:options xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'>{}</d:options>"
+_OPTIONED = (
+    "<mtu size='1400'/><ip address='10.61.0.1' prefix='24'/>"
+    "<ip family='ipv6' address='2001:db8:61::1' prefix='64'/>"
+    + _DNSMASQ.format("<d:option value='log-queries'/><d:x/><d:option value='cname=a,b'/>"),
+    "<ip address='10.61.0.1' prefix='24'/>"
+    + _DNSMASQ.format("<d:option value=''/><d:option value='txt-record=x,&quot;&lt;&quot;'/>"),
+)
+
+#: File systems that cannot be mounted, and what they are mounted with.
+_MOUNTED = (
+    ("netfs", "<host name='h'/><dir path='/x'/><format type='nfs'/><protocol ver='4'/>", "sync"),
+    ("netfs", "<host name='h'/><dir path='/x'/><format type='cifs'/>", ""),
+    ("netfs", "<host name='h'/><dir path='/x'/><format type='glusterfs'/>", "a&quot;b"),
+    ("fs", "<device path='/dev/null'/><format type='xfs'/>", "lazytime"),
+    ("fs", "<device path='/dev/null'/><protocol ver='3'/>", None),
+    ("fs", "<device path='/dev/null'/><format type='ext4'/><protocol ver='3'/>", None),
+    ("dir", "", "sync"),
+)
+
 #: Networks with two faults each.
 _REFUSED = (
     "<ip address='10.61.0.1'><dhcp><host ip='10.61.0.2'><lease expiry='1'/></host></dhcp></ip>",
@@ -57,6 +77,7 @@ _REFUSED = (
     "<forward mode='route'/><route address='10.1.0.0' prefix='16' gateway='10.61.0.2'/>",
     "<portgroup name='p'><vlan><tag id='5000'/></vlan><bandwidth><inbound floor='4'/></bandwidth>"
     "</portgroup>",
+    _DNSMASQ.format("<d:option/>"),
 )
 
 
@@ -68,6 +89,18 @@ def _started(number: int, inner: str) -> str:
         f"net-define FOLDER/{name}.xml\nnet-start {name}\nnet-dumpxml {name}\n"
         f"!cat /var/lib/libvirt/dnsmasq/{name}.*; true\n"
         f"!iptables-save | grep -e '-A LIBVIRT'; true\nnet-destroy {name}\nnet-undefine {name}\n"
+    )
+
+
+def _mounted(number: int, kind: str, source: str, option: str | None) -> str:
+    name = f"m{number}"
+    options = "" if option is None else f"<o:option name='sync'/><o:option name='{option}'/>"
+    return (
+        f"<{name}.xml <pool type='{kind}' xmlns:o='http://libvirt.org/schemas/storagepool/fs/1.0'>"
+        f"<name>{name}</name><uuid>{_ID}{number + 144:02x}</uuid><source>{source}</source><target>"
+        f"<path>/var/lib/libvirt/{name}</path></target><o:mount_opts>{options}</o:mount_opts></pool>\n"
+        f"pool-define FOLDER/{name}.xml\npool-dumpxml {name}\npool-build {name}\n"
+        f"pool-start {name}\npool-destroy {name}\npool-undefine {name}\n"
     )
 
 
@@ -130,7 +163,8 @@ net-destroy l1
 """
 
 SERVERS = (
-    "".join(_started(number, inner) for number, inner in enumerate(_STARTED))
+    "".join(_started(number, inner) for number, inner in enumerate(_STARTED + _OPTIONED))
+    + "".join(_mounted(number, *each) for number, each in enumerate(_MOUNTED))
     + "".join(_refused(number, inner) for number, inner in enumerate(_REFUSED))
     + _OPENED.lstrip()
     + _LENT.lstrip()

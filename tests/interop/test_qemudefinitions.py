@@ -4,6 +4,7 @@ Definitions, command lines and capabilities of our QEMU driver beside libvirtd's
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 
@@ -100,6 +101,50 @@ class QEMUDefinitionTests(SynchronousTestCase):
         ):
             theirs, ours = self.both(*arguments)
             self.assertEqual(ours, theirs, " ".join(arguments))
+
+    def test_leftToTheHost(self) -> None:
+        """
+        Who leaves a guest's place to the host has it asked; programs and scripts that are named do what they do.
+        """
+        form = (
+            "<domain type='qemu'><name>t</name><uuid>11111111-2222-3333-4444-555555555555</uuid>"
+            "<memory>4096</memory>{}<os><type>hvm</type></os>"
+            "<devices><emulator>{}</emulator>{}</devices></domain>"
+        )
+        card = "<interface type='{}'><mac address='52:54:00:00:00:01'/>{}</interface>"
+        qemu = requireQEMU()
+        auto = "<vcpu placement='auto'>1</vcpu>"
+        node = "<numatune><memory mode='strict' {}/></numatune>"
+        for head, emulator, nic in (
+            (auto, qemu, ""),
+            (node.format("placement='auto'"), qemu, ""),
+            (auto + node.format("nodeset='0'"), qemu, ""),
+            ("", "/bin/true", ""),
+            ("", "/bin/false", ""),
+            ("", qemu, card.format("ethernet", "<script path='FOLDER/script'/>")),
+            ("", qemu, card.format("user", "<script path='FOLDER/script'/>")),
+            ("", qemu, card.format("ethernet", "<script path='/bin/false'/>")),
+            ("", qemu, card.format("ethernet", "<script path='/proc/nonesuch'/>")),
+        ):
+            found = []
+            for world in self.worlds:
+                path = world.write("script", f"#!/bin/sh\nprintf . >> {world.folder}/ran\n")
+                os.chmod(path, 0o755)
+                text = form.format(head, emulator, nic).replace("FOLDER", world.folder)
+                path = world.write("left.xml", text)
+                said = []
+                for command in ("domxml-to-native qemu-argv", "create"):
+                    outcome = world.virsh(*command.split(), path)
+                    if outcome.status or command == "create":
+                        text = (outcome.stdout + outcome.stderr).replace(world.folder, "FOLDER")
+                        text = re.sub(r"qmp-\w+|vnet\d+|PATH=\S+", "N", text)
+                        said.append(text)
+                    else:
+                        said.append(words(outcome.stdout))
+                outcome = world.run(["cat", "ran"])
+                found.append([*said, outcome.stdout])
+                world.virsh("destroy", "t")
+            self.assertEqual(found[1], found[0], head + emulator + nic)
 
     def test_host(self) -> None:
         """The host is described alike, but for features that Linux does not tell and moving amounts."""

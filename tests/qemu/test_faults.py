@@ -242,6 +242,8 @@ class StartTests(FaultCase):
                 said = "internal error: Failed to probe QEMU binary with QMP: "
                 if step in ("start", "greeting") and fault in ("die", "vanish", "crash", "cut"):
                     said = f"internal error: Failed to start QEMU binary {self.fake.path} for probing: "
+                    if fault in ("vanish", "cut"):
+                        said = "Failed to read pidfile "
                 self.assertTrue(error.startswith(said), f"{step} {fault}: {error}")
                 await self.until(lambda: not self.fake.processes())
         self.fake.plan()

@@ -39,7 +39,12 @@ _FILES = {
     "memory": {"memory.limit_in_bytes": "9223372036854771712"},
     "blkio": {"blkio.bfq.weight": "100", "blkio.throttle.read_iops_device": ""},
 }
-_UNIFIED = {"cpu.weight": "100", "cpu.max": "max 100000", "memory.max": "max"}
+_UNIFIED = {
+    "cpu.weight": "100",
+    "cpu.max": "max 100000",
+    "memory.max": "max",
+    "memory.swap.max": "max",
+}
 
 
 class GroupTests(SynchronousTestCase):
@@ -175,15 +180,22 @@ class GroupTests(SynchronousTestCase):
         host = Cgroups(unified=root, controllers=frozenset(["cpu", "memory"]))
         group = self.group(host, {"all": _UNIFIED}, "machine/g")
         self.assertEqual(limits.setCPUShares(group, 9), 9)
-        self.assertRaises(VirtError, limits.setCPUShares, group, 10001)
-        self.assertEqual(limits.bandwidth(group), (100000, -1))
+        # More than 10000 is refused by the kernel, and 1 by us.
+        for shares in (1, 262145):
+            self.assertRaises(VirtError, limits.setCPUShares, group, shares)
+        everything = 17592186044415
+        self.assertEqual(limits.bandwidth(group), (100000, everything))
         limits.setBandwidth(group, 0, 5000)
         self.assertEqual(limits.bandwidth(group), (100000, 5000))
         limits.setBandwidth(group, 2000, -1)
-        self.assertEqual(limits.bandwidth(group), (2000, -1))
+        self.assertEqual(limits.bandwidth(group), (2000, everything))
+        limits.setBandwidth(group, 0, 6000)
+        limits.setBandwidth(group, 0, everything)
+        self.assertEqual(limits.bandwidth(group), (2000, everything))
         self.assertEqual(limits.memoryLimit(group, "hard_limit"), limits.UNLIMITED)
-        limits.setMemoryLimit(group, "hard_limit", 7)
-        self.assertEqual(limits.memoryLimit(group, "hard_limit"), 7)
+        for name in ("swap_hard_limit", "hard_limit"):
+            limits.setMemoryLimit(group, name, 7)
+            self.assertEqual(limits.memoryLimit(group, name), 7)
 
     def test_made(self) -> None:
         """A guest's group is made in every hierarchy; one that nobody made is not made for a guest."""

@@ -228,9 +228,7 @@ class Mounted(Backend):
         if not source.dir:
             raise internal("missing source path", _DOMAIN)
         if source.format == "cifs":
-            return f"//{source.hosts[0].name}/{source.dir.lstrip('/')}"
-        if source.format == "glusterfs":
-            return f"{source.hosts[0].name}:{source.dir.lstrip('/')}"
+            return f"//{source.hosts[0].name}/{source.dir}"
         return f"{source.hosts[0].name}:{source.dir}"
 
     async def running(self, pool: Pool) -> bool:
@@ -261,15 +259,16 @@ class Mounted(Backend):
         options = ["nodev", "nosuid", "noexec"]
         if format == "cifs":
             options.append("guest")
-        if definition.source.protocol is not None:
+        elif format == "glusterfs":
+            options.append("direct-io-mode=1")
+        if definition.source.protocol is not None and definition.type == "netfs":
             options.append(f"nfsvers={definition.source.protocol}")
         kind: tuple[str, ...] = ()
         if definition.type == "fs" or (format not in (None, "auto") and definition.type == "netfs"):
             kind = ("-t", format or "auto")
-        words = ("-o", ",".join(options))
-        versioned = definition.source.protocol is not None
-        order = (*words, *kind) if definition.type == "fs" or versioned else (*kind, *words)
-        await run(self._host, found("/bin/mount"), *order, source, pool.path)
+        options += definition.mountOptions
+        words = ("-o", ",".join(options), *kind)
+        await run(self._host, found("/bin/mount"), *words, source, pool.path)
 
     async def stop(self, pool: Pool) -> None:
         """Unmount it, if it is mounted."""

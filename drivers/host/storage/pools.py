@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
@@ -49,7 +50,7 @@ def _missing(detail: str) -> VirtError:
 
 def _running(xml: str) -> PoolDefinition:
     """Read what was written of a running pool."""
-    return parsePool(wrapped(xml, "poolstate", "pool"))
+    return parsePool(wrapped(xml, "poolstate", "pool"), mounted=True)
 
 
 class Pools:
@@ -84,7 +85,7 @@ class Pools:
 
     def _read(self) -> None:
         """Take over what files define; what is wrong there is logged, and what is just being changed stays as it is."""
-        for name, definition in self._folder.load(parsePool):
+        for name, definition in self._folder.load(partial(parsePool, mounted=True)):
             path, known = self._folder.file(name), self._names.get(name)
             if definition.name != name:
                 log.error("{path} is of another pool", path=path)
@@ -263,7 +264,7 @@ class Pools:
     def _parsed(self, xml: str, checked: int) -> PoolDefinition:
         if checked:
             validate("pool", xml)
-        definition = completedPool(parsePool(xml), random=self._host.random)
+        definition = completedPool(parsePool(xml, mounted=True), random=self._host.random)
         if "\n" in (definition.name or ""):
             raise virtError(
                 ErrorCode.XML_ERROR, f"name {definition.name} cannot contain '\n'", _DOMAIN

@@ -41,6 +41,7 @@ _THREADED = ("cpu", "cpuacct", "cpuset")
 _PLACED = ("cpu", "cpuset")
 #: What every group of version 2 has, and nobody switches on.
 _EVERYWHERE = ("cpuacct", "devices")
+_LONGEST_NAME = 64
 _OCTAL = re.compile(r"\\([0-7]{3})")
 #: Partitions at the top that keep their names.
 _FIXED = ("machine", "system", "user")
@@ -48,8 +49,17 @@ _RESERVED = re.compile(r"^([_.]|cgroup\.|tasks$|notify_on_release$|release_agent
 
 
 def groupName(id: int, name: str) -> str:
-    """Name the group of one run of a guest."""
-    return _escaped(f"qemu-{id}-{name[:20]}.libvirt-qemu")
+    """Name the group of one run of a guest: as a machine may be called, in at most 64 letters."""
+    machine, skips = f"qemu-{id}-", True
+    for letter in name:
+        if len(machine) >= _LONGEST_NAME:
+            break
+        # Of dots and dashes side by side the first stays.
+        stop = letter in ".-"
+        if (stop and not skips) or (letter.isascii() and letter.isalnum()):
+            machine += letter
+        skips = stop
+    return _escaped(machine.rstrip("-.") + ".libvirt-qemu")
 
 
 def partitionPath(partition: str) -> str:

@@ -136,7 +136,13 @@ class GroupTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Names cannot be taken for files of the kernel's, and partitions are marked."""
-        self.assertEqual(groupName(3, "a" * 30), f"qemu-3-{'a' * 20}.libvirt-qemu")
+        long = "a_b.c-d..e+f-.gverylongname" + "verylongname" * 5
+        for name, machine in (
+            ("a" * 30, f"qemu-3-{'a' * 30}"),
+            ("-.a.-", "qemu-3-a"),
+            (long, "qemu-3-ab.c-d.ef-gverylongname" + "verylongname" * 2 + "verylongna"),
+        ):
+            self.assertEqual(groupName(3, name), machine + ".libvirt-qemu")
         for given_, expected in (
             ("/machine", "machine"),
             ("/machine/a", "machine/a.partition"),

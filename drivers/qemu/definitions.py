@@ -22,6 +22,7 @@ from pyvirt.drivers.qemu.listing import LIST_FLAGS, domainFilter
 from pyvirt.drivers.qemu.migratable import formatMigratable
 from pyvirt.drivers.qemu.momentfiles import removeMoments, renameMoments
 from pyvirt.drivers.qemu.nativeformat import nativeFormat as writeNative
+from pyvirt.drivers.qemu.nativeformat import readNativeFormat
 from pyvirt.drivers.qemu.refusals import checkFlags, operationInvalid
 from pyvirt.drivers.qemu.saveimage import removeManagedSave
 from pyvirt.drivers.qemu.tpms import removeState
@@ -195,6 +196,13 @@ class DomainDefinitions:
         """Write the command line of a definition."""
         checkFlags("qemuConnectDomainXMLToNative", flags, 0)
         return await writeNative(self._hypervisor, nativeFormat, domainXML)
+
+    async def connectDomainXMLFromNative(
+        self, nativeFormat: str, nativeConfig: str, flags: int
+    ) -> str:
+        """Write the definition of a command line."""
+        checkFlags("qemuConnectDomainXMLFromNative", flags, 0)
+        return await readNativeFormat(self._hypervisor, nativeFormat, nativeConfig)
 
     def domainGetOSType(self, dom: DomainRef) -> str:
         """Tell what kind of system boots."""

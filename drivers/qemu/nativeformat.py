@@ -9,7 +9,7 @@ import os
 import re
 import time
 
-from pyvirt.definitions.domain import DomainDefinition
+from pyvirt.definitions.domain import DomainDefinition, formatDomain
 from pyvirt.drivers.cpus.tables import cpuMap
 from pyvirt.drivers.qemu import hostends
 from pyvirt.drivers.qemu.capabilities import BinaryCapabilities
@@ -29,7 +29,7 @@ from pyvirt.drivers.qemu.secretvalues import secretValue
 from pyvirt.drivers.qemu.volumes import withVolumes
 from pyvirt.errors import ErrorDomain
 
-__all__ = ["nativeFormat", "quoted"]
+__all__ = ["nativeFormat", "quoted", "readNativeFormat"]
 
 _SPECIAL = re.compile(r"[\r\t\n !\"#$&'()*;<>?\[\\\]^`{|}~]")
 
@@ -118,3 +118,19 @@ async def nativeFormat(hypervisor: Hypervisor, form: str, xml: str) -> str:
     words = [f"{name}={quoted(value) if value else ''}" for name, value in environment.items()]
     words += [quoted(word) for word in line.placed(_Stand())]
     return " ".join(words)
+
+
+async def readNativeFormat(hypervisor: Hypervisor, form: str, text: str) -> str:
+    """
+    Write the definition that a command line is started from, as far as there is one: the rest goes along as it is.
+
+    libvirt could do that until 5.4, and has no words of its own for what makes no sense any more.
+
+    @raise VirtError: INVALID_ARG: it is another form than C{qemu-argv}, or makes no sense.
+    """
+    if form != "qemu-argv":
+        raise invalidArgument(f"unsupported config type {form}")
+    from pyvirt.drivers.qemu.native import readNative
+
+    definition = await hypervisor.parse(readNative(text))
+    return formatDomain(definition, secure=True, inactive=True)

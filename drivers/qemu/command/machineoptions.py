@@ -12,6 +12,7 @@ from pyvirt.drivers.qemu.command.memorybackends import backend
 from pyvirt.drivers.qemu.machine import isPC, isQ35, isX86
 
 __all__ = [
+    "FEATURES",
     "addCPU",
     "addFirmware",
     "addFlash",
@@ -254,7 +255,7 @@ def _featureParts(features: Any) -> list[str]:
 
 
 #: Features that QEMU calls otherwise than libvirt.
-_FEATURES = {
+FEATURES = {
     "cmp_legacy": "cmp-legacy",
     "ds_cpl": "ds-cpl",
     "fxsr_opt": "fxsr-opt",
@@ -271,7 +272,7 @@ _FEATURES = {
 
 def qemuFeature(name: str) -> str:
     """Return what QEMU calls a feature of a processor."""
-    return _FEATURES.get(name, name)
+    return FEATURES.get(name, name)
 
 
 def addTSEG(b: Builder) -> None:

@@ -1,0 +1,236 @@
+"""
+A command line as the definition that would give it: what has no place in a definition goes along as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from pyvirt.drivers.qemu.native.devices import addDevice, addDisplay, addSpice, addVNC
+from pyvirt.drivers.qemu.native.disks import addDrive
+from pyvirt.drivers.qemu.native.elements import Parts, add
+from pyvirt.drivers.qemu.native.machine import MACHINE
+from pyvirt.drivers.qemu.native.words import Words, properties, split
+from pyvirt.drivers.qemu.refusals import invalidArgument
+from pyvirt.errors import VirtError
+
+__all__ = ["readNative"]
+
+_QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+#: Variables that every guest is started with.
+_USUAL = {
+    "LC_ALL",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_DATA_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "QEMU_AUDIO_DRV",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+}
+_ARCHITECTURES = {"kvm": "x86_64", "qemu-kvm": "x86_64"}
+
+
+#: Options that say of something how it is called, by what else they name first and where that is kept.
+_NAMED = {
+    "-object": ("qom-type", "objects"),
+    "-blockdev": ("driver", "nodes"),
+    "-netdev": ("type", "netdevs"),
+    "-chardev": ("backend", "chardevs"),
+    "-fsdev": ("backend", "fsdevs"),
+    "-tpmdev": ("backend", "tpmdevs"),
+    "-audiodev": ("driver", "audiodevs"),
+}
+
+
+def readNative(text: str) -> str:
+    """
+    Write the definition of a command line.
+
+    @param text: as a shell takes it: variables, the program, its options.
+    @raise VirtError: INVALID_ARG: it makes no sense.
+    """
+    words = split(text)
+    p = Parts()
+    _remember(p, words)
+    _system(p, words)
+    for name, value in words.options:
+        try:
+            _option(p, name, value)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
+            # A number that is none, or a list where one value is expected.
+            raise invalidArgument(
+                f"'{name} {(value or '')[:200]}' makes no sense: {problem}"
+            ) from None
+    _finish(p, words)
+    return tostring(p.root, encoding="unicode")
+
+
+def _remember(p: Parts, words: Words) -> None:
+    """Take down what other options refer to."""
+    for option, value in words.options:
+        if option in _NAMED and value is not None:
+            first, key = _NAMED[option]
+            told = properties(value, first)
+            name = str(told.get("node-name" if option == "-blockdev" else "id", ""))
+            getattr(p, key)[name] = told
+            p.texts[option, name] = value
+
+
+def _system(p: Parts, words: Words) -> None:
+    """Say what system it is, by the program's name."""
+    name = os.path.basename(words.program)
+    found = re.match(r"qemu-system-(\w+)\Z", name)
+    arch = found[1] if found is not None else _ARCHITECTURES.get(name, "x86_64")
+    kind = add(p.section("os"), "type", "hvm", arch={"i386": "i686"}.get(arch, arch))
+    del kind
+    if name in _ARCHITECTURES:
+        p.root.set("type", "kvm")
+
+
+def _option(p: Parts, name: str, value: str | None) -> None:
+    said = value or ""
+    if name in MACHINE and name != "-display":
+        MACHINE[name](p, said)
+    elif name == "-device":
+        addDevice(p, said)
+    elif name == "-drive":
+        addDrive(p, said)
+    elif name in ("-hda", "-hdb", "-hdc", "-hdd"):
+        addDrive(p, f"file={said.replace(',', ',,')},index={'abcd'.index(name[-1])}")
+    elif name in ("-fda", "-fdb"):
+        addDrive(p, f"file={said.replace(',', ',,')},if=floppy,index={'ab'.index(name[-1])}")
+    elif name == "-cdrom":
+        addDrive(p, f"file={said.replace(',', ',,')},media=cdrom,index=2")
+    elif name == "-vnc":
+        addVNC(p, said)
+    elif name == "-spice":
+        addSpice(p, said)
+    elif name == "-display":
+        addDisplay(p, said)
+    elif name == "-k":
+        for graphics in p.devices.findall("graphics"):
+            graphics.set("keymap", said)
+    elif name == "-watchdog-action":
+        for watchdog in p.devices.findall("watchdog"):
+            watchdog.set("action", {"inject-nmi": "inject-nmi"}.get(said, said))
+    elif name == "-serial" and said == "pty":
+        p.device("serial", None, type="pty")
+    elif name == "-usb":
+        return
+    else:
+        p.left += [name] if value is None else [name, value]
+
+
+def _finish(p: Parts, words: Words) -> None:
+    """Put together what was found, and what has to be there."""
+    root = p.root
+    if root.find("name") is None:
+        add(root, "name", "unnamed")
+    if root.find("memory") is None:
+        add(root, "memory", 128, unit="MiB")
+    features = p.section("features")
+    if features.attrib.pop("acpi", None) is None:
+        features.insert(0, Element("acpi"))
+    if root.find("on_reboot") is not None:
+        add(root, "on_poweroff", "destroy")
+    _audio(p)
+    for graphics in p.devices.findall("graphics"):
+        if "keymap" not in graphics.attrib:
+            keymap = next((said for name, said in words.options if name == "-k"), None)
+            if keymap is not None and graphics.get("type") in ("vnc", "spice"):
+                graphics.set("keymap", keymap)
+    if p.devices.find("memballoon") is None:
+        add(p.devices, "memballoon", model="none")
+    if not any(each.get("type") == "usb" for each in p.devices.findall("controller")):
+        add(p.devices, "controller", type="usb", model="none")
+    if p.devices.find("graphics") is not None and p.devices.find("video") is None:
+        add(add(p.devices, "video"), "model", type="none")
+    p.devices.insert(0, _text("emulator", words.program))
+    root.append(p.devices)
+    _referred(p)
+    variables = [(name, said) for name, said in words.environment if name not in _USUAL]
+    if p.left or variables:
+        extra = SubElement(root, f"{{{_QEMU}}}commandline")
+        for word in p.left:
+            SubElement(extra, f"{{{_QEMU}}}arg", {"value": word})
+        for name, said in variables:
+            SubElement(extra, f"{{{_QEMU}}}env", {"name": name, "value": said})
+
+
+def _text(tag: str, text: str) -> Element:
+    made = Element(tag)
+    made.text = text
+    return made
+
+
+def _audio(p: Parts) -> None:
+    for name, told in p.audiodevs.items():
+        number = name.removeprefix("audio")
+        if not number.isdigit():
+            continue
+        kind = {"pa": "pulseaudio", "wav": "file"}.get(
+            str(told.get("driver")), str(told.get("driver"))
+        )
+        audio = add(p.devices, "audio", id=number, type=kind)
+        for said, value in told.items():
+            if said in ("in", "out") and isinstance(value, dict):
+                _direction(audio, {"in": "input", "out": "output"}[said], value)
+            elif said not in ("id", "driver"):
+                key = _AUDIO.get(said) or _camel(said)
+                audio.set("serverName" if key == "server" else key, _yes(value))
+
+
+#: What QEMU calls otherwise than definitions, of sound.
+_AUDIO = {"try-mmap": "tryMMap", "timer-period": "timerPeriod"}
+_SETTINGS = ("frequency", "channels", "format")
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("-")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _yes(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _direction(audio: Element, tag: str, told: dict[str, Any]) -> None:
+    """Say how sound goes in, or out."""
+    made = add(audio, tag)
+    settings = {}
+    for said, value in told.items():
+        if said in _SETTINGS:
+            settings[said] = value
+        else:
+            made.set(_camel(said), _yes(value))
+    if settings:
+        add(made, "settings", **settings)
+
+
+def _referred(p: Parts) -> None:
+    """Let what is left as it is bring along what it refers to."""
+    named: set[str] = set()
+    waiting = [word for word in p.left if not word.startswith("-")]
+    while waiting:
+        word = waiting.pop()
+        try:
+            told: dict[str, Any] = properties(word, "driver")
+        except VirtError:
+            continue
+        for said in map(str, told.values()):
+            if said not in named:
+                named.add(said)
+                waiting += [p.texts[key] for key in p.texts if key[1] == said]
+    brought: list[str] = []
+    for (option, name), text in p.texts.items():
+        if name in named and name not in p.used and option != "-audiodev":
+            brought += [option, text]
+    p.left[:0] = brought

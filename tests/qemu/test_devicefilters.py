@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from typing import cast
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -94,6 +94,7 @@ _VALUES = st.builds(lambda access, kind: access << 16 | kind, st.integers(0, 7),
 class ProgramTests(SynchronousTestCase):
     """What the program says."""
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.dictionaries(
             st.builds(lambda one, other: one << 32 | other, _NUMBERS, _NUMBERS), _VALUES

@@ -230,6 +230,16 @@ class AssignedTests(SynchronousTestCase):
         )
         self.assertEqual(self.moved(), ["0a:00.0 nvme vfio-pci", "0a:00.0 vfio-pci nvme"])
 
+    def test_twice(self) -> None:
+        """A guest has a device once; where it would have it twice it is left as it is."""
+        waiting = self.take(ONE, "0a:00.0", "0a:00.0")
+        self.assertEqual(
+            self.said(ErrorCode.INTERNAL_ERROR, waiting),
+            "internal error: Device 0000:0a:00.0 is already in use",
+        )
+        self.assertEqual(self.moved(), [])
+        self.successResultOf(self.take(OTHER, "0a:00.0"))
+
     def test_unmanaged(self) -> None:
         """What is not managed stays with the driver for guests, and so does what an administrator took."""
         self.successResultOf(self.take(ONE, "0c:00.0", managed=False))
@@ -287,6 +297,27 @@ class AssignedTests(SynchronousTestCase):
         self.release(ONE, "06:10.0", cards=[card])
         self.assertEqual(self.kernel.functions[0], Function("02:00:00:00:00:05", 3))
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_notRestored(self) -> None:
+        """What a function cannot be given back does not keep its device from going back, and is logged."""
+        card = Card(name="0000:06:10.0", mac="52:54:00:00:00:01")
+        path = os.path.join(self.folder, "lo_vf0")
+        link = self.machine.path("bus/pci/devices/0000:06:00.0/virtfn0")
+        for spoil in (
+            lambda: self.write(path, '{"adminMac": "nonsense"}'),
+            lambda: self.write(path, '{"mac": "02:00:00:00:00:05", "vlanTag": 99999999999}'),
+            lambda: self.write(path, "[1]"),
+            lambda: os.rename(path, link),
+        ):
+            self.successResultOf(self.take(ONE, "06:10.0", cards=[card]))
+            self.moved()
+            spoil()
+            self.release(ONE, "06:10.0", cards=[card])
+            self.assertEqual(self.moved(), ["06:10.0 vfio-pci igbvf"])
+
+    def write(self, path: str, text: str) -> None:
+        with open(path, "w") as file:
+            file.write(text)
 
     def test_refusedCards(self) -> None:
         """What a function cannot be given is refused, and the device goes back."""

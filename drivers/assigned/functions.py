@@ -268,8 +268,9 @@ class Links:
 
         @raise VirtError: the kernel refuses.
         """
-        index = socket.if_nametoindex(device)
+        index = 0
         try:
+            index = socket.if_nametoindex(device)
             self._ask(portMessage(index, number, mac, profile, instance, host, request))
         except OSError as problem:
             detail = f"error during virtual port configuration of ifindex {index}"

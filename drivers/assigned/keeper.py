@@ -120,7 +120,11 @@ class AssignedDevices:
         """
         async with self._alone():
             there = [each for each in wanted if self.bus.exists(each.name)]
-            names = {each.name for each in there}
+            names = set[str]()
+            for each in there:
+                if each.name in names:
+                    raise internal(f"Device {each.name} is already in use", _DOMAIN)
+                names.add(each.name)
             given = [each for each in cards if each.name in names]
             for each in there:
                 if await self._thread(self.bus.headerType, each.name):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import socket
 import struct
 import time
@@ -19,9 +20,10 @@ import attrs
 
 from pyvirt.drivers.assigned.functions import Function, Links, functionOf, portReply, statisticsOf
 from pyvirt.drivers.assigned.pci import PCIBus
-from pyvirt.drivers.filestore import writeWhole
+from pyvirt.drivers.filestore import removeFile, writeWhole
 from pyvirt.drivers.refusals import internal
 from pyvirt.errors import ErrorCode, ErrorDomain, virtError
+from pyvirt.folders import makeFolders
 from pyvirt.process import systemError
 
 __all__ = ["Card", "FunctionKeeper"]
@@ -29,6 +31,7 @@ __all__ = ["Card", "FunctionKeeper"]
 _DOMAIN = ErrorDomain.NONE
 _SIOCGIFFLAGS, _SIOCGIFHWADDR, _IFF_UP = 0x8913, 0x8927, 1
 _SWITCH = "802.1Qbh"
+_MAC = re.compile("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}").fullmatch
 _ASSOCIATE, _DISASSOCIATE = 2, 3
 _SUCCESS, _IN_PROGRESS = 0, 0x101
 #: How often, and after how many seconds each time, a switch is asked whether there is a port.
@@ -119,7 +122,11 @@ class FunctionKeeper:
         own = self._bus.netName(card.name)
         if own is not None:
             kept["mac"] = _address(own)
-        os.makedirs(self.folder, exist_ok=True)
+        try:
+            makeFolders(self.folder)
+        except OSError as problem:
+            detail = f"cannot create path '{self.folder}'"
+            raise systemError(problem, detail, _DOMAIN) from None
         text = json.dumps(kept, indent=2) + "\n"
         writeWhole(self._path(device, number), text.encode())
 
@@ -161,13 +168,17 @@ class FunctionKeeper:
             with open(path, encoding="utf-8") as file:
                 kept = json.load(file)
             # What the function's own driver had it call itself is what that is to find again.
-            before = Function(str(kept.get("mac") or kept["adminMac"]), int(kept.get("vlanTag", 0)))
+            mac = str(kept.get("mac") or kept["adminMac"])
+            vlan = int(kept.get("vlanTag", 0))
+            if not _MAC(mac) or not 0 <= vlan < 4096:
+                raise ValueError(f"{mac} {vlan}")
+            before = Function(mac, vlan)
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
             raise internal(f"invalid JSON in file '{path}': {problem}", _DOMAIN) from None
         self._links.configure(device, number, before)
-        os.unlink(path)
+        removeFile(path)
 
     def statistics(self, name: str) -> dict[str, int]:
         """

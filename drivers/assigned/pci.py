@@ -122,11 +122,14 @@ class PCIBus:
 
         @raise VirtError: it is none of them.
         """
-        for each in os.listdir(self._path(physical)):
-            if each.startswith("virtfn") and each[6:].isdigit():
-                link = os.readlink(self._path(physical, each))
-                if os.path.basename(link) == name:
-                    return int(each[6:])
+        try:
+            for each in os.listdir(self._path(physical)):
+                if each.startswith("virtfn") and each[6:].isdigit():
+                    link = os.readlink(self._path(physical, each))
+                    if os.path.basename(link) == name:
+                        return int(each[6:])
+        except OSError:
+            pass  # all of them are just going
         raise internal(f"{name} is no virtual function of {physical}", _DOMAIN)
 
     def netName(self, name: str) -> str | None:

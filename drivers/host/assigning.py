@@ -24,7 +24,6 @@ class HostAssignedDevices(AssignedDevices):
     def __init__(self, host: Host) -> None:
         bus = PCIBus()
         folder = os.path.join(host.layout.run, "hostdevmgr")
-        os.makedirs(folder, exist_ok=True)
         super().__init__(
             processes=host.processes,
             thread=host.thread,

@@ -194,6 +194,7 @@ def _lines() -> Iterator[str]:
             _pci("0c", "no"),
             _pci("0a") + _pci("0d"),
             _pci("09") + _pci("09.1"),
+            _pci("0a") + _pci("0a"),
             _pci("0a").replace("</hostdev>", "<driver name='kvm'/></hostdev>"),
             _CARD,
             _pci("0a") + _usb("<vendor id='0x1'/><product id='0x2'/>"),

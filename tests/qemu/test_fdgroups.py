@@ -177,6 +177,19 @@ class CommandTests(Case):
         )
         self.assertIn('{"type":"vhost-vdpa","vhostdev":"/dev/fdset/4","id":"hostnet0"}', found)
 
+    def test_boot(self) -> None:
+        """A card whose set is not the first one is still the one that boots from a network."""
+        xml = DOMAIN.replace("</type></os>", "</type><boot dev='network'/></os>").replace(
+            "<controller type='sata'",
+            "<channel type='file'><source path='/c'/><target type='virtio' name='x'/></channel>"
+            "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>"
+            "<controller type='sata'",
+        )
+        definition = complete(parseDomain(xml), capabilities(), lambda count: b"\1" * count)
+        argv = commandLine(definition, capabilities(), HostSettings(opensFiles=True)).argv
+        (card,) = [word for word in argv if '"id":"net0"' in word]
+        self.assertIn('"bootindex":1', card)
+
     def test_missing(self) -> None:
         """Without descriptors there is no command line."""
         self.assertRaises(VirtError, self.line, _disk("other"), 5)

@@ -45,9 +45,9 @@ def addInterfaces(b: Builder) -> None:
             _addSocket(b, nic)
         host = hostProps(b, nic)
         if nic.type == "vdpa" and not b.host.shown:
-            number, fd = b.newSet(), place(f"vdpa-{nic.alias}")
-            b.add("-add-fd", f"set={number},fd={fd},opaque={nic.alias}-vdpa")
-            host["vhostdev"] = f"/dev/fdset/{number}"
+            given, fd = b.newSet(), place(f"vdpa-{nic.alias}")
+            b.add("-add-fd", f"set={given},fd={fd},opaque={nic.alias}-vdpa")
+            host["vhostdev"] = f"/dev/fdset/{given}"
         b.add("-netdev", jsonText(host))
         b.device(nicProps(b, nic, b.bootIndex("interfaces", number, nic)))
 

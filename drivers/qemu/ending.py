@@ -242,6 +242,7 @@ async def _endByItself(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> 
     else:
         reason, detail = c.VIR_DOMAIN_SHUTOFF_CRASHED, c.VIR_DOMAIN_EVENT_STOPPED_FAILED
     ref = domain.ref
-    await _clear(hypervisor, domain, guest, reason)
-    forget(hypervisor, domain)
-    hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, detail, ref)
+    with domain.jobs.ending():
+        await _clear(hypervisor, domain, guest, reason)
+        forget(hypervisor, domain)
+        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, detail, ref)

@@ -9,8 +9,8 @@ made for it, such as giving it up.  Queries need no job.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 import attrs
@@ -83,6 +83,21 @@ class Jobs:
         self.since = 0.0
         self.long: LongJob | None = None
         self.completed: dict[str, Any] | None = None
+        self._endings = 0
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """
+        Keep who comes waiting while a run ends by itself or by force: who holds the domain then goes on, and fails.
+
+        What is left of the run would be taken from the next one otherwise, which has the same name.
+        """
+        self._endings += 1
+        try:
+            yield
+        finally:
+            self._endings -= 1
+            self._next()
 
     @asynccontextmanager
     async def change(
@@ -151,7 +166,7 @@ class Jobs:
         return self._free(False, True)
 
     def _free(self, within: bool, alone: bool) -> bool:
-        if self.holder is not None:
+        if self.holder is not None or self._endings:
             return False
         return within or self.long is None or (self.long.open and not alone)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyvirt import constants as c
-from pyvirt.definitions.domain import check
+from pyvirt.definitions.domain import DomainDefinition, check
 from pyvirt.definitions.validation import validate
 from pyvirt.drivers.interfaces.values import ControlInfo, DomainInfo, DomainRef, DomainState
 from pyvirt.drivers.qemu import ending, starting
@@ -110,7 +110,9 @@ async def startDefined(
 
 async def autodestroy(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> None:
     """End a guest whose connection has ended."""
-    if domain.guest is guest and not guest.dying:
+    if domain.guest is not guest or guest.dying:
+        return
+    with domain.jobs.ending():
         await ending.stop(hypervisor, domain, guest, c.VIR_DOMAIN_SHUTOFF_DESTROYED)
         hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_DESTROYED)
         ending.forget(hypervisor, domain)
@@ -190,24 +192,29 @@ class DomainLifecycle(Messages):
         definition = await hypervisor.parse(xmlDesc)
         check(definition)
         domains = hypervisor.domains
-        domain = domains.check(definition, mustBeInactive=True)
-        if domain is None:
-            domain = domains.add(definition)
-        async with domain.jobs.change("remoteDispatchDomainCreateXML"):
-            if domain.active:
-                raise operationInvalid(
-                    f"domain '{domain.name}' is already active", ErrorDomain.DOMAIN
-                )
-            kept = domain.definition
-            if domain.persistent:
-                domain.pending, domain.definition = kept, definition
-            try:
-                await boot(hypervisor, domain, flags, self._connection)
-            except VirtError:
-                domain.definition, domain.pending = kept, None
-                ending.forget(hypervisor, domain)
-                raise
-        return domain.ref
+        while True:
+            domain = domains.check(definition, mustBeInactive=True)
+            if domain is None:
+                domain = domains.add(definition)
+            async with domain.jobs.change("remoteDispatchDomainCreateXML"):
+                if domain.removed:
+                    continue  # while we waited: its last run was just ending
+                await self._create(domain, definition, flags)
+            return domain.ref
+
+    async def _create(self, domain: Domain, definition: DomainDefinition, flags: int) -> None:
+        """Start a domain as it is defined this once; the caller holds its job."""
+        if domain.active:
+            raise operationInvalid(f"domain '{domain.name}' is already active", ErrorDomain.DOMAIN)
+        hypervisor, kept = self._hypervisor, domain.definition
+        if domain.persistent:
+            domain.pending, domain.definition = kept, definition
+        try:
+            await boot(hypervisor, domain, flags, self._connection)
+        except VirtError:
+            domain.definition, domain.pending = kept, None
+            ending.forget(hypervisor, domain)
+            raise
 
     async def domainCreateWithFlags(self, dom: DomainRef, flags: int, fds: list[int]) -> DomainRef:
         """Start a domain that is defined."""
@@ -368,15 +375,17 @@ class DomainLifecycle(Messages):
         )
         hypervisor = self._hypervisor
         domain, guest = self._running(dom)
-        await ending.stop(
-            hypervisor,
-            domain,
-            guest,
-            c.VIR_DOMAIN_SHUTOFF_DESTROYED,
-            graceful=bool(flags & c.VIR_DOMAIN_DESTROY_GRACEFUL),
-        )
-        hypervisor.tell(domain, c.VIR_DOMAIN_EVENT_STOPPED, c.VIR_DOMAIN_EVENT_STOPPED_DESTROYED)
-        ending.forget(hypervisor, domain)
+        with domain.jobs.ending():
+            await ending.stop(
+                hypervisor,
+                domain,
+                guest,
+                c.VIR_DOMAIN_SHUTOFF_DESTROYED,
+                graceful=bool(flags & c.VIR_DOMAIN_DESTROY_GRACEFUL),
+            )
+            stopped = c.VIR_DOMAIN_EVENT_STOPPED
+            hypervisor.tell(domain, stopped, c.VIR_DOMAIN_EVENT_STOPPED_DESTROYED)
+            ending.forget(hypervisor, domain)
 
     # Interrupting
 

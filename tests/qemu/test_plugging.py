@@ -5,6 +5,7 @@ Tests for L{pyvirt.drivers.qemu.plugging}, on a QEMU in memory.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,7 +15,12 @@ from pyvirt import constants as c
 from pyvirt.definitions.domain import formatDomain, parseDomain
 from pyvirt.definitions.domain._top import formatDevice
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.assigned.keeper import AssignedDevices, Holder, Wanted
+from pyvirt.drivers.assigned.netconfig import FunctionKeeper
+from pyvirt.drivers.assigned.pci import PCIBus
+from pyvirt.drivers.qemu import assigning
 from pyvirt.drivers.qemu.command.values import HostSettings
+from pyvirt.drivers.qemu.ending import endByItself
 from pyvirt.drivers.qemu.locks import release
 from pyvirt.drivers.qemu.plugging.commands import Step, chardevOf, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.detaching import PATIENCE
@@ -23,6 +29,7 @@ from pyvirt.drivers.qemu.volumes import volumesOf, withVolumes
 from pyvirt.errors import ErrorCode, VirtError
 from tests.qemu.observations import capabilities
 from tests.qemu.scriptedqemu import PluggedGuest
+from tests.test_assigned import Machine
 
 ADDED, REMOVED = c.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED
 FAILED = c.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED
@@ -296,6 +303,96 @@ class LeavingTests(Case):
                 self.qemu.tell({"event": name, "data": data})
         self.assertEqual(self.world.state(), before)
         self.assertNotIn(REMOVED, [each[0] for each in self.world.told])
+
+
+class HandedTests(Case):
+    """
+    A guest that has a device of a host whose kernel takes its time.
+
+    @ivar waiting: what threads of the host are to do; None: they do it at once.
+    """
+
+    PCI = (
+        "<hostdev mode='subsystem' type='pci' managed='yes'><driver name='vfio'/><source>"
+        "<address domain='0' bus='10' slot='0' function='0'/></source></hostdev>"
+    )
+    WANTED = Wanted(name="0000:0a:00.0", managed=True)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.machine = Machine(f"{self.folder}/sys")
+        self.machine.device("0000:0a:00.0", "nvme", 1)
+        self.waiting: list[Callable[[], None]] | None = None
+        bus = PCIBus(self.machine.sys)
+        self.keeper = AssignedDevices(
+            processes=None,
+            thread=self.thread,
+            functions=FunctionKeeper(bus, f"{self.folder}/kept"),
+            bus=bus,
+        )
+        self.world.hypervisor.companion = lambda contract: self.keeper
+
+    def thread(self, work: Any, *arguments: Any) -> Deferred[Any]:
+        if self.waiting is None:
+            return self.machine.thread(work, *arguments)
+        found: Deferred[Any] = Deferred()
+        self.waiting.append(lambda: self.machine.thread(work, *arguments).chainDeferred(found))
+        return found
+
+    def goOn(self) -> None:
+        """Do what waits to be done."""
+        while self.waiting:
+            self.waiting.pop(0)()
+
+    def end(self) -> None:
+        """The guest ends by itself."""
+        endByItself(self.world.hypervisor, self.world.domain, self.world.guest)
+
+    def test_endsMeanwhile(self) -> None:
+        """A device that is taken for a guest that is gone by then goes back."""
+        self.patch(assigning, "hasVFIO", lambda: True)
+        self.waiting = []
+        attaching = self.world.attach(self.PCI)
+        self.assertNoResult(attaching)
+        self.end()
+        self.goOn()
+        self.failureResultOf(attaching, VirtError)
+        self.assertEqual(
+            self.machine.moves, ["0000:0a:00.0 nvme vfio-pci", "0000:0a:00.0 vfio-pci nvme"]
+        )
+        self.waiting = None
+        self.take()
+
+    def take(self) -> None:
+        """Have the guest take the device."""
+        taking = self.keeper.take(Holder("QEMU", "g"), [self.WANTED], ())
+        self.successResultOf(Deferred.fromCoroutine(taking))
+
+    def test_nextRun(self) -> None:
+        """Whoever would start a domain again waits until nothing is left of the run before."""
+        self.take()
+        hypervisor, domain = self.world.hypervisor, self.world.domain
+        device = parseDomain(DOMAIN.replace("<memballoon", f"{self.PCI}<memballoon"))
+        domain.definition = replaced(
+            domain.definition,
+            devices=replaced(domain.definition.devices, hostdevs=device.devices.hostdevs),
+        )
+        domain.persistent = True
+        hypervisor.saveStatus(domain)
+        self.assertEqual(hypervisor.store.statusNames(), ["g"])
+        self.waiting = []
+        self.end()
+        seen: list[list[str]] = []
+
+        async def begin() -> None:
+            async with domain.jobs.change("start"):
+                seen.append(hypervisor.store.statusNames())
+
+        starting = Deferred.fromCoroutine(begin())
+        self.assertEqual((seen, domain.active), ([], False))
+        self.goOn()
+        self.successResultOf(starting)
+        self.assertEqual(seen, [[]])
 
 
 class MemoryTests(Case):

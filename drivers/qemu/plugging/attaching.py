@@ -202,16 +202,17 @@ async def _attach(
                 device = await _plugged(
                     hypervisor, domain, guest, changed, kind, device, connections, added
                 )
+        if domain.guest is not guest:
+            raise MonitorLost()
     except BaseException:
         await takeBack(guest, added)
-        if took and domain.guest is guest:
+        if took:
+            # Whoever cleared up after a guest that is gone did not know of them.
             await giveDevicesBack(hypervisor, changed, guest, taken, nvmes=images)
         if domain.guest is guest and kind == "disks":
             # Numbers of images that were taken are not given again.
             hypervisor.saveStatus(domain)
         raise
-    if domain.guest is not guest:
-        raise MonitorLost()
     domain.definition = _joined(domain.definition, changed, kind, place, device, controllers)
     domain.updated = True
     await _afterwards(guest, domain, kind, device)

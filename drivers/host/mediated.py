@@ -88,8 +88,8 @@ class MediatedDevices:
         """
         state = await self._host.thread(_stateOf, self._folder)
         if state != self._state:
-            self._state = state
             self._defined = {} if state is None else await self._list(active)
+            self._state = state
         return self._defined
 
     async def _list(self, active: Mapping[str, NodeDeviceDefinition]) -> dict[str, Defined]:

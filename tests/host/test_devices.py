@@ -10,7 +10,7 @@ import os
 import struct
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt.definitions.nodedev import formatNodeDevice
@@ -122,16 +122,23 @@ class DeviceTests(Described):
 
 
 class _Mdevctl:
-    """Stands for a C{mdevctl} that remembers one device, or none."""
+    """
+    Stands for a C{mdevctl} that remembers one device, or none.
+
+    @ivar slow: fires when it is to go on; None: it does at once.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.calls: list[tuple[str, ...]] = []
+        self.slow: Deferred[None] | None = None
 
     async def run(self, command: Any) -> Finished:
         """Remember, forget or list."""
         verb, *rest = command.argv[1:]
         self.calls.append((verb, *rest))
+        if self.slow is not None:
+            await self.slow
         path = os.path.join(self.folder, "kept")
         if verb == "define":
             with open(path, "wb") as file:
@@ -151,15 +158,37 @@ _PART = f"""<device><parent>pci_0000_00_02_0</parent><capability type='mdev'><ty
 
 
 class MediatedTests(Described):
-    def test_remembered(self) -> None:
-        """
-        A mediated device that is remembered is told of, listed as inactive, and forgotten.
-        """
+    def setUp(self) -> None:
+        super().setUp()
         programs = os.path.abspath(self.mktemp())
         os.makedirs(programs)
         with open(os.path.join(programs, "mdevctl"), "w") as file:
             os.fchmod(file.fileno(), 0o755)
         self.patch(os, "environ", {**os.environ, "PATH": programs})
+
+    def test_meanwhile(self) -> None:
+        """
+        Whoever asks while C{mdevctl} is asked hears of the same, also if who asked first has gone away.
+        """
+        folder = self.write("mdevctl.d", kept='{"mdev_type": "t"}')
+        mdevctl = _Mdevctl(folder)
+        host = makeHost(self.mktemp(), mdevctl)
+        self.patch(host, "thread", lambda work, *arguments: succeed(work(*arguments)))
+        mediated = MediatedDevices(host, folder)
+        slow: Deferred[None] = Deferred()
+        mdevctl.slow = slow
+        first = Deferred.fromCoroutine(mediated.defined({}))
+        mdevctl.slow = None
+        second = Deferred.fromCoroutine(mediated.defined({}))
+        self.assertEqual(len(self.successResultOf(second)), 1)
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.assertEqual(len(self.successResultOf(Deferred.fromCoroutine(mediated.defined({})))), 1)
+
+    def test_remembered(self) -> None:
+        """
+        A mediated device that is remembered is told of, listed as inactive, and forgotten.
+        """
         self.link("bus/pci/devices", self.write("0000:00:02.0", vendor="0x1\n", device="0x2\n"))
         folder = self.write("mdevctl.d")
         mdevctl = _Mdevctl(folder)

@@ -310,7 +310,7 @@ def usbDevice(source: Any, folder: str = "/sys/bus/usb/devices") -> tuple[int, i
         found.append(place)
     if len(found) > 1:
         raise failed(
-            f"Multiple USB devices for {source.vendor:x}:{source.product or 0:x}, "
+            f"Multiple USB devices for {source.vendor or 0:x}:{source.product or 0:x}, "
             "use <address> to specify one",
             ErrorDomain.NONE,
         )

@@ -234,6 +234,7 @@ class HostTests(SynchronousTestCase):
 
         alike = "<vendor id='0x1d6b'/><product id='0x0002'/>"
         self.assertRaises(VirtError, usbDevice, source(alike), top)
+        self.assertRaises(VirtError, usbDevice, source("<address bus='0' device='0'/>"), top)
         self.assertEqual(usbDevice(source(alike + "<address bus='1' device='3'/>"), top), (1, 3))
         self.assertEqual(usbDevice(source("<address bus='2' device='4'/>"), top), (2, 4))
         other = "<vendor id='0x1d6b'/><product id='0x0003'/>"

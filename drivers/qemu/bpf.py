@@ -13,7 +13,7 @@ import ctypes
 import os
 import platform
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 __all__ = ["Map", "Program", "canFilter", "instruction", "programs"]
@@ -190,22 +190,23 @@ class Program(_Object):
         """
         _bpf(_ATTACH, "IIII", group, self.fd, _DEVICES_OF_GROUP, 0)
 
-    def maps(self) -> list[Map]:
-        """Open the maps that the program reads."""
+    def maps(self) -> Iterator[Map]:
+        """Open the maps that the program reads, one after the other."""
         ids = (ctypes.c_uint32 * _MOST)()
         info = bytearray(_INFO_SIZE)
         _PROGRAM_MAPS.pack_into(info, 0, _MOST, ctypes.addressof(ids))
         count, _ = _PROGRAM_MAPS.unpack_from(self._told(info))
-        return [Map(_byId(_MAP_BY_ID, each)) for each in ids[: min(count, _MOST)]]
+        for each in ids[: min(count, _MOST)]:
+            yield Map(_byId(_MAP_BY_ID, each))
 
 
 def _byId(command: int, number: int) -> int:
     return _bpf(command, "III", number, 0, 0)[0]
 
 
-def programs(group: int) -> list[Program]:
+def programs(group: int) -> Iterator[Program]:
     """
-    Open the programs that a group itself obeys.
+    Open the programs that a group itself obeys, one after the other.
 
     @param group: a descriptor of the group's folder.
     @raise OSError: the kernel has no such programs, or nobody lets us look.
@@ -213,7 +214,8 @@ def programs(group: int) -> list[Program]:
     ids = (ctypes.c_uint32 * _MOST)()
     _, told = _bpf(_QUERY, "IIIIQI", group, _DEVICES_OF_GROUP, 0, 0, ctypes.addressof(ids), _MOST)
     (count,) = struct.unpack_from("=I", told, 24)
-    return [Program(_byId(_PROGRAM_BY_ID, each)) for each in ids[: min(count, _MOST)]]
+    for each in ids[: min(count, _MOST)]:
+        yield Program(_byId(_PROGRAM_BY_ID, each))
 
 
 def canFilter(place: str) -> bool:

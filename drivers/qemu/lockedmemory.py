@@ -50,7 +50,7 @@ def checkLockLimit(definition: DomainDefinition) -> None:
         # Whoever may not do that for itself may not do it for the guest.
         try:
             resource.setrlimit(resource.RLIMIT_MEMLOCK, (soft, size))
-        except (OSError, ValueError):
+        except (OSError, OverflowError, ValueError):
             raise internal(
                 "Process exited prior to exec: libvirt:  error : cannot limit locked memory of "
                 f"process {os.getpid()} to {size}: Operation not permitted"

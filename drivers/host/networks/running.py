@@ -360,6 +360,7 @@ class Runner:
 
         Where nothing is run from that folder it is the helper itself, by whichever Python is found then.
         """
+        makeFolders(self._folder)
         if os.statvfs(self._folder).f_flag & os.ST_NOEXEC:
             return leasehelper.__file__
         path = os.path.join(self._folder, ".leasehelper")

@@ -111,7 +111,7 @@ def prepareLive(
             return replaced(disk, source=None, backingStore=None, driver=driver)
         return None
 
-    definition = aligned(named(definition))
+    definition = aligned(withAliases(definition))
     if hypervisor.privileged:
         definition = inPartition(definition)
     definition = encryptingAll(definition, hypervisor.config.values)

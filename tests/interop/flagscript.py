@@ -37,7 +37,7 @@ objects = {
     "snapshot": off.snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>"),
 }
 # These end the script in C, are not calls, or have a flag more than libvirtd 9.0.0.
-LEFT_OUT = {"openGraphics", "migrate", "migrate2", "migrate3", "migrateToURI", ("device", "XMLDesc")}
+LEFT_OUT = {"domainXMLFromNative", "openGraphics", "migrate", "migrate2", "migrate3", "migrateToURI", ("device", "XMLDesc")}
 WORDS = '''alias arch base cap dconnuri destxml dev device dev_name dname domainXml driverName duri emulator emulatorbin key mac
     machine metadata miguri mountPoint name nativeConfig nativeFormat new_name password snap source srcSpec type uri user
     virttype wwnn wwpn xmlCPU dxml'''

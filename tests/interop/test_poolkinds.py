@@ -130,7 +130,7 @@ pool-list --all
 """
 
 LOGICAL = r"""
-!sh FOLDER/setup.sh FOLDER; for t in vgs lvs pvs vgscan lvcreate lvremove lvchange vgchange vgcreate vgremove pvcreate pvremove; do cp FOLDER/fake/tool /usr/sbin/$t; done; truncate -s 4M FOLDER/fa FOLDER/fb; ln -s FOLDER/fa /dev/fa; ln -s FOLDER/fb /dev/fb; : > FOLDER/said
+!sh FOLDER/setup.sh FOLDER; for t in vgs lvs pvs vgscan lvcreate lvremove lvchange vgchange vgcreate vgremove pvcreate pvremove; do rm -f /usr/sbin/$t; cp FOLDER/fake/tool /usr/sbin/$t; done; truncate -s 4M FOLDER/fa FOLDER/fb; ln -s FOLDER/fa /dev/fa; ln -s FOLDER/fb /dev/fb; : > FOLDER/said
 <l.xml <pool type='logical'><name>vg0</name><uuid>11111111-2222-3333-4444-5555555555a1</uuid><source><device path='/dev/fa'/><device path='/dev/fb'/><name>vg0</name><format type='lvm2'/></source></pool>
 <l2.xml <pool type='logical'><name>vg1</name><uuid>11111111-2222-3333-4444-5555555555a2</uuid></pool>
 pool-define FOLDER/l.xml
@@ -412,7 +412,7 @@ pool-dumpxml d2
 
 #: The disks of before are there after the restart in it.
 ISCSI = r"""
-!mkdir FOLDER/bin0; mount --bind /usr/bin FOLDER/bin0; mount -t tmpfs none /usr/bin; for f in FOLDER/bin0/*; do FOLDER/bin0/ln -s $f /usr/bin/; done; cp FOLDER/fake/tool /usr/bin/iscsiadm; : > FOLDER/said
+!mkdir FOLDER/bin0; mount --bind /usr/bin FOLDER/bin0; mount -t tmpfs none /usr/bin; for f in FOLDER/bin0/*; do FOLDER/bin0/ln -s $f /usr/bin/; done; rm -f /usr/bin/iscsiadm; cp FOLDER/fake/tool /usr/bin/iscsiadm; : > FOLDER/said
 !virsh -q -c qemu:///system pool-undefine s1; for p in s2 s3 s4 s5; do virsh -q -c qemu:///system pool-undefine $p; done
 !mkdir /sys/bus/scsi/devices; cd /sys/bus/scsi/devices; for d in 7:0:0:1:sda 7:0:0:4:sdb 3:0:0:1:sdc; do mkdir -p ${d%:*}/block/${d##*:}; echo 0 > ${d%:*}/type; done
 <i1.xml <pool type='iscsi'><name>i1</name><uuid>11111111-2222-3333-4444-5555555555b5</uuid><source><host name='127.0.0.1'/><device path='iqn.x:y'/></source><target><path>/dev/disk/by-path</path></target></pool>

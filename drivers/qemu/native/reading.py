@@ -9,8 +9,9 @@ import re
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from pyvirt.drivers.qemu.native.devices import addDevice, addDisplay, addSpice, addVNC
+from pyvirt.drivers.qemu.native.devices import addDevice
 from pyvirt.drivers.qemu.native.disks import addDrive
+from pyvirt.drivers.qemu.native.displays import addDisplay, addSpice, addVNC
 from pyvirt.drivers.qemu.native.elements import Parts, add
 from pyvirt.drivers.qemu.native.machine import MACHINE
 from pyvirt.drivers.qemu.native.words import Words, properties, split

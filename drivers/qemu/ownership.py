@@ -304,10 +304,13 @@ def _popOne(guest: Guest, path: str | None) -> Taken | None:
     return None
 
 
-def untake(guest: Guest, some: Iterable[Taken]) -> None:
-    """Note that a guest has some files once less; whose they are is as it was."""
-    for each in some:
-        _popOne(guest, each.path)
+def untake(guest: Guest, some: Iterable[Taken]) -> list[Taken]:
+    """
+    Note that a guest has some files once less; whose they are is as it was.
+
+    @return: those that it had: where it has ended meanwhile all are given back.
+    """
+    return [each for each in some if _popOne(guest, each.path) is not None]
 
 
 def letFileGo(guest: Guest, path: str | None) -> None:

@@ -137,6 +137,8 @@ async def plugOverlaid(
             await locks.settle(hypervisor, domain, guest)
         if overlay is not None:
             overlay.forget()
-        guest.overlays.remove(path)
+        if path in guest.overlays:
+            # It is not, where all of the guest is gone by now.
+            guest.overlays.remove(path)
         raise
     return done

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import formatDomain, parseDomain
+from pyvirt.definitions.domain._net import NetTarget
 from pyvirt.definitions.domain._top import formatDevice
 from pyvirt.definitions.schema import replaced
 from pyvirt.drivers.assigned.keeper import AssignedDevices, Holder, Wanted
@@ -22,11 +23,15 @@ from pyvirt.drivers.qemu import assigning
 from pyvirt.drivers.qemu.command.values import HostSettings
 from pyvirt.drivers.qemu.ending import endByItself
 from pyvirt.drivers.qemu.locks import release
+from pyvirt.drivers.qemu.ownership import giveAllBack
+from pyvirt.drivers.qemu.plugging.attaching import access
 from pyvirt.drivers.qemu.plugging.commands import Step, chardevOf, plugSteps, unplugSteps
 from pyvirt.drivers.qemu.plugging.detaching import PATIENCE
+from pyvirt.drivers.qemu.qmp import MonitorLost
 from pyvirt.drivers.qemu.store import readStatus
 from pyvirt.drivers.qemu.volumes import volumesOf, withVolumes
 from pyvirt.errors import ErrorCode, VirtError
+from pyvirt.process import Command, Finished
 from tests.qemu.observations import capabilities
 from tests.qemu.scriptedqemu import PluggedGuest
 from tests.test_assigned import Machine
@@ -51,6 +56,10 @@ CHANNEL = "<channel type='unix'><target type='virtio' name='one'/></channel>"
 NET = "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/></interface>"
 DIMM = "<memory model='dimm'><target><size unit='MiB'>64</size><node>0</node></target></memory>"
 REDIR = "<redirdev bus='usb' type='tcp'><source mode='connect' host='::1' service='4'/></redirdev>"
+CARD = (
+    "<interface type='bridge'><mac address='52:54:00:00:00:07'/><source bridge='nobridge'/>"
+    "<model type='virtio'/>{}</interface>"
+)
 EGD = (
     "<rng model='virtio'><backend model='egd' type='tcp'>"
     "<source mode='connect' host='::1' service='1'/></backend></rng>"
@@ -191,6 +200,60 @@ class FaultTests(Case):
         self.world.guest.monitor = None
         failure = self.failureResultOf(self.world.attach(NET), VirtError)
         self.assertIn("not running", str(failure.value))
+
+    def test_goneWhileLimited(self) -> None:
+        """A guest that ends while the host changes its card: what it will be next is not touched."""
+        waiting: list[Deferred[Finished]] = []
+
+        class Slow:
+            def run(self, command: Command) -> Deferred[Finished]:
+                waiting.append(Deferred())
+                return waiting[-1]
+
+        domain, card = self.world.domain, CARD.format("")
+        devices = f"<devices>{card}</devices>"
+        (nic,) = parseDomain(
+            f"<domain type='qemu'><name>g</name><memory>1</memory><os><type>hvm</type></os>{devices}</domain>"
+        ).devices.interfaces
+        nic = replaced(nic, alias="net0", target=NetTarget(dev="vnet9"))
+        kept = replaced(domain.definition.devices, interfaces=(nic,))
+        domain.definition = replaced(domain.definition, devices=kept)
+        self.world.hypervisor.processes = Slow()  # type: ignore[assignment]
+        limit = "<bandwidth><outbound average='9'/></bandwidth>"
+        updating = self.world.update(CARD.format(limit))
+        self.assertNoResult(updating)
+        domain.guest, next_ = None, replaced(domain.definition, title="next")
+        domain.definition = next_
+        self.world.guest.monitor = None
+        while waiting:
+            waiting.pop(0).callback(Finished(0, b"", b""))
+        self.failureResultOf(updating, MonitorLost)
+        self.assertIs(domain.definition, next_)
+
+    def test_goneWhileLeased(self) -> None:
+        """Files of a guest that ended while a disk was plugged in are given back once, not twice."""
+        path, guest = self.image(), self.world.guest
+        wait: Deferred[None] = Deferred()
+        refuse = access(self.world.hypervisor, self.world.domain, guest, "disks", self.disk(path))
+
+        async def plugging() -> None:
+            async with refuse:
+                await wait
+
+        done = Deferred.fromCoroutine(plugging())
+        self.assertEqual([each.path for each in guest.taken], [path])
+        giveAllBack(guest, self.world.domain.definition)
+        # Another one has it by now, and nobody remembers more.
+        os.chown(path, *self.owner)
+        wait.errback(MonitorLost())
+        self.failureResultOf(done, MonitorLost)
+        self.assertEqual(self.ownerOf(path), self.owner)
+
+    def disk(self, path: str) -> Any:
+        """Return a disk as it is plugged in."""
+        xml = DISK.format(path, "vdb", "virtio")
+        (found,) = parseDomain(DOMAIN.replace("<memballoon", f"{xml}<memballoon")).devices.disks[1:]
+        return found
 
     def test_hostile(self) -> None:
         """Documents that make no sense do not reach QEMU."""

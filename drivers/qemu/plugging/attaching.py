@@ -202,8 +202,9 @@ async def _attach(
                 device = await _plugged(
                     hypervisor, domain, guest, changed, kind, device, connections, added
                 )
-        if domain.guest is not guest:
-            raise MonitorLost()
+                # Here, so that all that was made for it is taken back.
+                if domain.guest is not guest:
+                    raise MonitorLost()
     except BaseException:
         await takeBack(guest, added)
         if took:
@@ -505,21 +506,20 @@ async def access(
     alone = replaced(alone, devices=replaced(alone.devices, **{kind: (device,)}))
     leased = await locks.acquireMore(hypervisor, domain, guest, alone)
     taken: list[Taken] = []
-    known: list[Taken] = []
+    known = False
     try:
         makeOutputs(alone)
         if guest.recipient is not None:
             takeOver(alone, guest.recipient, bool(hypervisor.config["remember_owner"]), taken)
         if taken:
             # Whoever finds the guest again, should we end now, gives them back with the rest.
-            known = taken
-            guest.taken += known
+            known = True
+            guest.taken += taken
             hypervisor.saveStatus(domain)
         with _allowed(guest, rules):
             yield
     except BaseException:
-        untake(guest, known)
-        giveSomeBack(guest, taken)
+        giveSomeBack(guest, untake(guest, taken) if known else taken)
         if leased:
             await locks.releaseSome(hypervisor, domain, guest, alone)
         raise

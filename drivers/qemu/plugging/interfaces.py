@@ -46,8 +46,7 @@ async def updateInterface(
     new, actual = await plug(hypervisor, domain.definition, replaced(device, mac=old.mac))
     unused = new
     try:
-        if domain.guest is not guest:
-            raise MonitorLost()
+        _checkThere(domain, guest)
         if _mustReconnect(old, new, actual) or (
             device.tune is not None and device.tune != old.tune
         ):
@@ -56,6 +55,7 @@ async def updateInterface(
         if (new.bandwidth or _UNLIMITED) != (old.bandwidth or _UNLIMITED):
             promised = old if not elsewhere else None
             limits = await _limit(hypervisor, domain, old, promised, new.bandwidth)
+            _checkThere(domain, guest)
             old = withBandwidth(old, limits)
             domain.definition = withDevice(domain.definition, "interfaces", place, old)
         name = _part(old.target, "dev")
@@ -65,7 +65,9 @@ async def updateInterface(
             elif new.portIsolated != old.portIsolated and not openvswitch.isSwitched(new):
                 taps.isolatePort(new.source.bridge, name, bool(new.portIsolated))
         if device.filterref != old.filterref:
-            old = _became(domain, place, filterref=await _filter(hypervisor, domain, old, device))
+            reference = await _filter(hypervisor, domain, old, device)
+            _checkThere(domain, guest)
+            old = _became(domain, place, filterref=reference)
         if new.coalesce != old.coalesce and name is not None and actual is not None:
             frames = None if new.coalesce is None else new.coalesce.frames
             taps.setCoalesce(name, frames or 0)
@@ -74,6 +76,7 @@ async def updateInterface(
             old = _became(domain, place, linkState=device.linkState)
         if new.vlan != old.vlan and name is not None and openvswitch.isSwitched(new):
             await openvswitch.retag(hypervisor.processes, name, new.vlan)
+            _checkThere(domain, guest)
         if elsewhere:
             kept = {field: getattr(old, field) for field in _KEPT}
             domain.definition = withDevice(
@@ -135,6 +138,16 @@ def _rebridge(old: Any, new: Any, name: str) -> None:
         if master is not None:
             taps.addPort(before, name)
         raise
+
+
+def _checkThere(domain: Domain, guest: Guest) -> None:
+    """
+    Look whether a guest is still the domain's run: if it has ended, the definition is no longer what it ran as.
+
+    @raise MonitorLost: it has ended.
+    """
+    if domain.guest is not guest:
+        raise MonitorLost()
 
 
 def _checkChangeable(domain: Domain, device: Any) -> None:

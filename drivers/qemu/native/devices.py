@@ -8,10 +8,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from pyvirt.drivers.qemu.native.cards import addCard
 from pyvirt.drivers.qemu.native.disks import DISKS, addDisk
-from pyvirt.drivers.qemu.native.elements import Parts, add, word
+from pyvirt.drivers.qemu.native.elements import KNOWN, Parts, add, isNumbered, word
 from pyvirt.drivers.qemu.native.ports import addPort, setSource
-from pyvirt.drivers.qemu.native.words import isOn, properties
+from pyvirt.drivers.qemu.native.words import Told, isOn, properties
 
 __all__ = ["addDevice"]
 
@@ -93,15 +94,49 @@ def addDevice(p: Parts, value: str) -> None:
     found = _VARIANT.match(driver)
     base = found[1] if found is not None else driver
     model = f"virtio{found[2]}" if found is not None and found[2] is not None else None
-    if not _added(p, props, driver, base, model):
-        p.left += ["-device", value]
+    place, used, p.used = len(p.devices), p.used, set()
+    if _added(p, props, driver, base, model) and not _unheeded(p, props):
+        p.used |= used
+        return
+    for each in p.devices[place:]:
+        p.forget(each)
+    p.buses.pop(str(props.get("id")), None)
+    p.used = used
+    p.left += ["-device", value]
 
 
-def _added(p: Parts, props: dict[str, Any], driver: str, base: str, model: str | None) -> bool:
+#: Properties that name what else belongs to a device, and where that is kept.
+_PARTS = (
+    ("netdev", "netdevs"),
+    ("chardev", "chardevs"),
+    ("fsdev", "fsdevs"),
+    ("tpmdev", "tpmdevs"),
+    ("rng", "objects"),
+    ("memdev", "objects"),
+)
+
+
+def _unheeded(p: Parts, props: Told) -> set[str]:
+    """Return what is said of a device, or of what belongs to it, that its definition does not say."""
+    found, waiting = set(), [props]
+    for told in waiting:
+        found |= told.unread(*KNOWN)
+        if not isOn(told.get("wait", "off")):
+            found.discard("wait")
+        for name, kept in _PARTS:
+            part = getattr(p, kept).get(str(dict.get(told, name)))
+            if part is not None and part not in waiting:
+                waiting.append(part)
+    return found
+
+
+def _added(p: Parts, props: Told, driver: str, base: str, model: str | None) -> bool:
+    if "audiodev" in props and not isNumbered(str(props["audiodev"])):
+        return False
     if base in DISKS:
         return addDisk(p, props, base, model)
     if "netdev" in props:
-        return _card(p, props, driver, base, model)
+        return addCard(p, props, driver, base, model)
     if driver in _USB or driver in _PCI or driver in _SCSI or base == "virtio-scsi":
         return _controller(p, props, driver, base, model)
     if addPort(p, props, driver):
@@ -121,8 +156,9 @@ def _added(p: Parts, props: dict[str, Any], driver: str, base: str, model: str |
         return True
     if driver in _CODECS:
         sounds = p.devices.findall("sound")
-        if not sounds:
+        if not sounds or props.unread("audiodev", "cad", *KNOWN):
             return False
+        props.get("cad")  # follows from their order
         add(sounds[-1], "codec", type=_CODECS[driver])
         _audio(p, sounds[-1], props)
         return True
@@ -149,8 +185,16 @@ def _controller(p: Parts, props: dict[str, Any], driver: str, base: str, model: 
         ports = props.get("p2", props.get("ports"))
         if ports is not None:
             found.set("ports", word(ports))
+            if dict.get(props, "p3") == ports:
+                props.get("p3")
     elif driver in _PCI:
-        found = p.device("controller", props, type="pci", index=index, model=_PCI[driver])
+        # Where names say no number, or one that another has, there is a free one.
+        taken = {each.get("index") for each in p.devices.findall("controller[@type='pci']")}
+        free = None if number is None or index in taken else index
+        found = p.device("controller", props, type="pci", index=free, model=_PCI[driver])
+        if free is not None:
+            single = _PCI[driver] in ("pcie-root-port", "pcie-switch-downstream-port")
+            p.buses[str(props["id"])] = free, single
         if driver in ("ioh3420", "x3130-upstream", "xio3130-downstream"):
             add(found, "model", name=driver)
         target: dict[str, Any] = {}
@@ -165,7 +209,7 @@ def _controller(p: Parts, props: dict[str, Any], driver: str, base: str, model: 
                 target[key] = props[name]
         if "port" in target:
             target["port"] = hex(int(str(target["port"]), 0))
-        if target:
+        if target or "numa_node" in props:
             made = add(found, "target", **target)
             if "numa_node" in props:
                 add(made, "node", props["numa_node"])
@@ -182,9 +226,10 @@ def _controller(p: Parts, props: dict[str, Any], driver: str, base: str, model: 
             )
             if said in props
         }
-        thread = str(props.get("iothread", ""))
-        if thread.startswith("iothread"):
-            told["iothread"] = thread.removeprefix("iothread")
+        if "iothread" in props:
+            told["iothread"] = p.thread(props["iothread"])
+            if told["iothread"] is None:
+                return False
         if told:
             existing = found.find("driver")
             if existing is None:
@@ -220,122 +265,6 @@ def _ccid(p: Parts, props: dict[str, Any], model: str | None) -> bool:
     number = _NUMBER.search(str(props.get("id", "")))
     p.device("controller", props, type="ccid", index=number[0] if number else "0")
     return True
-
-
-def _card(p: Parts, props: dict[str, Any], driver: str, base: str, model: str | None) -> bool:
-    netdev = p.netdevs.get(str(props["netdev"]))
-    if netdev is None:
-        return False
-    kind = netdev.get("type")
-    values: dict[str, Any] = {}
-    chardev = None
-    if kind == "tap":
-        type_ = "ethernet"
-    elif kind == "user":
-        type_ = "user"
-        if set(netdev) - {"type", "id", "net", "ipv6-prefix", "ipv6-prefixlen"}:
-            return False
-    elif kind == "socket":
-        where = next((key for key in ("connect", "listen", "mcast", "udp") if key in netdev), None)
-        if where is None:
-            return False
-        type_ = {"connect": "client", "listen": "server"}.get(where, where)
-        address, _, port = str(netdev[where]).rpartition(":")
-        values = {"address": address or None, "port": port}
-    elif kind == "bridge":
-        type_, values = "bridge", {"bridge": netdev.get("br", "br0")}
-    elif kind == "vhost-user":
-        type_, chardev = "vhostuser", p.chardevs.get(str(netdev.get("chardev")), {})
-        server = isOn(chardev.get("server", "off"))
-        values = {
-            "type": "unix",
-            "path": chardev.get("path"),
-            "mode": "server" if server else "client",
-        }
-        p.used.add(str(netdev.get("chardev")))
-    else:
-        return False
-    p.used.add(str(props["netdev"]))
-    nic = p.device("interface", props, type=type_)
-    if "mac" in props:
-        add(nic, "mac", address=props["mac"])
-    if values:
-        source = add(nic, "source", **values)
-        if kind == "socket" and "localaddr" in netdev:
-            address, _, port = str(netdev["localaddr"]).rpartition(":")
-            add(source, "local", address=address or None, port=port)
-        if chardev and "reconnect" in chardev:
-            on = str(chardev["reconnect"]) != "0"
-            add(
-                source,
-                "reconnect",
-                enabled="yes" if on else "no",
-                timeout=chardev["reconnect"] if on else None,
-            )
-    if kind == "user":
-        if "net" in netdev:
-            address, _, prefix = str(netdev["net"]).partition("/")
-            add(nic, "ip", family="ipv4", address=address, prefix=prefix or None)
-        if "ipv6-prefix" in netdev:
-            add(
-                nic,
-                "ip",
-                family="ipv6",
-                address=netdev["ipv6-prefix"],
-                prefix=netdev.get("ipv6-prefixlen"),
-            )
-    name = {"virtio-net": "virtio"}.get(base, driver)
-    add(nic, "model", type=model if model is not None else name)
-    told: dict[str, Any] = {}
-    for said, key in (
-        ("rx_queue_size", "rx_queue_size"),
-        ("tx_queue_size", "tx_queue_size"),
-        ("ioeventfd", "ioeventfd"),
-        ("event_idx", "event_idx"),
-        ("rss", "rss"),
-        ("hash", "rss_hash_report"),
-    ):
-        if said in props:
-            told[key] = props[said]
-    if "tx" in props:
-        told["txmode"] = {"bh": "iothread"}.get(str(props["tx"]), props["tx"])
-    if "queues" in netdev and kind == "vhost-user":
-        told["queues"] = netdev["queues"]
-    element = nic.find("driver")
-    if told:
-        if element is None:
-            element = add(nic, "driver")
-        for key, value in told.items():
-            element.set(key, word(value))
-    for end, names in (("host", _HOST), ("guest", _GUEST)):
-        found = {key: props[said] for said, key in names if said in props}
-        if found:
-            if element is None:
-                element = add(nic, "driver")
-            add(element, end, **found)
-    if "host_mtu" in props:
-        add(nic, "mtu", size=props["host_mtu"])
-    if "sndbuf" in netdev:
-        add(add(nic, "tune"), "sndbuf", netdev["sndbuf"])
-    return True
-
-
-_HOST = (
-    ("csum", "csum"),
-    ("gso", "gso"),
-    ("host_tso4", "tso4"),
-    ("host_tso6", "tso6"),
-    ("host_ecn", "ecn"),
-    ("host_ufo", "ufo"),
-    ("mrg_rxbuf", "mrg_rxbuf"),
-)
-_GUEST = (
-    ("guest_csum", "csum"),
-    ("guest_tso4", "tso4"),
-    ("guest_tso6", "tso6"),
-    ("guest_ecn", "ecn"),
-    ("guest_ufo", "ufo"),
-)
 
 
 def _video(p: Parts, props: dict[str, Any], driver: str) -> bool:
@@ -378,7 +307,7 @@ def _balloon(p: Parts, props: dict[str, Any], model: str | None) -> bool:
 
 
 def _rng(p: Parts, props: dict[str, Any], model: str | None) -> bool:
-    told = p.objects.get(str(props.get("rng", "")), {})
+    told = p.objects.get(str(props.get("rng", "")), Told())
     kind = {"rng-random": "random", "rng-builtin": "builtin", "rng-egd": "egd"}.get(
         str(told.get("qom-type"))
     )
@@ -404,10 +333,11 @@ def _tpm(p: Parts, props: dict[str, Any], model: str | None) -> bool:
     if told is None:
         return False
     kind = told.get("backend")
+    p.used.add(str(props["tpmdev"]))
     tpm = p.device("tpm", None, model=props["driver"])
     if kind == "passthrough":
         add(add(tpm, "backend", type="passthrough"), "device", path=told.get("path"))
-    elif "path" in (chardev := p.chardevs.get(str(told.get("chardev", "")), {})):
+    elif "path" in (chardev := p.chardevs.get(str(told.get("chardev", "")), Told())):
         p.used.add(str(told["chardev"]))
         backend = add(tpm, "backend", type="external")
         add(backend, "source", type="unix", mode="connect", path=chardev["path"])
@@ -438,6 +368,7 @@ def _share(p: Parts, props: dict[str, Any], model: str | None) -> bool:
     told = p.fsdevs.get(str(props.get("fsdev", "")))
     if told is None or told.get("backend") != "local":
         return False
+    p.used.add(str(props["fsdev"]))
     fs = p.device("filesystem", props, type="mount", model=model)
     fs.set(
         "accessmode",
@@ -458,7 +389,7 @@ def _share(p: Parts, props: dict[str, Any], model: str | None) -> bool:
 
 
 def _virtiofs(p: Parts, props: dict[str, Any], model: str | None) -> bool:
-    chardev = p.chardevs.get(str(props.get("chardev", "")), {})
+    chardev = p.chardevs.get(str(props.get("chardev", "")), Told())
     if "path" not in chardev:
         return False
     p.used.add(str(props["chardev"]))
@@ -503,9 +434,11 @@ def _inputHost(p: Parts, props: dict[str, Any], model: str | None) -> bool:
 
 def _memory(model: str) -> Callable[[Parts, dict[str, Any], str | None], bool]:
     def read(p: Parts, props: dict[str, Any], variant: str | None) -> bool:
-        told = p.objects.get(str(props.get("memdev", "")), {})
+        told = p.objects.get(str(props.get("memdev", "")), Told())
         if "size" not in told:
             return False
+        if model == "virtio-mem" and not isOn(dict.get(told, "reserve", True)):
+            told.get("reserve")
         size = int(told["size"]) >> 10
         memory = p.device("memory", props if model.startswith("virtio") else None, model=model)
         if isOn(told.get("share", False)) and model == "nvdimm":
@@ -542,9 +475,9 @@ def _memory(model: str) -> Callable[[Parts, dict[str, Any], str | None], bool]:
 
 
 def _shmem(p: Parts, props: dict[str, Any], model: str | None) -> bool:
-    told = p.objects.get(str(props.get("memdev", "")), {})
+    told = p.objects.get(str(props.get("memdev", "")), Told())
     path = str(told.get("mem-path", ""))
-    if not path.startswith("/dev/shm/"):
+    if not path.startswith("/dev/shm/") or not isOn(told.get("share", False)):
         return False
     shmem = p.device("shmem", props, name=path.removeprefix("/dev/shm/"))
     add(shmem, "model", type="ivshmem-plain")
@@ -573,11 +506,15 @@ def _iommu(p: Parts, props: dict[str, Any], model: str | None) -> bool:
 
 
 def _genid(p: Parts, props: dict[str, Any], model: str | None) -> bool:
+    if set(props) - {"driver", "id", "guid"}:
+        return False
     add(p.root, "genid", props.get("guid"))
     return True
 
 
 def _vmcoreinfo(p: Parts, props: dict[str, Any], model: str | None) -> bool:
+    if set(props) - {"driver", "id"}:
+        return False
     p.feature("vmcoreinfo", state="on")
     return True
 

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from pyvirt.definitions.domain._disk import FORMATS
 from pyvirt.drivers.qemu.native.elements import Parts, add, virtioOptions, word
-from pyvirt.drivers.qemu.native.words import isOn, properties
+from pyvirt.drivers.qemu.native.words import Told, isOn, properties
 
 __all__ = ["DISKS", "addDisk", "addDrive"]
 
@@ -60,8 +60,9 @@ def addDisk(p: Parts, props: dict[str, Any], base: str, model: str | None) -> bo
         bus = "sata"  # each of its drives has a bus of its own
     if isOn(props.get("scsi", False)) and bus == "virtio":
         kind = "lun"
+    thread = p.thread(props.get("iothread"))
     images = _images(p, props)
-    if images is None:
+    if images is None or (thread is None and "iothread" in props):
         return False
     disk = add(p.devices, "disk", type="file", device=kind, model=model)
     drive: dict[str, Any] = images[0][1] if images else {}
@@ -74,12 +75,14 @@ def addDisk(p: Parts, props: dict[str, Any], base: str, model: str | None) -> bo
     else:
         disk.remove(driver)
     if "chardev" in props:
-        chardev = p.chardevs.get(str(props["chardev"]), {})
+        chardev = p.chardevs.get(str(props["chardev"]), Told())
         p.used.add(str(props["chardev"]))
         disk.set("type", "vhostuser")
         source = add(disk, "source", type="unix", path=chardev.get("path"))
         if "reconnect" in chardev:
             add(source, "reconnect", enabled="yes", timeout=chardev["reconnect"])
+    if thread is not None:
+        _driver(disk).set("iothread", thread)
     virtioOptions(disk, props)
     place = _place(disk, bus, props)
     target = add(disk, "target", dev=_target(p, bus, props, place), bus=bus)
@@ -146,9 +149,15 @@ def _behaviour(driver: Element, drive: dict[str, Any], props: dict[str, Any]) ->
     ):
         if told is not None:
             driver.set(name, word(told))
-    thread = str(props.get("iothread", ""))
-    if thread.startswith("iothread"):
-        driver.set("iothread", thread.removeprefix("iothread"))
+
+
+#: What is heeded of a drive that a device names, and of a node of an image besides where that is.
+_DRIVE = ("if", "id", "file", "format", "cache", "aio", "discard", "detect-zeroes", "readonly")
+_NODE = (
+    *("node-name", "file", "backing", "read-only", "auto-read-only", "discard", "format-discard"),
+    *("detect-zeroes", "copy-on-read", "cache", "aio", "cache-size", "pr-manager"),
+    "pr-manager-path",
+)
 
 
 def _images(p: Parts, props: dict[str, Any]) -> list[tuple[str | None, dict[str, Any]]] | None:
@@ -165,6 +174,8 @@ def _images(p: Parts, props: dict[str, Any]) -> list[tuple[str | None, dict[str,
         p.used.add(str(name))
         if "file" not in drive:
             return []
+        if drive.unread(*_DRIVE):
+            return None
         told = {**drive, "filename": drive["file"], "driver": "file"}
         if "discard" in drive:
             told["format-discard"] = drive["discard"]
@@ -182,6 +193,8 @@ def _images(p: Parts, props: dict[str, Any]) -> list[tuple[str | None, dict[str,
         told = known
         used.add(str(node))
         if told.get("driver") == "copy-on-read":
+            if set(told) - {"driver", "node-name", "file", "discard"}:
+                return None
             copying, node = "on", told.get("file")
             continue
         lower = told.get("file")
@@ -189,11 +202,11 @@ def _images(p: Parts, props: dict[str, Any]) -> list[tuple[str | None, dict[str,
             # It is opened without anybody who knows a format.
             storage, form = told, None
         else:
-            storage, form = p.nodes.get(str(lower), {}), str(told.get("driver"))
+            storage, form = p.nodes.get(str(lower), Told()), str(told.get("driver"))
             used.add(str(lower))
-        both = {**told, **storage, "read-only": told.get("read-only", False)}
+        both = Told({**told, **storage, "read-only": dict.get(told, "read-only", False)})
         if "pr-manager" in storage:
-            helper = p.objects.get(str(storage["pr-manager"]), {})
+            helper = p.objects.get(str(storage["pr-manager"]), Told())
             both["pr-manager-path"] = str(helper.get("path", ""))
         both["format-discard"] = told.get("discard") if lower is not None else None
         both["detect-zeroes"] = told.get("detect-zeroes")
@@ -201,11 +214,10 @@ def _images(p: Parts, props: dict[str, Any]) -> list[tuple[str | None, dict[str,
         if (
             (form is not None and form not in FORMATS.split())
             or _source(both) is None
-            or "key-secret" in told
-            or "encrypt" in told
+            or both.unread(*_NODE)
         ):
             return None
-        both["cache-size"] = told.get("cache-size")
+        both["cache-size"] = dict.get(told, "cache-size")
         found.append((form, both))
         node = told.get("backing")
     p.used |= used
@@ -372,14 +384,17 @@ def _letters(number: int) -> str:
     return found
 
 
+#: What is heeded of a disk that is told with its device.
+_TYPED = ("file", "format", "media", "index", "cache", "aio", "discard", "readonly", "serial")
+
+
 def addDrive(p: Parts, value: str) -> None:
-    """Add a disk that is told with its device in one option, or remember it for one."""
+    """Add a disk that is told with its device in one option; one without a device is read where that is."""
     told = properties(value, "file")
     kind = told.get("if", "ide")
     if kind == "none":
-        p.drives[str(told.get("id", ""))] = told
         return
-    if kind == "pflash" or kind not in ("ide", "scsi", "virtio", "floppy", "sd"):
+    if kind not in ("ide", "scsi", "virtio", "floppy", "sd") or told.unread(*_TYPED):
         p.left += ["-drive", value]
         return
     bus = {"floppy": "fdc"}.get(kind, kind)

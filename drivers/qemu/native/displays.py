@@ -13,7 +13,11 @@ __all__ = ["addDisplay", "addSpice", "addVNC"]
 def addVNC(p: Parts, value: str) -> None:
     """Add the display that C{-vnc} names."""
     where, *rest = value.removeprefix("vnc=").split(",", 1)
-    told = properties(rest[0]) if rest else {}
+    told = properties(rest[0] if rest else "")
+    sound = str(told.get("audiodev", "audio"))
+    if told.unread("websocket", "share", "power-control") or not sound.startswith("audio"):
+        p.left += ["-vnc", value]
+        return
     graphics = p.device("graphics", None, type="vnc")
     if where.startswith("unix:"):
         graphics.set("socket", where.removeprefix("unix:"))
@@ -33,9 +37,21 @@ def addVNC(p: Parts, value: str) -> None:
             graphics.set(key, {"on": "yes", "off": "no"}.get(told[name], told[name]))
 
 
+#: What is heeded of displays of this kind.
+_SPICE = (
+    *("unix", "addr", "port", "tls-port", "image-compression", "jpeg-wan-compression"),
+    *("zlib-glz-wan-compression", "playback-compression", "streaming-video"),
+    *("disable-copy-paste", "disable-agent-file-xfer", "gl", "rendernode", "agent-mouse"),
+    *("disable-ticketing", "seamless-migration"),
+)
+
+
 def addSpice(p: Parts, value: str) -> None:
     """Add the display that C{-spice} names."""
     told = properties(value)
+    if told.unread(*_SPICE):
+        p.left += ["-spice", value]
+        return
     graphics = p.device("graphics", None, type="spice", autoport="no")
     if isOn(told.get("unix", "off")):
         del graphics.attrib["autoport"]
@@ -58,9 +74,11 @@ def addSpice(p: Parts, value: str) -> None:
         add(graphics, "playback", compression=told["playback-compression"])
     if "streaming-video" in told:
         add(graphics, "streaming", mode=told["streaming-video"])
-    if told.get("disable-copy-paste"):
+    if "agent-mouse" in told:
+        add(graphics, "mouse", mode="client" if isOn(told["agent-mouse"]) else "server")
+    if isOn(told.get("disable-copy-paste", "off")):
         add(graphics, "clipboard", copypaste="no")
-    if told.get("disable-agent-file-xfer"):
+    if isOn(told.get("disable-agent-file-xfer", "off")):
         add(graphics, "filetransfer", enable="no")
     if isOn(told.get("gl", "off")):
         add(graphics, "gl", enable="yes", rendernode=told.get("rendernode"))
@@ -70,9 +88,12 @@ def addDisplay(p: Parts, value: str) -> None:
     """Add the display that C{-display} names."""
     told = properties(value, "type")
     kind = told.get("type")
-    if kind == "none":
+    names = {"egl-headless": ("rendernode",), "sdl": ("gl",), "dbus": ("p2p", "addr", "audiodev")}
+    if told.unread(*names.get(str(kind), ())):
+        p.left += ["-display", value]
+    elif kind == "none":
         return
-    if kind == "egl-headless":
+    elif kind == "egl-headless":
         graphics = p.device("graphics", None, type="egl-headless")
         if "rendernode" in told:
             add(graphics, "gl", rendernode=told["rendernode"])

@@ -9,12 +9,31 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
-from pyvirt.drivers.qemu.native.words import isOn
+from pyvirt.drivers.qemu.native.words import Told, isOn
 
-__all__ = ["Parts", "add", "virtioOptions", "word"]
+__all__ = ["KNOWN", "MONITOR", "THREAD", "Parts", "add", "isNumbered", "virtioOptions", "word"]
 
 _BUS = re.compile(r"(?:pci|pcie)\.(\d+)\Z")
 _PLACE = re.compile(r"(?:0x)?([0-9a-fA-F]+)(?:\.(?:0x)?([0-7]))?\Z")
+
+
+#: What libvirt's own way to QEMU is called.
+MONITOR = "charmonitor"
+
+
+def isNumbered(name: str) -> bool:
+    """Return whether definitions can name some sound of the host."""
+    return name.startswith("audio") and name.removeprefix("audio").isdigit()
+
+
+#: What need not be asked for: names; what each device has that is described as this one is; descriptors, which are
+#: nobody's any more.
+KNOWN = (
+    *("id", "driver", "backend", "qom-type", "type", "bus", "addr", "port", "device_id"),
+    *("fd", "fds", "vhost", "vhostfd", "vhostfds", "mux"),
+)
+#: What is heeded of a thread for input and output.
+THREAD = {"qom-type", "id", "thread-pool-min", "thread-pool-max"}
 
 
 def word(value: Any) -> str:
@@ -41,24 +60,57 @@ class Parts:
     @ivar objects, nodes, drives, chardevs, netdevs, fsdevs, tpmdevs, audiodevs: by name, what the command line says.
     @ivar texts: the same as it is written, by option and name.
     @ivar left: arguments that a definition has no words for, which QEMU gets as they are.
-    @ivar aliases: names that devices have.
+    @ivar used: names of what is part of the definition; C{targets}: names that disks have.
+    @ivar usb: the machine has USB without a device that says so; C{nvdimm}: it takes memory that lasts.
+    @ivar buses: by the name of a PCI controller, its number, and whether it has room for one device only.
     """
 
     def __init__(self) -> None:
         self.root = Element("domain", {"type": "qemu"})
         self.devices = Element("devices")
-        self.objects: dict[str, dict[str, Any]] = {}
-        self.nodes: dict[str, dict[str, Any]] = {}
-        self.drives: dict[str, dict[str, Any]] = {}
-        self.chardevs: dict[str, dict[str, Any]] = {}
-        self.netdevs: dict[str, dict[str, Any]] = {}
-        self.fsdevs: dict[str, dict[str, Any]] = {}
-        self.tpmdevs: dict[str, dict[str, Any]] = {}
-        self.audiodevs: dict[str, dict[str, Any]] = {}
+        self.objects: dict[str, Told] = {}
+        self.nodes: dict[str, Told] = {}
+        self.drives: dict[str, Told] = {}
+        self.chardevs: dict[str, Told] = {}
+        self.netdevs: dict[str, Told] = {}
+        self.fsdevs: dict[str, Told] = {}
+        self.tpmdevs: dict[str, Told] = {}
+        self.audiodevs: dict[str, Told] = {}
         self.texts: dict[tuple[str, str], str] = {}
         self.left: list[str] = []
         self.used: set[str] = set()
         self.targets: set[str] = set()
+        self.buses: dict[str, tuple[str, bool]] = {}
+        self.usb = False
+        self.nvdimm = False
+
+    def forget(self, device: Element) -> None:
+        """Take a device away again that is not told whole."""
+        self.devices.remove(device)
+        if device.tag == "disk":
+            self.targets.discard(str(device.find("target").get("dev")))  # type: ignore[union-attr]
+
+    def thread(self, name: Any) -> str | None:
+        """Return the number of a thread for input and output that definitions can name, or None."""
+        told = self.objects.get(str(name))
+        number = str(name).removeprefix("iothread")
+        if told is None or set(told) - THREAD or number == name or not number.isdigit():
+            return None
+        return number
+
+    def rest(self, option: str, told: Told, *known: str) -> None:
+        """
+        Leave what nobody has asked for of an option, which may be there more than once.
+
+        @param known: what need not be asked for.
+        """
+        left = [
+            f"{name}={word(told[name]).replace(',', ',,')}"
+            for name in told
+            if name in told.unread(*known)
+        ]
+        if left:
+            self.left += [option, ",".join(left)]
 
     def section(self, tag: str) -> Element:
         """Return a part of the definition that is there once."""
@@ -103,18 +155,40 @@ class Parts:
                 add(device, "rom", bar=shown, file=file)
         bus, place = str(props.get("bus", "")), props.get("addr")
         if place is not None and (found := _PLACE.match(str(place))) is not None:
-            number = _BUS.match(bus)
-            values: dict[str, Any] = {"type": "pci", "domain": "0x0000"}
-            values["bus"] = f"{int(number[1]) if number is not None else 0:#04x}"
+            if (index := self._bus(bus)) is None:
+                _lose(props, "bus")
+                return
+            values: dict[str, Any] = {"type": "pci", "domain": "0x0000", "bus": f"{index:#04x}"}
             values["slot"] = f"0x{int(found[1], 16):02x}"
             values["function"] = f"0x{found[2] or 0}"
             if isOn(props.get("multifunction", False)):
                 values["multifunction"] = "on"
             add(device, "address", **values)
+        elif place is not None:
+            _lose(props, "addr")
+        elif bus in self.buses:
+            only, single = self.buses[bus]
+            if not single:
+                _lose(props, "bus")
+                return
+            where = {"domain": "0x0000", "bus": f"{int(only):#04x}", "slot": "0x00"}
+            add(device, "address", type="pci", **where, function="0x0")
         elif bus.startswith("usb") and props.get("port") is not None:
             number = re.match(r"usb(\d*)\.0\Z", bus)
             index = int(number[1] or 0) if number is not None else 0
             add(device, "address", type="usb", bus=index, port=props["port"])
+
+    def _bus(self, name: str) -> int | None:
+        """Return the number of a PCI bus, None: it is none that definitions have."""
+        if name in self.buses:
+            return int(self.buses[name][0])
+        number = _BUS.match(name)
+        return int(number[1]) if number is not None else 0 if not name else None
+
+
+def _lose(props: Mapping[str, Any], name: str) -> None:
+    if isinstance(props, Told):
+        props.lost.add(name)
 
 
 def virtioOptions(device: Element, props: Mapping[str, Any]) -> None:

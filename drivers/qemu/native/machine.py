@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from pyvirt.drivers.qemu.command.machineoptions import FEATURES
-from pyvirt.drivers.qemu.native.elements import Parts, add
-from pyvirt.drivers.qemu.native.words import isOn, parts, properties
+from pyvirt.drivers.qemu.native.elements import MONITOR, THREAD, Parts, add
+from pyvirt.drivers.qemu.native.words import Told, isOn, parts, properties
 
 __all__ = ["MACHINE"]
 
@@ -20,7 +21,6 @@ _IGNORED = {
     "memory-backend",
     "graphics",
     "nvdimm",
-    "hmat",
     "accel",
     "type",
 }
@@ -46,6 +46,7 @@ _SYSINFO = {"0": "bios", "1": "system", "2": "baseBoard", "3": "chassis", "11": 
 def _name(p: Parts, value: str) -> None:
     told = properties(value, "guest")
     add(p.root, "name", told.get("guest") or "unnamed")
+    p.rest("-name", told, "debug-threads")
 
 
 def _uuid(p: Parts, value: str) -> None:
@@ -61,6 +62,8 @@ def _machine(p: Parts, value: str) -> None:
     if told.get("type"):
         kind.set("machine", told["type"])
     _accelerated(p, told.get("accel"))
+    p.usb = p.usb or isOn(told.get("usb", "off"))
+    p.nvdimm = p.nvdimm or isOn(told.get("nvdimm", "off"))
     left = []
     for name, said in told.items():
         if name in _IGNORED:
@@ -69,6 +72,8 @@ def _machine(p: Parts, value: str) -> None:
             p.feature(_STATES[name], state=said)
         elif name == "kernel_irqchip":
             p.feature("ioapic", driver="qemu" if said == "split" else "kvm")
+        elif name == "hmat" and not isOn(said):
+            continue
         elif name == "mem-merge":
             if not isOn(said):
                 add(p.section("memoryBacking"), "nosharepages")
@@ -76,8 +81,8 @@ def _machine(p: Parts, value: str) -> None:
             add(_clock(p), "timer", name="hpet", present="yes" if isOn(said) else "no")
         elif name == "pcspk-audiodev":
             p.device("sound", model="pcspk")
-        elif name in ("pflash0", "pflash1"):
-            _flash(p, name, str(said))
+        elif name in ("pflash0", "pflash1") and _flash(p, name, str(said)):
+            continue
         else:
             left.append(f"{name}={str(said).replace(',', ',,')}")
     loader = system.find("loader")
@@ -90,9 +95,11 @@ def _machine(p: Parts, value: str) -> None:
     if isOn(told.get("dump-guest-core", "off")):
         p.section("memory").set("dumpCore", "on")
     memory = told.get("memory-backend")
-    if memory is not None:
-        _backing(p, p.objects.get(memory, {}))
-        _policy(p, p.objects.get(memory, {}), None)
+    if memory is not None and set(p.objects.get(memory, ())) - _MEMORY:
+        p.left += ["-machine", f"memory-backend={memory}"]
+    elif memory is not None:
+        _backing(p, p.objects.get(memory, Told()))
+        _policy(p, p.objects.get(memory, Told()), None)
 
 
 def _accelerated(p: Parts, said: str | None) -> None:
@@ -105,14 +112,24 @@ def _accel(p: Parts, value: str) -> None:
     _accelerated(p, told["accel"])
     if "tb-size" in told:
         add(p.feature("tcg"), "tb-cache", told["tb-size"], unit="MiB")
+    if told.unread():
+        p.left += ["-accel", value]
 
 
 def _kvm(p: Parts, value: str) -> None:
     p.root.set("type", "kvm")
 
 
-def _flash(p: Parts, name: str, node: str) -> None:
-    """A flash chip is firmware, or its variables."""
+#: What is heeded of the image of a flash chip.
+_CHIP = {"driver", "node-name", "file", "filename", "read-only", "auto-read-only", "discard"}
+
+
+def _flash(p: Parts, name: str, node: str) -> bool:
+    """
+    A flash chip is firmware, or its variables.
+
+    @return: whether a definition can say all of its image.
+    """
     path, writable = "", False
     seen: set[str] = set()
     while node in p.nodes and node not in seen:
@@ -121,12 +138,18 @@ def _flash(p: Parts, name: str, node: str) -> None:
         writable = writable or ("read-only" in told and not isOn(told["read-only"]))
         path = str(told.get("filename") or path)
         node = str(told.get("file") or "")
+    if any(
+        set(p.nodes[each]) - _CHIP or p.nodes[each]["driver"] not in ("raw", "qcow2", "file")
+        for each in seen
+    ):
+        return False
     p.used |= seen
     system = p.section("os")
     if name == "pflash0":
         add(system, "loader", path, type="pflash", readonly="no" if writable else "yes")
     else:
         add(system, "nvram", path)
+    return True
 
 
 def _backing(p: Parts, told: dict[str, Any]) -> None:
@@ -174,11 +197,14 @@ def _memory(p: Parts, value: str) -> None:
         most.set("unit", "KiB")
         if slots is not None:
             most.set("slots", str(slots))
+    p.rest("-m", told)
 
 
 def _overcommit(p: Parts, value: str) -> None:
-    if isOn(properties(value).get("mem-lock", "off")):
+    told = properties(value)
+    if isOn(told.get("mem-lock", "off")):
         add(p.section("memoryBacking"), "locked")
+    p.rest("-overcommit", told)
 
 
 def _smp(p: Parts, value: str) -> None:
@@ -188,13 +214,15 @@ def _smp(p: Parts, value: str) -> None:
     if most is not None and most != count:
         vcpu.set("current", str(count))
     names = ("sockets", "dies", "cores", "threads")
+    found = {name: told[name] for name in names if name in told}
     # As many sockets as processors is what there is where nothing is said.
-    plain = told.get("sockets") == (most or count) and "dies" not in told
-    if "sockets" in told and not plain:
-        found = {name: told[name] for name in names if name in told}
+    if found and (found.get("sockets") != (most or count) or "dies" in found):
         for name in ("cores", "threads"):
             found.setdefault(name, "1")
+        inside = prod(int(found.get(name, 1)) for name in names[1:])
+        found.setdefault("sockets", str(max(1, int(most or count) // max(1, inside))))
         add(p.section("cpu"), "topology", **found)
+    p.rest("-smp", told, *names)
 
 
 def _cpu(p: Parts, value: str) -> None:
@@ -307,8 +335,8 @@ def _rtc(p: Parts, value: str) -> None:
     if "driftfix" in told or "clock" in told:
         track = {"vm": "guest", "host": "wall", "rt": "realtime"}.get(told.get("clock", ""))
         policy = {"slew": "catchup", "none": "delay"}.get(told.get("driftfix", ""))
-        timer = add(clock, "timer", name="rtc", track=track, tickpolicy=policy)
-        del timer
+        add(clock, "timer", name="rtc", track=track, tickpolicy=policy)
+    p.rest("-rtc", told)
 
 
 def _noHPET(p: Parts, value: str) -> None:
@@ -342,17 +370,18 @@ def _noReboot(p: Parts, value: str) -> None:
 def _boot(p: Parts, value: str) -> None:
     told = properties(value, "order")
     system = p.section("os")
-    for letter in told.get("order", ""):
+    for letter in dict.get(told, "order", ""):
         if letter in _BOOTS:
             add(system, "boot", dev=_BOOTS[letter])
+    if set(dict.get(told, "order", "")) <= set(_BOOTS):
+        told.seen.add("order")
     if "menu" in told:
         menu = add(system, "bootmenu", enable="yes" if isOn(told["menu"]) else "no")
         if "splash-time" in told:
             menu.set("timeout", told["splash-time"])
     if "reboot-timeout" in told:
         p.bios().set("rebootTimeout", told["reboot-timeout"])
-    if "splash" in told:
-        p.left += ["-boot", f"splash={told['splash'].replace(',', ',,')}"]
+    p.rest("-boot", told, "strict")
 
 
 def _path(tag: str) -> Callable[[Parts, str], None]:
@@ -368,7 +397,7 @@ def _bios(p: Parts, value: str) -> None:
 
 def _acpiTable(p: Parts, value: str) -> None:
     told = properties(value)
-    if told.get("sig") == "SLIC" and "file" in told:
+    if told.get("sig") == "SLIC" and "file" in told and not told.unread():
         add(add(p.section("os"), "acpi"), "table", told["file"], type="slic")
     else:
         p.left += ["-acpitable", value]
@@ -398,7 +427,7 @@ def _smbios(p: Parts, value: str) -> None:
 
 def _fwcfg(p: Parts, value: str) -> None:
     told = properties(value)
-    if "name" not in told:
+    if "name" not in told or told.unread("string", "file"):
         p.left += ["-fw_cfg", value]
         return
     info = p.root.find("sysinfo[@type='fwcfg']")
@@ -423,48 +452,64 @@ def _policy(p: Parts, told: dict[str, Any], cell: str | None) -> None:
         add(tune, "memnode", cellid=cell, mode=mode, nodeset=where)
 
 
+#: What is heeded of a node of a guest, and of the memory that it has.
+_CELL = {"nodeid", "cpus", "mem", "memdev"}
+_MEMORY = {
+    *("qom-type", "id", "size", "prealloc", "prealloc-threads", "mem-path", "hugetlb", "share"),
+    *(
+        "hugetlbsize",
+        "discard-data",
+        "host-nodes",
+        "policy",
+        "x-use-canonical-path-for-ramblock-id",
+    ),
+}
+
+
 def _numa(p: Parts, value: str) -> None:
     kind, *rest = parts(value)
     told: dict[str, list[str]] = {}
     for part in rest:
         name, _, said = part.partition("=")
         told.setdefault(name, []).append(said)
-    cpu = p.section("cpu")
-    numa = cpu.find("numa")
-    if numa is None:
-        numa = add(cpu, "numa")
-    if kind == "node":
-        memory = p.objects.get(told.get("memdev", [""])[0], {})
+    memory = p.objects.get(told.get("memdev", [""])[0], Told())
+    if kind == "node" and not set(told) - _CELL and not set(memory) - _MEMORY:
+        cpu = p.section("cpu")
+        numa = cpu.find("numa")
+        if numa is None:
+            numa = add(cpu, "numa")
         size = int(memory["size"]) >> 10 if "size" in memory else _size(told.get("mem", ["0"])[0])
         cpus = ",".join(told.get("cpus", []))
         number = told.get("nodeid", [str(len(numa))])[0]
         add(numa, "cell", id=number, cpus=cpus or None, memory=size, unit="KiB")
         _backing(p, memory)
         _policy(p, memory, number)
-    elif kind == "dist":
-        cell = numa.find(f"cell[@id='{told['src'][0]}']")
+        return
+    if kind == "dist" and not set(told) - {"src", "dst", "val"}:
+        source, other, far = (told[name][0] for name in ("src", "dst", "val"))
+        cell = p.root.find(f"cpu/numa/cell[@id='{source}']") if source.isdigit() else None
         if cell is not None:
             distances = cell.find("distances")
             if distances is None:
                 distances = add(cell, "distances")
-            add(distances, "sibling", id=told["dst"][0], value=told["val"][0])
-    else:
-        p.left += ["-numa", value]
+            add(distances, "sibling", id=other, value=far)
+            return
+    p.left += ["-numa", value]
 
 
 def _ioThreads(p: Parts, value: str) -> None:
     told = properties(value, "qom-type")
     kind, name = str(told.get("qom-type")), str(told.get("id", ""))
-    if kind == "iothread" and name.startswith("iothread"):
+    if kind == "iothread" and (number := p.thread(name)) is not None:
         ids = p.section("iothreadids")
         pool = {
             f"thread_pool_{end}": told[f"thread-pool-{end}"]
             for end in ("min", "max")
             if f"thread-pool-{end}" in told
         }
-        add(ids, "iothread", id=name.removeprefix("iothread"), **pool)
+        add(ids, "iothread", id=number, **pool)
         p.section("iothreads").text = str(len(ids))
-    elif kind == "main-loop":
+    elif kind == "main-loop" and not set(told) - THREAD:
         threads = add(p.root, "defaultiothread")
         for end in ("min", "max"):
             if f"thread-pool-{end}" in told:
@@ -492,14 +537,20 @@ def _source(told: dict[str, Any]) -> Any:
     return Element("source", values)
 
 
+def _monitor(p: Parts, value: str) -> None:
+    """libvirt's own way to QEMU each guest has."""
+    if properties(value, "chardev").get("chardev") != MONITOR:
+        p.left += ["-mon", value]
+
+
 def _nothing(p: Parts, value: str) -> None:
     """What is there for every guest, or is read where it is used."""
 
 
 #: Options that are read where they are used, or that every guest has.
 _ELSEWHERE = (
-    "-S -no-user-config -nodefaults -nodefconfig -no-shutdown -mon -msg -chardev -blockdev -netdev "
-    "-fsdev -tpmdev -audiodev -monitor -pidfile -daemonize -qmp -incoming -nographic -add-fd"
+    "-S -no-user-config -nodefaults -nodefconfig -no-shutdown -msg -chardev -blockdev -netdev "
+    "-fsdev -tpmdev -audiodev -pidfile -daemonize -incoming -nographic -add-fd"
 )
 
 #: What an option says of the machine.
@@ -530,6 +581,7 @@ MACHINE: dict[str, Callable[[Parts, str], None]] = {
     "-fw_cfg": _fwcfg,
     "-numa": _numa,
     "-object": _ioThreads,
+    "-mon": _monitor,
     "-sandbox": _nothing,
     **dict.fromkeys(_ELSEWHERE.split(), _nothing),
 }

@@ -61,7 +61,7 @@ def setSource(p: Parts, device: Element, chardev: str) -> bool:
             values |= {"host": told.get("host"), "service": told.get("port")}
             if "tls-creds" in told:
                 values["tls"] = "yes"
-    elif kind == "spicevmc":
+    elif kind == "spicevmc" and told.get("name") in ("vdagent", "usbredir", "smartcard"):
         device.set("type", "spicevmc")
     elif kind == "spiceport":
         device.set("type", "spiceport")
@@ -69,7 +69,7 @@ def setSource(p: Parts, device: Element, chardev: str) -> bool:
     elif kind == "dbus":
         device.set("type", "dbus")
         values = {"channel": told.get("name")}
-    elif kind == "qemu-vdagent":
+    elif kind == "qemu-vdagent" and told.get("name") == "vdagent":
         device.set("type", "qemu-vdagent")
     else:
         return False

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from pyvirt.drivers.qemu.native.devices import addDevice
 from pyvirt.drivers.qemu.native.disks import addDrive
 from pyvirt.drivers.qemu.native.displays import addDisplay, addSpice, addVNC
-from pyvirt.drivers.qemu.native.elements import Parts, add
+from pyvirt.drivers.qemu.native.elements import MONITOR, Parts, add, isNumbered
 from pyvirt.drivers.qemu.native.machine import MACHINE
 from pyvirt.drivers.qemu.native.words import Words, properties, split
 from pyvirt.drivers.qemu.refusals import invalidArgument
@@ -83,6 +83,12 @@ def _remember(p: Parts, words: Words) -> None:
             name = str(told.get("node-name" if option == "-blockdev" else "id", ""))
             getattr(p, key)[name] = told
             p.texts[option, name] = value
+        elif option == "-drive" and value is not None:
+            told = properties(value, "file")
+            if told.get("if") == "none":
+                name = str(told.get("id", ""))
+                p.drives[name] = told
+                p.texts[option, name] = value
 
 
 def _system(p: Parts, words: Words) -> None:
@@ -125,7 +131,7 @@ def _option(p: Parts, name: str, value: str | None) -> None:
     elif name == "-serial" and said == "pty":
         p.device("serial", None, type="pty")
     elif name == "-usb":
-        return
+        p.usb = True
     else:
         p.left += [name] if value is None else [name, value]
 
@@ -150,7 +156,9 @@ def _finish(p: Parts, words: Words) -> None:
                 graphics.set("keymap", keymap)
     if p.devices.find("memballoon") is None:
         add(p.devices, "memballoon", model="none")
-    if not any(each.get("type") == "usb" for each in p.devices.findall("controller")):
+    if p.nvdimm and p.devices.find("memory[@model='nvdimm']") is None:
+        p.left += ["-machine", "nvdimm=on"]
+    if not p.usb and p.devices.find("controller[@type='usb']") is None:
         add(p.devices, "controller", type="usb", model="none")
     if p.devices.find("graphics") is not None and p.devices.find("video") is None:
         add(add(p.devices, "video"), "model", type="none")
@@ -174,9 +182,9 @@ def _text(tag: str, text: str) -> Element:
 
 def _audio(p: Parts) -> None:
     for name, told in p.audiodevs.items():
-        number = name.removeprefix("audio")
-        if not number.isdigit():
+        if not isNumbered(name):
             continue
+        number = name.removeprefix("audio")
         kind = {"pa": "pulseaudio", "wav": "file"}.get(
             str(told.get("driver")), str(told.get("driver"))
         )
@@ -217,8 +225,11 @@ def _direction(audio: Element, tag: str, told: dict[str, Any]) -> None:
 
 
 def _referred(p: Parts) -> None:
-    """Let what is left as it is bring along what it refers to."""
+    """Let what is left as it is bring along what it refers to; and keep what nothing refers to, but for objects."""
     named: set[str] = set()
+    byName: dict[str, list[str]] = {}
+    for (_, name), text in p.texts.items():
+        byName.setdefault(name, []).append(text)
     waiting = [word for word in p.left if not word.startswith("-")]
     while waiting:
         word = waiting.pop()
@@ -229,9 +240,14 @@ def _referred(p: Parts) -> None:
         for said in map(str, told.values()):
             if said not in named:
                 named.add(said)
-                waiting += [p.texts[key] for key in p.texts if key[1] == said]
+                waiting += byName.get(said, ())
     brought: list[str] = []
+    left = set(p.left)
     for (option, name), text in p.texts.items():
-        if name in named and name not in p.used and option != "-audiodev":
+        kept = name in p.used or name == MONITOR
+        if option == "-audiodev":
+            kept = isNumbered(name)
+        kept = kept or text in left
+        if not kept and (name in named or option != "-object"):
             brought += [option, text]
     p.left[:0] = brought

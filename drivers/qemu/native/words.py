@@ -7,13 +7,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from pyvirt.drivers.qemu.refusals import invalidArgument
 
-__all__ = ["Words", "isOn", "parts", "properties", "split"]
+__all__ = ["Told", "Words", "isOn", "parts", "properties", "split"]
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)\Z", re.S)
 
@@ -75,12 +77,42 @@ def split(text: str) -> Words:
     return Words(tuple(environment), program, tuple(options))
 
 
+class Told(dict[str, Any]):
+    """
+    Properties, which know who has asked for them: what nobody has asked for would be lost.
+
+    @ivar seen: names that were asked for.
+    @ivar lost: names of what is not kept all the same, such as all but the last value of what stands there more than once.
+    """
+
+    def __init__(self, values: Mapping[str, Any] = MappingProxyType({})) -> None:
+        super().__init__(values)
+        self.seen: set[str] = set()
+        self.lost: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.seen.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.seen.add(str(name))
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.seen.add(name)
+        return super().get(name, default)
+
+    def unread(self, *known: str) -> set[str]:
+        """Return the names of what is not heeded, but for C{known}, which need not be."""
+        return (set(self) - self.seen - set(known)) | self.lost
+
+
 def parts(text: str) -> list[str]:
     """Take what commas separate apart; a comma that belongs to a value stands there twice."""
     return [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
 
 
-def properties(text: str, first: str | None = None) -> dict[str, Any]:
+def properties(text: str, first: str | None = None) -> Told:
     """
     Read properties, which are JSON or C{name=value} with commas between.
 
@@ -94,11 +126,13 @@ def properties(text: str, first: str | None = None) -> dict[str, Any]:
             raise invalidArgument(f"'{text[:200]}' makes no sense: {problem}") from None
         if not isinstance(found, dict):
             raise invalidArgument(f"'{text[:200]}' makes no sense: it is no object")
-        return found
-    told: dict[str, Any] = {}
+        return Told(found)
+    told = Told()
     for number, part in enumerate(parts(text)):
         name, equals, value = part.partition("=")
         if equals:
+            if dict.__contains__(told, name):
+                told.lost.add(name)
             told[name] = value
         elif number == 0 and first is not None:
             told[first] = part

@@ -10,6 +10,7 @@ C{agent} beside it, one line of JSON each:
   - C{late}: the answer comes only before that to the next synchronisation.
   - C{events}: by command, events of the monitor that it causes.
   - C{event}: an event of the monitor.
+  - C{open}: the guest opens or closes its end of the agent's channel.
   - C{said}: answer with what the agent was told since.
 """
 
@@ -24,14 +25,18 @@ import sys
 import threading
 
 QEMU = "/usr/bin/qemu-system-x86_64"
+AGENT = "org.qemu.guest_agent.0"
+WHEN = {"seconds": 1700000000, "microseconds": 0}
 NOT_FOUND = '{"error": {"class": "CommandNotFound", "desc": "The command %s has not been found"}}\n'
 
 
 class Helper:
     """The agent, and what stands between the monitor and its daemon."""
 
-    def __init__(self, monitor: socket.socket, agent: socket.socket, qemu: str) -> None:
-        self.monitor, self.agent, self.qemu = monitor, agent, qemu
+    def __init__(
+        self, monitor: socket.socket, agent: socket.socket, qemu: str, channel: str
+    ) -> None:
+        self.monitor, self.agent, self.qemu, self.channel = monitor, agent, qemu, channel
         self.client: socket.socket | None = None
         self.lock = threading.Lock()
         self.answers: dict[str, str | None] = {}
@@ -139,6 +144,10 @@ class Helper:
                     self.events = order.get("events", {})
                     if "event" in order:
                         self.tell(json.dumps(order["event"]).encode() + b"\r\n")
+                    if "open" in order:
+                        data = {"open": order["open"], "id": self.channel}
+                        event = {"event": "VSERPORT_CHANGE", "data": data, "timestamp": WHEN}
+                        self.tell(json.dumps(event).encode() + b"\r\n")
                     said: object = None
                     if order.get("said"):
                         said, self.said = self.said, []
@@ -156,8 +165,17 @@ def _listening(options: dict[str, str]) -> socket.socket:
     return made
 
 
+def _channel(arguments: list[str]) -> str | None:
+    """Find the alias of the agent's channel, whichever place it has among the guest's channels."""
+    for each in arguments:
+        if AGENT in each and each.startswith("{"):
+            return str(json.loads(each)["id"])
+    return None
+
+
 def main(arguments: list[str]) -> None:
     """Be QEMU."""
+    channel = _channel(arguments)
     kept: dict[str, socket.socket] = {}
     inner = socket.socket(socket.AF_UNIX)
     inner.bind("")
@@ -171,12 +189,12 @@ def main(arguments: list[str]) -> None:
             inner.listen(5)
             inner.set_inheritable(True)
             arguments[number] = f"socket,id={name},fd={inner.fileno()},server=on,wait=off"
-        elif name == "charchannel0":
+        elif channel is not None and name == "char" + channel:
             kept[name] = _listening(options)
             arguments[number] = f"null,id={name}"
-    if len(kept) == 2 and os.fork() == 0:
+    if channel is not None and len(kept) == 2 and os.fork() == 0:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG: end with QEMU
-        monitor, agent = (kept[each].dup() for each in ("charmonitor", "charchannel0"))
+        monitor, agent = (kept[each].dup() for each in ("charmonitor", "char" + channel))
         address = inner.getsockname()
         place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "agent")
         if os.path.exists(place):
@@ -196,7 +214,7 @@ def main(arguments: list[str]) -> None:
         os.dup2(0, 1)
         os.dup2(0, 2)
         os.setsid()
-        helper = Helper(monitor, agent, address)
+        helper = Helper(monitor, agent, address, channel)
         threading.Thread(target=helper.agents, daemon=True).start()
         threading.Thread(target=helper.control, args=(control,), daemon=True).start()
         helper.monitors()

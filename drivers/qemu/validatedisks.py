@@ -99,6 +99,19 @@ def checkDisk(disk: Any, definition: DomainDefinition) -> None:
     checkFormat(form, disk.type, readOnly=disk.readonly)
     if source is not None:
         checkSource(source, form, disk.encryption or source.encryption)
+    _checkBelow(disk.backingStore)
+
+
+def _checkBelow(store: Any) -> None:
+    """Check the images that one is laid over, as far as they are told."""
+    while store is not None and store.source is not None:
+        source, form = store.source, store.format
+        kind = form.type if form is not None else None
+        if form is not None and form.metadata_cache is not None and kind != "qcow2":
+            raise refuse("metadata cache max size control is supported only with qcow2 images")
+        checkFormat(kind, source.sourceType, readOnly=True)
+        checkSource(source, kind, source.encryption)
+        store = store.backingStore
 
 
 def _geometry(geometry: Any, bus: str) -> None:
@@ -238,21 +251,21 @@ def checkFormat(form: str | None, kind: str, *, readOnly: bool = False) -> None:
     @param kind: the type of the source.
     @raise VirtError: it is such.
     """
-    if form == "fat" and kind != "dir":
-        raise refuse("storage format 'fat' is supported only with 'dir' storage type")
-    if kind == "dir" and form != "fat":
-        raise refuse("storage type 'dir' requires use of storage format 'fat'")
-    if kind == "dir" and not readOnly:
-        raise refuse("virtual FAT storage can't be accessed in read-write mode")
     if form == "iso":
         raise refuse("storage format 'iso' is not directly supported by QEMU, use 'raw' instead")
-    if form == "dir" and kind != "dir":
+    if form == "dir":
         raise refuse(
             "'directory' storage format is not directly supported by QEMU, use 'dir' disk type "
             "instead"
         )
     if form == "cow":
         raise refuse("'cow' storage format is not supported")
+    if form == "fat" and kind != "dir":
+        raise refuse("storage format 'fat' is supported only with 'dir' storage type")
+    if kind == "dir" and form != "fat":
+        raise refuse("storage type 'dir' requires use of storage format 'fat'")
+    if kind == "dir" and not readOnly:
+        raise refuse("virtual FAT storage can't be accessed in read-write mode")
 
 
 def checkSource(source: Any, form: str | None, encryption: Any) -> None:

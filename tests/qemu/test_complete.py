@@ -18,7 +18,7 @@ from pyvirt.drivers.qemu.command.values import place
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.firmware import chooseFirmware
 from pyvirt.drivers.qemu.validate import validate
-from pyvirt.errors import VirtError
+from pyvirt.errors import ErrorCode, VirtError
 from tests.qemu.firmwares import DESCRIPTORS
 from tests.qemu.observations import Case, capabilities, cases, masked, settings
 
@@ -180,3 +180,68 @@ class CacheTests(SynchronousTestCase):
         made = capabilities()
         text = json.dumps(made.toJSON())
         self.assertEqual(BinaryCapabilities.fromJSON(json.loads(text)), made)
+
+
+class BelowTests(SynchronousTestCase):
+    """Images that a disk is laid over are looked at as its own."""
+
+    def said(self, top: str, below: str) -> str:
+        """Return what is wrong with a disk; nothing is the empty text."""
+        text = (
+            "<domain type='qemu'><name>a</name><uuid>11111111-2222-3333-4444-555555555555</uuid>"
+            "<memory>65536</memory><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"
+            f"<disk type='file' device='disk'><driver type='{top}'/><source file='/a'/>{below}"
+            "<target dev='vda' bus='virtio'/></disk></devices></domain>"
+        )
+        try:
+            definition = complete(parseDomain(text), capabilities())
+            validate(definition, capabilities())
+            commandLine(definition, capabilities(), settings("a"))
+        except VirtError as error:
+            self.assertEqual(error.code, ErrorCode.CONFIG_UNSUPPORTED)
+            return str(error).removeprefix("unsupported configuration: ")
+        return ""
+
+    def test_refused(self) -> None:
+        """What libvirtd 9.0.0 refuses of them, at any depth."""
+        lower = "<backingStore type='{}'><format type='{}'/>{}{}</backingStore>"
+        file, end = "<source file='/b'/>", "<backingStore/>"
+        key = (
+            "<source file='/b'><encryption format='{}'><secret type='passphrase' "
+            "uuid='11111111-2222-3333-4444-555555555556'/></encryption></source>"
+        )
+        for kind, form, source, said in (
+            ("file", "qcow2", file, ""),
+            ("file", "cow", file, "'cow' storage format is not supported"),
+            (
+                "dir",
+                "qcow2",
+                "<source dir='/d'/>",
+                "storage type 'dir' requires use of storage format 'fat'",
+            ),
+            ("file", "raw", key.format("qcow"), "old qcow/qcow2 encryption is not supported"),
+            (
+                "file",
+                "qed",
+                key.format("luks"),
+                "encryption is supported only with 'raw' and 'qcow2' image format",
+            ),
+            (
+                "file",
+                "raw'><metadata_cache><max_size>9</max_size></metadata_cache></format><format type='raw",
+                file,
+                "metadata cache max size control is supported only with qcow2 images",
+            ),
+        ):
+            one = lower.format(kind, form, source, end)
+            self.assertEqual(self.said("qcow2", one), said)
+            self.assertEqual(self.said("qcow2", lower.format("file", "qcow2", file, one)), said)
+
+    def test_flat(self) -> None:
+        """Some formats are laid over nothing."""
+        below = "<backingStore type='file'><format type='raw'/><source file='/b'/></backingStore>"
+        for form in ("raw", "vdi", "vpc", "dmg", "cloop", "bochs"):
+            said = f"storage format '{form}' does not support backing store"
+            self.assertEqual(self.said(form, below), said)
+        for form in ("qcow2", "qcow", "qed", "vmdk"):
+            self.assertEqual(self.said(form, below), "")

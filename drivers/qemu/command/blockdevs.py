@@ -341,6 +341,10 @@ _FORMATS = {"fat": "raw", "dir": "raw", "iso": "raw", "none": "raw"}
 _LUKS = ("luks", "luks2", "luks-any")
 
 
+#: Formats of images that are laid over nothing.
+_FLAT = frozenset(("raw", "bochs", "cloop", "dmg", "vpc", "vdi", "vhd", "ploop"))
+
+
 def nodesOf(
     node: Node, below: str | None, options: Options, secrets: dict[str, str]
 ) -> list[dict[str, Any]]:
@@ -389,6 +393,12 @@ def nodesOf(
         and node.encryption.engine != "librbd"
     )
     kind = _FORMATS.get(node.format, node.format)
+    if below is not None and kind in _FLAT:
+        raise virtError(
+            ErrorCode.CONFIG_UNSUPPORTED,
+            f"storage format '{kind}' does not support backing store",
+            ErrorDomain.QEMU,
+        )
     slice = node.source.slice
     if kind == "raw" and encrypted:
         form["driver"] = "luks"

@@ -5,6 +5,7 @@ What is refused only when a guest starts: it depends on the binary, on the host,
 from __future__ import annotations
 
 from pyvirt.definitions.kinds import unsupported
+from pyvirt.drivers.qemu.blocks.chain import chain
 from pyvirt.drivers.qemu.command.arguments import Builder
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
 
@@ -40,9 +41,11 @@ def checkStart(b: Builder) -> None:
         source = disk.source
         if getattr(source, "tls", None) and source.protocol not in ("nbd", "vxhs"):
             raise _refuse(f"TLS transport is not supported for disk protocol '{source.protocol}'")
-        protocol = getattr(source, "protocol", None)
-        if protocol in ("http", "https", "ftp", "ftps") and len(source.hosts) != 1:
-            raise _internal(f"protocol '{protocol}' accepts only one host")
+        for image in chain(disk):
+            protocol = getattr(image.source, "protocol", None)
+            hosts = getattr(image.source, "hosts", ())
+            if protocol in ("http", "https", "ftp", "ftps") and len(hosts) != 1:
+                raise _internal(f"protocol '{protocol}' accepts only one host")
     for controller in b.devices.controllers:
         xhci = controller.model in ("nec-xhci", "qemu-xhci")
         if controller.type == "usb" and controller.ports is not None and not xhci:

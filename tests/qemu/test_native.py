@@ -91,6 +91,14 @@ class BackTests(SynchronousTestCase):
         self.assertIn("/a,b.img", text)
         self.assertEqual(list(definition.os.boot), ["cdrom", "hd"])
         self.assertEqual(definition.devices.graphics[0].port, 5901)
+        # QEMU has a display adapter and no USB unless it is told otherwise.
+        self.assertEqual(definition.devices.videos, ())
+        self.assertEqual(definition.devices.controllers[0].model, "none")
+        self.assertNotIn("controller", domain("-usb"))
+        tablet = parseDomain(domain("-usbdevice", "tablet"))
+        self.assertEqual([each.bus for each in tablet.devices.inputs], ["usb"])
+        self.assertEqual(tablet.devices.controllers, ())
+        self.assertIn('<video><model type="none"', domain("-nodefaults", "-vnc", ":1"))
         self.assertEqual(definition.qemu.arguments, ("-soundhw", "all", "-device", "nosuch,x=1"))
         self.assertEqual(list(definition.qemu.environment), [("FOO", "a b")])
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -130,6 +131,8 @@ def _option(p: Parts, name: str, value: str | None) -> None:
             watchdog.set("action", {"inject-nmi": "inject-nmi"}.get(said, said))
     elif name == "-serial" and said == "pty":
         p.device("serial", None, type="pty")
+    elif name == "-usbdevice" and said in ("tablet", "mouse", "keyboard"):
+        p.device("input", None, type=said, bus="usb")
     elif name == "-usb":
         p.usb = True
     else:
@@ -158,11 +161,15 @@ def _finish(p: Parts, words: Words) -> None:
         add(p.devices, "memballoon", model="none")
     if p.nvdimm and p.devices.find("memory[@model='nvdimm']") is None:
         p.left += ["-machine", "nvdimm=on"]
-    if not p.usb and p.devices.find("controller[@type='usb']") is None:
+    if not p.usb and not _usesUSB(p.devices):
         add(p.devices, "controller", type="usb", model="none")
-    if p.devices.find("graphics") is not None and p.devices.find("video") is None:
+    shown = p.devices.find("graphics") is not None and p.devices.find("video") is None
+    if shown and any(name == "-nodefaults" for name, _ in words.options):
         add(add(p.devices, "video"), "model", type="none")
-    p.devices.insert(0, _text("emulator", words.program))
+    # By its name alone it is the usual one, unless a shell would find it.
+    program = shutil.which(words.program) or words.program
+    if program.startswith("/"):
+        p.devices.insert(0, _text("emulator", program))
     root.append(p.devices)
     _referred(p)
     variables = [(name, said) for name, said in words.environment if name not in _USUAL]
@@ -172,6 +179,15 @@ def _finish(p: Parts, words: Words) -> None:
             SubElement(extra, f"{{{_QEMU}}}arg", {"value": word})
         for name, said in variables:
             SubElement(extra, f"{{{_QEMU}}}env", {"name": name, "value": said})
+
+
+def _usesUSB(devices: Element) -> bool:
+    """Return whether there is anything on USB, or a controller for it."""
+    return any(
+        each.get("bus") == "usb"
+        or (each.tag in ("controller", "hub", "hostdev") and each.get("type") == "usb")
+        for each in devices.iter()
+    )
 
 
 def _text(tag: str, text: str) -> Element:

@@ -19,6 +19,7 @@ from pyvirt.definitions.nodedev import NodeDeviceDefinition
 from pyvirt.definitions.nodepci import PCI
 from pyvirt.definitions.schema import replaced
 from pyvirt.definitions.uuids import parseUUID
+from pyvirt.drivers.assigned.pci import pciName
 from pyvirt.drivers.host.running import run
 from pyvirt.drivers.host.sysfsfiles import safe
 from pyvirt.drivers.refusals import internal
@@ -63,7 +64,7 @@ def parentAddress(parent: NodeDeviceDefinition) -> str | None:
     """Return what C{mdevctl} calls a device that can be shared, None: it cannot."""
     for each in parent.capabilities:
         if isinstance(each, PCI):
-            return f"{each.domain:04x}:{each.bus:02x}:{each.slot:02x}.{each.function:x}"
+            return pciName(each)
         if isinstance(each, CSS):
             return f"{each.cssid:x}.{each.ssid:x}.{each.devno:04x}"
         if each.kind == "ap_matrix":

@@ -27,9 +27,16 @@ from pyvirt.drivers.qemu.hostends import (
     hasVFIO,
     scsiNode,
 )
-from pyvirt.drivers.qemu.passed import Passed, nvmeSources, passedDevices, withPassed
+from pyvirt.drivers.qemu.passed import (
+    Passed,
+    nvmeSources,
+    passedDevices,
+    scsiName,
+    withPassed,
+)
 from pyvirt.drivers.qemu.refusals import failed, internal, operationInvalid, unsupportedConfig
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
+from pyvirt.process import systemError
 
 if TYPE_CHECKING:
     from pyvirt.drivers.qemu.guest import Guest
@@ -280,16 +287,7 @@ def _word(path: str) -> str:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read(64).strip()
     except OSError as problem:
-        from pyvirt.process import systemError
-
         raise systemError(problem, f"Failed to open file '{path}'", _NONE) from None
-
-
-def scsiName(source: Any) -> str:
-    """Return what the kernel calls a SCSI device: C{2:0:0:1}."""
-    unit = source.scsi
-    host = (source.adapter or "").removeprefix("scsi_host")
-    return f"{host}:{unit.bus or 0}:{unit.target or 0}:{unit.unit or 0}"
 
 
 def cardsOf(

@@ -13,7 +13,7 @@ from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._source import NVMeSource
 from pyvirt.drivers.assigned.pci import pciName
 from pyvirt.drivers.qemu.blocks.chain import Image, below, chain
-from pyvirt.drivers.qemu.passed import passedDevices
+from pyvirt.drivers.qemu.passed import passedDevices, scsiName
 
 __all__ = ["BOTH", "READ", "Rules", "imageRules", "join", "ruleOf", "rulesOf"]
 
@@ -109,11 +109,8 @@ def _hostDevice(device: Any) -> Rules:
     elif device.type == "scsi_host":
         return ruleOf("/dev/vhost-scsi", BOTH)
     elif device.type == "scsi" and source.scsi is not None:
-        unit = source.scsi
-        host = (source.adapter or "").removeprefix("scsi_host")
-        place = f"{host}:{unit.bus or 0}:{unit.target or 0}:{unit.unit or 0}"
         try:
-            names = os.listdir(f"/sys/bus/scsi/devices/{place}/scsi_generic")
+            names = sorted(os.listdir(f"/sys/bus/scsi/devices/{scsiName(source)}/scsi_generic"))
         except OSError:
             names = []
         access = READ if device.readonly else BOTH

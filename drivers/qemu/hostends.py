@@ -14,6 +14,7 @@ from typing import Any
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.definitions.domain._vsock import CID
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.qemu.passed import scsiName
 from pyvirt.drivers.qemu.refusals import failed, internal, systemFailure, unsupportedConfig
 from pyvirt.drivers.qemu.virtiofs import chooseShares
 from pyvirt.errors import ErrorDomain, VirtError
@@ -256,10 +257,7 @@ def scsiNode(source: Any) -> str:
 
     @raise VirtError: there is none.
     """
-    host = (source.adapter or "").removeprefix("scsi_host")
-    address = source.scsi
-    where = f"{host}:{address.bus or 0}:{address.target or 0}:{address.unit or 0}"
-    folder = f"/sys/bus/scsi/devices/{where}/scsi_generic"
+    folder = f"/sys/bus/scsi/devices/{scsiName(source)}/scsi_generic"
     try:
         names = sorted(os.listdir(folder))
     except OSError as problem:

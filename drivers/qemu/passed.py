@@ -19,6 +19,7 @@ __all__ = [
     "isPassed",
     "nvmeSources",
     "passedDevices",
+    "scsiName",
     "usesVFIO",
     "withPassed",
 ]
@@ -121,6 +122,13 @@ def nvmeSources(definition: DomainDefinition) -> list[Any]:
         for image in chain(disk)
         if isinstance(image.source, NVMeSource)
     ]
+
+
+def scsiName(source: Any) -> str:
+    """Return what the kernel calls a SCSI device: C{2:0:0:1}."""
+    unit = source.scsi
+    host = (source.adapter or "").removeprefix("scsi_host")
+    return f"{host}:{unit.bus or 0}:{unit.target or 0}:{unit.unit or 0}"
 
 
 def usesVFIO(passed: Passed) -> bool:

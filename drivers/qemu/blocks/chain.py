@@ -23,6 +23,7 @@ from pyvirt.definitions.domain._source import (
     NVMeSource,
 )
 from pyvirt.definitions.schema import replaced
+from pyvirt.drivers.assigned.pci import pciName
 from pyvirt.drivers.imageheaders import HEADER, ImageHeader, probedFormat, readHeader
 from pyvirt.drivers.qemu.blocks.backingstrings import backingSource
 from pyvirt.drivers.qemu.command.blockdevs import Node
@@ -436,11 +437,13 @@ def _checkNamed(
         if groupOf(image.source, groups) is not None and (place or not image.source.startupPolicy):
             continue
         if isinstance(image.source, NVMeSource):
-            config = f"/sys/bus/pci/devices/{_address(image.source)}/config"
+            config = f"/sys/bus/pci/devices/{pciName(image.source.address)}/config"
             try:
                 os.stat(config)
             except OSError as problem:
-                detail = f"Device {_address(image.source)} not found: could not access {config}"
+                detail = (
+                    f"Device {pciName(image.source.address)} not found: could not access {config}"
+                )
                 raise systemFailure(problem, detail, ErrorDomain.NONE) from None
         path = localPath(image.source)
         alone = not place and image.format not in LAYERED
@@ -457,11 +460,6 @@ def _checkNamed(
                 # It is looked at with the eyes of the guest.
                 what += f" (as uid:{ids[0]}, gid:{ids[1]})"
             raise systemFailure(problem, f"Cannot access {what}", ErrorDomain.STORAGE) from None
-
-
-def _address(source: NVMeSource) -> str:
-    at = source.address
-    return f"{at.domain or 0:04x}:{at.bus or 0:02x}:{at.slot or 0:02x}.{at.function or 0}"
 
 
 def localPath(source: Any) -> str | None:

@@ -33,7 +33,6 @@ __all__ = [
     "addChain",
     "addImage",
     "askSecrets",
-    "createImage",
     "dropImages",
     "removeImages",
     "waitForJob",
@@ -350,12 +349,3 @@ def _cipher(image: Image) -> dict[str, Any]:
         "ivgen-hash-alg": vectors.hash if vectors is not None else None,
     }
     return {key: value for key, value in found.items() if value is not None}
-
-
-async def createImage(
-    hypervisor: Hypervisor, guest: Guest, image: Image, disk: Any, size: int, **how: Any
-) -> NewImage:
-    """Make an image as L{NewImage.make} does, and return what takes it back."""
-    made = NewImage(hypervisor, guest, image)
-    await made.make(disk, size, **how)
-    return made

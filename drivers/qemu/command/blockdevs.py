@@ -19,6 +19,7 @@ from pyvirt.definitions.domain._source import (
     NVMeSource,
 )
 from pyvirt.definitions.kinds import unsupported
+from pyvirt.drivers.assigned.pci import pciName
 from pyvirt.drivers.qemu.fdgroups import FDGroup
 from pyvirt.drivers.qemu.refusals import internal
 from pyvirt.errors import ErrorCode, ErrorDomain, VirtError, virtError
@@ -184,11 +185,11 @@ def sourceProps(
         floppy = options is not None and options.floppy
         return {"driver": "vvfat", "dir": source.dir, "floppy": floppy, "rw": False}
     if isinstance(source, NVMeSource):
-        pci = source.address
-        place = (
-            f"{pci.domain or 0:04x}:{pci.bus or 0:02x}:{pci.slot or 0:02x}.{pci.function or 0:x}"
-        )
-        return {"driver": "nvme", "device": place, "namespace": source.namespace}
+        return {
+            "driver": "nvme",
+            "device": pciName(source.address),
+            "namespace": source.namespace,
+        }
     if isinstance(source, NetworkSource):
         return _network(source, secrets, auth or source.auth)
     raise virtError(

@@ -156,6 +156,11 @@ class BackTests(SynchronousTestCase):
             ("-spice", "port=5900,tls-channel=main,tls-channel=inputs"),
             ("-numa", "node,nodeid=0,mem=128,initiator=0"),
             ("-monitor", "stdio"),
+            ("-rtc", "base=then"),
+            ("-drive", "file=nbd://h/x,if=virtio"),
+            ("-drive", "file=rbd:a/b,if=none,id=d", "-device", "virtio-blk-pci,drive=d"),
+            ("-blockdev", "file,filename=/a,node-name=f", "-device", "scsi-hd,drive=f,bus=mine.0"),
+            ("-device", "usb-tablet,bus=mine.0,port=1"),
             ("-netdev", "hubport,id=h,hubid=0"),
             ("-device", "virtio-rng-pci,rng=nobody"),
             ("-device", "e1000,bus=mine,addr=1,netdev=n", "-netdev", "user,id=n"),
@@ -173,6 +178,16 @@ class BackTests(SynchronousTestCase):
         )
         (card,) = parseDomain(text).devices.interfaces
         self.assertEqual((card.address.bus, card.address.slot), (1, 0))
+        text = domain(
+            *("-device", "virtio-scsi-pci", "-device", "lsi,id=s", "-device", "virtio-serial,id=v"),
+            *("-blockdev", "file,filename=/a,node-name=f", "-chardev", "pty,id=c"),
+            *("-device", "scsi-hd,drive=f,bus=s.0,scsi-id=2"),
+            *("-device", "virtserialport,chardev=c,name=x,bus=v.0,nr=3"),
+        )
+        devices = parseDomain(text).devices
+        self.assertEqual([each.index for each in devices.controllers[:3]], [0, 1, 0])
+        self.assertEqual(devices.disks[0].address.controller, 1)
+        self.assertEqual(devices.channels[0].address.port, 3)
         self.assertIn('<topology cores="2" threads="1" sockets="2"', domain("-smp", "4,cores=2"))
 
     def test_loops(self) -> None:

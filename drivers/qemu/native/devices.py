@@ -100,7 +100,8 @@ def addDevice(p: Parts, value: str) -> None:
         return
     for each in p.devices[place:]:
         p.forget(each)
-    p.buses.pop(str(props.get("id")), None)
+    for names in (p.buses, p.controllers):
+        names.pop(str(props.get("id", "")), None)
     p.used = used
     p.left += ["-device", value]
 
@@ -176,6 +177,8 @@ def _controller(p: Parts, props: dict[str, Any], driver: str, base: str, model: 
     number = _NUMBER.search(str(props.get("id", "")))
     index = number[0] if number is not None else "0"
     if driver in _USB:
+        if "masterbus" not in props:
+            index = p.numbered("usb", props.get("id", ""))
         found = p.device("controller", props, type="usb", model=_USB[driver])
         if "masterbus" in props:
             bus = re.match(r"usb(\d*)\.0\Z", str(props["masterbus"]))
@@ -214,6 +217,7 @@ def _controller(p: Parts, props: dict[str, Any], driver: str, base: str, model: 
             if "numa_node" in props:
                 add(made, "node", props["numa_node"])
     else:
+        index = p.numbered("scsi", props.get("id", ""))
         name = model or _SCSI.get(driver, "virtio-scsi")
         found = p.device("controller", props, type="scsi", index=index, model=name)
         told = {
@@ -241,13 +245,13 @@ def _controller(p: Parts, props: dict[str, Any], driver: str, base: str, model: 
 
 
 def _serialBus(p: Parts, props: dict[str, Any], model: str | None) -> bool:
-    number = _NUMBER.search(str(props.get("id", "")))
+    index = p.numbered("virtio-serial", props.get("id", ""))
     ports = int(props["max_ports"]) if "max_ports" in props else None
     p.device(
         "controller",
         props,
         type="virtio-serial",
-        index=number[0] if number else "0",
+        index=index,
         ports=ports,
         vectors=props.get("vectors"),
         model=model,
@@ -256,14 +260,14 @@ def _serialBus(p: Parts, props: dict[str, Any], model: str | None) -> bool:
 
 
 def _sata(p: Parts, props: dict[str, Any], model: str | None) -> bool:
-    number = _NUMBER.search(str(props.get("id", "")))
-    p.device("controller", props, type="sata", index=number[0] if number else "0")
+    index = p.numbered("sata", props.get("id", ""))
+    p.device("controller", props, type="sata", index=index)
     return True
 
 
 def _ccid(p: Parts, props: dict[str, Any], model: str | None) -> bool:
-    number = _NUMBER.search(str(props.get("id", "")))
-    p.device("controller", props, type="ccid", index=number[0] if number else "0")
+    index = p.numbered("ccid", props.get("id", ""))
+    p.device("controller", props, type="ccid", index=index)
     return True
 
 

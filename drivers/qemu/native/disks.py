@@ -84,7 +84,7 @@ def addDisk(p: Parts, props: dict[str, Any], base: str, model: str | None) -> bo
     if thread is not None:
         _driver(disk).set("iothread", thread)
     virtioOptions(disk, props)
-    place = _place(disk, bus, props)
+    place = _place(p, disk, bus, props)
     target = add(disk, "target", dev=_target(p, bus, props, place), bus=bus)
     if isOn(props.get("removable", False)):
         target.set("removable", "on")
@@ -109,7 +109,7 @@ def addDisk(p: Parts, props: dict[str, Any], base: str, model: str | None) -> bo
     }
     if sizes:
         add(disk, "blockio", **sizes)
-    if not any(name in props for name in ("unit", "scsi-id", "lun")):
+    if bus != "sata" and not any(name in props for name in ("unit", "scsi-id", "lun")):
         p.address(disk, props)
     elif str(props.get("id", "")).startswith("ua-"):
         add(disk, "alias", name=props["id"])
@@ -174,7 +174,7 @@ def _images(p: Parts, props: dict[str, Any]) -> list[tuple[str | None, dict[str,
         p.used.add(str(name))
         if "file" not in drive:
             return []
-        if drive.unread(*_DRIVE):
+        if drive.unread(*_DRIVE) or _PLACE.match(str(drive["file"])):
             return None
         told = {**drive, "filename": drive["file"], "driver": "file"}
         if "discard" in drive:
@@ -336,7 +336,7 @@ def _driver(disk: Element) -> Element:
     return found if found is not None else add(disk, "driver")
 
 
-def _place(disk: Element, bus: str, props: dict[str, Any]) -> int | None:
+def _place(p: Parts, disk: Element, bus: str, props: dict[str, Any]) -> int | None:
     """Say where a disk is among the drives of its controller; return which it is."""
     where = str(props.get("bus", ""))
     if bus in ("ide", "fdc") and "unit" in props:
@@ -345,14 +345,13 @@ def _place(disk: Element, bus: str, props: dict[str, Any]) -> int | None:
         add(disk, "address", type="drive", controller=0, bus=number, target=0, unit=unit)
         return number * 2 + unit
     if bus == "sata":
-        found = re.match(r"[a-z-]+(\d*)\.(\d+)\Z", where)
-        controller = int(found[1] or 0) if found is not None else 0
-        unit = int(found[2]) if found is not None else 0
+        found = re.match(r"[^.]+\.(\d+)\Z", where)
+        controller = int(p.on(props, "ide", "sata", "ahci") or 0)
+        unit = int(found[1]) if found is not None else 0
         add(disk, "address", type="drive", controller=controller, bus=0, target=0, unit=unit)
         return controller * 6 + unit
     if bus == "scsi" and "scsi-id" in props:
-        found = re.match(r"[a-z-]*?(\d+)\.0\Z", where)
-        controller, target = int(found[1]) if found is not None else 0, int(props["scsi-id"])
+        controller, target = int(p.on(props, "scsi") or 0), int(props["scsi-id"])
         values: dict[str, Any] = {"controller": controller, "bus": props.get("channel", 0)}
         values |= (
             {"target": target, "unit": props["lun"]}
@@ -361,6 +360,8 @@ def _place(disk: Element, bus: str, props: dict[str, Any]) -> int | None:
         )
         add(disk, "address", type="drive", **values)
         return None if "lun" in props and target else controller * 7 + int(values["unit"])
+    if bus == "scsi":
+        p.on(props, "scsi")
     return None
 
 
@@ -388,13 +389,18 @@ def _letters(number: int) -> str:
 _TYPED = ("file", "format", "media", "index", "cache", "aio", "discard", "readonly", "serial")
 
 
+#: What is no file but a place that QEMU finds in its own way: C{nbd://h/x}.
+_PLACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
 def addDrive(p: Parts, value: str) -> None:
     """Add a disk that is told with its device in one option; one without a device is read where that is."""
     told = properties(value, "file")
     kind = told.get("if", "ide")
     if kind == "none":
         return
-    if kind not in ("ide", "scsi", "virtio", "floppy", "sd") or told.unread(*_TYPED):
+    elsewhere = _PLACE.match(str(told.get("file", ""))) is not None
+    if kind not in ("ide", "scsi", "virtio", "floppy", "sd") or told.unread(*_TYPED) or elsewhere:
         p.left += ["-drive", value]
         return
     bus = {"floppy": "fdc"}.get(kind, kind)

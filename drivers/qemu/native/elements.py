@@ -63,6 +63,7 @@ class Parts:
     @ivar used: names of what is part of the definition; C{targets}: names that disks have.
     @ivar usb: the machine has USB without a device that says so; C{nvdimm}: it takes memory that lasts.
     @ivar buses: by the name of a PCI controller, its number, and whether it has room for one device only.
+    @ivar controllers: of others the number, by name.
     """
 
     def __init__(self) -> None:
@@ -81,6 +82,7 @@ class Parts:
         self.used: set[str] = set()
         self.targets: set[str] = set()
         self.buses: dict[str, tuple[str, bool]] = {}
+        self.controllers: dict[str, str] = {}
         self.usb = False
         self.nvdimm = False
 
@@ -173,10 +175,39 @@ class Parts:
                 return
             where = {"domain": "0x0000", "bus": f"{int(only):#04x}", "slot": "0x00"}
             add(device, "address", type="pci", **where, function="0x0")
-        elif bus.startswith("usb") and props.get("port") is not None:
-            number = re.match(r"usb(\d*)\.0\Z", bus)
-            index = int(number[1] or 0) if number is not None else 0
-            add(device, "address", type="usb", bus=index, port=props["port"])
+        elif props.get("port") is not None and (number := self.on(props, "usb")) is not None:
+            add(device, "address", type="usb", bus=number, port=props["port"])
+        elif self._bus(bus) or self.controllers.get(bus.rpartition(".")[0], "0") != "0":
+            # It is on no default one, and where on it is not said.
+            _lose(props, "bus")
+
+    def numbered(self, kind: str, name: Any) -> str:
+        """Return the number of a controller, which its name ends with; or the next one, if another has that."""
+        found = self.devices.findall(f"controller[@type='{kind}']")
+        taken = {int(each.get("index", "0")) for each in found}
+        digits = re.search(r"\d+\Z", str(name))
+        number = int(digits[0]) if digits is not None else 0
+        if number in taken:
+            number = max(taken) + 1
+        self.controllers[str(name)] = str(number)
+        return str(number)
+
+    def on(self, props: Mapping[str, Any], *names: str) -> str | None:
+        """
+        Return the number of the controller that a device is on, None: it does not say so, or it is none that is known,
+        and then it is not kept.
+
+        @param names: what libvirt's names of such controllers begin with.
+        """
+        bus = str(props.get("bus", ""))
+        name = bus.rpartition(".")[0] or bus
+        if not name or name in self.controllers:
+            return self.controllers.get(name)
+        found = re.match(rf"(?:{'|'.join(names)})(\d*)\Z", name)
+        if found is None:
+            _lose(props, "bus")
+            return None
+        return found[1] or "0"
 
     def _bus(self, name: str) -> int | None:
         """Return the number of a PCI bus, None: it is none that definitions have."""

@@ -329,6 +329,7 @@ def _rtc(p: Parts, value: str) -> None:
             when = datetime.datetime.fromisoformat(base).replace(tzinfo=datetime.UTC)
         except ValueError:
             clock.set("offset", "utc")
+            p.left += ["-rtc", f"base={base.replace(',', ',,')}"]
         else:
             clock.set("offset", "absolute")
             clock.set("start", str(int(when.timestamp())))

@@ -124,11 +124,9 @@ def addPort(p: Parts, props: dict[str, Any], driver: str) -> bool:
         return False
     p.devices.append(device)
     bus = str(props.get("bus", ""))
-    if "nr" in props and bus.startswith("virtio-serial"):
-        number = bus.removeprefix("virtio-serial").partition(".")[0]
-        add(
-            device, "address", type="virtio-serial", controller=number or 0, bus=0, port=props["nr"]
-        )
+    if driver in ("virtserialport", "virtconsole") and ("nr" in props or bus):
+        where = {"controller": p.on(props, "virtio-serial") or 0, "bus": 0, "port": props.get("nr")}
+        add(device, "address", type="virtio-serial", **where)
     elif "iobase" in props and "irq" in props:
         add(
             device,

@@ -216,6 +216,7 @@ class HostileTests(SynchronousTestCase):
         self.assertIn("missing value for option '-m'", self.refused("qemu -m"))
         self.assertIn("'{x' makes no sense", self.refused("qemu -device {x"))
         self.assertIn("makes no sense", self.refused("qemu -device " + "'" + "[" * 50 + "'{" * 2))
+        self.assertIn("has 20001 words", self.refused("qemu" + " a" * 20001))
         self.assertIn("-vga", domain("-vga", "std"))
         for option in (
             "-numa dist,dst=1",

@@ -96,7 +96,8 @@ def addDevice(p: Parts, value: str) -> None:
     model = f"virtio{found[2]}" if found is not None and found[2] is not None else None
     place, used, p.used = len(p.devices), p.used, set()
     if _added(p, props, driver, base, model) and not _unheeded(p, props):
-        p.used |= used
+        used |= p.used
+        p.used = used
         return
     for each in p.devices[place:]:
         p.forget(each)
@@ -192,8 +193,7 @@ def _controller(p: Parts, props: dict[str, Any], driver: str, base: str, model: 
                 props.get("p3")
     elif driver in _PCI:
         # Where names say no number, or one that another has, there is a free one.
-        taken = {each.get("index") for each in p.devices.findall("controller[@type='pci']")}
-        free = None if number is None or index in taken else index
+        free = index if number is not None and p.free("pci", int(index)) == int(index) else None
         found = p.device("controller", props, type="pci", index=free, model=_PCI[driver])
         if free is not None:
             single = _PCI[driver] in ("pcie-root-port", "pcie-switch-downstream-port")

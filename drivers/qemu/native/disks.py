@@ -369,9 +369,9 @@ def _target(p: Parts, bus: str, props: dict[str, Any], place: int | None) -> str
     """Name a disk as the guest may: by its own name, by its place, or as the next one."""
     named = re.match(r"(?:virtio|usb)-disk(\d+)\Z", str(props.get("id", "")))
     number = int(named[1]) if named is not None else place if place is not None else 0
-    while (name := _PREFIX[bus] + _letters(number)) in p.targets:
-        number += 1
-    p.targets.add(name)
+    number = p.free(_PREFIX[bus], number)
+    name = _PREFIX[bus] + _letters(number)
+    p.targets[name] = _PREFIX[bus], number
     return name
 
 

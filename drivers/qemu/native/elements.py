@@ -80,9 +80,11 @@ class Parts:
         self.texts: dict[tuple[str, str], str] = {}
         self.left: list[str] = []
         self.used: set[str] = set()
-        self.targets: set[str] = set()
+        self.targets: dict[str, tuple[str, int]] = {}
         self.buses: dict[str, tuple[str, bool]] = {}
         self.controllers: dict[str, str] = {}
+        self._numbers: dict[str, set[int]] = {}
+        self._next: dict[str, int] = {}
         self.usb = False
         self.nvdimm = False
 
@@ -90,7 +92,10 @@ class Parts:
         """Take a device away again that is not told whole."""
         self.devices.remove(device)
         if device.tag == "disk":
-            self.targets.discard(str(device.find("target").get("dev")))  # type: ignore[union-attr]
+            name = str(device.find("target").get("dev"))  # type: ignore[union-attr]
+            kind, number = self.targets.pop(name)
+            self._numbers[kind].discard(number)
+            self._next.pop(kind, None)
 
     def thread(self, name: Any) -> str | None:
         """Return the number of a thread for input and output that definitions can name, or None."""
@@ -183,14 +188,21 @@ class Parts:
 
     def numbered(self, kind: str, name: Any) -> str:
         """Return the number of a controller, which its name ends with; or the next one, if another has that."""
-        found = self.devices.findall(f"controller[@type='{kind}']")
-        taken = {int(each.get("index", "0")) for each in found}
         digits = re.search(r"\d+\Z", str(name))
-        number = int(digits[0]) if digits is not None else 0
+        number = str(self.free(kind, int(digits[0]) if digits is not None else 0))
+        self.controllers[str(name)] = number
+        return number
+
+    def free(self, kind: str, number: int) -> int:
+        """Return a number that nothing else of its kind has: the one that is wished for, or the next one."""
+        taken = self._numbers.setdefault(kind, set())
         if number in taken:
-            number = max(taken) + 1
-        self.controllers[str(name)] = str(number)
-        return str(number)
+            number = self._next.get(kind, 0)
+            while number in taken:
+                number += 1
+            self._next[kind] = number + 1
+        taken.add(number)
+        return number
 
     def on(self, props: Mapping[str, Any], *names: str) -> str | None:
         """

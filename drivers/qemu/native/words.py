@@ -19,6 +19,8 @@ __all__ = ["Told", "Words", "isOn", "parts", "properties", "split"]
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)\Z", re.S)
 
+#: Words that are taken at most: no guest has so many devices.
+_MOST = 20000
 #: Options that nothing follows.
 _ALONE = (
     "-S -daemonize -enable-kvm -full-screen -no-acpi -no-fd-bootchk -no-hpet -no-reboot -no-shutdown "
@@ -60,6 +62,8 @@ def split(text: str) -> Words:
     if not words:
         raise invalidArgument("no emulator command found")
     program, *rest = words
+    if len(rest) > _MOST:
+        raise invalidArgument(f"the command line has {len(rest)} words, more than {_MOST}")
     options: list[tuple[str, str | None]] = []
     following = iter(rest)
     for word in following:

@@ -88,7 +88,20 @@ async def connectMonitor(hypervisor: Hypervisor, domain: Domain, guest: Guest) -
     except Exception as problem:
         raise MonitorLost(f"failed to connect to monitor socket: {problem}") from None
     guest.monitor = protocol
-    await protocol.negotiate()
+    await protocol.negotiate(answering(domain.definition))
+
+
+def answering(definition: DomainDefinition) -> float:
+    """
+    Return how many seconds QEMU may take until its monitor answers.
+
+    It goes through all memory first that is locked, filled at once or in huge pages.
+    """
+    backing = definition.memoryBacking
+    filled = backing is not None and (
+        backing.locked or backing.hugepages is not None or backing.allocation is not None
+    )
+    return 30.0 + (10.0 * definition.memory.amount / (1 << 20) if filled else 0.0)
 
 
 async def learn(hypervisor: Hypervisor, domain: Domain, guest: Guest) -> DomainDefinition:

@@ -16,7 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import pyvirt.drivers.qemu as driver
 from pyvirt import constants as c
+from pyvirt.definitions.domain import parseDomain
 from pyvirt.drivers.interfaces.events import EventKind
+from pyvirt.drivers.qemu.connecting import answering
 from pyvirt.drivers.qemu.happenings import ELSEWHERE
 from tests.qemu.scriptedqemu import PluggedGuest
 
@@ -131,3 +133,20 @@ class AgentTests(SynchronousTestCase):
             self.port(opened)
         reason = c.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_REASON_CHANNEL
         self.assertEqual(told, [(state, reason) for state in (2, 2, 1, 1)])
+
+
+class AnsweringTests(SynchronousTestCase):
+    """How long QEMU may take until it answers."""
+
+    def test_filled(self) -> None:
+        """Memory that is gone through first takes its time."""
+        text = "<domain type='qemu'><name>a</name><memory unit='GiB'>64</memory>{}<os><type>hvm</type></os></domain>"
+        backing = "<memoryBacking>{}</memoryBacking>"
+        for inside, seconds in (
+            ("", 30.0),
+            (backing.format("<source type='memfd'/>"), 30.0),
+            (backing.format("<locked/>"), 670.0),
+            (backing.format("<hugepages/>"), 670.0),
+            (backing.format("<allocation mode='immediate'/>"), 670.0),
+        ):
+            self.assertEqual(answering(parseDomain(text.format(inside))), seconds)

@@ -421,8 +421,8 @@ def nodesOf(hypervisor: Hypervisor, passed: Iterable[Passed]) -> list[tuple[str,
         elif kind == "scsi" and source.protocol != "iscsi":
             found.append((scsiNode(source), True))
         elif kind == "scsi_host":
-            checkSCSIHosts()
             checkAccess(f"/sys/kernel/config/target/vhost//{source.wwpn}")
+            checkSCSIHosts()
             found.append(("/dev/vhost-scsi", True))
         elif kind == "mdev":
             found.append((_mediatedNode(source.uuid), True))

@@ -151,6 +151,8 @@ async def start(
         plugged = await networking.plugAll(hypervisor, domain)
         live = await takeDevices(hypervisor, domain.definition, guest, boots=boots)
         domain.definition = live
+        # Libvirt opens these for the command line, before it gives the guest any file; what is plugged in, after.
+        hostends.checkShown(live)
         makeOutputs(live)
         guest.recipient = recipient(hypervisor, guest, live)
         if guest.recipient is not None:

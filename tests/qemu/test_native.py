@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesisSettings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from pyvirt.definitions.domain import parseDomain
+from pyvirt.definitions.domain import formatDomain, parseDomain
 from pyvirt.drivers.qemu.command.building import commandLine
 from pyvirt.drivers.qemu.complete import complete
 from pyvirt.drivers.qemu.native import readNative
@@ -137,9 +137,10 @@ class BackTests(SynchronousTestCase):
                     more = value[:-1] + ',"zz-more":"7"}'
                 try:
                     text = readNative(shlex.join([*argv[: place + 1], more, *argv[place + 2 :]]))
+                    text = formatDomain(parseDomain(text))
                 except VirtError:
                     continue
-                self.assertRegex(text, "zz-more|zzMore", f"{option} {more}")
+                self.assertIn("zz-more", text, f"{option} {more}")
         self.assertGreater(len(seen), 200)
 
     def test_kept(self) -> None:

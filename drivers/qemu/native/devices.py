@@ -10,7 +10,7 @@ from typing import Any
 
 from pyvirt.drivers.qemu.native.cards import addCard
 from pyvirt.drivers.qemu.native.disks import DISKS, addDisk
-from pyvirt.drivers.qemu.native.elements import KNOWN, Parts, add, isNumbered, word
+from pyvirt.drivers.qemu.native.elements import KNOWN, Parts, add, word
 from pyvirt.drivers.qemu.native.ports import addPort, setSource
 from pyvirt.drivers.qemu.native.words import Told, isOn, properties
 
@@ -133,7 +133,7 @@ def _unheeded(p: Parts, props: Told) -> set[str]:
 
 
 def _added(p: Parts, props: Told, driver: str, base: str, model: str | None) -> bool:
-    if "audiodev" in props and not isNumbered(str(props["audiodev"])):
+    if "audiodev" in props and not p.sound(str(props["audiodev"])):
         return False
     if base in DISKS:
         return addDisk(p, props, base, model)

@@ -9,9 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
+from pyvirt.definitions.domain._audio import AUDIO_OPTIONS
 from pyvirt.drivers.qemu.native.words import Told, isOn
 
-__all__ = ["KNOWN", "MONITOR", "THREAD", "Parts", "add", "isNumbered", "virtioOptions", "word"]
+__all__ = [
+    "FORMS",
+    "KNOWN",
+    "MONITOR",
+    "THREAD",
+    "Parts",
+    "add",
+    "soundKind",
+    "soundName",
+    "virtioOptions",
+    "word",
+]
 
 _BUS = re.compile(r"(?:pci|pcie)\.(\d+)\Z")
 _PLACE = re.compile(r"(?:0x)?([0-9a-fA-F]+)(?:\.(?:0x)?([0-7]))?\Z")
@@ -21,9 +33,23 @@ _PLACE = re.compile(r"(?:0x)?([0-9a-fA-F]+)(?:\.(?:0x)?([0-7]))?\Z")
 MONITOR = "charmonitor"
 
 
-def isNumbered(name: str) -> bool:
-    """Return whether definitions can name some sound of the host."""
-    return name.startswith("audio") and name.removeprefix("audio").isdigit()
+#: What is heeded of each way that sound goes: of how, and of the form of what goes.
+_WAYS = {"mixingEngine", "fixedSettings", "voices", "bufferLength"}
+FORMS = ("frequency", "channels", "format")
+#: What QEMU calls otherwise than definitions, of sound.
+_SOUNDS = {"try-mmap": "tryMMap", "server": "serverName"}
+
+
+def soundKind(told: Mapping[str, Any]) -> str:
+    """Return what definitions call what is behind some sound of the host."""
+    kind = str(told.get("driver"))
+    return {"pa": "pulseaudio", "wav": "file"}.get(kind, kind)
+
+
+def soundName(name: str) -> str:
+    """Return what definitions call an option of sound."""
+    first, *rest = name.split("-")
+    return _SOUNDS.get(name) or first + "".join(word.capitalize() for word in rest)
 
 
 #: What need not be asked for: names; what each device has that is described as this one is; descriptors, which are
@@ -96,6 +122,20 @@ class Parts:
             kind, number = self.targets.pop(name)
             self._numbers[kind].discard(number)
             self._next.pop(kind, None)
+
+    def sound(self, name: str) -> bool:
+        """Return whether definitions can say all of some sound of the host."""
+        if not name.startswith("audio") or not name.removeprefix("audio").isdigit():
+            return False
+        told = self.audiodevs.get(name, Told())
+        whole, ways = AUDIO_OPTIONS.get(soundKind(told), ((), ()))
+        for said, value in told.items():
+            if said in ("in", "out") and isinstance(value, dict):
+                if {soundName(each) for each in value} - _WAYS - {*ways, *FORMS}:
+                    return False
+            elif soundName(said) not in ("id", "driver", "timerPeriod", *whole):
+                return False
+        return True
 
     def thread(self, name: Any) -> str | None:
         """Return the number of a thread for input and output that definitions can name, or None."""

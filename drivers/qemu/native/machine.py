@@ -9,6 +9,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from pyvirt.definitions.domain._security import SMBIOS
 from pyvirt.drivers.qemu.command.machineoptions import FEATURES
 from pyvirt.drivers.qemu.native.elements import MONITOR, THREAD, Parts, add
 from pyvirt.drivers.qemu.native.words import Told, isOn, parts, properties
@@ -407,21 +408,24 @@ def _acpiTable(p: Parts, value: str) -> None:
 def _smbios(p: Parts, value: str) -> None:
     told = [part.partition("=")[::2] for part in parts(value)]
     kind = next((said for name, said in told if name == "type"), "")
-    if kind not in _SYSINFO:
+    group = _SYSINFO.get(kind, "")
+    # The two that libvirt has other names for.
+    known = {"type", *SMBIOS.get(group, ()), *(("value",) if kind == "11" else ("loc_pfx",))}
+    info = p.root.find("sysinfo[@type='smbios']")
+    twice = info is not None and info.find(group) is not None and group != "baseBoard"
+    if not group or twice or any(name not in known for name, _ in told):
         p.left += ["-smbios", value]
         return
-    info = p.root.find("sysinfo[@type='smbios']")
     if info is None:
         info = add(p.root, "sysinfo", type="smbios")
         add(p.section("os"), "smbios", mode="sysinfo")
-    block = add(info, _SYSINFO[kind])
+    block = add(info, group)
     for name, said in told:
         if name == "type":
             continue
         if kind == "11":
             add(block, "entry", said)
         else:
-            # The two that libvirt has other names for.
             name = {"loc_pfx": "location"}.get(name, name)
             add(block, "entry", said, name=name)
 

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from pyvirt.drivers.qemu.native.devices import addDevice
 from pyvirt.drivers.qemu.native.disks import addDrive
 from pyvirt.drivers.qemu.native.displays import addDisplay, addSpice, addVNC
-from pyvirt.drivers.qemu.native.elements import MONITOR, Parts, add, isNumbered
+from pyvirt.drivers.qemu.native.elements import FORMS, MONITOR, Parts, add, soundKind, soundName
 from pyvirt.drivers.qemu.native.machine import MACHINE
 from pyvirt.drivers.qemu.native.words import Words, properties, split
 from pyvirt.drivers.qemu.refusals import invalidArgument
@@ -152,11 +152,10 @@ def _finish(p: Parts, words: Words) -> None:
     if root.find("on_reboot") is not None:
         add(root, "on_poweroff", "destroy")
     _audio(p)
+    keymap = next((said for name, said in words.options if name == "-k"), None)
     for graphics in p.devices.findall("graphics"):
-        if "keymap" not in graphics.attrib:
-            keymap = next((said for name, said in words.options if name == "-k"), None)
-            if keymap is not None and graphics.get("type") in ("vnc", "spice"):
-                graphics.set("keymap", keymap)
+        if keymap is not None and graphics.get("type") in ("vnc", "spice"):
+            graphics.set("keymap", keymap)
     if p.devices.find("memballoon") is None:
         add(p.devices, "memballoon", model="none")
     if p.nvdimm and p.devices.find("memory[@model='nvdimm']") is None:
@@ -198,29 +197,15 @@ def _text(tag: str, text: str) -> Element:
 
 def _audio(p: Parts) -> None:
     for name, told in p.audiodevs.items():
-        if not isNumbered(name):
+        if not p.sound(name):
             continue
         number = name.removeprefix("audio")
-        kind = {"pa": "pulseaudio", "wav": "file"}.get(
-            str(told.get("driver")), str(told.get("driver"))
-        )
-        audio = add(p.devices, "audio", id=number, type=kind)
+        audio = add(p.devices, "audio", id=number, type=soundKind(told))
         for said, value in told.items():
             if said in ("in", "out") and isinstance(value, dict):
                 _direction(audio, {"in": "input", "out": "output"}[said], value)
             elif said not in ("id", "driver"):
-                key = _AUDIO.get(said) or _camel(said)
-                audio.set("serverName" if key == "server" else key, _yes(value))
-
-
-#: What QEMU calls otherwise than definitions, of sound.
-_AUDIO = {"try-mmap": "tryMMap", "timer-period": "timerPeriod"}
-_SETTINGS = ("frequency", "channels", "format")
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("-")
-    return first + "".join(word.capitalize() for word in rest)
+                audio.set(soundName(said), _yes(value))
 
 
 def _yes(value: Any) -> str:
@@ -232,10 +217,10 @@ def _direction(audio: Element, tag: str, told: dict[str, Any]) -> None:
     made = add(audio, tag)
     settings = {}
     for said, value in told.items():
-        if said in _SETTINGS:
+        if said in FORMS:
             settings[said] = value
         else:
-            made.set(_camel(said), _yes(value))
+            made.set(soundName(said), _yes(value))
     if settings:
         add(made, "settings", **settings)
 
@@ -262,7 +247,7 @@ def _referred(p: Parts) -> None:
     for (option, name), text in p.texts.items():
         kept = name in p.used or name == MONITOR
         if option == "-audiodev":
-            kept = isNumbered(name)
+            kept = p.sound(name)
         kept = kept or text in left
         if not kept and (name in named or option != "-object"):
             brought += [option, text]

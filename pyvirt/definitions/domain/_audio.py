@@ -11,7 +11,7 @@ from pyvirt.definitions.reader import Node
 from pyvirt.definitions.schema import Context, attribute, element, reader, special
 from pyvirt.definitions.values import definition
 
-__all__ = ["Audio"]
+__all__ = ["AUDIO_OPTIONS", "Audio"]
 
 
 @definition
@@ -81,7 +81,7 @@ class AudioDirection(AudioCommon):
 
 
 #: What each back end has of its own: for all of it, and for each direction.
-_AUDIO_OPTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+AUDIO_OPTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "alsa": ((), ("dev", "tryPoll")),
     "coreaudio": ((), ("bufferCount",)),
     "jack": ((), ("serverName", "clientName", "connectPorts", "exactName")),
@@ -155,7 +155,7 @@ class Audio:
             found = next((child for child in node if child.tag == name), None)
             if found is not None:
                 ways[name] = found, reader(AudioCommon)(found, context)
-        whole, each = _AUDIO_OPTIONS.get(plain.type, ((), ()))
+        whole, each = AUDIO_OPTIONS.get(plain.type, ((), ()))
         values = _options(node, whole)
         for name, (child, common) in ways.items():
             values[name] = AudioDirection(

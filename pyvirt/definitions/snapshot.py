@@ -230,14 +230,20 @@ def _asDomain(node: Node) -> str:
 def _readCookie(node: Node) -> str:
     """Return what is inside, written as it was: the reader keeps no blanks."""
     out: list[str] = []
-    for child in node.iterchildren(tag=etree.Element):
+    for child in _own(node):
         _write(child, out, "")
     return "".join(out)
 
 
+def _own(node: Node) -> list[Node]:
+    """Return the elements in one that are libvirt's: those of other namespaces say nothing."""
+    return [each for each in node.iterchildren(tag=etree.Element) if not each.tag.startswith("{")]
+
+
 def _write(node: Node, out: list[str], indent: str) -> None:
-    given = "".join(f" {name}='{escape(value)}'" for name, value in node.attrib.items())
-    inner = [*node.iterchildren(tag=etree.Element)]
+    told = [(name, value) for name, value in node.attrib.items() if not name.startswith("{")]
+    given = "".join(f" {name}='{escape(value)}'" for name, value in told)
+    inner = _own(node)
     if inner:
         out.append(f"{indent}<{node.tag}{given}>\n")
         for child in inner:

@@ -54,6 +54,19 @@ class SnapshotTests(SynchronousTestCase):
         self.assertIn("\n  <domain type='test'>\n    <name>a</name>\n", text)
         self.assertTrue(text.endswith("\n  </domain>\n</domainsnapshot>\n"))
 
+    def test_cookie(self) -> None:
+        """
+        What a guest depended on can be read again, whatever else somebody has written into it.
+        """
+        asked = parseSnapshot(
+            "<domainsnapshot xmlns:q='urn:q'><name>s1</name><state>running</state>"
+            "<creationTime>1</creationTime><memory snapshot='no'/>"
+            "<cookie><cpu mode='custom' q:a='1'><q:b/><model>x</model></cpu><q:c/></cookie>"
+            f"{document('')}</domainsnapshot>",
+            redefine=True,
+        )
+        self.assertEqual(asked.cookie, "<cpu mode='custom'>\n  <model>x</model>\n</cpu>\n")
+
     def test_refused(self) -> None:
         """
         Another root and a bad word are refused as libvirtd refuses them.

@@ -158,6 +158,8 @@ class BackTests(SynchronousTestCase):
             ("-numa", "node,nodeid=0,mem=128,initiator=0"),
             ("-monitor", "stdio"),
             ("-rtc", "base=then"),
+            ("-device", "pcie-root-port,id=rp", "-device", "nosuch,bus=rp"),
+            ("-device", "lsi,id=s2", "-device", "scsi-hd,bus=s2.0,scsi-id=1,nosuch=1"),
             ("-drive", "file=nbd://h/x,if=virtio"),
             ("-drive", "file=rbd:a/b,if=none,id=d", "-device", "virtio-blk-pci,drive=d"),
             ("-blockdev", "file,filename=/a,node-name=f", "-device", "scsi-hd,drive=f,bus=mine.0"),

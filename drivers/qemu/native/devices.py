@@ -95,7 +95,11 @@ def addDevice(p: Parts, value: str) -> None:
     base = found[1] if found is not None else driver
     model = f"virtio{found[2]}" if found is not None and found[2] is not None else None
     place, used, p.used = len(p.devices), p.used, set()
-    if _added(p, props, driver, base, model) and not _unheeded(p, props):
+    if (
+        str(dict.get(props, "id", "")) not in p.apart
+        and _added(p, props, driver, base, model)
+        and not _unheeded(p, props)
+    ):
         used |= p.used
         p.used = used
         return
@@ -192,12 +196,13 @@ def _controller(p: Parts, props: dict[str, Any], driver: str, base: str, model: 
             if dict.get(props, "p3") == ports:
                 props.get("p3")
     elif driver in _PCI:
-        # Where names say no number, or one that another has, there is a free one.
-        free = index if number is not None and p.free("pci", int(index)) == int(index) else None
+        # Where a name says no number, or one that another has, there is a free one.
+        named = str(props.get("id", ""))
+        free = p.free("pci", int(number[0]) if number is not None else 1) if named else None
         found = p.device("controller", props, type="pci", index=free, model=_PCI[driver])
         if free is not None:
             single = _PCI[driver] in ("pcie-root-port", "pcie-switch-downstream-port")
-            p.buses[str(props["id"])] = free, single
+            p.buses[named] = str(free), single
         if driver in ("ioh3420", "x3130-upstream", "xio3130-downstream"):
             add(found, "model", name=driver)
         target: dict[str, Any] = {}

@@ -5,12 +5,13 @@ What a definition is put together from while a command line is read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import pairwise
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 from pyvirt.definitions.domain._audio import AUDIO_OPTIONS
-from pyvirt.drivers.qemu.native.words import Told, isOn
+from pyvirt.drivers.qemu.native.words import Told, isOn, properties
 
 __all__ = [
     "FORMS",
@@ -26,6 +27,10 @@ __all__ = [
 ]
 
 _BUS = re.compile(r"(?:pci|pcie)\.(\d+)\Z")
+#: What libvirt's own names of controllers begin with, and those that users may choose.
+_OURS = re.compile(
+    r"(?:(?:pcie?\.\d+|(?:usb|scsi|virtio-serial|ide|sata|ccid|sound|fdc|spapr-vio)\d*)(?:\.|\Z)|ua-)"
+)
 _PLACE = re.compile(r"(?:0x)?([0-9a-fA-F]+)(?:\.(?:0x)?([0-7]))?\Z")
 
 
@@ -89,10 +94,12 @@ class Parts:
     @ivar used: names of what is part of the definition; C{targets}: names that disks have.
     @ivar usb: the machine has USB without a device that says so; C{nvdimm}: it takes memory that lasts.
     @ivar buses: by the name of a PCI controller, its number, and whether it has room for one device only.
+    @ivar apart: names of controllers that stay arguments, as something does that is on them.
     @ivar controllers: of others the number, by name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, apart: Collection[str] = ()) -> None:
+        self.apart = apart
         self.root = Element("domain", {"type": "qemu"})
         self.devices = Element("devices")
         self.objects: dict[str, Told] = {}
@@ -222,6 +229,8 @@ class Parts:
             add(device, "address", type="pci", **where, function="0x0")
         elif props.get("port") is not None and (number := self.on(props, "usb")) is not None:
             add(device, "address", type="usb", bus=number, port=props["port"])
+        elif bus and bus not in self.controllers and not _OURS.match(bus):
+            _lose(props, "bus")
         elif self._bus(bus) or self.controllers.get(bus.rpartition(".")[0], "0") != "0":
             # It is on no default one, and where on it is not said.
             _lose(props, "bus")
@@ -232,6 +241,18 @@ class Parts:
         number = str(self.free(kind, int(digits[0]) if digits is not None else 0))
         self.controllers[str(name)] = number
         return number
+
+    def wanted(self) -> set[str]:
+        """Return controllers that something which stays an argument is on by a name that they do not keep."""
+        found = set()
+        for option, value in pairwise(self.left):
+            if option == "-device":
+                bus = str(dict.get(properties(value, "driver"), "bus", ""))
+                name = bus if bus in self.buses else bus.rpartition(".")[0]
+                known = name in self.buses or name in self.controllers
+                if known and not _OURS.match(f"{name}."):
+                    found.add(name)
+        return found
 
     def free(self, kind: str, number: int) -> int:
         """Return a number that nothing else of its kind has: the one that is wished for, or the next one."""

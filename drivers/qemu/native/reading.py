@@ -60,7 +60,25 @@ def readNative(text: str) -> str:
     @raise VirtError: INVALID_ARG: it makes no sense.
     """
     words = split(text)
-    p = Parts()
+    apart: set[str] = set()
+    p = _read(words, apart)
+    for _ in range(_DEEPEST):
+        more = p.wanted() - apart
+        if not more:
+            break
+        apart |= more
+        p = _read(words, apart)
+    _finish(p, words)
+    return tostring(p.root, encoding="unicode")
+
+
+#: So deep controllers that stay arguments may lie below each other.
+_DEEPEST = 8
+
+
+def _read(words: Words, apart: set[str]) -> Parts:
+    """Read all options, but for C{apart}: names of controllers that stay arguments."""
+    p = Parts(apart)
     _remember(p, words)
     _system(p, words)
     for name, value in words.options:
@@ -71,8 +89,7 @@ def readNative(text: str) -> str:
             raise invalidArgument(
                 f"'{name} {(value or '')[:200]}' makes no sense: {problem}"
             ) from None
-    _finish(p, words)
-    return tostring(p.root, encoding="unicode")
+    return p
 
 
 def _remember(p: Parts, words: Words) -> None:

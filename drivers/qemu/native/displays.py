@@ -49,7 +49,8 @@ _SPICE = (
 def addSpice(p: Parts, value: str) -> None:
     """Add the display that C{-spice} names."""
     told = properties(value)
-    if told.unread(*_SPICE):
+    # Whose password nobody tells would be a display for everybody.
+    if told.unread(*_SPICE) or not isOn(told.get("disable-ticketing", "off")):
         p.left += ["-spice", value]
         return
     graphics = p.device("graphics", None, type="spice", autoport="no")

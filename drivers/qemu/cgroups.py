@@ -379,23 +379,29 @@ class GuestGroup:
         for root in self._threadedRoots():
             _remove(os.path.join(root, self.path, inner))
 
-    def remove(self) -> None:
-        """Remove the group, once its processes are gone."""
-        for root in self.host.roots():
-            _remove(os.path.join(root, self.path))
+    def remove(self) -> bool:
+        """
+        Remove the group, once its processes are gone.
+
+        @return: whether some are still there, so that it stays; whatever else keeps it is logged.
+        """
+        return True in [_remove(os.path.join(root, self.path)) for root in self.host.roots()]
 
 
-def _remove(place: str) -> None:
+def _remove(place: str) -> bool:
+    """Remove a group with all inside; return whether there are still processes."""
     try:
         inner = [entry.path for entry in os.scandir(place) if entry.is_dir(follow_symlinks=False)]
     except OSError:
-        return
-    for each in inner:
-        _remove(each)
+        return False
+    busy = True in [_remove(each) for each in inner]
     try:
         os.rmdir(place)
     except OSError as problem:
+        if problem.errno == errno.EBUSY:
+            return True
         log.warn("the group {place} stays: {problem}", place=place, problem=problem)
+    return busy
 
 
 def _read(path: str) -> str:

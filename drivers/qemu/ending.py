@@ -9,11 +9,13 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from pyvirt import constants as c
 from pyvirt.definitions.domain import DomainDefinition
 from pyvirt.drivers.qemu.assigning import giveDevicesBack
+from pyvirt.drivers.qemu.cgroups import GuestGroup
 from pyvirt.drivers.qemu.domain import Domain
 from pyvirt.drivers.qemu.files import removeFolder, removeSockets
 from pyvirt.drivers.qemu.guest import Guest
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["endByItself", "kill", "monitorLost", "processEnded", "stop", "stopQuietly", "undo"]
 
 log = Logger()
+
+#: How often a group is tried to be removed that still has processes, and seconds in between: as libvirt does.
+_TRIES, _PAUSE = 6, 0.2
 
 #: Seconds that a guest has to end when it is told to, before it is killed; and that killing may take.
 GRACE = 10.0
@@ -150,7 +155,7 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     removeSockets(live)
     closeEvents(guest)
     if guest.group is not None:
-        guest.group.remove()
+        await _removeGroup(hypervisor, guest.group)
     removeFolder(guest.folder)
     removeFolder(guest.channels)
     base = hypervisor.config.values.get("memory_backing_dir")
@@ -158,6 +163,16 @@ async def _clear(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: i
     removeFolder(os.path.join(ram, os.path.basename(guest.folder).removeprefix("domain-")))
     hypervisor.store.removeStatus(domain.name)
     await ended(hypervisor, domain, "release", unlabelled(live))
+
+
+async def _removeGroup(hypervisor: Hypervisor, group: GuestGroup) -> None:
+    """Remove the group of a guest; what served it may have started processes, which take a moment to end too."""
+    for _ in range(_TRIES):
+        if not group.remove():
+            return
+        waiting: Deferred[None] = deferLater(hypervisor.clock, _PAUSE)
+        await waiting
+    log.warn("processes are still in the group {group}", group=group.path)
 
 
 async def stopQuietly(hypervisor: Hypervisor, domain: Domain, guest: Guest, reason: int) -> None:

@@ -81,11 +81,14 @@ _DISK = "<disk type='{}'><source {}='PLACE/{}'/><target dev='sdd' bus='scsi'/></
 
 #: Images as block devices, with others' below.
 _LOOPS = """for f in loop base.loop top.loop; do truncate -s 4M PLACE/$f; done; cd PLACE; rm -f top base
-ln -s $(losetup -f --show PLACE/loop) blk; ln -s $(losetup -f --show PLACE/base.loop) base; chown 0:0 $(readlink blk) $(readlink base)
+ln -s $(losetup -f --show PLACE/loop) blk; ln -s $(losetup -f --show PLACE/base.loop) base; chown --reference=/dev/loop-control $(readlink blk) $(readlink base)
 qemu-img create -q -f qcow2 -b PLACE/base -F raw q 1M; dd if=q of=top.loop conv=notrunc status=none; rm q
 ln -s $(losetup -f --show PLACE/top.loop) top"""
 
-_UNLOOP = "for f in loop base.loop top.loop; do losetup -n -O NAME -j PLACE/$f; done | xargs -r losetup -d"
+_UNLOOP = (
+    "names=$(for f in loop base.loop top.loop; do losetup -n -O NAME -j PLACE/$f; done); "
+    "chown --reference=/dev/loop-control $names; losetup -d $names"
+)
 
 _RULES = "sort /sys/fs/cgroup/devices/machine/*later*/devices.list 2>/dev/null; readlink PLACE/blk PLACE/base PLACE/top"
 

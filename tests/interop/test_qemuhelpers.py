@@ -255,9 +255,9 @@ class SecretTests(ComparedTests):
 
     setup = (
         # How fast the machine encrypts cannot always be measured at once.
-        "for i in 1 2 3 4 5 6 7 8 9; do qemu-img create --object secret,id=s,data=letmein -f luks "
+        "for i in $(seq 60); do qemu-img create --object secret,id=s,data=letmein -f luks "
         "-o key-secret=s,iter-time=10 FOLDER/a.luks 1M && break; done && test -s FOLDER/a.luks",
-        "for i in 1 2 3 4 5 6 7 8 9; do qemu-img create --object secret,id=s,data=letmein -f qcow2 "
+        "for i in $(seq 60); do qemu-img create --object secret,id=s,data=letmein -f qcow2 "
         "-o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 FOLDER/a.qcow2 1M "
         "&& break; done && test -s FOLDER/a.qcow2",
         secret(1, "<usage type='volume'><volume>/v1</volume></usage>", PASSPHRASE, "yes"),

@@ -65,7 +65,6 @@ class Actual:
     device: str = ""
     mode: str | None = None
     source: Any = None
-    virtualport: Any = None
     changes: Mapping[str, Any] = attrs.Factory(dict)
 
 
@@ -82,7 +81,7 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
     """
     source = nic.source
     if nic.type == "bridge":
-        return Actual(type="bridge", device=source.bridge or "", virtualport=nic.virtualport)
+        return Actual(type="bridge", device=source.bridge or "")
     if nic.type == "direct":
         return Actual(type="direct", device=source.dev or "", mode=source.mode)
     if nic.type == "ethernet":
@@ -120,7 +119,6 @@ async def findActual(hypervisor: Hypervisor, definition: DomainDefinition, nic: 
                 type="bridge",
                 device=plug.bridge or "",
                 source=replaced(source, bridge=plug.bridge),
-                virtualport=made.virtualport,
                 changes=changes,
             )
         if plug is not None and plug.type == "direct":

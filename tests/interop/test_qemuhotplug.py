@@ -200,7 +200,7 @@ PORTS = """
 +attach-device g <serial type='tcp'><source mode='bind' host='127.0.0.1' service='4777'/><protocol type='telnet'/><target type='usb-serial'/></serial>
 +attach-device g <channel type='tcp'><source mode='bind' host='127.0.0.1' service='4778'/><target type='virtio' name='a'/></channel>
 +attach-device g <channel type='udp'><source mode='connect' host='127.0.0.1' service='4779'/><source mode='bind' host='127.0.0.1' service='4780'/><target type='virtio' name='b'/></channel>
-+attach-device g <channel type='file'><source path='/tmp/chan.log' append='on'/><log file='/tmp/chan2.log' append='off'/><target type='virtio' name='c'/></channel>
++attach-device g <channel type='file'><source path='IMAGES/chan.log' append='on'/><log file='IMAGES/chan2.log' append='off'/><target type='virtio' name='c'/></channel>
 +attach-device g <channel type='pipe'><source path='/tmp/nopipe'/><target type='virtio' name='d'/></channel>
 +attach-device g <channel type='dev'><source path='/dev/nope'/><target type='virtio' name='d'/></channel>
 +attach-device g <channel type='null'><target type='virtio' name='e'/><alias name='ua-chan'/></channel>
@@ -237,7 +237,7 @@ OTHERS = """
 +attach-device g <channel type='pty'><target type='guestfwd' address='10.0.2.5' port='4600'/></channel>
 +attach-device g <serial type='pty'/>
 +attach-device g <serial type='null'><target type='pci-serial'/></serial>
-+attach-device g <serial type='file'><source path='/tmp/s.log'/><target type='isa-serial' port='1'/></serial>
++attach-device g <serial type='file'><source path='IMAGES/s.log'/><target type='isa-serial' port='1'/></serial>
 +attach-device g <parallel type='null'/>
 +attach-device g --config <parallel type='null'/>
 +attach-device g --config <serial type='pty'/>
